@@ -1,0 +1,205 @@
+//! The command line, parsed once.
+
+use chinwag::chat::node::Config;
+use chinwag::limits::{Limits, NAME_BYTES_MAX};
+use chinwag::proto::message::{Dialect, parse_address};
+use clap::Parser;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  chinwag                                    ask for a name and a port, then show the menu
+  chinwag --name P1 --port 8080              the same without the questions
+  chinwag --name P1 --port 0                 listen on any free port, and say which
+  chinwag --name bot --port 8080 --headless  serve until SIGINT or SIGTERM, and print what comes
+
+Exit codes: 0 fine, 1 a fault, 2 wrong usage or a port that cannot be had.
+RUST_LOG=debug shows each connection on stderr.";
+
+/// A peer-to-peer terminal chat: every node listens, every node dials, there is no server.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Args {
+    /// Your name, one word; asked for if not given
+    #[arg(long, value_parser = parse_name)]
+    name: Option<String>,
+
+    /// The port to listen on, 0 for any free one; asked for if not given
+    #[arg(long)]
+    port: Option<u16>,
+
+    /// The IP address to claim in messages, instead of that of each connection
+    #[arg(long, value_name = "IP")]
+    ip: Option<IpAddr>,
+
+    /// The IP address to listen on; `::` takes IPv4 too
+    #[arg(long, value_name = "IP", default_value = "::")]
+    bind: IpAddr,
+
+    /// A peer for menu choice 4; repeat it for more, which replaces the list
+    #[arg(
+        long = "static-peer",
+        value_name = "IP:PORT",
+        value_parser = parse_peer,
+        default_values = ["10.206.4.122:1255", "10.206.5.228:6555"]
+    )]
+    static_peers: Vec<SocketAddr>,
+
+    /// Say hello to the static peers at start
+    #[arg(long)]
+    greet: bool,
+
+    /// How to write to peers not heard yet: standard, bracketed, block or netech
+    #[arg(long, default_value = "standard")]
+    dialect: Dialect,
+
+    /// No menu: leave stdin alone and serve until a signal
+    #[arg(long, requires = "name", requires = "port")]
+    headless: bool,
+
+    /// Count what peers say instead of printing it
+    #[arg(long)]
+    quiet: bool,
+
+    /// How long a dial may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
+    connect_timeout: Duration,
+
+    /// Connections at once [default: the limit on open files less 32]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    connections_max: Option<usize>,
+
+    /// Connections from one IP address other than loopback
+    #[arg(long, value_name = "N", default_value = "256", value_parser = parse_count)]
+    connections_per_ip_max: usize,
+
+    /// Dials under way at once; more wait
+    #[arg(long, value_name = "N", default_value = "64", value_parser = parse_count)]
+    dials_max: usize,
+
+    /// Bytes that may wait for a slow peer before it is closed
+    #[arg(long, value_name = "BYTES", default_value = "1048576", value_parser = parse_count)]
+    send_queue_max: usize,
+
+    /// Entries of the peer table
+    #[arg(long, value_name = "N", default_value = "65536", value_parser = parse_count)]
+    peers_max: usize,
+}
+
+impl Args {
+    /// Whether there is a user at the menu.
+    pub(crate) fn has_menu(&self) -> bool {
+        !self.headless
+    }
+
+    /// What the node needs to know. `room` is the number of connections that the process has
+    /// descriptors for.
+    pub(crate) fn into_config(self, room: usize, own_ips: Vec<IpAddr>, fold: bool) -> Config {
+        Config {
+            name: self.name,
+            port: self.port,
+            bind: self.bind,
+            ip: self.ip,
+            own_ips,
+            static_peers: self.static_peers,
+            greet: self.greet,
+            dialect: self.dialect,
+            menu: !self.headless,
+            quiet: self.quiet,
+            fold,
+            limits: Limits {
+                connections_max: self.connections_max.unwrap_or(room),
+                connections_per_ip_max: self.connections_per_ip_max,
+                dials_max: self.dials_max,
+                connect_timeout: self.connect_timeout,
+                send_queue_bytes_max: self.send_queue_max,
+                peers_max: self.peers_max,
+            },
+        }
+    }
+}
+
+fn parse_name(name: &str) -> Result<String, String> {
+    if name.is_empty() || name.len() > NAME_BYTES_MAX {
+        return Err(format!("a name has 1 to {NAME_BYTES_MAX} bytes"));
+    }
+    if name.contains(char::is_whitespace) {
+        return Err(format!(
+            "a name is one word; try {}",
+            name.split_whitespace().collect::<Vec<_>>().join("_")
+        ));
+    }
+    Ok(name.to_owned())
+}
+
+fn parse_peer(peer: &str) -> Result<SocketAddr, String> {
+    parse_address(peer).ok_or_else(|| "a peer is IP:PORT, such as 192.168.1.5:8080 or [::1]:8080".to_owned())
+}
+
+fn parse_seconds(seconds: &str) -> Result<Duration, String> {
+    let is_sane = |seconds: &f64| (0.001..=3600.0).contains(seconds);
+    let seconds: Option<f64> = seconds.parse().ok().filter(is_sane);
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "a number of seconds, 0.001 to 3600".to_owned())
+}
+
+fn parse_count(count: &str) -> Result<usize, String> {
+    count.parse().ok().filter(|&count| count > 0).ok_or_else(|| "a whole number above 0".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Config, clap::Error> {
+        let words = std::iter::once("chinwag").chain(line.split_whitespace());
+        Args::try_parse_from(words).map(|args| args.into_config(100, Vec::new(), false))
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_documented_limits_are_the_defaults() {
+        let limits = parse("").unwrap().limits;
+        assert_eq!(
+            format!("{limits:?}"),
+            format!("{:?}", Limits { connections_max: 100, ..Limits::default() })
+        );
+    }
+
+    #[test]
+    fn a_static_peer_replaces_the_list() {
+        assert_eq!(parse("").unwrap().static_peers.len(), 2);
+        let given = parse("--static-peer 127.0.0.1:1 --static-peer [::1]:2").unwrap().static_peers;
+        assert_eq!(given, ["127.0.0.1:1".parse().unwrap(), "[::1]:2".parse().unwrap()]);
+    }
+
+    #[test]
+    fn wrong_values_are_usage_errors() {
+        let table = [
+            "--port 65536",
+            "--port x",
+            "--ip 10.103.45.601",
+            "--bind host",
+            "--static-peer 1.2.3.4",
+            "--static-peer 1.2.3.4:0",
+            "--dialect klingon",
+            "--headless",
+            "--headless --name a",
+            "--connect-timeout 0",
+            "--connect-timeout -1",
+            "--connections-max 0",
+            "--peers-max x",
+            "--name=",
+            "extra",
+        ];
+        for line in table {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+        assert!(Args::try_parse_from(["chinwag", "--name", "two words"]).is_err());
+    }
+}

@@ -1,0 +1,226 @@
+//! The peer table: who is known, under which address, and how it stands with us.
+//!
+//! Keyed on the claimed listening address, so one peer has one entry however many connections it makes.
+//! Entries live in a slab with generations, so that a connection can remember its speaker's place.
+
+use super::notice::Who;
+use crate::limits::NAME_BYTES_MAX;
+use crate::proto::machine::ConnId;
+use crate::proto::message::Dialect;
+use slab::Slab;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+/// Names an entry for its whole life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerId {
+    slot: u32,
+    generation: u32,
+}
+
+/// One peer.
+#[derive(Debug)]
+pub struct Peer {
+    /// Where it claims to listen.
+    pub address: SocketAddr,
+    /// Its name as last seen; empty if it was only contacted.
+    pub name: Rc<str>,
+    /// The form in which it is written to.
+    pub dialect: Dialect,
+    /// When it was heard last.
+    pub heard_at: Option<Instant>,
+    /// Its messages so far.
+    pub heard: u64,
+    /// Its messages that were chat.
+    pub chats: u64,
+    /// When we last sent to it.
+    pub sent_at: Option<Instant>,
+    /// Chat that it was sent.
+    pub sent: u64,
+    /// When it was last dialled with an acknowledgement.
+    pub acked_at: Option<Instant>,
+    /// The connection that is bound to it both ways. It implies `is_connected`.
+    pub session: Option<ConnId>,
+    /// One side has connected with the other.
+    pub is_connected: bool,
+    /// A message of its came from the IP that it claims.
+    pub is_confirmed: bool,
+    /// The last attempt to reach it failed, and it has not been heard since.
+    pub is_offline: bool,
+    generation: u32,
+}
+
+impl Peer {
+    /// Heard or connected, and not known to be away: the query lists it.
+    pub fn is_active(&self) -> bool {
+        (self.heard > 0 || self.is_connected) && !self.is_offline
+    }
+
+    /// The peer as the user is told of it.
+    pub fn who(&self) -> Who {
+        Who { address: self.address, name: Rc::clone(&self.name) }
+    }
+
+    /// Takes over the name of its latest message, cut to what the table keeps.
+    pub fn rename(&mut self, name: &str) {
+        let name = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];
+        if *self.name != *name {
+            self.name = name.into();
+        }
+    }
+}
+
+/// The table.
+#[derive(Debug)]
+pub struct Directory {
+    peers: Slab<Peer>,
+    by_address: BTreeMap<SocketAddr, PeerId>,
+    generation: u32,
+    peers_max: usize,
+}
+
+impl Directory {
+    /// An empty table for so many peers.
+    pub fn new(peers_max: usize) -> Self {
+        Self { peers: Slab::new(), by_address: BTreeMap::new(), generation: 0, peers_max }
+    }
+
+    /// How many are known.
+    pub fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Whether nobody is known.
+    pub fn is_empty(&self) -> bool {
+        self.peers.is_empty()
+    }
+
+    /// Whether no further address has room.
+    pub fn is_full(&self) -> bool {
+        self.peers.len() >= self.peers_max
+    }
+
+    /// The entry of an address.
+    pub fn find(&self, address: SocketAddr) -> Option<PeerId> {
+        self.by_address.get(&address).copied()
+    }
+
+    /// The entry, unless it was removed.
+    pub fn get(&self, id: PeerId) -> Option<&Peer> {
+        self.peers.get(id.slot as usize).filter(|peer| peer.generation == id.generation)
+    }
+
+    /// The entry, unless it was removed.
+    pub fn get_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
+        self.peers.get_mut(id.slot as usize).filter(|peer| peer.generation == id.generation)
+    }
+
+    /// The entry of an address.
+    pub fn peer(&self, address: SocketAddr) -> Option<&Peer> {
+        self.get(self.find(address)?)
+    }
+
+    /// The entry of an address.
+    pub fn peer_mut(&mut self, address: SocketAddr) -> Option<&mut Peer> {
+        self.get_mut(self.find(address)?)
+    }
+
+    /// The entry of an address, made if need be; `None` if the table is full.
+    pub fn find_or_add(&mut self, address: SocketAddr) -> Option<PeerId> {
+        if let Some(id) = self.find(address) {
+            return Some(id);
+        }
+        if self.is_full() {
+            return None;
+        }
+        self.generation = self.generation.wrapping_add(1);
+        let slot = self.peers.insert(Peer {
+            address,
+            name: "".into(),
+            dialect: Dialect::default(),
+            heard_at: None,
+            heard: 0,
+            chats: 0,
+            sent_at: None,
+            sent: 0,
+            acked_at: None,
+            session: None,
+            is_connected: false,
+            is_confirmed: false,
+            is_offline: false,
+            generation: self.generation,
+        });
+        let id = PeerId { slot: slot as u32, generation: self.generation };
+        self.by_address.insert(address, id);
+        Some(id)
+    }
+
+    /// Removes an address from the table.
+    pub fn remove(&mut self, address: SocketAddr) -> Option<Peer> {
+        let id = self.by_address.remove(&address)?;
+        self.peers.try_remove(id.slot as usize)
+    }
+
+    /// All entries, in the order of their addresses.
+    pub fn iter(&self) -> impl Iterator<Item = &Peer> {
+        self.by_address.values().filter_map(|&id| self.get(id))
+    }
+
+    /// The active peers, the one heard last first.
+    pub fn active(&self) -> Vec<&Peer> {
+        let mut active: Vec<&Peer> = self.iter().filter(|peer| peer.is_active()).collect();
+        active.sort_by_key(|peer| std::cmp::Reverse(peer.heard_at));
+        active
+    }
+
+    /// Those that were only sent to, the latest first.
+    pub fn contacted(&self) -> Vec<&Peer> {
+        let mut contacted: Vec<&Peer> =
+            self.iter().filter(|peer| peer.heard == 0 && !peer.is_connected && !peer.is_offline).collect();
+        contacted.sort_by_key(|peer| std::cmp::Reverse(peer.sent_at));
+        contacted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    #[test]
+    fn an_address_has_one_entry_and_a_removed_one_is_not_its_successor() {
+        let mut directory = Directory::new(10);
+        let old = directory.find_or_add(address(1)).unwrap();
+        assert_eq!(directory.find_or_add(address(1)), Some(old));
+        assert_eq!(directory.len(), 1);
+        directory.remove(address(1)).unwrap();
+        let new = directory.find_or_add(address(2)).unwrap();
+        assert!(directory.get(old).is_none());
+        assert_eq!(directory.get(new).unwrap().address, address(2));
+    }
+
+    #[test]
+    fn a_full_table_takes_nobody_new_and_keeps_everybody() {
+        let mut directory = Directory::new(2);
+        assert!(directory.find_or_add(address(1)).is_some());
+        assert!(directory.find_or_add(address(2)).is_some());
+        assert_eq!(directory.find_or_add(address(3)), None);
+        assert!(directory.find_or_add(address(1)).is_some());
+        directory.remove(address(2));
+        assert!(directory.find_or_add(address(3)).is_some());
+    }
+
+    #[test]
+    fn a_received_name_is_cut_at_a_character() {
+        let mut directory = Directory::new(1);
+        let id = directory.find_or_add(address(1)).unwrap();
+        let peer = directory.get_mut(id).unwrap();
+        peer.rename(&"é".repeat(5000));
+        assert_eq!(&*peer.name, "é".repeat(NAME_BYTES_MAX / 2));
+    }
+}

@@ -1,0 +1,321 @@
+//! The dialogue: where the user stands in it, and what one typed line leads to.
+//!
+//! A pure function from a state and a line to the next state and a request. It knows no peers: who a
+//! number or a name stands for is the node's to say.
+
+use super::notice::{Mistake, Prompt};
+use crate::limits::{NAME_BYTES_MAX, TYPED_BYTES_MAX};
+use crate::proto::message::{Dialect, parse_address};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// Where the user stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Menu {
+    /// Asked for a name.
+    Name,
+    /// Asked for a port.
+    Port,
+    /// Before the menu.
+    Choice,
+    /// Asked for a recipient.
+    Recipient,
+    /// Asked for the port of this recipient.
+    RecipientPort(IpAddr, Option<Dialect>),
+    /// Asked for a text.
+    Text(Audience),
+    /// Asked whom to connect to.
+    ConnectTo,
+}
+
+/// Whom a text goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// One address, and the dialect if the user chose one.
+    One(SocketAddr, Option<Dialect>),
+    /// The static peers.
+    Static,
+    /// Everybody in the table.
+    All,
+}
+
+/// Somebody, as the user names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Designation {
+    /// By address.
+    Address(SocketAddr),
+    /// By the name that they use.
+    Name(String),
+    /// By the number in the list shown last.
+    Number(usize),
+}
+
+/// What the user asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Be called so; `true` if spaces were replaced in it.
+    BeCalled(String, bool),
+    /// Connect to one peer.
+    Connect(Designation),
+    /// Connect to all active peers that are not connected.
+    ConnectAll,
+    /// Find out whom the user means, and ask for the text to send.
+    Find(Designation, Option<Dialect>),
+    /// Listen on this port.
+    Listen(u16),
+    /// List the peers.
+    Query,
+    /// End the program.
+    Quit,
+    /// Send a text.
+    Send(Audience, String),
+    /// List those that could be connected to.
+    ShowConnectable,
+}
+
+impl Menu {
+    /// The question of this state.
+    pub fn prompt(self) -> Prompt {
+        match self {
+            Self::Name => Prompt::Name,
+            Self::Port => Prompt::Port,
+            Self::Choice => Prompt::Choice,
+            Self::Recipient => Prompt::Recipient,
+            Self::RecipientPort(..) => Prompt::RecipientPort,
+            Self::Text(_) => Prompt::Text,
+            Self::ConnectTo => Prompt::ConnectTo,
+        }
+    }
+
+    /// One typed line: the next state, and what is to be done, which may be nothing. A wrong answer says
+    /// why, and the state returned with it is the one to go on from.
+    pub fn on_line(self, line: &str) -> (Self, Result<Option<Request>, Mistake>) {
+        if line.len() > TYPED_BYTES_MAX {
+            return (self, Err(Mistake::LineTooLong));
+        }
+        let answer = line.trim();
+        match self {
+            Self::Name => on_name(answer),
+            Self::Port => match parse_port(answer) {
+                Ok(port) => (Self::Choice, Ok(Some(Request::Listen(port)))),
+                Err(mistake) => (self, Err(mistake)),
+            },
+            Self::Choice => on_choice(answer),
+            Self::Recipient | Self::RecipientPort(..) | Self::ConnectTo if answer.is_empty() => {
+                (Self::Choice, Ok(None))
+            }
+            Self::Recipient => on_recipient(answer),
+            Self::RecipientPort(ip, dialect) => match parse_port(answer) {
+                Ok(port) => {
+                    let address = Designation::Address(SocketAddr::new(ip, port));
+                    (Self::Recipient, Ok(Some(Request::Find(address, dialect))))
+                }
+                Err(mistake) => (self, Err(mistake)),
+            },
+            Self::Text(_) if answer.is_empty() => (Self::Choice, Err(Mistake::EmptyMessage)),
+            Self::Text(audience) => {
+                (Self::Choice, Ok(Some(Request::Send(audience, line.trim_end().to_owned()))))
+            }
+            Self::ConnectTo => on_connect_to(answer),
+        }
+    }
+}
+
+type Step = (Menu, Result<Option<Request>, Mistake>);
+
+fn on_name(answer: &str) -> Step {
+    let name = answer.split_whitespace().collect::<Vec<_>>().join("_");
+    if name.is_empty() {
+        (Menu::Name, Err(Mistake::EmptyName))
+    } else if name.len() > NAME_BYTES_MAX {
+        (Menu::Name, Err(Mistake::NameTooLong))
+    } else {
+        let is_changed = name != answer;
+        (Menu::Port, Ok(Some(Request::BeCalled(name, is_changed))))
+    }
+}
+
+fn on_choice(answer: &str) -> Step {
+    match answer {
+        "1" => (Menu::Recipient, Ok(None)),
+        "2" => (Menu::Choice, Ok(Some(Request::Query))),
+        "3" => (Menu::ConnectTo, Ok(Some(Request::ShowConnectable))),
+        "4" => (Menu::Text(Audience::Static), Ok(None)),
+        "5" => (Menu::Text(Audience::All), Ok(None)),
+        "0" => (Menu::Choice, Ok(Some(Request::Quit))),
+        _ => (Menu::Choice, Err(Mistake::UnknownChoice(answer.to_owned()))),
+    }
+}
+
+fn on_recipient(answer: &str) -> Step {
+    let (whom, dialect) = match answer.split_once(char::is_whitespace) {
+        None => (answer, None),
+        Some((whom, word)) => match word.trim().parse() {
+            Ok(dialect) => (whom, Some(dialect)),
+            Err(_) => return (Menu::Recipient, Err(Mistake::BadDialect(word.trim().to_owned()))),
+        },
+    };
+    if let Some(ip) = parse_ip(whom) {
+        return (Menu::RecipientPort(ip, dialect), Ok(None));
+    }
+    match parse_designation(whom) {
+        Ok(designation) => (Menu::Recipient, Ok(Some(Request::Find(designation, dialect)))),
+        Err(mistake) => (Menu::Recipient, Err(mistake)),
+    }
+}
+
+fn on_connect_to(answer: &str) -> Step {
+    if answer.eq_ignore_ascii_case("a") {
+        return (Menu::Choice, Ok(Some(Request::ConnectAll)));
+    }
+    match parse_designation(answer) {
+        Ok(designation) => (Menu::Choice, Ok(Some(Request::Connect(designation)))),
+        Err(mistake) => (Menu::ConnectTo, Err(mistake)),
+    }
+}
+
+fn parse_designation(word: &str) -> Result<Designation, Mistake> {
+    if let Some(address) = parse_host_and_port(word) {
+        return Ok(Designation::Address(address));
+    }
+    if let Ok(number) = word.parse() {
+        return Ok(Designation::Number(number));
+    }
+    let is_address_like = word.contains(':') || word.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if is_address_like {
+        return Err(Mistake::BadAddress(word.to_owned()));
+    }
+    Ok(Designation::Name(word.to_owned()))
+}
+
+fn parse_host_and_port(word: &str) -> Option<SocketAddr> {
+    let port = word.strip_prefix("localhost:").and_then(|port| parse_port(port).ok());
+    port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))).or_else(|| parse_address(word))
+}
+
+fn parse_ip(word: &str) -> Option<IpAddr> {
+    if word.eq_ignore_ascii_case("localhost") {
+        return Some(Ipv4Addr::LOCALHOST.into());
+    }
+    word.parse().ok().map(|ip: IpAddr| ip.to_canonical()).filter(|ip| !ip.is_unspecified())
+}
+
+fn parse_port(answer: &str) -> Result<u16, Mistake> {
+    answer.parse().ok().filter(|&port| port != 0).ok_or_else(|| Mistake::BadPort(answer.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 5));
+
+    fn address() -> SocketAddr {
+        SocketAddr::new(IP, 8080)
+    }
+
+    fn all_states() -> [Menu; 8] {
+        let one = Audience::One(address(), None);
+        [
+            Menu::Name,
+            Menu::Port,
+            Menu::Choice,
+            Menu::Recipient,
+            Menu::RecipientPort(IP, None),
+            Menu::Text(one),
+            Menu::Text(Audience::All),
+            Menu::ConnectTo,
+        ]
+    }
+
+    #[test]
+    fn valid_answers_lead_on() {
+        let named = |name: &str, changed| Request::BeCalled(name.to_owned(), changed);
+        let find = |designation, dialect| Some(Request::Find(designation, dialect));
+        let name = |name: &str| Designation::Name(name.to_owned());
+        let one = Audience::One(address(), None);
+        let table = [
+            (Menu::Name, "P1", Menu::Port, Some(named("P1", false))),
+            (Menu::Name, " Team  BTC ", Menu::Port, Some(named("Team_BTC", true))),
+            (Menu::Port, "8080", Menu::Choice, Some(Request::Listen(8080))),
+            (Menu::Choice, " 1 ", Menu::Recipient, None),
+            (Menu::Choice, "2", Menu::Choice, Some(Request::Query)),
+            (Menu::Choice, "3", Menu::ConnectTo, Some(Request::ShowConnectable)),
+            (Menu::Choice, "4", Menu::Text(Audience::Static), None),
+            (Menu::Choice, "5", Menu::Text(Audience::All), None),
+            (Menu::Choice, "0", Menu::Choice, Some(Request::Quit)),
+            (Menu::Recipient, "10.0.0.5", Menu::RecipientPort(IP, None), None),
+            (Menu::Recipient, "10.0.0.5 Netech", Menu::RecipientPort(IP, Some(Dialect::Netech)), None),
+            (Menu::Recipient, "::1", Menu::RecipientPort("::1".parse().unwrap(), None), None),
+            (Menu::Recipient, "localhost", Menu::RecipientPort(Ipv4Addr::LOCALHOST.into(), None), None),
+            (Menu::Recipient, "10.0.0.5:8080", Menu::Recipient, find(Designation::Address(address()), None)),
+            (Menu::Recipient, "2", Menu::Recipient, find(Designation::Number(2), None)),
+            (Menu::Recipient, "P1 block", Menu::Recipient, find(name("P1"), Some(Dialect::Block))),
+            (
+                Menu::RecipientPort(IP, None),
+                "8080",
+                Menu::Recipient,
+                find(Designation::Address(address()), None),
+            ),
+            (Menu::Text(one), "  hi there ", Menu::Choice, Some(Request::Send(one, "  hi there".to_owned()))),
+            (Menu::ConnectTo, "A", Menu::Choice, Some(Request::ConnectAll)),
+            (Menu::ConnectTo, "1", Menu::Choice, Some(Request::Connect(Designation::Number(1)))),
+            (
+                Menu::ConnectTo,
+                "10.0.0.5:8080",
+                Menu::Choice,
+                Some(Request::Connect(Designation::Address(address()))),
+            ),
+        ];
+        for (state, line, next, request) in table {
+            assert_eq!(state.on_line(line), (next, Ok(request)), "{state:?} {line:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_answer_is_explained_and_the_question_stays() {
+        let bad_port = |port: &str| Mistake::BadPort(port.to_owned());
+        let bad_address = |address: &str| Mistake::BadAddress(address.to_owned());
+        let port = Menu::RecipientPort(IP, None);
+        let table = [
+            (Menu::Name, "", Mistake::EmptyName),
+            (Menu::Port, "", bad_port("")),
+            (Menu::Port, "0", bad_port("0")),
+            (Menu::Port, "65536", bad_port("65536")),
+            (Menu::Port, "http", bad_port("http")),
+            (Menu::Port, "-1", bad_port("-1")),
+            (Menu::Choice, "6", Mistake::UnknownChoice("6".to_owned())),
+            (Menu::Choice, "", Mistake::UnknownChoice(String::new())),
+            (Menu::Recipient, "10.103.45.601", bad_address("10.103.45.601")),
+            (Menu::Recipient, "1.2.3", bad_address("1.2.3")),
+            (Menu::Recipient, "10.0.0.5:0", bad_address("10.0.0.5:0")),
+            (Menu::Recipient, "0.0.0.0", bad_address("0.0.0.0")),
+            (Menu::Recipient, "10.0.0.5 klingon", Mistake::BadDialect("klingon".to_owned())),
+            (port, "0", bad_port("0")),
+            (port, "x", bad_port("x")),
+            (Menu::ConnectTo, "1.2.3.4:x", bad_address("1.2.3.4:x")),
+        ];
+        for (state, line, mistake) in table {
+            assert_eq!(state.on_line(line), (state, Err(mistake)), "{state:?} {line:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_answer_leaves_for_the_menu() {
+        for state in [Menu::Recipient, Menu::RecipientPort(IP, None), Menu::ConnectTo] {
+            assert_eq!(state.on_line("  "), (Menu::Choice, Ok(None)));
+        }
+        assert_eq!(Menu::Text(Audience::All).on_line(" "), (Menu::Choice, Err(Mistake::EmptyMessage)));
+    }
+
+    #[test]
+    fn the_longest_line_is_taken_and_one_byte_more_is_not() {
+        let text = "x".repeat(TYPED_BYTES_MAX);
+        let (_, request) = Menu::Text(Audience::All).on_line(&text);
+        assert_eq!(request, Ok(Some(Request::Send(Audience::All, text.clone()))));
+        for state in all_states() {
+            assert_eq!(state.on_line(&format!("{text}x")), (state, Err(Mistake::LineTooLong)));
+        }
+        assert!(Menu::Name.on_line(&"x".repeat(NAME_BYTES_MAX)).1.is_ok());
+        assert_eq!(Menu::Name.on_line(&"x".repeat(NAME_BYTES_MAX + 1)).1, Err(Mistake::NameTooLong));
+    }
+}

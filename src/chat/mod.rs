@@ -1,0 +1,10 @@
+//! What it all means: people, menus, who is known.
+//!
+//! Pure like the floor that it stands on. It names neither sockets nor the terminal.
+
+pub mod directory;
+pub mod menu;
+pub mod node;
+pub mod notice;
+mod outbox;
+mod rate;

@@ -1,0 +1,365 @@
+//! What is heard: messages and what they mean, who may say them, how sessions begin.
+
+use super::{Kind, Node, Role, Speaker};
+use crate::chat::directory::{Peer, PeerId};
+use crate::chat::notice::{Notice, Who};
+use crate::chat::outbox::{Content, Report};
+use crate::limits::{ACK_INTERVAL, FOLD_INTERVAL, NAME_BYTES_MAX};
+use crate::proto::connection::{Connection, Phase};
+use crate::proto::machine::ConnId;
+use crate::proto::message::{Body, Command, Dialect, Message, format, trim_end, trim_end_bytes};
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Instant;
+
+/// Headers longer than this are not worth remembering: an address, a name, two spaces.
+const HEADER_BYTES_MAX: usize = 64 + NAME_BYTES_MAX;
+
+/// What ended a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The connection is gone; nothing can be answered on it.
+    Gone,
+    Newline,
+    Silence,
+}
+
+impl Node {
+    pub(super) fn on_received(&mut self, conn: ConnId, bytes: &[u8], now: Instant) {
+        if self.is_quitting() {
+            return;
+        }
+        let mut rest = bytes;
+        while let Some(connection) = self.connections.get_mut(conn) {
+            match connection.next_message(&mut rest) {
+                Ok(Some(line)) => self.hear(conn, &line, End::Newline, now),
+                Ok(None) => break,
+                Err(reason) => return self.close(conn, reason, now),
+            }
+        }
+        self.connections.heard(conn, now);
+    }
+
+    /// The peer went silent in the middle of something: that is all of it.
+    pub(super) fn on_silence(&mut self, conn: ConnId, now: Instant) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        let Some(message) = connection.flush() else { return };
+        if let Kind::Session(peer) = connection.data.kind {
+            // It holds its connection open without speaking lines: it cannot hear us on it.
+            connection.data.kind = Kind::Inbound;
+            self.connections.set_phase(conn, Phase::Open, now);
+            if let Some(peer) = self.directory.get_mut(peer) {
+                peer.session = None;
+            }
+        }
+        self.hear(conn, &message, End::Silence, now);
+        self.connections.heard(conn, now);
+    }
+
+    pub(super) fn hear(&mut self, conn: ConnId, line: &[u8], end: End, now: Instant) {
+        if self.is_quitting() || self.hear_chat_of_known_speaker(conn, line, now) {
+            return;
+        }
+        let Some(connection) = self.connections.get(conn) else { return };
+        let (remote, kind) = (connection.remote(), connection.data.kind);
+        let text = String::from_utf8_lossy(line);
+        if let (Kind::Session(_), Some(control)) = (kind, text.strip_prefix('!')) {
+            return self.on_control(conn, trim_end(control), now);
+        }
+        let message = Message::parse(&text, remote).filter(|message| !self.is_own(message.address));
+        match message {
+            None => self.on_raw(remote, trim_end(&text), now),
+            Some(message) => {
+                self.on_message(conn, &message, end, now);
+                if end == End::Newline && message.dialect == Dialect::Standard {
+                    self.remember_speaker(conn, line, message.address);
+                }
+            }
+        }
+    }
+
+    /// The fast path: the line begins with the very bytes that the last one began with, so nothing of
+    /// its header needs to be parsed or looked up again.
+    fn hear_chat_of_known_speaker(&mut self, conn: ConnId, line: &[u8], now: Instant) -> bool {
+        let Some(speaker) = self.connections.get(conn).and_then(|c| c.data.speaker.as_deref()) else {
+            return false;
+        };
+        let id = speaker.peer;
+        let Some(text) = line.strip_prefix(&*speaker.header) else { return false };
+        if Command::of(text, Dialect::Standard) != Command::Chat {
+            return false;
+        }
+        let Some(peer) = self.directory.get_mut(id) else { return false };
+        note_heard(peer, Dialect::Standard, true, now);
+        self.show_chat(id, trim_end_bytes(text), now);
+        true
+    }
+
+    fn remember_speaker(&mut self, conn: ConnId, line: &[u8], address: SocketAddr) {
+        let mut spaces = memchr::memchr_iter(b' ', line);
+        let Some(header) = spaces.nth(1).map(|space| &line[..=space]) else { return };
+        let Some(peer) = self.directory.find(address).filter(|_| header.len() <= HEADER_BYTES_MAX) else {
+            return;
+        };
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.data.speaker = Some(Box::new(Speaker { header: header.into(), peer }));
+        }
+    }
+
+    fn on_message(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
+        match message.command {
+            Command::Ack { session } => self.on_ack(conn, message, session && end != End::Gone, now),
+            Command::Chat => self.on_chat(conn, message, now),
+            Command::Connect => self.on_connect(conn, message, end, now),
+            Command::Exit => self.on_exit(conn, message, now),
+        }
+    }
+
+    fn on_chat(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
+        match self.meet(conn, message, now) {
+            Some(id) => self.show_chat(id, message.text.as_bytes(), now),
+            None => {
+                // No room for its sender: it is shown all the same.
+                self.counters.raw += 1;
+                let who = Who { address: message.address, name: message.name.into() };
+                self.show_line(who, |who| Notice::Message { who, text: message.text.to_owned() }, now);
+            }
+        }
+    }
+
+    fn on_raw(&mut self, from: SocketAddr, text: &str, now: Instant) {
+        if !text.is_empty() {
+            self.counters.raw += 1;
+            // One source shares one allowance, whatever its ports.
+            let who = Who { address: SocketAddr::new(from.ip(), 0), name: "".into() };
+            self.show_line(who, |_| Notice::Raw { from, text: text.to_owned() }, now);
+        }
+    }
+
+    /// The claimed address is no proof: what would hurt a third party is taken only from its own IP,
+    /// and shown otherwise with the address that it came from.
+    fn on_unconfirmed(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
+        let Some(from) = self.connections.get(conn).map(Connection::remote) else { return };
+        log::debug!("{conn:?} {from} speaks for {}", message.address);
+        let text = format!("{} {} {}", message.address, message.name, message.text);
+        self.on_raw(from, &text, now);
+    }
+
+    fn on_exit(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
+        if !self.is_confirmed(conn, message.address) {
+            return self.on_unconfirmed(conn, message, now);
+        }
+        let peer = self.directory.remove(message.address);
+        let known_name = peer.as_ref().map(|peer| Rc::clone(&peer.name)).unwrap_or_default();
+        let name = if message.name.is_empty() { known_name } else { message.name.into() };
+        if let Some(session) = peer.and_then(|peer| peer.session) {
+            self.leave(session, now);
+        }
+        self.tell_heard(Notice::Disconnected(Who { address: message.address, name }));
+    }
+
+    fn on_connect(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
+        let Some(connection) = self.connections.get(conn) else { return };
+        let is_confirmed = self.is_confirmed(conn, message.address);
+        let can_answer_here =
+            end != End::Gone && matches!(connection.data.kind, Kind::Inbound | Kind::Session(_));
+        let is_taken = self.directory.peer(message.address).is_some_and(|peer| peer.is_confirmed);
+        // Who is not where they say must not make us dial, nor take over what is meant for another.
+        if !is_confirmed && (!can_answer_here || is_taken) {
+            return self.on_unconfirmed(conn, message, now);
+        }
+        let Some(id) = self.meet(conn, message, now) else {
+            return self.on_unconfirmed(conn, message, now);
+        };
+        if let Some(peer) = self.directory.get_mut(id) {
+            peer.is_connected = true;
+            let who = peer.who();
+            self.tell_heard(Notice::Connected(who));
+        }
+        if can_answer_here {
+            self.answer_here(conn, id, message.address, now);
+        } else {
+            self.acknowledge(id, now);
+        }
+    }
+
+    /// Answers a connect on its own connection, which makes it a session, unless a dial of ours is to.
+    fn answer_here(&mut self, conn: ConnId, id: PeerId, address: SocketAddr, now: Instant) {
+        let Some(ours) = self.header(conn) else { return };
+        if let Some(own_dial) = self.connect_under_way(address) {
+            if ours < address {
+                // Both dial at once: the dial of the smaller address stays.
+                return;
+            }
+            self.abandon(own_dial, address, now);
+        }
+        let mut line = format(Dialect::Standard, ours, &self.name, Body::AckSession);
+        line.push('\n');
+        if let Err(reason) = self.connections.send(conn, line.into_bytes().into()) {
+            return self.close(conn, reason, now);
+        }
+        self.bind_session(conn, id, now);
+        self.send_waiting(address, now);
+    }
+
+    /// Dials an acknowledgement to a peer that asked and hung up, now and then at most.
+    fn acknowledge(&mut self, id: PeerId, now: Instant) {
+        let Some(peer) = self.directory.get_mut(id) else { return };
+        let is_due = peer.acked_at.is_none_or(|at| now >= at + ACK_INTERVAL);
+        let address = peer.address;
+        if is_due && peer.session.is_none() && !self.outbox.waits(address) {
+            peer.acked_at = Some(now);
+            self.deliver(address, Content::Ack, None, Report::Nobody, now);
+        }
+    }
+
+    fn on_ack(&mut self, conn: ConnId, message: &Message<'_>, session: bool, now: Instant) {
+        let Some(remote) = self.connections.get(conn).map(Connection::remote) else { return };
+        let is_answer = self.connect_under_way(remote) == Some(conn);
+        // Whom we dialled is known better than by what it claims.
+        let message = &Message { address: if is_answer { remote } else { message.address }, ..*message };
+        let Some(id) = self.meet(conn, message, now) else { return };
+        if let Some(peer) = self.directory.get_mut(id) {
+            peer.is_connected = true;
+            let who = peer.who();
+            self.tell_heard(Notice::Accepted(who));
+        }
+        if is_answer {
+            if let Some(connection) = self.connections.get_mut(conn) {
+                connection.data.kind = Kind::Inbound;
+            }
+            self.connections.set_phase(conn, Phase::Open, now);
+            if session {
+                self.bind_session(conn, id, now);
+            }
+            self.connect_is_done(remote, now);
+        }
+    }
+
+    /// From here on the peer is spoken to on `conn`. An older session of its gives way.
+    fn bind_session(&mut self, conn: ConnId, id: PeerId, now: Instant) {
+        let Some(peer) = self.directory.get_mut(id) else { return };
+        let older = peer.session.replace(conn).filter(|&older| older != conn);
+        peer.is_connected = true;
+        if let Some(older) = older {
+            self.leave(older, now);
+        }
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        let before = std::mem::replace(&mut connection.data.kind, Kind::Session(id));
+        self.connections.make_session(conn, now);
+        if let Kind::Session(other) = before
+            && other != id
+            && let Some(other) = self.directory.get_mut(other)
+        {
+            other.session = None;
+            other.is_connected = false;
+        }
+    }
+
+    fn on_control(&mut self, conn: ConnId, control: &str, now: Instant) {
+        let Some(number) = control.strip_prefix("ping ") else { return };
+        let pong = format!("!pong {number}\n").into_bytes();
+        if let Err(reason) = self.connections.send(conn, pong.into()) {
+            self.close(conn, reason, now);
+        }
+    }
+
+    /// The entry of the sender, brought up to date; `None` if there is no room for it.
+    fn meet(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) -> Option<PeerId> {
+        let is_confirmed = self.is_confirmed(conn, message.address);
+        let source = self.connections.get(conn)?.remote().ip();
+        let id = match self.directory.find(message.address) {
+            Some(id) => id,
+            None if !source.is_loopback() && !self.new_peers.take(source, now) => return None,
+            None => self.directory.find_or_add(message.address)?,
+        };
+        let peer = self.directory.get_mut(id)?;
+        let is_new = peer.heard == 0;
+        peer.is_confirmed |= is_confirmed;
+        if !message.name.is_empty() {
+            peer.rename(message.name);
+        }
+        note_heard(peer, message.dialect, message.command == Command::Chat, now);
+        if is_new {
+            let who = peer.who();
+            self.tell_heard(Notice::NewPeer(who));
+        }
+        Some(id)
+    }
+
+    /// Whether the message comes from the IP that it claims; on this host, from any of its addresses.
+    fn is_confirmed(&self, conn: ConnId, claimed: SocketAddr) -> bool {
+        self.connections.get(conn).is_some_and(|connection| {
+            let socket: IpAddr = connection.remote().ip();
+            socket == claimed.ip() || (self.is_of_this_host(socket) && self.is_of_this_host(claimed.ip()))
+        })
+    }
+
+    fn show_chat(&mut self, id: PeerId, text: &[u8], now: Instant) {
+        self.counters.chats += 1;
+        if self.config.quiet {
+            return;
+        }
+        if let Some(who) = self.directory.get(id).map(Peer::who) {
+            let text = String::from_utf8_lossy(text).into_owned();
+            self.show_line(who, |who| Notice::Message { who, text }, now);
+        }
+    }
+
+    /// Shows a line of a peer, or counts it where the peer says more than a person can read.
+    fn show_line(&mut self, who: Who, notice: impl FnOnce(Who) -> Notice, now: Instant) {
+        if self.config.quiet {
+            return;
+        }
+        if self.config.fold && !self.shown_lines.take(who.address, now) {
+            self.folded.entry(who.address).or_insert((who, 0)).1 += 1;
+            self.fold_at.get_or_insert(now + FOLD_INTERVAL);
+            return;
+        }
+        self.tell(notice(who));
+    }
+
+    /// Tells what a peer did, unless peers are only counted.
+    pub(super) fn tell_heard(&mut self, notice: Notice) {
+        if !self.config.quiet && !self.is_quitting() {
+            self.tell(notice);
+        }
+    }
+
+    /// The address that we claim on a connection.
+    pub(super) fn header(&self, conn: ConnId) -> Option<SocketAddr> {
+        let local = self.connections.get(conn)?.local();
+        Some(SocketAddr::new(self.config.ip.unwrap_or(local), self.port))
+    }
+
+    /// The connection of our own connect to `address`, if one is under way.
+    pub(super) fn connect_under_way(&self, address: SocketAddr) -> Option<ConnId> {
+        let (conn, outgoing) = self.outbox.under_way(address)?;
+        (outgoing.content == Content::Connect).then_some(conn)
+    }
+
+    /// Gives up our own connect, since the peer's stays.
+    fn abandon(&mut self, conn: ConnId, address: SocketAddr, now: Instant) {
+        let is_up = self.connections.get(conn).is_some_and(|c| c.phase() == Phase::Settling);
+        if is_up {
+            self.leave(conn, now);
+        } else {
+            if let Some(connection) = self.connections.get_mut(conn) {
+                connection.data = Role::new(Kind::Inbound);
+            }
+            self.close(conn, crate::proto::machine::CloseReason::Eof, now);
+        }
+        self.connect_is_done(address, now);
+    }
+}
+
+/// What every message of a peer changes in its entry.
+fn note_heard(peer: &mut Peer, dialect: Dialect, is_chat: bool, now: Instant) {
+    if is_chat || peer.heard == 0 {
+        peer.dialect = dialect;
+    }
+    peer.heard += 1;
+    peer.chats += u64::from(is_chat);
+    peer.heard_at = Some(now);
+    peer.is_offline = false;
+}

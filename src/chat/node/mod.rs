@@ -1,0 +1,425 @@
+//! The chat participant: a [`Machine`] that knows peers, sessions and one user.
+//!
+//! This file holds its state and its clockwork; what is heard is in `hear`, what is said in `say`, what
+//! the user asks for in `ask`.
+
+mod ask;
+mod hear;
+mod say;
+
+use super::directory::{Directory, PeerId};
+use super::menu::Menu;
+use super::notice::{Notice, Who};
+use super::outbox::{Content, Outbox, Report};
+use super::rate::Rate;
+use crate::limits::{
+    Limits, NEW_PEERS_BURST, NEW_PEERS_PER_SECOND, QUIT_TIMEOUT, SHOWN_LINES_BURST, SHOWN_LINES_PER_SECOND,
+};
+use crate::proto::connection::{Connection, Due, Phase};
+use crate::proto::connections::Connections;
+use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
+use crate::proto::message::{Dialect, canonical};
+use crate::proto::send_queue::SendQueue;
+use say::Ticket;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::Instant;
+
+/// What a node is told at birth.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The user's name; asked for if `None`.
+    pub name: Option<String>,
+    /// The port to listen on, 0 for any free one; asked for if `None`.
+    pub port: Option<u16>,
+    /// The address to listen on.
+    pub bind: IpAddr,
+    /// The IP to claim; that of each connection if `None`.
+    pub ip: Option<IpAddr>,
+    /// The addresses of this host.
+    pub own_ips: Vec<IpAddr>,
+    /// The peers of menu choice 4.
+    pub static_peers: Vec<SocketAddr>,
+    /// Say hello to the static peers at start.
+    pub greet: bool,
+    /// The form for peers that have not been heard.
+    pub dialect: Dialect,
+    /// Whether there is a user at a menu.
+    pub menu: bool,
+    /// Count what peers say instead of telling it.
+    pub quiet: bool,
+    /// Fold a peer that says too much into a counted line.
+    pub fold: bool,
+    /// The limits that a user may change.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: None,
+            port: None,
+            bind: Ipv6Addr::UNSPECIFIED.into(),
+            ip: None,
+            own_ips: Vec::new(),
+            static_peers: Vec::new(),
+            greet: false,
+            dialect: Dialect::Standard,
+            menu: true,
+            quiet: false,
+            fold: false,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What has been counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Chat messages of peers in the table.
+    pub chats: u64,
+    /// Everything else that was shown as text: unknown forms, spoofs, peers that found no room.
+    pub raw: u64,
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Connections refused for a limit.
+    pub refused: u64,
+}
+
+/// The exit code when the port of the command line cannot be had.
+const EXIT_USAGE: u8 = 2;
+
+/// The chat participant.
+#[derive(Debug)]
+pub struct Node {
+    config: Config,
+    stage: Stage,
+    menu: Menu,
+    name: Rc<str>,
+    /// The port that we listen on.
+    port: u16,
+    connections: Connections<Role>,
+    directory: Directory,
+    outbox: Outbox,
+    outputs: VecDeque<Output<Notice>>,
+    /// What the numbers of the last list stand for.
+    listed: Vec<SocketAddr>,
+    /// The outcomes that the user is owed, by the number of the request.
+    tickets: BTreeMap<u32, Ticket>,
+    last_ticket: u32,
+    /// The request that the menu waits for, and until when.
+    awaited: Option<(u32, Instant)>,
+    new_peers: Rate<IpAddr>,
+    shown_lines: Rate<SocketAddr>,
+    /// Lines counted instead of shown, and when that will be told.
+    folded: BTreeMap<SocketAddr, (Who, u64)>,
+    fold_at: Option<Instant>,
+    /// Connections of the kind [`Kind::Leaving`].
+    leaving: usize,
+    counters: Counters,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Name or port are not settled.
+    Starting,
+    /// The port is being bound.
+    Binding,
+    Running,
+    /// Farewells are under way, until this moment at most.
+    Quitting(Instant),
+    Over,
+}
+
+/// What a connection is for.
+#[derive(Debug)]
+struct Role {
+    kind: Kind,
+    /// Whose lines come on it, to recognise the next one by its first bytes.
+    speaker: Option<Box<Speaker>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Made by us to carry what is under way to its remote address.
+    Delivery,
+    /// Read, and answered if it asks.
+    Inbound,
+    /// Half-closed by us; read to its end.
+    Leaving,
+    /// Bound to a peer both ways.
+    Session(PeerId),
+}
+
+#[derive(Debug)]
+struct Speaker {
+    /// `IP:PORT NAME ` as the peer writes it.
+    header: Box<[u8]>,
+    peer: PeerId,
+}
+
+impl Role {
+    fn new(kind: Kind) -> Self {
+        Self { kind, speaker: None }
+    }
+}
+
+impl Node {
+    /// A node that asks for what `config` leaves open, then listens. Drain its outputs at once.
+    pub fn new(config: Config) -> Self {
+        let limits = config.limits.clone();
+        let mut node = Self {
+            stage: Stage::Starting,
+            menu: Menu::Name,
+            name: config.name.as_deref().unwrap_or_default().into(),
+            port: 0,
+            connections: Connections::new(limits.clone()),
+            directory: Directory::new(limits.peers_max),
+            outbox: Outbox::default(),
+            outputs: VecDeque::new(),
+            listed: Vec::new(),
+            tickets: BTreeMap::new(),
+            last_ticket: 0,
+            awaited: None,
+            new_peers: Rate::new(NEW_PEERS_BURST, NEW_PEERS_PER_SECOND),
+            shown_lines: Rate::new(SHOWN_LINES_BURST, SHOWN_LINES_PER_SECOND),
+            folded: BTreeMap::new(),
+            fold_at: None,
+            leaving: 0,
+            counters: Counters::default(),
+            config,
+        };
+        node.begin();
+        node
+    }
+
+    /// The peer table.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// What has been counted since the start.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// How many connections have a socket.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    fn begin(&mut self) {
+        match (&self.config.name, self.config.port) {
+            (None, _) => self.menu = Menu::Name,
+            (Some(_), None) => self.menu = Menu::Port,
+            (Some(_), Some(port)) => return self.listen(port),
+        }
+        self.ask();
+    }
+
+    fn listen(&mut self, port: u16) {
+        self.stage = Stage::Binding;
+        self.menu = Menu::Choice;
+        self.outputs.push_back(Output::Listen(SocketAddr::new(self.config.bind, port)));
+    }
+
+    fn on_listening(&mut self, local: SocketAddr, now: Instant) {
+        self.stage = Stage::Running;
+        self.port = local.port();
+        self.tell(Notice::Listening { port: self.port });
+        if self.config.greet {
+            for to in self.config.static_peers.clone() {
+                self.deliver(to, Content::Chat("Hello!".to_owned()), None, Report::IfDelivered, now);
+            }
+        }
+        self.ask_from_the_menu();
+    }
+
+    fn on_listen_failed(&mut self, error: std::io::ErrorKind) {
+        let port = self.config.port.unwrap_or(self.port);
+        self.tell(Notice::ListenFailed { port, error });
+        if self.config.port.is_some() {
+            return self.over(EXIT_USAGE);
+        }
+        self.stage = Stage::Starting;
+        self.menu = Menu::Port;
+        self.ask();
+    }
+
+    fn on_timeout(&mut self, now: Instant) {
+        while let Some((conn, due)) = self.connections.next_due(now) {
+            match due {
+                Due::Flush => self.on_silence(conn, now),
+                Due::End(reason) => self.close(conn, reason, now),
+            }
+        }
+        if self.fold_at.is_some_and(|at| at <= now) {
+            self.fold_at = None;
+            for (_, (who, lines)) in std::mem::take(&mut self.folded) {
+                self.tell(Notice::Folded { who, lines });
+            }
+        }
+        if let Some((ticket, _)) = self.awaited.filter(|&(_, until)| until <= now) {
+            self.awaited = None;
+            let left = self.tickets.get(&ticket).map_or(0, |ticket| ticket.left);
+            self.tell(Notice::StillTrying(left));
+            self.ask_from_the_menu();
+        }
+        if matches!(self.stage, Stage::Quitting(until) if until <= now) {
+            self.over(0);
+        }
+    }
+
+    /// Says exit to everybody, then ends; asked again, it ends at once.
+    fn quit(&mut self, now: Instant) {
+        match self.stage {
+            Stage::Over => return,
+            Stage::Quitting(_) => return self.over(0),
+            Stage::Starting | Stage::Binding | Stage::Running => {}
+        }
+        self.stage = Stage::Quitting(now + QUIT_TIMEOUT);
+        self.awaited = None;
+        if self.config.quiet {
+            self.tell(Notice::Tally { messages: self.counters.chats, peers: self.directory.len() });
+        }
+        self.tell(Notice::Exiting);
+        let known: Vec<SocketAddr> =
+            self.directory.iter().filter(|peer| !peer.is_offline).map(|peer| peer.address).collect();
+        for to in known {
+            self.deliver(to, Content::Exit, None, Report::Nobody, now);
+        }
+    }
+
+    fn over(&mut self, code: u8) {
+        self.stage = Stage::Over;
+        self.outputs.push_back(Output::Quit(code));
+    }
+
+    fn is_quitting(&self) -> bool {
+        matches!(self.stage, Stage::Quitting(_) | Stage::Over)
+    }
+
+    /// Ends a connection from our side.
+    fn close(&mut self, conn: ConnId, reason: CloseReason, now: Instant) {
+        self.outputs.push_back(Output::Close { conn, how: How::Now });
+        if let Some(connection) = self.connections.remove(conn) {
+            self.on_ended(connection, conn, reason, now);
+        }
+    }
+
+    /// Half-closes a connection: what is queued is written, and what the peer still says is heard.
+    fn leave(&mut self, conn: ConnId, now: Instant) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        if std::mem::replace(&mut connection.data.kind, Kind::Leaving) == Kind::Leaving {
+            return;
+        }
+        self.leaving += 1;
+        self.connections.set_phase(conn, Phase::Settling, now);
+        self.outputs.push_back(Output::Close { conn, how: How::HalfClose });
+    }
+
+    /// The connection was closed by the other side, or broke.
+    fn on_closed(&mut self, conn: ConnId, reason: CloseReason, now: Instant) {
+        let rest = self.connections.get_mut(conn).and_then(Connection::flush);
+        if let Some(rest) = rest {
+            self.hear(conn, &rest, hear::End::Gone, now);
+        }
+        if let Some(connection) = self.connections.remove(conn) {
+            self.on_ended(connection, conn, reason, now);
+        }
+    }
+
+    fn on_ended(&mut self, connection: Connection<Role>, conn: ConnId, reason: CloseReason, now: Instant) {
+        log::debug!("{conn:?} {}: {reason:?}", connection.remote());
+        match connection.data.kind {
+            Kind::Delivery => self.on_delivery_ended(&connection, reason, now),
+            Kind::Inbound => {}
+            Kind::Leaving => self.leaving -= 1,
+            Kind::Session(peer) => self.on_session_lost(&connection, peer, reason),
+        }
+    }
+
+    fn start_dials(&mut self, now: Instant) {
+        while let Some((conn, to)) = self.connections.next_dial(now) {
+            self.outputs.push_back(Output::Connect { conn, to });
+        }
+    }
+
+    fn end_if_all_is_said(&mut self) {
+        if matches!(self.stage, Stage::Quitting(_)) && self.outbox.is_empty() && self.leaving == 0 {
+            self.over(0);
+        }
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        self.outputs.push_back(Output::Notice(notice));
+    }
+
+    /// Whether `address` is where we listen ourselves.
+    fn is_own(&self, address: SocketAddr) -> bool {
+        let ip = address.ip();
+        let is_ours =
+            if self.config.bind.is_unspecified() { self.is_of_this_host(ip) } else { ip == self.config.bind };
+        address.port() == self.port && (is_ours || self.config.ip == Some(ip))
+    }
+
+    fn is_of_this_host(&self, ip: IpAddr) -> bool {
+        ip.is_loopback() || ip.is_unspecified() || self.config.own_ips.contains(&ip)
+    }
+}
+
+impl Machine for Node {
+    type Notice = Notice;
+
+    fn accept(&mut self, from: SocketAddr, local: SocketAddr, now: Instant) -> Option<ConnId> {
+        let (from, local) = (canonical(from), canonical(local).ip());
+        let role = Role::new(Kind::Inbound);
+        let conn = if self.is_quitting() { None } else { self.connections.accept(from, local, role, now) };
+        match conn {
+            Some(_) => self.counters.accepted += 1,
+            None => self.counters.refused += 1,
+        }
+        conn
+    }
+
+    fn handle(&mut self, input: Input<'_>, now: Instant) {
+        match input {
+            Input::Closed { conn, reason } => self.on_closed(conn, reason, now),
+            Input::Connected { conn, local } => self.on_connected(conn, canonical(local).ip(), now),
+            Input::Interrupted | Input::StdinClosed => self.quit(now),
+            Input::Line(line) => self.on_line(line, now),
+            Input::Listening { local } => self.on_listening(local, now),
+            Input::ListenFailed(error) => self.on_listen_failed(error),
+            Input::Received { conn, bytes } => self.on_received(conn, bytes, now),
+            Input::Timeout => self.on_timeout(now),
+        }
+        self.start_dials(now);
+        self.end_if_all_is_said();
+    }
+
+    fn poll_output(&mut self) -> Option<Output<Notice>> {
+        self.outputs.pop_front()
+    }
+
+    fn poll_transmit(&mut self) -> Option<ConnId> {
+        self.connections.next_dirty()
+    }
+
+    fn send_queue(&mut self, conn: ConnId) -> Option<&mut SendQueue> {
+        self.connections.send_queue(conn)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let quit = match self.stage {
+            Stage::Quitting(until) => Some(until),
+            _ => None,
+        };
+        let awaited = self.awaited.map(|(_, until)| until);
+        [self.connections.next_deadline(), self.fold_at, awaited, quit].into_iter().flatten().min()
+    }
+
+    fn wants_line(&self) -> bool {
+        self.config.menu && self.awaited.is_none() && matches!(self.stage, Stage::Starting | Stage::Running)
+    }
+}

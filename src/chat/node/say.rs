@@ -1,0 +1,333 @@
+//! What is said: on a session as a line, to everybody else as a dial that carries one message; and what
+//! came of it.
+
+use super::{Kind, Node, Role};
+use crate::chat::directory::PeerId;
+use crate::chat::notice::{Failure, Notice};
+use crate::chat::outbox::{Content, Outgoing, Report};
+use crate::limits::{LINE_BYTES_MAX, PLAIN_BYTES_MAX};
+use crate::proto::connection::{Connection, Phase};
+use crate::proto::machine::{CloseReason, ConnId, How, Output};
+use crate::proto::message::{Body, Dialect, Message, format, split_to_fit};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Instant;
+
+/// The outcomes that one request of the user still owes.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    /// Outcomes that are not known yet.
+    pub(super) left: usize,
+    /// Messages delivered, where that is told once for all of them.
+    sent: Option<usize>,
+}
+
+impl Ticket {
+    pub(super) fn new(outcomes: usize, is_told_once: bool) -> Self {
+        Self { left: outcomes, sent: is_told_once.then_some(0) }
+    }
+}
+
+/// One text as a session line, formatted once for each address that we claim in it.
+#[derive(Debug)]
+pub(super) struct Lines<'a> {
+    text: &'a str,
+    by_local_ip: BTreeMap<IpAddr, Rc<[Rc<[u8]>]>>,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, by_local_ip: BTreeMap::new() }
+    }
+
+    /// The lines that carry the text under the header of `from`; more than one only if it is very long.
+    fn under(&mut self, from: SocketAddr, name: &str) -> Rc<[Rc<[u8]>]> {
+        let text = self.text;
+        Rc::clone(self.by_local_ip.entry(from.ip()).or_insert_with(|| {
+            let mut rest = text;
+            let lines = std::iter::from_fn(|| {
+                let part;
+                (part, rest) = split_to_fit(Dialect::Standard, from, name, rest, LINE_BYTES_MAX);
+                (!part.is_empty()).then(|| line(from, name, Body::Chat(part)))
+            });
+            lines.collect()
+        }))
+    }
+}
+
+fn line(from: SocketAddr, name: &str, body: Body<'_>) -> Rc<[u8]> {
+    let mut line = format(Dialect::Standard, from, name, body);
+    line.push('\n');
+    line.into_bytes().into()
+}
+
+impl Node {
+    /// Sends one thing to an address, on its session or by a dial.
+    pub(super) fn deliver(
+        &mut self,
+        to: SocketAddr,
+        content: Content,
+        dialect: Option<Dialect>,
+        report: Report,
+        now: Instant,
+    ) {
+        let outgoing = Outgoing { content, dialect, report };
+        match self.session(to) {
+            Some(session) => self.say_on_session(to, session, outgoing, now),
+            None if self.is_own(to) => self.on_failed(to, outgoing, Failure::Yourself),
+            None => match self.outbox.push(to, outgoing) {
+                Ok(true) => self.dial(to, now),
+                Ok(false) => {}
+                Err(outgoing) => self.on_failed(to, outgoing, Failure::TooManyWaiting),
+            },
+        }
+    }
+
+    /// Sends a text to many; one line is formatted and stored once for all the sessions it goes to.
+    pub(super) fn deliver_to_all(&mut self, to: &[SocketAddr], text: &str, report: Report, now: Instant) {
+        let mut lines = Lines::new(text);
+        for &to in to {
+            match self.session(to) {
+                Some(session) => self.say_lines(to, session, &mut lines, report, now),
+                None => self.deliver(to, Content::Chat(text.to_owned()), None, report, now),
+            }
+        }
+    }
+
+    fn session(&self, to: SocketAddr) -> Option<ConnId> {
+        self.directory.peer(to)?.session
+    }
+
+    fn dial(&mut self, to: SocketAddr, now: Instant) {
+        let conn = self.connections.dial(to, Role::new(Kind::Delivery), now);
+        self.outbox.dialled(to, conn);
+    }
+
+    fn say_on_session(&mut self, to: SocketAddr, session: ConnId, outgoing: Outgoing, now: Instant) {
+        match &outgoing.content {
+            Content::Ack => {}
+            Content::Chat(text) => self.say_lines(to, session, &mut Lines::new(text), outgoing.report, now),
+            Content::Connect => {
+                if let Some(who) = self.directory.peer(to).map(|peer| peer.who()) {
+                    self.report(outgoing.report, true, Notice::AlreadyConnected(who));
+                }
+            }
+            Content::Exit => {
+                if let Some(from) = self.header(session) {
+                    // A queue that has no room for it ends with the connection anyway.
+                    let _ = self.connections.send(session, line(from, &self.name, Body::Exit));
+                }
+                self.on_delivered(to, outgoing, now);
+            }
+        }
+    }
+
+    fn say_lines(
+        &mut self,
+        to: SocketAddr,
+        session: ConnId,
+        lines: &mut Lines<'_>,
+        report: Report,
+        now: Instant,
+    ) {
+        let Some(from) = self.header(session) else { return };
+        for line in lines.under(from, &self.name).iter() {
+            if let Err(reason) = self.connections.send(session, Rc::clone(line)) {
+                self.close(session, reason, now);
+                let content = Content::Chat(lines.text.to_owned());
+                let outgoing = Outgoing { content, dialect: None, report };
+                return self.on_failed(to, outgoing, Failure::Connection(reason));
+            }
+        }
+        self.on_chat_delivered(to, report, now);
+    }
+
+    /// A dial is up: write what it is for, in one piece.
+    pub(super) fn on_connected(&mut self, conn: ConnId, local: IpAddr, now: Instant) {
+        self.connections.connected(conn, local, now);
+        let (Some(connection), Some(from)) = (self.connections.get(conn), self.header(conn)) else { return };
+        let to = connection.remote();
+        let Some((_, outgoing)) = self.outbox.under_way(to).filter(|&(carrier, _)| carrier == conn) else {
+            return self.close(conn, CloseReason::Eof, now);
+        };
+        let peer = self.directory.peer(to).filter(|peer| peer.heard > 0);
+        let own_dialect = peer.map_or(self.config.dialect, |peer| peer.dialect);
+        let dialect = outgoing.dialect.unwrap_or(own_dialect);
+        let is_connect = outgoing.content == Content::Connect;
+        let mut carried = 0;
+        let body = match &outgoing.content {
+            Content::Ack => Body::Ack,
+            Content::Connect => Body::Connect,
+            Content::Exit => Body::Exit,
+            Content::Chat(text) => {
+                let (part, _) = split_to_fit(dialect, from, &self.name, text, PLAIN_BYTES_MAX);
+                carried = part.len();
+                Body::Chat(part)
+            }
+        };
+        let message = format(dialect, from, &self.name, body).into_bytes();
+        self.outbox.carry(to, carried);
+        if let Err(reason) = self.connections.send(conn, message.into()) {
+            return self.close(conn, reason, now);
+        }
+        self.connections.set_phase(conn, Phase::Settling, now);
+        if !is_connect {
+            self.outputs.push_back(Output::Close { conn, how: How::HalfClose });
+        }
+    }
+
+    /// The connection that carried something is over: taken, if the other side closed, or said nothing
+    /// against it for a while, after all was written.
+    pub(super) fn on_delivery_ended(
+        &mut self,
+        connection: &Connection<Role>,
+        reason: CloseReason,
+        now: Instant,
+    ) {
+        let to = connection.remote();
+        let was_up = connection.phase() == Phase::Settling;
+        let is_taken = matches!(reason, CloseReason::Eof | CloseReason::TimedOut);
+        if was_up && is_taken && connection.queue().is_empty() {
+            if self.outbox.advance(to) {
+                return self.dial(to, now);
+            }
+            if let Some(outgoing) = self.outbox.pop(to) {
+                self.on_delivered(to, outgoing, now);
+            }
+            return self.send_waiting(to, now);
+        }
+        // What waits behind a failed dial would fail alike; behind a broken connection it may not.
+        let failed =
+            if was_up { self.outbox.pop(to).into_iter().collect() } else { self.outbox.take_all(to) };
+        for outgoing in failed {
+            self.on_failed(to, outgoing, Failure::Connection(reason));
+        }
+        self.send_waiting(to, now);
+    }
+
+    /// Our connect was answered, or needs no answer any more.
+    pub(super) fn connect_is_done(&mut self, to: SocketAddr, now: Instant) {
+        if let Some(outgoing) = self.outbox.pop(to) {
+            self.settle(outgoing.report);
+        }
+        self.send_waiting(to, now);
+    }
+
+    /// Goes on with what waits for an address: on its session, if it has one by now.
+    pub(super) fn send_waiting(&mut self, to: SocketAddr, now: Instant) {
+        if !self.outbox.waits(to) || self.outbox.under_way(to).is_some() {
+            return;
+        }
+        if self.session(to).is_none() {
+            return self.dial(to, now);
+        }
+        for outgoing in self.outbox.take_all(to) {
+            self.deliver(to, outgoing.content, outgoing.dialect, outgoing.report, now);
+        }
+    }
+
+    fn on_chat_delivered(&mut self, to: SocketAddr, report: Report, now: Instant) {
+        if let Some(id) = self.directory.find_or_add(to)
+            && let Some(peer) = self.directory.get_mut(id)
+        {
+            peer.sent += 1;
+            peer.sent_at = Some(now);
+            peer.is_offline = false;
+        }
+        self.report(report, true, Notice::Sent(to));
+    }
+
+    fn on_delivered(&mut self, to: SocketAddr, outgoing: Outgoing, now: Instant) {
+        match outgoing.content {
+            Content::Ack => {}
+            Content::Chat(_) => self.on_chat_delivered(to, outgoing.report, now),
+            Content::Connect => {
+                let Some(id) = self.directory.find_or_add(to) else {
+                    return self.settle(outgoing.report);
+                };
+                if let Some(peer) = self.directory.get_mut(id) {
+                    peer.is_connected = true;
+                    peer.is_offline = false;
+                    let who = peer.who();
+                    self.report(outgoing.report, true, Notice::ConnectSent(who));
+                }
+            }
+            Content::Exit => {
+                if let Some(session) = self.directory.remove(to).and_then(|peer| peer.session) {
+                    self.leave(session, now);
+                }
+                self.report(outgoing.report, true, Notice::ExitSent(to));
+            }
+        }
+    }
+
+    fn on_failed(&mut self, to: SocketAddr, outgoing: Outgoing, why: Failure) {
+        if let (Some(peer), Failure::Connection(_)) = (self.directory.peer_mut(to), why) {
+            peer.is_offline = peer.session.is_none();
+            peer.is_connected &= !peer.is_offline;
+        }
+        let notice = match outgoing.content {
+            Content::Ack => return,
+            Content::Connect => Notice::NotConnected { to, why },
+            Content::Chat(text) => Notice::NotSent { to, text, why },
+            Content::Exit => Notice::NotSent { to, text: "exit".to_owned(), why },
+        };
+        self.report(outgoing.report, false, notice);
+    }
+
+    /// A session ended without an exit. What it did not take any more is told.
+    pub(super) fn on_session_lost(&mut self, connection: &Connection<Role>, id: PeerId, reason: CloseReason) {
+        let Some(peer) = self.directory.get_mut(id) else { return };
+        peer.session = None;
+        peer.is_connected = false;
+        peer.is_offline = matches!(reason, CloseReason::TimedOut | CloseReason::Unreachable);
+        let who = peer.who();
+        let to = who.address;
+        self.tell_heard(Notice::Lost { who, reason });
+        for payload in connection.queue().unsent() {
+            let line = String::from_utf8_lossy(payload);
+            if let Some(message) = Message::parse(&line, connection.remote()) {
+                let why = Failure::Connection(reason);
+                self.tell_heard(Notice::NotSent { to, text: message.text.to_owned(), why });
+            }
+        }
+    }
+
+    /// Tells an outcome to whom it matters.
+    fn report(&mut self, report: Report, is_success: bool, notice: Notice) {
+        let is_told = match report {
+            Report::Nobody => false,
+            Report::IfDelivered => is_success,
+            Report::Request(number) => match self.tickets.get_mut(&number).map(|ticket| &mut ticket.sent) {
+                Some(Some(sent)) if matches!(notice, Notice::Sent(_)) => {
+                    *sent += 1;
+                    false
+                }
+                _ => true,
+            },
+        };
+        if is_told {
+            self.tell(notice);
+        }
+        self.settle(report);
+    }
+
+    /// One outcome less is owed; after the last one the menu comes back.
+    pub(super) fn settle(&mut self, report: Report) {
+        let Report::Request(number) = report else { return };
+        let Some(ticket) = self.tickets.get_mut(&number) else { return };
+        ticket.left -= 1;
+        if ticket.left > 0 {
+            return;
+        }
+        let sent = self.tickets.remove(&number).and_then(|ticket| ticket.sent);
+        if let Some(sent) = sent.filter(|&sent| sent > 0) {
+            self.tell(Notice::SentToAll(sent));
+        }
+        if self.awaited.is_some_and(|(awaited, _)| awaited == number) {
+            self.awaited = None;
+            self.ask_from_the_menu();
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What waits to be dialled, in order, for each address.
+//!
+//! Two connections to one peer can overtake each other, so of what goes to an address only the first is
+//! under way; the rest waits behind it.
+
+use crate::limits::WAITING_MESSAGES_MAX;
+use crate::proto::machine::ConnId;
+use crate::proto::message::Dialect;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+
+/// What is to be said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Ack,
+    Chat(String),
+    Connect,
+    Exit,
+}
+
+/// Who wants to know what came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Report {
+    /// Nobody.
+    Nobody,
+    /// The user, if it succeeds.
+    IfDelivered,
+    /// The user, as part of the request with this number.
+    Request(u32),
+}
+
+/// One thing on its way to an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outgoing {
+    pub(super) content: Content,
+    /// Chosen by the user; else the peer's own.
+    pub(super) dialect: Option<Dialect>,
+    pub(super) report: Report,
+}
+
+/// What goes to one address.
+#[derive(Debug, Default)]
+struct Queue {
+    /// The connection that carries the first; `None` until it is dialled.
+    conn: Option<ConnId>,
+    /// Bytes of the first one's text that the connection carries: a long text goes in several messages.
+    carried: usize,
+    outgoing: VecDeque<Outgoing>,
+}
+
+/// The queues; an address has one only while something is under way to it.
+#[derive(Debug, Default)]
+pub(super) struct Outbox(BTreeMap<SocketAddr, Queue>);
+
+impl Outbox {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether `to` had nothing under way, so that it must be dialled now; or the thing back, because
+    /// too much waits already.
+    pub(super) fn push(&mut self, to: SocketAddr, outgoing: Outgoing) -> Result<bool, Outgoing> {
+        let queue = self.0.entry(to).or_default();
+        if queue.outgoing.len() > WAITING_MESSAGES_MAX {
+            return Err(outgoing);
+        }
+        queue.outgoing.push_back(outgoing);
+        Ok(queue.outgoing.len() == 1)
+    }
+
+    /// The first for `to` is carried by `conn`.
+    pub(super) fn dialled(&mut self, to: SocketAddr, conn: ConnId) {
+        if let Some(queue) = self.0.get_mut(&to) {
+            queue.conn = Some(conn);
+        }
+    }
+
+    /// What is under way to `to`, and on which connection.
+    pub(super) fn under_way(&self, to: SocketAddr) -> Option<(ConnId, &Outgoing)> {
+        let queue = self.0.get(&to)?;
+        Some((queue.conn?, queue.outgoing.front()?))
+    }
+
+    /// The connection carries only so many bytes of the text.
+    pub(super) fn carry(&mut self, to: SocketAddr, bytes: usize) {
+        if let Some(queue) = self.0.get_mut(&to) {
+            queue.carried = bytes;
+        }
+    }
+
+    /// What the connection carried has arrived. `true`: the text goes on, and its rest is now the first.
+    pub(super) fn advance(&mut self, to: SocketAddr) -> bool {
+        let Some(queue) = self.0.get_mut(&to) else { return false };
+        let carried = std::mem::take(&mut queue.carried);
+        match queue.outgoing.front_mut() {
+            Some(Outgoing { content: Content::Chat(text), .. }) if carried < text.len() => {
+                text.drain(..carried);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes what was under way to `to`.
+    pub(super) fn pop(&mut self, to: SocketAddr) -> Option<Outgoing> {
+        let queue = self.0.get_mut(&to)?;
+        let outgoing = queue.outgoing.pop_front();
+        queue.conn = None;
+        if queue.outgoing.is_empty() {
+            self.0.remove(&to);
+        }
+        outgoing
+    }
+
+    /// Takes all that waits for `to`.
+    pub(super) fn take_all(&mut self, to: SocketAddr) -> VecDeque<Outgoing> {
+        self.0.remove(&to).unwrap_or_default().outgoing
+    }
+
+    /// Whether something waits for `to`.
+    pub(super) fn waits(&self, to: SocketAddr) -> bool {
+        self.0.contains_key(&to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chat(text: &str) -> Outgoing {
+        Outgoing { content: Content::Chat(text.to_owned()), dialect: None, report: Report::Nobody }
+    }
+
+    #[test]
+    fn one_is_under_way_and_a_bounded_number_waits() {
+        let mut outbox = Outbox::default();
+        let to = "10.0.0.1:1".parse().unwrap();
+        assert_eq!(outbox.push(to, chat("first")), Ok(true));
+        for _ in 0..WAITING_MESSAGES_MAX {
+            assert_eq!(outbox.push(to, chat("next")), Ok(false));
+        }
+        assert_eq!(outbox.push(to, chat("late")), Err(chat("late")));
+        assert_eq!(outbox.pop(to), Some(chat("first")));
+        assert_eq!(outbox.take_all(to).len(), WAITING_MESSAGES_MAX);
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn a_long_text_stays_first_until_all_of_it_has_arrived() {
+        let mut outbox = Outbox::default();
+        let to = "10.0.0.1:1".parse().unwrap();
+        outbox.push(to, chat("hello world")).unwrap();
+        outbox.carry(to, 6);
+        assert!(outbox.advance(to));
+        assert_eq!(outbox.take_all(to), [chat("world")]);
+    }
+}

@@ -1,0 +1,145 @@
+//! Every number of the program, with its unit in its name.
+//!
+//! Constants are facts of the protocol or of the design. What a user could need to change is a field
+//! of [`Limits`] and a flag. Nothing here computes; nothing elsewhere hides a number.
+
+use std::time::Duration;
+
+/// A plain message in all, in bytes: most published peers do one `recv(1024)`.
+pub const PLAIN_BYTES_MAX: usize = 1023;
+
+/// A line, or an unfinished message, in bytes, its newline not counted.
+pub const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// A name, in bytes: typed ones are refused above it, received ones are cut.
+pub const NAME_BYTES_MAX: usize = 64;
+
+/// Reading, in bytes, for each connection and turn; also the size of the one read buffer.
+pub const READ_BYTES_PER_TURN: usize = 64 * 1024;
+
+/// Accepted connections in a turn.
+pub const ACCEPTS_PER_TURN: usize = 64;
+
+/// Typed lines taken in a turn, so that a file on stdin cannot starve the network.
+pub const TYPED_LINES_PER_TURN: usize = 64;
+
+/// Length of the queue of connections that the kernel completed and we have yet to accept.
+pub const LISTEN_BACKLOG: i32 = 4096;
+
+/// Events taken from the kernel at once.
+pub const EVENTS_PER_TURN: usize = 1024;
+
+/// Slices in one vectored write.
+pub const SLICES_PER_WRITE: usize = 64;
+
+/// Descriptors kept free of peers: stdin, stdout, stderr, the listener, the poll, signals and spares.
+pub const DESCRIPTORS_RESERVED: usize = 32;
+
+/// How long the rest of an undelimited message may stay away before it counts as complete.
+pub const IDLE_FLUSH: Duration = Duration::from_millis(250);
+
+/// The same, while its header is incomplete.
+pub const HEADER_FLUSH: Duration = Duration::from_secs(2);
+
+/// From accept to the first complete message, in all.
+pub const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Silence after which a connection that is no session is closed.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How long the other side may take to close after our half-close, and to answer a connect.
+pub const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Between two acknowledgements that we dial a peer for.
+pub const ACK_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long Quit waits for its farewells.
+pub const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the menu waits for the outcome of what it was asked before it comes back without it.
+pub const OUTCOME_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// How often lines that were counted but not shown are told.
+pub const FOLD_INTERVAL: Duration = Duration::from_secs(1);
+
+/// When to try to accept again after the system had no descriptor left.
+pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// When to try to write again to a slow screen that cannot be watched.
+pub const SCREEN_RETRY: Duration = Duration::from_millis(50);
+
+/// Between two warnings of the same kind in the log.
+pub const WARN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// TCP keepalive on connections that we write to: silence before the first probe.
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+
+/// Between two keepalive probes.
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Unanswered keepalive probes before the connection is given up.
+pub const KEEPALIVE_PROBES: u32 = 3;
+
+/// How long written bytes may stay unacknowledged, where the system can tell.
+pub const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// New table entries of one source IP: a burst, and how many a second after it.
+pub const NEW_PEERS_BURST: u32 = 100;
+/// See [`NEW_PEERS_BURST`].
+pub const NEW_PEERS_PER_SECOND: u32 = 1;
+
+/// Lines shown of one peer on a terminal: a burst, and how many a second after it.
+pub const SHOWN_LINES_BURST: u32 = 200;
+/// See [`SHOWN_LINES_BURST`].
+pub const SHOWN_LINES_PER_SECOND: u32 = 20;
+
+/// Bytes that wait for a slow reader of stdout; past it notices are counted, or reading pauses.
+pub const STDOUT_BYTES_MAX: usize = 256 * 1024;
+
+/// A typed line, in bytes; the rest of a longer one is dropped, and the user is told.
+pub const TYPED_BYTES_MAX: usize = 64 * 1024;
+
+/// Messages that may wait for one address to be dialled.
+pub const WAITING_MESSAGES_MAX: usize = 1024;
+
+/// The limits that a user could need to change.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections at once; the newest is refused above it.
+    pub connections_max: usize,
+    /// Connections from one source IP, none counted on loopback.
+    pub connections_per_ip_max: usize,
+    /// Dials under way; more wait for their turn.
+    pub dials_max: usize,
+    /// How long a dial may take.
+    pub connect_timeout: Duration,
+    /// Bytes in the send queue of one connection; over it the peer is too slow, and closed.
+    pub send_queue_bytes_max: usize,
+    /// Entries of the peer table.
+    pub peers_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 1024 - DESCRIPTORS_RESERVED,
+            connections_per_ip_max: 256,
+            dials_max: 64,
+            connect_timeout: Duration::from_secs(5),
+            send_queue_bytes_max: 1024 * 1024,
+            peers_max: 65_536,
+        }
+    }
+}
+
+const _: () = assert!(PLAIN_BYTES_MAX < 1024, "one recv(1024) must take it whole");
+const _: () = assert!(NAME_BYTES_MAX + 128 < PLAIN_BYTES_MAX, "a plain message has room for its text");
+const _: () =
+    assert!(READ_BYTES_PER_TURN <= LINE_BYTES_MAX, "one read overfills a line by one buffer at most");
+const _: () = assert!(
+    IDLE_FLUSH.as_millis() < SETTLE_TIMEOUT.as_millis(),
+    "a connect is answered before its sender gives up"
+);
+const _: () = assert!(HEADER_FLUSH.as_millis() < FIRST_MESSAGE_TIMEOUT.as_millis());
+const _: () = assert!(QUIT_TIMEOUT.as_millis() > SETTLE_TIMEOUT.as_millis(), "a farewell has time to settle");
+const _: () = assert!(usize::BITS >= 64, "a ConnId is the event queue's token, and that is a usize");

@@ -1,0 +1,540 @@
+//! The turn: one thread, one `Poll`, a fixed order. It moves bytes, typed lines and the time into the
+//! machine and does what comes out; it knows no message and no peer.
+
+use super::drain::{self, Drained};
+use super::links::{Link, Links};
+use super::listener::Listener;
+use super::socket;
+use crate::limits::{
+    ACCEPTS_PER_TURN, EVENTS_PER_TURN, QUIT_TIMEOUT, READ_BYTES_PER_TURN, SCREEN_RETRY, TYPED_LINES_PER_TURN,
+};
+use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
+use crate::term::Screen;
+use crate::term::stdin::Stdin;
+use mio::net::TcpStream;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use rustix::process::Signal;
+use signal_hook_mio::v1_0::Signals;
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant};
+
+/// Tokens of what is no connection: a [`ConnId`] of theirs would need the last slots of all.
+const LISTENER: Token = Token(usize::MAX);
+const STDIN: Token = Token(usize::MAX - 1);
+const SCREEN: Token = Token(usize::MAX - 2);
+const SIGNALS: Token = Token(usize::MAX - 3);
+
+/// The signals that end the program.
+const ENDING: [i32; 3] = [Signal::INT.as_raw(), Signal::TERM.as_raw(), Signal::HUP.as_raw()];
+
+/// Drives one machine: its sockets, its user's input and its screen.
+pub struct EventLoop<M: Machine, S> {
+    machine: M,
+    screen: S,
+    screen_state: ScreenState,
+    keyboard: Option<Keyboard>,
+    signals: Option<Signals>,
+    poll: Poll,
+    events: Events,
+    links: Links,
+    listener: Option<Listener>,
+    /// Links that can be written again, or are to be half-closed.
+    to_flush: Vec<ConnId>,
+    /// What the machine wants done.
+    outputs: VecDeque<Output<M::Notice>>,
+    /// The one buffer for all reads.
+    scratch: Box<[u8]>,
+    /// The clock, read once a turn.
+    now: Instant,
+    /// The user or a signal wants the program to end: nothing may hold it up any more.
+    is_ending: bool,
+    exit_code: Option<u8>,
+}
+
+/// How the screen takes what it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ScreenState {
+    Flowing,
+    /// Its reader is slow; the event queue will say when it can go on.
+    Watched,
+    /// Its reader is slow, and nobody will say so.
+    RetryAt(Instant),
+    Gone,
+}
+
+struct Keyboard {
+    stdin: Stdin,
+    /// Lines may be had. Cleared only when a guarded read found nothing; a regular file, which cannot
+    /// be watched, always gives something until its end.
+    is_readable: bool,
+}
+
+impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
+    /// A loop without a keyboard, deaf to signals. The machine's first outputs are done at once.
+    pub fn new(machine: M, screen: S) -> io::Result<Self> {
+        let mut event_loop = Self {
+            machine,
+            screen,
+            screen_state: ScreenState::Flowing,
+            keyboard: None,
+            signals: None,
+            poll: Poll::new()?,
+            events: Events::with_capacity(EVENTS_PER_TURN),
+            links: Links::default(),
+            listener: None,
+            to_flush: Vec::new(),
+            outputs: VecDeque::new(),
+            scratch: vec![0; READ_BYTES_PER_TURN].into_boxed_slice(),
+            now: Instant::now(),
+            is_ending: false,
+            exit_code: None,
+        };
+        event_loop.perform();
+        event_loop.flush_screen();
+        Ok(event_loop)
+    }
+
+    /// Takes typed lines from `stdin`. What cannot be watched, as a regular file, counts as always ready.
+    pub fn with_stdin(mut self, stdin: Stdin) -> io::Result<Self> {
+        let fd = stdin.as_fd().as_raw_fd();
+        match self.poll.registry().register(&mut SourceFd(&fd), STDIN, Interest::READABLE) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(error),
+        }
+        self.keyboard = Some(Keyboard { stdin, is_readable: true });
+        Ok(self)
+    }
+
+    /// Ends gracefully on SIGINT, SIGTERM and SIGHUP.
+    pub fn with_signals(mut self) -> io::Result<Self> {
+        let mut signals = Signals::new(ENDING)?;
+        self.poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+        self.signals = Some(signals);
+        Ok(self)
+    }
+
+    /// The machine.
+    pub fn machine(&self) -> &M {
+        &self.machine
+    }
+
+    /// The screen.
+    pub fn screen_mut(&mut self) -> &mut S {
+        &mut self.screen
+    }
+
+    /// Types a line as the user would.
+    pub fn type_line(&mut self, line: &str) {
+        self.now = Instant::now();
+        self.screen.line_taken();
+        self.handle(Input::Line(line));
+        self.flush_some();
+    }
+
+    /// Turns until the machine quits; gives its exit code. What the screen has not taken yet is given a
+    /// moment. An error is one of the event queue itself.
+    pub fn run(mut self) -> io::Result<u8> {
+        loop {
+            if let Some(code) = self.turn(None)? {
+                self.finish_screen()?;
+                return Ok(code);
+            }
+        }
+    }
+
+    /// One turn; sleeps no longer than `wait`, and no longer than until something is due. Gives the exit
+    /// code once the machine has quit.
+    pub fn turn(&mut self, wait: Option<Duration>) -> io::Result<Option<u8>> {
+        self.sleep(wait)?;
+        self.note_events();
+        if !self.is_paused() {
+            self.accept_some();
+            self.drain_some();
+            self.read_stdin();
+            self.fire_timeout();
+        }
+        self.flush_some();
+        Ok(self.exit_code)
+    }
+
+    fn sleep(&mut self, wait: Option<Duration>) -> io::Result<()> {
+        let timeout = if self.has_work() { Some(Duration::ZERO) } else { self.time_left(wait) };
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        self.now = Instant::now();
+        Ok(())
+    }
+
+    /// Whether something was left over that no event will call for.
+    fn has_work(&self) -> bool {
+        if self.is_paused() {
+            return false;
+        }
+        let is_typing = self.keyboard.as_ref().is_some_and(|keyboard| keyboard.is_readable);
+        self.links.ready() > 0
+            || self.listener.as_ref().is_some_and(|listener| listener.is_ready(self.now))
+            || (is_typing && self.machine.wants_line())
+    }
+
+    fn time_left(&self, wait: Option<Duration>) -> Option<Duration> {
+        let of_screen = match self.screen_state {
+            ScreenState::RetryAt(at) => Some(at),
+            _ => None,
+        };
+        let of_network = if self.is_paused() {
+            None
+        } else {
+            let retry_at = self.listener.as_ref().and_then(|listener| listener.retry_at);
+            self.machine.poll_timeout().into_iter().chain(retry_at).min()
+        };
+        let next = of_screen.into_iter().chain(of_network).min();
+        let left = next.map(|at| at.saturating_duration_since(Instant::now()));
+        left.into_iter().chain(wait).min()
+    }
+
+    /// A program reads our output and is slower than our peers: nothing is read until it has caught up,
+    /// so that nothing is lost. Nothing comes due either: a peer is not silent because nobody listens.
+    fn is_paused(&self) -> bool {
+        !self.is_ending && self.screen_state != ScreenState::Gone && self.screen.is_full()
+    }
+
+    /// Events only set bits and queue links.
+    fn note_events(&mut self) {
+        let mut is_signalled = false;
+        for event in &self.events {
+            match event.token() {
+                LISTENER => self.listener.iter_mut().for_each(|listener| listener.is_readable = true),
+                STDIN => self.keyboard.iter_mut().for_each(|keyboard| keyboard.is_readable = true),
+                // The screen is flushed at the end of each turn anyway.
+                SCREEN => {}
+                SIGNALS => is_signalled = true,
+                token => {
+                    let conn = ConnId::from_bits(token.0 as u64);
+                    let Some(link) = self.links.get_mut(conn) else { continue };
+                    // Hints at the end: the read that follows tells the truth.
+                    let ends = event.is_read_closed() || event.is_write_closed() || event.is_error();
+                    link.is_readable |= event.is_readable() || ends;
+                    link.end_is_near |= ends;
+                    if event.is_writable() && !std::mem::replace(&mut link.is_writable, true) {
+                        self.to_flush.push(conn);
+                    }
+                    self.links.make_ready(conn);
+                }
+            }
+        }
+        if is_signalled {
+            self.on_signals();
+        }
+    }
+
+    fn on_signals(&mut self) {
+        let count = self.signals.as_mut().map_or(0, |signals| signals.pending().count());
+        for _ in 0..count {
+            self.is_ending = true;
+            self.handle(Input::Interrupted);
+        }
+    }
+
+    fn accept_some(&mut self) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let now = self.now;
+            let Some(listener) = self.listener.as_mut().filter(|listener| listener.is_ready(now)) else {
+                return;
+            };
+            if let Some((stream, from)) = listener.accept(now) {
+                self.welcome(stream, from);
+            }
+        }
+    }
+
+    /// A new socket is not registered yet: most plain peers have sent and closed by now, so that reading
+    /// first spares them the event queue.
+    fn welcome(&mut self, stream: TcpStream, from: SocketAddr) {
+        let Ok(local) = stream.local_addr() else { return };
+        let conn = self.machine.accept(from, local, self.now);
+        self.perform();
+        if let Some(conn) = conn {
+            self.links.insert(conn, Link::accepted(stream));
+            self.links.make_ready(conn);
+        }
+    }
+
+    /// Serves each link that is ready now once; who has more goes to the back of the queue.
+    fn drain_some(&mut self) {
+        for _ in 0..self.links.ready() {
+            let Some(conn) = self.links.next_ready() else { continue };
+            if self.links.get_mut(conn).is_some_and(|link| link.is_dialling) {
+                self.finish_dial(conn);
+            }
+            if self.links.get_mut(conn).is_some_and(|link| link.is_readable && !link.is_dialling) {
+                self.receive(conn, READ_BYTES_PER_TURN);
+            }
+            self.register(conn);
+        }
+    }
+
+    fn finish_dial(&mut self, conn: ConnId) {
+        let Some(link) = self.links.get_mut(conn).filter(|link| link.is_writable || link.end_is_near) else {
+            return;
+        };
+        let outcome = match link.stream.take_error() {
+            Ok(None) => link.stream.peer_addr().and_then(|peer| Ok((peer, link.stream.local_addr()?))),
+            Ok(Some(error)) | Err(error) => Err(error),
+        };
+        match outcome {
+            // Two ends of one socket: a port of the ephemeral range on which nobody listens.
+            Ok((peer, local)) if peer == local => self.closed(conn, CloseReason::Refused),
+            Ok((_, local)) => {
+                link.is_dialling = false;
+                self.handle(Input::Connected { conn, local });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
+            Err(error) => self.closed(conn, socket::close_reason(error)),
+        }
+    }
+
+    fn receive(&mut self, conn: ConnId, budget: usize) {
+        let Self { machine, links, outputs, scratch, now, .. } = self;
+        let Some(link) = links.get_mut(conn) else { return };
+        let may_stop_short = cfg!(target_os = "linux") && !link.end_is_near;
+        let drained = drain::receive(&mut link.stream, scratch, budget, may_stop_short, |bytes| {
+            machine.handle(Input::Received { conn, bytes }, *now);
+            outputs.extend(std::iter::from_fn(|| machine.poll_output()));
+        });
+        link.is_readable = matches!(drained, Drained::Budget);
+        self.perform();
+        match drained {
+            Drained::Budget => self.links.make_ready(conn),
+            Drained::Empty => {}
+            Drained::End => {
+                // It may have half-closed only, and wait for our answer.
+                self.flush(conn);
+                self.closed(conn, CloseReason::Eof);
+            }
+            Drained::Broken(error) => self.closed(conn, socket::close_reason(error)),
+        }
+    }
+
+    /// Makes the event queue know a link, once, for both directions.
+    fn register(&mut self, conn: ConnId) {
+        let Some(link) = self.links.get_mut(conn).filter(|link| !link.is_registered) else { return };
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let result = self.poll.registry().register(&mut link.stream, token(conn), interest);
+        link.is_registered = true;
+        // The event queue says at once what is so by now, the end of the stream included.
+        link.end_is_near = false;
+        if let Err(error) = result {
+            self.closed(conn, socket::close_reason(error));
+        }
+    }
+
+    fn read_stdin(&mut self) {
+        for _ in 0..TYPED_LINES_PER_TURN {
+            let Some(keyboard) = self.keyboard.as_mut().filter(|_| self.machine.wants_line()) else { return };
+            if let Some(line) = keyboard.stdin.next_line() {
+                self.screen.line_taken();
+                self.handle(Input::Line(&line));
+            } else if keyboard.stdin.is_finished() {
+                return self.close_stdin();
+            } else if !keyboard.fill() {
+                return;
+            }
+        }
+    }
+
+    fn close_stdin(&mut self) {
+        if let Some(keyboard) = self.keyboard.take() {
+            let fd = keyboard.stdin.as_fd().as_raw_fd();
+            // A file was never registered.
+            let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
+        }
+        self.is_ending = true;
+        self.handle(Input::StdinClosed);
+    }
+
+    fn fire_timeout(&mut self) {
+        if self.machine.poll_timeout().is_some_and(|at| at <= self.now) {
+            self.handle(Input::Timeout);
+        }
+    }
+
+    fn flush_some(&mut self) {
+        while let Some(conn) = self.to_flush.pop().or_else(|| self.machine.poll_transmit()) {
+            self.flush(conn);
+        }
+        self.flush_screen();
+    }
+
+    fn flush(&mut self, conn: ConnId) {
+        let Some(link) = self.links.get_mut(conn).filter(|link| link.is_writable && !link.is_dialling) else {
+            return;
+        };
+        let Some(queue) = self.machine.send_queue(conn) else { return };
+        if !link.is_tuned && !queue.is_empty() {
+            socket::tune(&link.stream);
+            link.is_tuned = true;
+        }
+        match queue.write_to(&mut link.stream) {
+            Ok(()) if link.is_closing => {
+                link.is_closing = false;
+                // What went wrong with it, the next read will say.
+                let _ = link.stream.shutdown(Shutdown::Write);
+            }
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => link.is_writable = false,
+            Err(error) => {
+                link.is_writable = false;
+                // The peer's last words may be in the buffer.
+                self.receive(conn, usize::MAX);
+                self.closed(conn, socket::close_reason(error));
+            }
+        }
+    }
+
+    /// Drops the socket, and tells the machine, unless it knows.
+    fn closed(&mut self, conn: ConnId, reason: CloseReason) {
+        if self.drop_link(conn) {
+            self.handle(Input::Closed { conn, reason });
+        }
+    }
+
+    fn drop_link(&mut self, conn: ConnId) -> bool {
+        let was_there = self.links.remove(conn).is_some();
+        if let Some(listener) = self.listener.as_mut().filter(|_| was_there) {
+            listener.retry_now(self.now);
+        }
+        was_there
+    }
+
+    fn handle(&mut self, input: Input<'_>) {
+        self.tell_machine(input);
+        self.perform();
+    }
+
+    /// Does what the machine wants done, until it wants nothing.
+    fn perform(&mut self) {
+        loop {
+            let Some(output) = self.outputs.pop_front().or_else(|| self.machine.poll_output()) else {
+                return;
+            };
+            match output {
+                Output::Close { conn, how: How::Now } => drop(self.drop_link(conn)),
+                Output::Close { conn, how: How::HalfClose } => {
+                    if let Some(link) = self.links.get_mut(conn) {
+                        link.is_closing = true;
+                        self.to_flush.push(conn);
+                    }
+                }
+                Output::Connect { conn, to } => self.dial(conn, to),
+                Output::Listen(address) => self.listen(address),
+                Output::Notice(notice) => self.screen.show(notice),
+                Output::Quit(code) => self.exit_code = Some(code),
+            }
+        }
+    }
+
+    fn dial(&mut self, conn: ConnId, to: SocketAddr) {
+        match TcpStream::connect(to) {
+            Ok(stream) => {
+                self.links.insert(conn, Link::dialled(stream));
+                self.register(conn);
+            }
+            Err(error) => self.tell_machine(Input::Closed { conn, reason: socket::close_reason(error) }),
+        }
+    }
+
+    fn listen(&mut self, address: SocketAddr) {
+        let listener = socket::listen(address).and_then(|mut socket| {
+            self.poll.registry().register(&mut socket, LISTENER, Interest::READABLE)?;
+            Ok((socket.local_addr()?, Listener::new(socket)))
+        });
+        match listener {
+            Ok((local, listener)) => {
+                self.listener = Some(listener);
+                self.tell_machine(Input::Listening { local });
+            }
+            Err(error) => self.tell_machine(Input::ListenFailed(error.kind())),
+        }
+    }
+
+    /// One input. What is to be done because of it comes after all that was to be done before.
+    fn tell_machine(&mut self, input: Input<'_>) {
+        let Self { machine, outputs, now, .. } = self;
+        outputs.extend(std::iter::from_fn(|| machine.poll_output()));
+        machine.handle(input, *now);
+    }
+
+    fn flush_screen(&mut self) {
+        if self.screen_state == ScreenState::Gone {
+            return;
+        }
+        match self.screen.flush() {
+            Ok(true) => self.watch_screen(false),
+            Ok(false) => self.watch_screen(true),
+            Err(error) => {
+                log::debug!("the screen is gone: {error}");
+                self.watch_screen(false);
+                self.screen_state = ScreenState::Gone;
+                self.is_ending = true;
+                self.handle(Input::Interrupted);
+            }
+        }
+    }
+
+    /// Lets the event queue say when a slow screen can go on.
+    fn watch_screen(&mut self, is_slow: bool) {
+        let fd = self.screen.fd().map(|fd| fd.as_raw_fd());
+        let registry = self.poll.registry();
+        self.screen_state = match (self.screen_state, is_slow, fd) {
+            (ScreenState::Watched, true, _) => ScreenState::Watched,
+            (ScreenState::Watched, false, Some(fd)) => {
+                let _ = registry.deregister(&mut SourceFd(&fd));
+                ScreenState::Flowing
+            }
+            (_, false, _) => ScreenState::Flowing,
+            (_, true, Some(fd))
+                if registry.register(&mut SourceFd(&fd), SCREEN, Interest::WRITABLE).is_ok() =>
+            {
+                ScreenState::Watched
+            }
+            (_, true, _) => ScreenState::RetryAt(self.now + SCREEN_RETRY),
+        };
+    }
+
+    /// The last words on a slow screen.
+    fn finish_screen(&mut self) -> io::Result<()> {
+        let until = self.now + QUIT_TIMEOUT;
+        while matches!(self.screen_state, ScreenState::Watched | ScreenState::RetryAt(_)) && self.now < until
+        {
+            match self.poll.poll(&mut self.events, Some(SCREEN_RETRY)) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            self.now = Instant::now();
+            self.flush_screen();
+        }
+        Ok(())
+    }
+}
+
+impl Keyboard {
+    /// Reads once; `false`: there is nothing now.
+    fn fill(&mut self) -> bool {
+        self.is_readable = self.stdin.fill().unwrap_or_else(|error| {
+            log::warn!("stdin: {error}");
+            false
+        });
+        self.is_readable
+    }
+}
+
+fn token(conn: ConnId) -> Token {
+    Token(conn.to_bits() as usize)
+}

@@ -1,0 +1,104 @@
+//! The sockets, by [`ConnId`], each with what is known of its readiness; and the queue of those that
+//! have something to be done.
+//!
+//! The slot of an id is chosen by the machine's slab, so this table is that slab's mirror: the same
+//! slots, the same generations. A bit of readiness is set by an event and cleared only by `WouldBlock`.
+
+use crate::proto::machine::ConnId;
+use mio::net::TcpStream;
+use std::collections::VecDeque;
+
+/// One socket.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) stream: TcpStream,
+    generation: u32,
+    /// A read may give something.
+    pub(super) is_readable: bool,
+    /// A write may take something.
+    pub(super) is_writable: bool,
+    /// The end of its stream was announced, or may have been before anybody listened.
+    pub(super) end_is_near: bool,
+    /// A dial whose outcome is open.
+    pub(super) is_dialling: bool,
+    /// The event queue knows it.
+    pub(super) is_registered: bool,
+    /// Its options for writing are set.
+    pub(super) is_tuned: bool,
+    /// To be half-closed once its queue is empty.
+    pub(super) is_closing: bool,
+    /// It stands in the ready queue.
+    is_queued: bool,
+}
+
+impl Link {
+    /// A socket that was accepted: it may have been written to, and closed, before it came to us.
+    pub(super) fn accepted(stream: TcpStream) -> Self {
+        let dialled = Self::dialled(stream);
+        Self { is_readable: true, is_writable: true, end_is_near: true, is_dialling: false, ..dialled }
+    }
+
+    /// A socket whose connect is under way.
+    pub(super) fn dialled(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            generation: 0,
+            is_readable: false,
+            is_writable: false,
+            end_is_near: false,
+            is_dialling: true,
+            is_registered: false,
+            is_tuned: false,
+            is_closing: false,
+            is_queued: false,
+        }
+    }
+}
+
+/// The table of sockets.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    slots: Vec<Option<Link>>,
+    ready: VecDeque<ConnId>,
+}
+
+impl Links {
+    pub(super) fn insert(&mut self, conn: ConnId, link: Link) {
+        if self.slots.len() <= conn.slot() {
+            self.slots.resize_with(conn.slot() + 1, || None);
+        }
+        let before = self.slots[conn.slot()].replace(Link { generation: conn.generation(), ..link });
+        debug_assert!(before.is_none(), "the machine gave a slot away twice: {conn:?}");
+    }
+
+    pub(super) fn get_mut(&mut self, conn: ConnId) -> Option<&mut Link> {
+        self.slots.get_mut(conn.slot())?.as_mut().filter(|link| link.generation == conn.generation())
+    }
+
+    /// Dropping the link closes the socket, and that takes it out of the event queue.
+    pub(super) fn remove(&mut self, conn: ConnId) -> Option<Link> {
+        self.get_mut(conn)?;
+        self.slots[conn.slot()].take()
+    }
+
+    /// Puts a link at the end of the ready queue, unless it stands there already.
+    pub(super) fn make_ready(&mut self, conn: ConnId) {
+        if let Some(link) = self.get_mut(conn)
+            && !std::mem::replace(&mut link.is_queued, true)
+        {
+            self.ready.push_back(conn);
+        }
+    }
+
+    /// How many stand in the ready queue.
+    pub(super) fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Takes the first of the ready queue; `None` too for one that is gone meanwhile.
+    pub(super) fn next_ready(&mut self) -> Option<ConnId> {
+        let conn = self.ready.pop_front()?;
+        self.get_mut(conn)?.is_queued = false;
+        Some(conn)
+    }
+}

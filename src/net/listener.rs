@@ -1,0 +1,91 @@
+//! Accepting, and surviving that the system has no descriptor left.
+//!
+//! With edge triggering nobody calls again for what was left in the backlog, so the readiness bit stays
+//! set until `WouldBlock`, and a full descriptor table is met with a spare descriptor and a timer.
+
+use super::socket::is_out_of_descriptors;
+use crate::limits::{ACCEPT_RETRY, WARN_INTERVAL};
+use mio::net::{TcpListener, TcpStream};
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// The listening socket and its readiness.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) socket: TcpListener,
+    /// Cleared only by `WouldBlock`.
+    pub(super) is_readable: bool,
+    /// Given up for a moment so that one connection can be taken and closed, rather than be left to
+    /// wait without an answer.
+    spare: Option<File>,
+    /// No descriptor was left; when to try again.
+    pub(super) retry_at: Option<Instant>,
+    warned_at: Option<Instant>,
+}
+
+impl Listener {
+    pub(super) fn new(socket: TcpListener) -> Self {
+        Self { socket, is_readable: false, spare: open_spare(), retry_at: None, warned_at: None }
+    }
+
+    /// Whether an accept may give something now.
+    pub(super) fn is_ready(&self, now: Instant) -> bool {
+        self.is_readable && self.retry_at.is_none_or(|at| at <= now)
+    }
+
+    /// The next connection; `None` if there is none now, and [`Listener::is_ready`] says whether to come
+    /// back for more.
+    pub(super) fn accept(&mut self, now: Instant) -> Option<(TcpStream, SocketAddr)> {
+        self.retry_at = None;
+        match self.socket.accept() {
+            Ok(accepted) => {
+                if self.spare.is_none() {
+                    self.spare = open_spare();
+                }
+                Some(accepted)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.is_readable = false;
+                None
+            }
+            Err(error) if is_out_of_descriptors(&error) => {
+                self.refuse_with_spare();
+                self.warn(&error, now);
+                self.retry_at = Some(now + ACCEPT_RETRY);
+                None
+            }
+            // The connection was gone before it was taken, or the like: the next one may be well.
+            Err(error) => {
+                log::debug!("accept: {error}");
+                None
+            }
+        }
+    }
+
+    /// A descriptor was freed: no need to wait for the timer.
+    pub(super) fn retry_now(&mut self, now: Instant) {
+        if let Some(at) = &mut self.retry_at {
+            *at = now;
+        }
+    }
+
+    fn refuse_with_spare(&mut self) {
+        if self.spare.take().is_some() {
+            drop(self.socket.accept());
+            self.spare = open_spare();
+        }
+    }
+
+    fn warn(&mut self, error: &io::Error, now: Instant) {
+        if self.warned_at.is_none_or(|at| now >= at + WARN_INTERVAL) {
+            self.warned_at = Some(now);
+            log::warn!("a peer was refused: {error}");
+        }
+    }
+}
+
+fn open_spare() -> Option<File> {
+    File::open("/dev/null").ok()
+}

@@ -1,0 +1,86 @@
+//! Making sockets and setting their options; what the system's errors mean to the machine.
+
+use crate::limits::{
+    DESCRIPTORS_RESERVED, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, LISTEN_BACKLOG,
+    UNACKNOWLEDGED_TIMEOUT,
+};
+use crate::proto::machine::CloseReason;
+use mio::net::{TcpListener, TcpStream};
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// Listens on `address`. The unspecified IPv6 address takes IPv4 peers too, and stands for the
+/// unspecified IPv4 address where the host has no IPv6.
+///
+/// mio's own `bind` has a short backlog: with thousands of dials at once it makes them wait seconds.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    match listen_on(address) {
+        Err(error) if is_without_ipv6(&error) && address.ip().is_unspecified() => {
+            listen_on(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
+        }
+        result => result,
+    }
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(LISTEN_BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+fn is_without_ipv6(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
+}
+
+/// Sets what a connection that we write to needs: no delay for small messages, and probes by which the
+/// kernel notices a vanished host without any wake-up of ours. A failure costs speed, not function.
+pub fn tune(stream: &TcpStream) {
+    let socket = SockRef::from(stream);
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_PROBES);
+    let result = stream.set_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive));
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let result = result.and_then(|()| socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT)));
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = UNACKNOWLEDGED_TIMEOUT;
+    if let Err(error) = result {
+        log::debug!("socket options: {error}");
+    }
+}
+
+/// Raises the limit on open files to the most that this process may have, and says how many connections
+/// that leaves room for.
+pub fn raise_descriptor_limit() -> usize {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: maximum, maximum };
+    let files = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => maximum,
+        Err(error) => {
+            log::warn!("the limit on open files stays at {current:?}: {error}");
+            current
+        }
+    };
+    let files = files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
+    files.saturating_sub(DESCRIPTORS_RESERVED).max(1)
+}
+
+/// Whether the process, or the system, has no descriptor left.
+pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+/// Why a connection ended, from the error that it ended with.
+pub(super) fn close_reason(error: io::Error) -> CloseReason {
+    if is_out_of_descriptors(&error) { CloseReason::NoDescriptor } else { error.into() }
+}

@@ -1,0 +1,154 @@
+//! The pure state of one byte stream: its phase, its framing, what waits to be sent.
+//!
+//! A connection is not a peer: a plain peer makes a new one for every message. What the connection is
+//! for is the machine's own matter and lives in `data`.
+
+use super::framer::Framer;
+use super::machine::CloseReason;
+use super::send_queue::SendQueue;
+use crate::limits::{FIRST_MESSAGE_TIMEOUT, IDLE_TIMEOUT, SETTLE_TIMEOUT};
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// Where a connection stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// A dial that waits for its turn; it has no socket yet.
+    Waiting,
+    /// A dial under way.
+    Dialling,
+    /// Accepted, and nothing complete has come yet.
+    Greeting,
+    /// Speaks when it likes, but not too seldom.
+    Open,
+    /// Bound to a peer both ways; may be silent for ever.
+    Session,
+    /// We said what we had to say and give the other side a moment to answer or to close.
+    Settling,
+}
+
+/// What is due on a connection whose deadline has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// It was silent for long enough to take what came as a whole message.
+    Flush,
+    /// Its phase lasted too long, for this reason.
+    End(CloseReason),
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Connection<T> {
+    /// What the machine knows about it.
+    pub data: T,
+    pub(super) phase: Phase,
+    pub(super) framer: Framer,
+    pub(super) queue: SendQueue,
+    /// Our own IP on it; unspecified until a dial is up.
+    pub(super) local: IpAddr,
+    pub(super) remote: SocketAddr,
+    pub(super) generation: u32,
+    /// It is in the list of those to be flushed.
+    pub(super) is_dirty: bool,
+    /// It counts against the limit of its source IP.
+    pub(super) is_counted: bool,
+    /// When the phase began.
+    pub(super) since: Instant,
+    /// When its last bytes came.
+    pub(super) heard: Instant,
+    /// Its entry in the list of deadlines: never later than [`Connection::deadline`], which moves
+    /// with every byte while this need not.
+    pub(super) armed: Option<Instant>,
+}
+
+impl<T> Connection<T> {
+    pub(super) fn new(phase: Phase, remote: SocketAddr, local: IpAddr, data: T, now: Instant) -> Self {
+        Self {
+            data,
+            phase,
+            framer: Framer::default(),
+            queue: SendQueue::default(),
+            local,
+            remote,
+            generation: 0,
+            is_dirty: false,
+            is_counted: false,
+            since: now,
+            heard: now,
+            armed: None,
+        }
+    }
+
+    /// Where it stands.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The other end of the socket.
+    pub fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
+    /// Our own IP on it.
+    pub fn local(&self) -> IpAddr {
+        self.local
+    }
+
+    /// What waits to be sent.
+    pub fn queue(&self) -> &SendQueue {
+        &self.queue
+    }
+
+    /// The next complete message in `rest`; `Ok(None)` when all of it is taken in.
+    pub fn next_message<'a>(&mut self, rest: &mut &'a [u8]) -> Result<Option<Cow<'a, [u8]>>, CloseReason> {
+        let message = self.framer.next(rest)?;
+        if message.is_some() {
+            self.greeted();
+        }
+        Ok(message)
+    }
+
+    /// The unfinished message as it is: the peer went silent, or is gone.
+    pub fn flush(&mut self) -> Option<Vec<u8>> {
+        let message = self.framer.flush();
+        if message.is_some() {
+            self.greeted();
+        }
+        message
+    }
+
+    fn greeted(&mut self) {
+        if self.phase == Phase::Greeting {
+            self.phase = Phase::Open;
+        }
+    }
+
+    /// When it must be looked at next if nothing more comes.
+    pub(super) fn deadline(&self, connect_timeout: Duration) -> Option<Instant> {
+        let end = self.end(connect_timeout).map(|(at, _)| at);
+        self.silence().into_iter().chain(end).min()
+    }
+
+    /// What is due at `now`, if anything.
+    pub(super) fn due(&self, connect_timeout: Duration, now: Instant) -> Option<Due> {
+        match self.end(connect_timeout) {
+            Some((at, reason)) if at <= now => Some(Due::End(reason)),
+            _ => self.silence().filter(|&at| at <= now).map(|_| Due::Flush),
+        }
+    }
+
+    fn silence(&self) -> Option<Instant> {
+        Some(self.heard + self.framer.flush_after(self.remote)?)
+    }
+
+    fn end(&self, connect_timeout: Duration) -> Option<(Instant, CloseReason)> {
+        match self.phase {
+            Phase::Waiting | Phase::Session => None,
+            Phase::Dialling => Some((self.since + connect_timeout, CloseReason::TimedOut)),
+            Phase::Greeting => Some((self.since + FIRST_MESSAGE_TIMEOUT, CloseReason::NoMessage)),
+            Phase::Open => Some((self.heard + IDLE_TIMEOUT, CloseReason::Idle)),
+            Phase::Settling => Some((self.since + SETTLE_TIMEOUT, CloseReason::TimedOut)),
+        }
+    }
+}

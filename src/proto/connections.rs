@@ -1,0 +1,399 @@
+//! All connections of one machine: a slab whose slots have generations, the list of those with bytes to
+//! send, the deadlines, and the limits on how many there may be.
+//!
+//! One ordered set holds at most one deadline for each connection. A deadline that moves away with every
+//! byte is left where it is and looked at again when its time comes, so receiving lines touches no set.
+
+use super::connection::{Connection, Due, Phase};
+use super::machine::{CloseReason, ConnId};
+use super::send_queue::SendQueue;
+use crate::limits::Limits;
+use slab::Slab;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::Instant;
+
+/// The table of connections; `T` is what the machine keeps with each.
+#[derive(Debug)]
+pub struct Connections<T> {
+    slots: Slab<Connection<T>>,
+    /// How many there ever were; the generation of the newest.
+    generation: u32,
+    deadlines: BTreeSet<(Instant, ConnId)>,
+    dirty: VecDeque<ConnId>,
+    waiting: VecDeque<ConnId>,
+    dialling: usize,
+    by_source: BTreeMap<IpAddr, usize>,
+    limits: Limits,
+}
+
+impl<T> Connections<T> {
+    /// An empty table with these limits.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            slots: Slab::new(),
+            generation: 0,
+            deadlines: BTreeSet::new(),
+            dirty: VecDeque::new(),
+            waiting: VecDeque::new(),
+            dialling: 0,
+            by_source: BTreeMap::new(),
+            limits,
+        }
+    }
+
+    /// How many have a socket.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.waiting.len()
+    }
+
+    /// Whether there is none at all.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Takes in a connection that a peer made; `None` if there are too many, in all or of its IP.
+    pub fn accept(&mut self, remote: SocketAddr, local: IpAddr, data: T, now: Instant) -> Option<ConnId> {
+        let is_counted = !remote.ip().is_loopback();
+        let of_source = self.by_source.get(&remote.ip()).copied().unwrap_or(0);
+        if self.len() >= self.limits.connections_max
+            || (is_counted && of_source >= self.limits.connections_per_ip_max)
+        {
+            return None;
+        }
+        if is_counted {
+            self.by_source.insert(remote.ip(), of_source + 1);
+        }
+        let mut connection = Connection::new(Phase::Greeting, remote, local, data, now);
+        connection.is_counted = is_counted;
+        Some(self.insert(connection))
+    }
+
+    /// Makes a connection of our own; [`Connections::next_dial`] names it when its turn has come.
+    pub fn dial(&mut self, to: SocketAddr, data: T, now: Instant) -> ConnId {
+        let unknown = Ipv4Addr::UNSPECIFIED.into();
+        let conn = self.insert(Connection::new(Phase::Waiting, to, unknown, data, now));
+        self.waiting.push_back(conn);
+        conn
+    }
+
+    /// The next dial to be made, as long as not too many are under way.
+    pub fn next_dial(&mut self, now: Instant) -> Option<(ConnId, SocketAddr)> {
+        if self.dialling >= self.limits.dials_max {
+            return None;
+        }
+        let conn = self.waiting.pop_front()?;
+        self.set_phase(conn, Phase::Dialling, now);
+        self.get(conn).map(|connection| (conn, connection.remote))
+    }
+
+    /// A dial is up; our own IP on it is `local`.
+    pub fn connected(&mut self, conn: ConnId, local: IpAddr, now: Instant) {
+        if let Some(connection) = self.get_mut(conn) {
+            connection.local = local;
+            connection.heard = now;
+            self.set_phase(conn, Phase::Open, now);
+        }
+    }
+
+    /// The connection, unless it is gone.
+    pub fn get(&self, conn: ConnId) -> Option<&Connection<T>> {
+        self.slots.get(conn.slot()).filter(|connection| connection.generation == conn.generation())
+    }
+
+    /// The connection, unless it is gone.
+    pub fn get_mut(&mut self, conn: ConnId) -> Option<&mut Connection<T>> {
+        self.slots.get_mut(conn.slot()).filter(|connection| connection.generation == conn.generation())
+    }
+
+    /// Forgets the connection and gives back what was known of it.
+    pub fn remove(&mut self, conn: ConnId) -> Option<Connection<T>> {
+        self.get(conn)?;
+        let connection = self.slots.remove(conn.slot());
+        if let Some(at) = connection.armed {
+            self.deadlines.remove(&(at, conn));
+        }
+        match connection.phase {
+            Phase::Dialling => self.dialling -= 1,
+            Phase::Waiting => self.waiting.retain(|&other| other != conn),
+            _ => {}
+        }
+        if connection.is_counted {
+            self.uncount(connection.remote.ip());
+        }
+        Some(connection)
+    }
+
+    /// Moves it on in its life; its time limits start anew.
+    pub fn set_phase(&mut self, conn: ConnId, phase: Phase, now: Instant) {
+        let Some(connection) = self.get_mut(conn) else { return };
+        let before = std::mem::replace(&mut connection.phase, phase);
+        connection.since = now;
+        self.dialling -= usize::from(before == Phase::Dialling);
+        self.dialling += usize::from(phase == Phase::Dialling);
+        self.disarm(conn);
+        self.arm(conn);
+    }
+
+    /// The connection carries a session from here on: lines, and no time limit.
+    pub fn make_session(&mut self, conn: ConnId, now: Instant) {
+        if let Some(connection) = self.get_mut(conn) {
+            connection.framer.expect_lines();
+            self.set_phase(conn, Phase::Session, now);
+        }
+    }
+
+    /// Bytes came; to be called after they were framed.
+    pub fn heard(&mut self, conn: ConnId, now: Instant) {
+        if let Some(connection) = self.get_mut(conn) {
+            connection.heard = now;
+            self.arm(conn);
+        }
+    }
+
+    /// Queues a payload. An error says why the connection cannot go on.
+    pub fn send(&mut self, conn: ConnId, payload: Rc<[u8]>) -> Result<(), CloseReason> {
+        let bytes_max = self.limits.send_queue_bytes_max;
+        let Some(connection) = self.get_mut(conn) else { return Ok(()) };
+        connection.queue.push(payload, bytes_max).map_err(|_| CloseReason::SlowPeer)?;
+        if !std::mem::replace(&mut connection.is_dirty, true) {
+            self.dirty.push_back(conn);
+        }
+        Ok(())
+    }
+
+    /// The next connection that was given something to send.
+    pub fn next_dirty(&mut self) -> Option<ConnId> {
+        loop {
+            let conn = self.dirty.pop_front()?;
+            if let Some(connection) = self.get_mut(conn) {
+                connection.is_dirty = false;
+                return Some(conn);
+            }
+        }
+    }
+
+    /// What waits to be sent on it.
+    pub fn send_queue(&mut self, conn: ConnId) -> Option<&mut SendQueue> {
+        self.get_mut(conn).map(|connection| &mut connection.queue)
+    }
+
+    /// When something may be due next.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|&(at, _)| at)
+    }
+
+    /// The next connection on which something is due at `now`. The caller acts on it, or it is named
+    /// again.
+    pub fn next_due(&mut self, now: Instant) -> Option<(ConnId, Due)> {
+        while let Some(&(at, conn)) = self.deadlines.first().filter(|&&(at, _)| at <= now) {
+            self.deadlines.remove(&(at, conn));
+            let connect_timeout = self.limits.connect_timeout;
+            let Some(connection) = self.get_mut(conn) else { continue };
+            connection.armed = None;
+            let due = connection.due(connect_timeout, now);
+            self.arm(conn);
+            if let Some(due) = due {
+                return Some((conn, due));
+            }
+        }
+        None
+    }
+
+    fn insert(&mut self, mut connection: Connection<T>) -> ConnId {
+        self.generation = self.generation.wrapping_add(1);
+        connection.generation = self.generation;
+        // The descriptor limit keeps the slots far below the half of an id.
+        let conn = ConnId::new(self.slots.insert(connection) as u32, self.generation);
+        self.arm(conn);
+        conn
+    }
+
+    /// Sees to it that the set holds a deadline no later than the connection's.
+    fn arm(&mut self, conn: ConnId) {
+        let connect_timeout = self.limits.connect_timeout;
+        let Some(connection) = self.get_mut(conn) else { return };
+        let Some(at) = connection.deadline(connect_timeout) else { return };
+        let armed = connection.armed;
+        if armed.is_none_or(|armed| at < armed) {
+            connection.armed = Some(at);
+            if let Some(armed) = armed {
+                self.deadlines.remove(&(armed, conn));
+            }
+            self.deadlines.insert((at, conn));
+        }
+    }
+
+    fn disarm(&mut self, conn: ConnId) {
+        if let Some(at) = self.get_mut(conn).and_then(|connection| connection.armed.take()) {
+            self.deadlines.remove(&(at, conn));
+        }
+    }
+
+    fn uncount(&mut self, source: IpAddr) {
+        if let Some(count) = self.by_source.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_source.remove(&source);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{FIRST_MESSAGE_TIMEOUT, HEADER_FLUSH, IDLE_FLUSH, IDLE_TIMEOUT};
+    use std::time::Duration;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn table(limits: Limits) -> (Connections<()>, Instant) {
+        (Connections::new(limits), crate::testing::start())
+    }
+
+    fn accept(connections: &mut Connections<()>, from: &str, now: Instant) -> Option<ConnId> {
+        connections.accept(from.parse().unwrap(), "10.0.0.1".parse().unwrap(), (), now)
+    }
+
+    fn receive(connections: &mut Connections<()>, conn: ConnId, bytes: &str, now: Instant) -> usize {
+        let mut rest = bytes.as_bytes();
+        let mut messages = 0;
+        while connections.get_mut(conn).unwrap().next_message(&mut rest).unwrap().is_some() {
+            messages += 1;
+        }
+        connections.heard(conn, now);
+        messages
+    }
+
+    #[test]
+    fn a_stale_id_finds_nothing_in_a_reused_slot() {
+        let (mut connections, now) = table(Limits::default());
+        let old = accept(&mut connections, "10.0.0.2:1", now).unwrap();
+        connections.remove(old).unwrap();
+        let new = accept(&mut connections, "10.0.0.2:2", now).unwrap();
+        assert_eq!(old.slot(), new.slot());
+        assert!(connections.get(old).is_none() && connections.remove(old).is_none());
+        assert!(connections.send(old, [1].as_slice().into()).is_ok());
+        assert!(connections.send_queue(new).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_connection_with_bytes_to_send_is_named_once() {
+        let (mut connections, now) = table(Limits::default());
+        let [a, b] = ["10.0.0.2:1", "10.0.0.2:2"].map(|from| accept(&mut connections, from, now).unwrap());
+        for conn in [a, b, a] {
+            connections.send(conn, [1].as_slice().into()).unwrap();
+        }
+        connections.remove(b);
+        assert_eq!((connections.next_dirty(), connections.next_dirty()), (Some(a), None));
+    }
+
+    #[test]
+    fn the_send_queue_is_full_at_its_limit_and_not_before() {
+        let (mut connections, now) = table(Limits::default());
+        let conn = accept(&mut connections, "10.0.0.2:1", now).unwrap();
+        assert_eq!(connections.send(conn, vec![0; 1024 * 1024].into()), Ok(()));
+        assert_eq!(connections.send(conn, [0].as_slice().into()), Err(CloseReason::SlowPeer));
+    }
+
+    #[test]
+    fn connections_are_refused_at_the_limit_and_taken_just_under_it() {
+        let (mut connections, now) = table(Limits { connections_max: 2, ..Limits::default() });
+        let first = accept(&mut connections, "10.0.0.2:1", now).unwrap();
+        assert!(accept(&mut connections, "10.0.0.3:1", now).is_some());
+        assert!(accept(&mut connections, "10.0.0.4:1", now).is_none());
+        connections.remove(first);
+        assert!(accept(&mut connections, "10.0.0.4:1", now).is_some());
+    }
+
+    #[test]
+    fn one_source_has_its_own_limit_unless_it_is_loopback() {
+        let limits = Limits { connections_per_ip_max: 2, ..Limits::default() };
+        let (mut connections, now) = table(limits);
+        let first = accept(&mut connections, "10.0.0.2:1", now).unwrap();
+        assert!(accept(&mut connections, "10.0.0.2:2", now).is_some());
+        assert!(accept(&mut connections, "10.0.0.2:3", now).is_none());
+        assert!(accept(&mut connections, "10.0.0.3:1", now).is_some());
+        for port in 1..10 {
+            assert!(accept(&mut connections, &format!("127.0.0.1:{port}"), now).is_some());
+        }
+        connections.remove(first);
+        assert!(accept(&mut connections, "10.0.0.2:3", now).is_some());
+    }
+
+    #[test]
+    fn dials_beyond_the_limit_wait_for_their_turn() {
+        let (mut connections, now) = table(Limits::default());
+        let to: SocketAddr = "10.0.0.2:1".parse().unwrap();
+        let all: Vec<_> = (0..66).map(|_| connections.dial(to, (), now)).collect();
+        let under_way: Vec<_> =
+            std::iter::from_fn(|| connections.next_dial(now)).map(|(conn, _)| conn).collect();
+        assert_eq!(under_way, all[..64]);
+        connections.remove(all[64]);
+        connections.connected(all[0], "10.0.0.1".parse().unwrap(), now);
+        assert_eq!(connections.next_dial(now), Some((all[65], to)));
+        assert_eq!(connections.next_dial(now), None);
+    }
+
+    #[test]
+    fn a_dial_times_out_counted_from_its_turn() {
+        let (mut connections, now) = table(Limits { dials_max: 1, ..Limits::default() });
+        let to: SocketAddr = "10.0.0.2:1".parse().unwrap();
+        let [first, second] = [0, 1].map(|_| connections.dial(to, (), now));
+        connections.next_dial(now).unwrap();
+        let later = now + Duration::from_secs(5);
+        assert_eq!(connections.next_due(later - MS), None);
+        assert_eq!(connections.next_due(later), Some((first, Due::End(CloseReason::TimedOut))));
+        connections.remove(first);
+        assert_eq!(connections.next_dial(later), Some((second, to)));
+        assert_eq!(connections.next_deadline(), Some(later + Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn one_byte_now_and_then_does_not_beat_the_first_message_timeout() {
+        let (mut connections, start) = table(Limits::default());
+        let conn = accept(&mut connections, "10.0.0.2:1", start).unwrap();
+        let mut now = start;
+        while now + 100 * MS < start + FIRST_MESSAGE_TIMEOUT {
+            now += 100 * MS;
+            receive(&mut connections, conn, "1", now);
+            assert_eq!(connections.next_due(now), None);
+        }
+        assert_eq!(connections.next_due(start + FIRST_MESSAGE_TIMEOUT - MS), None);
+        let due = connections.next_due(start + FIRST_MESSAGE_TIMEOUT);
+        assert_eq!(due, Some((conn, Due::End(CloseReason::NoMessage))));
+    }
+
+    #[test]
+    fn silence_flushes_what_has_a_header_soon_and_the_rest_late() {
+        for (bytes, after) in [("1.1.1.1:1 a x", IDLE_FLUSH), ("half", HEADER_FLUSH)] {
+            let (mut connections, now) = table(Limits::default());
+            let conn = accept(&mut connections, "10.0.0.2:1", now).unwrap();
+            receive(&mut connections, conn, bytes, now + MS);
+            assert_eq!(connections.next_due(now + after), None, "{bytes}");
+            assert_eq!(connections.next_due(now + MS + after), Some((conn, Due::Flush)), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn an_idle_line_connection_ends_after_its_last_line_and_a_session_never() {
+        let (mut connections, start) = table(Limits::default());
+        let conn = accept(&mut connections, "10.0.0.2:1", start).unwrap();
+        let heard = start + IDLE_TIMEOUT / 2;
+        receive(&mut connections, conn, "1.1.1.1:1 a x\n", start);
+        receive(&mut connections, conn, "1.1.1.1:1 a x\n", heard);
+        assert_eq!(connections.next_due(heard + IDLE_TIMEOUT - MS), None);
+        let due = connections.next_due(heard + IDLE_TIMEOUT);
+        assert_eq!(due, Some((conn, Due::End(CloseReason::Idle))));
+        connections.make_session(conn, heard);
+        assert_eq!(connections.next_deadline(), None);
+    }
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        let bytes = size_of::<Connection<[u64; 3]>>();
+        assert!(bytes <= 160, "{bytes} bytes");
+    }
+}

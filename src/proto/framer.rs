@@ -1,0 +1,262 @@
+//! Bytes to messages: where one ends and the next begins.
+//!
+//! A new connection may speak lines, or send one message with no newline and go quiet. The first line
+//! that begins with an address settles it: from then on only newlines count. The framer knows no clock;
+//! it says how long the peer must be silent before [`Framer::flush`] may be called.
+
+use super::machine::CloseReason;
+use super::message::{Message, begins_with_address};
+use crate::limits::{HEADER_FLUSH, IDLE_FLUSH, LINE_BYTES_MAX};
+use memchr::{memchr, memmem};
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Ends a message that may hold newlines.
+const BLOCK_END: &[u8] = b"<end>";
+
+/// The framing state of one connection. Owns no memory between messages.
+#[derive(Debug, Default)]
+pub struct Framer {
+    mode: Mode,
+    /// An unfinished message; boxed because most connections have none.
+    #[expect(clippy::box_collection, reason = "8 bytes in each idle connection instead of 24")]
+    partial: Option<Box<Vec<u8>>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Mode {
+    /// Nothing is known yet: a newline ends a message only if it begins with an address.
+    #[default]
+    Undelimited,
+    /// Lines are expected, since a session was agreed on; the first one proves them.
+    Expected,
+    /// Lines for good.
+    Lines,
+}
+
+impl Framer {
+    /// Takes the next complete message off the front of `rest`, without its newline. `None`: all of
+    /// `rest` is taken in, and more must come.
+    pub fn next<'a>(&mut self, rest: &mut &'a [u8]) -> Result<Option<Cow<'a, [u8]>>, CloseReason> {
+        match self.mode {
+            Mode::Undelimited => self.next_undelimited(rest),
+            Mode::Expected | Mode::Lines => self.next_line(rest),
+        }
+    }
+
+    /// The unfinished message, taken as complete: the peer is silent or gone.
+    pub fn flush(&mut self) -> Option<Vec<u8>> {
+        let partial = self.partial.take()?;
+        if self.mode == Mode::Expected {
+            self.mode = Mode::Undelimited;
+        }
+        Some(*partial)
+    }
+
+    /// How long the peer must be silent for [`Framer::flush`]; `None`: silence completes nothing. The
+    /// address `from` is the socket's.
+    pub fn flush_after(&self, from: SocketAddr) -> Option<Duration> {
+        let partial = self.partial.as_ref().filter(|_| self.mode != Mode::Lines)?;
+        let has_header = Message::parse(&String::from_utf8_lossy(partial), from).is_some();
+        Some(if has_header { IDLE_FLUSH } else { HEADER_FLUSH })
+    }
+
+    /// A session was agreed on: every newline ends a message now.
+    pub fn expect_lines(&mut self) {
+        if self.mode == Mode::Undelimited {
+            self.mode = Mode::Expected;
+        }
+    }
+
+    fn next_line<'a>(&mut self, rest: &mut &'a [u8]) -> Result<Option<Cow<'a, [u8]>>, CloseReason> {
+        while let Some(newline) = memchr(b'\n', rest) {
+            let line = self.complete(rest, newline)?;
+            self.mode = Mode::Lines;
+            if !matches!(&*line, b"" | b"\r") {
+                return Ok(Some(line));
+            }
+        }
+        self.keep(rest)?;
+        Ok(None)
+    }
+
+    fn next_undelimited<'a>(&mut self, rest: &mut &'a [u8]) -> Result<Option<Cow<'a, [u8]>>, CloseReason> {
+        let partial = self.partial.as_deref().map_or(&[][..], Vec::as_slice);
+        if partial.is_empty() {
+            // Left over from a block, or a person at `nc` who pressed Enter.
+            *rest = rest.trim_ascii_start();
+        }
+        let in_first_line = memchr(b'\n', partial).is_none();
+        if in_first_line && let Some(newline) = memchr(b'\n', rest) {
+            let begins = if partial.is_empty() {
+                begins_with_address(&rest[..newline])
+            } else {
+                begins_with_address(&[partial, &rest[..newline]].concat())
+            };
+            if begins {
+                self.mode = Mode::Lines;
+                return self.complete(rest, newline).map(Some);
+            }
+        }
+        let before = partial.len();
+        let new = *rest;
+        self.keep(rest)?;
+        Ok(self.take_block(before, new, rest).map(Cow::Owned))
+    }
+
+    /// Takes a block message out of the partial one, if `new`, which began at `before`, has ended it.
+    fn take_block<'a>(&mut self, before: usize, new: &'a [u8], rest: &mut &'a [u8]) -> Option<Vec<u8>> {
+        let partial = self.partial.as_deref_mut().filter(|partial| partial.starts_with(b"<"))?;
+        let from = before.saturating_sub(BLOCK_END.len() - 1);
+        let end = from + memmem::find(&partial[from..], BLOCK_END)? + BLOCK_END.len();
+        partial.truncate(end);
+        *rest = &new[end - before..];
+        self.partial.take().map(|partial| *partial)
+    }
+
+    /// The message that ends before the newline at `newline`; `rest` goes on behind it.
+    fn complete<'a>(&mut self, rest: &mut &'a [u8], newline: usize) -> Result<Cow<'a, [u8]>, CloseReason> {
+        let (line, after) = (&rest[..newline], &rest[newline + 1..]);
+        let message = match self.partial.take() {
+            None => Cow::Borrowed(line),
+            Some(mut partial) => {
+                partial.extend_from_slice(line);
+                Cow::Owned(*partial)
+            }
+        };
+        if message.len() > LINE_BYTES_MAX {
+            return Err(CloseReason::LineTooLong);
+        }
+        *rest = after;
+        Ok(message)
+    }
+
+    fn keep(&mut self, rest: &mut &[u8]) -> Result<(), CloseReason> {
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let partial = self.partial.get_or_insert_default();
+        if partial.len() + rest.len() > LINE_BYTES_MAX {
+            return Err(CloseReason::LineTooLong);
+        }
+        partial.extend_from_slice(rest);
+        *rest = &[];
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds the chunks one after the other; gives the messages, those of the final flush included.
+    fn frame(chunks: &[&str]) -> Vec<String> {
+        let mut framer = Framer::default();
+        let mut messages = Vec::new();
+        for chunk in chunks {
+            let mut rest = chunk.as_bytes();
+            while let Some(message) = framer.next(&mut rest).unwrap() {
+                messages.push(String::from_utf8(message.into_owned()).unwrap());
+            }
+        }
+        messages.extend(framer.flush().map(|partial| String::from_utf8(partial).unwrap()));
+        messages
+    }
+
+    #[test]
+    fn messages_end_where_the_protocol_says() {
+        let table: [(&str, &[&str]); 9] = [
+            ("1.1.1.1:1 a hello", &["1.1.1.1:1 a hello"]),
+            ("1.1.1.1:1 a x\n1.1.1.1:1 a y\nz", &["1.1.1.1:1 a x", "1.1.1.1:1 a y", "z"]),
+            ("1.1.1.1:1 a x\r\n\r\n\nfree text\n", &["1.1.1.1:1 a x\r", "free text"]),
+            ("hello\n1.1.1.1:1 a x\n", &["hello\n1.1.1.1:1 a x\n"]),
+            ("LISTENING_PORT:1|TEAM_NAME:n|x\ny", &["LISTENING_PORT:1|TEAM_NAME:n|x\ny"]),
+            ("<1.1.1.1:1> @ <a>\nx\ny\n<end>", &["<1.1.1.1:1> @ <a>\nx\ny\n<end>"]),
+            (
+                "<1.1.1.1:1> @ <a>\nx\n<end>\n<1.1.1.1:1> @ <a>\ny",
+                &["<1.1.1.1:1> @ <a>\nx\n<end>", "<1.1.1.1:1> @ <a>\ny"],
+            ),
+            (
+                "<1.1.1.1:1> @ <a>\nx\n<end>1.1.1.1:1 a l\nm\n",
+                &["<1.1.1.1:1> @ <a>\nx\n<end>", "1.1.1.1:1 a l", "m"],
+            ),
+            ("", &[]),
+        ];
+        for (input, expected) in table {
+            assert_eq!(frame(&[input]), expected, "whole: {input:?}");
+            let bytes: Vec<String> = input.chars().map(String::from).collect();
+            let bytes: Vec<&str> = bytes.iter().map(String::as_str).collect();
+            assert_eq!(frame(&bytes), expected, "byte by byte: {input:?}");
+            for cut in 0..input.len() {
+                assert_eq!(frame(&[&input[..cut], &input[cut..]]), expected, "cut at {cut}: {input:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn silence_completes_an_undelimited_message_soon_and_a_headless_one_late() {
+        let from = "127.0.0.1:9".parse().unwrap();
+        let after = |bytes: &str| {
+            let mut framer = Framer::default();
+            while framer.next(&mut bytes.as_bytes()).unwrap().is_some() {
+                return None;
+            }
+            framer.flush_after(from)
+        };
+        assert_eq!(after("1.1.1.1:1 a x"), Some(IDLE_FLUSH));
+        assert_eq!(after("1.1.1.1:1 a"), Some(HEADER_FLUSH));
+        assert_eq!(after("hello"), Some(HEADER_FLUSH));
+        assert_eq!(after("<1.1.1.1:1> @ <a"), Some(HEADER_FLUSH));
+        assert_eq!(after(""), None);
+        let mut framer = Framer::default();
+        let mut rest: &[u8] = b"1.1.1.1:1 a x\n1.1.1.1:1 a y";
+        while framer.next(&mut rest).unwrap().is_some() {}
+        assert_eq!(framer.flush_after(from), None, "never in line mode");
+    }
+
+    #[test]
+    fn a_session_expects_lines_until_an_undelimited_message_proves_otherwise() {
+        let from = "127.0.0.1:9".parse().unwrap();
+        let mut framer = Framer::default();
+        framer.expect_lines();
+        let mut rest: &[u8] = b"1.1.1.1:1 a x";
+        assert_eq!(framer.next(&mut rest).unwrap(), None);
+        assert_eq!(framer.flush_after(from), Some(IDLE_FLUSH));
+        assert_eq!(framer.flush().unwrap(), b"1.1.1.1:1 a x");
+        let mut rest: &[u8] = b"!ping 1\n";
+        assert_eq!(framer.next(&mut rest).unwrap(), None, "no session any more");
+
+        let mut framer = Framer::default();
+        framer.expect_lines();
+        let mut rest: &[u8] = b"!ping 1\nhalf a li";
+        assert_eq!(framer.next(&mut rest).unwrap().unwrap(), b"!ping 1".as_slice());
+        assert_eq!(framer.next(&mut rest).unwrap(), None);
+        assert_eq!(framer.flush_after(from), None, "a line was seen");
+    }
+
+    #[test]
+    fn the_longest_line_passes_and_one_byte_more_does_not() {
+        for (extra, fits) in [(0, true), (1, false)] {
+            let head = "1.1.1.1:1 a ";
+            let line = format!("{head}{}", "x".repeat(LINE_BYTES_MAX - head.len() + extra));
+            for (newline, chunk) in [("\n", 1000), ("\n", usize::MAX), ("", 1000), ("", usize::MAX)] {
+                let mut framer = Framer::default();
+                let bytes = format!("{line}{newline}").into_bytes();
+                let result: Result<Vec<_>, _> =
+                    bytes.chunks(chunk.min(bytes.len())).map(|chunk| framer.next(&mut &*chunk)).collect();
+                assert_eq!(result.is_ok(), fits, "{extra} {newline:?} {chunk}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_owned_between_messages() {
+        let mut framer = Framer::default();
+        for chunk in ["1.1.1.1:1 a he", "llo\n"] {
+            let mut rest = chunk.as_bytes();
+            while framer.next(&mut rest).unwrap().is_some() {}
+        }
+        assert!(framer.partial.is_none());
+    }
+}

@@ -1,0 +1,206 @@
+//! The contract between a pure protocol machine and whatever drives it.
+//!
+//! Bytes, typed lines and the time go in; connects, closes, notices and queued bytes come out.
+//! A machine has no socket, no clock, no terminal and no randomness of its own, so the event loop,
+//! a simulator and a test drive it alike. The laws that every driver keeps:
+//!
+//! 1. Time is an argument, and it never runs backwards.
+//! 2. After each [`Machine::accept`] and [`Machine::handle`], [`Machine::poll_output`] is drained to
+//!    `None` before the next call.
+//! 3. [`Machine::poll_transmit`] waits for the end of the turn, so that one vectored write carries
+//!    all that a connection was given in it.
+//! 4. A stale [`ConnId`] is ignored by both sides; it is never an error.
+
+use super::send_queue::SendQueue;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// Names one connection for its whole life, and never another one after it.
+///
+/// The low half is the slot in the table of connections, the high half the slot's generation. It
+/// doubles as the token of the event queue, so an event for a connection that is gone cannot be taken
+/// for one of its successor.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(u64);
+
+impl ConnId {
+    /// The id of the `generation`-th connection in `slot`.
+    pub const fn new(slot: u32, generation: u32) -> Self {
+        Self((generation as u64) << 32 | slot as u64)
+    }
+
+    /// The place in the table; reused once the connection is gone.
+    pub const fn slot(self) -> usize {
+        self.0 as u32 as usize
+    }
+
+    /// Tells this connection from the earlier ones of the same slot.
+    pub const fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// The id as the event queue carries it.
+    pub const fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// The inverse of [`ConnId::to_bits`].
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
+impl fmt::Debug for ConnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.slot(), self.generation())
+    }
+}
+
+/// What a driver tells the machine.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The connection is gone: nothing can be read from it or written to it any more.
+    Closed {
+        /// Which one; the id is stale from here on.
+        conn: ConnId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// A dial that the machine asked for has succeeded.
+    Connected {
+        /// Which one.
+        conn: ConnId,
+        /// Our own end of it.
+        local: SocketAddr,
+    },
+    /// Somebody wants the program to end: SIGINT, SIGTERM or SIGHUP. A second one ends it at once.
+    Interrupted,
+    /// The user typed a line; the newline is not part of it.
+    Line(&'a str),
+    /// An [`Output::Listen`] has succeeded.
+    Listening {
+        /// The address as bound; its port is the one chosen by the system if 0 was asked for.
+        local: SocketAddr,
+    },
+    /// An [`Output::Listen`] has failed.
+    ListenFailed(io::ErrorKind),
+    /// Bytes came in.
+    Received {
+        /// On which connection.
+        conn: ConnId,
+        /// Some bytes, at least one.
+        bytes: &'a [u8],
+    },
+    /// The user will type no more.
+    StdinClosed,
+    /// The moment that [`Machine::poll_timeout`] named is here.
+    Timeout,
+}
+
+/// What the machine wants done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output<N> {
+    /// End a connection.
+    Close {
+        /// Which one. After [`How::Now`] the id is stale.
+        conn: ConnId,
+        /// In which manner.
+        how: How,
+    },
+    /// Dial; answered by [`Input::Connected`] or [`Input::Closed`].
+    Connect {
+        /// The id that the connection has from here on.
+        conn: ConnId,
+        /// Where to.
+        to: SocketAddr,
+    },
+    /// Listen for peers; answered by [`Input::Listening`] or [`Input::ListenFailed`].
+    Listen(SocketAddr),
+    /// Tell the user.
+    Notice(N),
+    /// The program is over, with this exit code; nothing follows.
+    Quit(u8),
+}
+
+/// How a connection is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Write what is queued, then shut down our side and read on: closing a socket with unread bytes
+    /// resets it, and that can destroy our last message at the peer. The end of the peer's bytes comes
+    /// as [`Input::Closed`]; the machine sets the time limit.
+    HalfClose,
+    /// At once; what is queued is lost. No [`Input::Closed`] follows.
+    Now,
+}
+
+/// Why a connection ended, or never came to be: the whole vocabulary, for the log, for counters, and
+/// for the sentence that the user reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CloseReason {
+    /// The peer has sent all it had to send.
+    Eof,
+    /// It went quiet for longer than a connection without a session may.
+    Idle,
+    /// A line or an unfinished message went over its limit.
+    LineTooLong,
+    /// This process has no descriptor left for a dial.
+    NoDescriptor,
+    /// No complete message came within the time for the first one.
+    NoMessage,
+    /// Nobody listens at the address.
+    Refused,
+    /// The peer, or something on the way, reset the connection.
+    Reset,
+    /// The peer reads more slowly than it is written to, and its send queue is full.
+    SlowPeer,
+    /// The connection was not up, or its message not taken, in time.
+    TimedOut,
+    /// No route leads to the address.
+    Unreachable,
+    /// Any other fault of the system.
+    Fault(io::ErrorKind),
+}
+
+impl From<io::Error> for CloseReason {
+    fn from(error: io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        match error.kind() {
+            Kind::ConnectionRefused => Self::Refused,
+            Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe => Self::Reset,
+            Kind::TimedOut => Self::TimedOut,
+            Kind::NetworkUnreachable | Kind::HostUnreachable | Kind::AddrNotAvailable => Self::Unreachable,
+            kind => Self::Fault(kind),
+        }
+    }
+}
+
+/// A protocol participant: the chat node is one, a load generator another.
+pub trait Machine {
+    /// What it tells its user.
+    type Notice;
+
+    /// A peer connected from `from` to our address `local`. `None` refuses it, and the driver drops
+    /// the socket.
+    fn accept(&mut self, from: SocketAddr, local: SocketAddr, now: Instant) -> Option<ConnId>;
+
+    /// Takes one input. Never panics, whatever the network or the keyboard sent.
+    fn handle(&mut self, input: Input<'_>, now: Instant);
+
+    /// The next thing to be done, or `None` until something is handled again.
+    fn poll_output(&mut self) -> Option<Output<Self::Notice>>;
+
+    /// The next connection that was given bytes to send since it was last named here.
+    fn poll_transmit(&mut self) -> Option<ConnId>;
+
+    /// The bytes that wait to be sent on `conn`; `None` for a stale id.
+    fn send_queue(&mut self, conn: ConnId) -> Option<&mut SendQueue>;
+
+    /// When to handle [`Input::Timeout`], at the latest. `None`: nothing is due.
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// Whether a typed line can be taken now. While it is `false` the driver leaves the user's input
+    /// where it is, so that a script's next answer waits for the outcome of the one before.
+    fn wants_line(&self) -> bool;
+}

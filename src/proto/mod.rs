@@ -1,0 +1,12 @@
+//! The floor: bytes, messages, connections.
+//!
+//! Pure: no socket, no clock, no terminal, no randomness. Everything above stands on it, and it knows
+//! of nothing above.
+
+pub mod clean;
+pub mod connection;
+pub mod connections;
+pub mod framer;
+pub mod machine;
+pub mod message;
+pub mod send_queue;

@@ -1,0 +1,191 @@
+//! The bytes that wait to be sent on one connection: bounded, shared, and aware of partial writes.
+//!
+//! A payload is an `Rc<[u8]>`, so that a message to ten thousand peers is formatted and stored once.
+//! An empty queue owns no memory. It knows no socket: [`SendQueue::write_to`] takes any writer.
+
+use crate::limits::SLICES_PER_WRITE;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, Write};
+use std::rc::Rc;
+
+/// A queue of payloads in the order in which they are sent.
+#[derive(Debug, Default)]
+pub struct SendQueue(Option<Box<Waiting>>);
+
+#[derive(Debug)]
+struct Waiting {
+    payloads: VecDeque<Rc<[u8]>>,
+    /// Bytes of the first payload that are written already; less than its length.
+    written: usize,
+    /// Bytes that are still to be written.
+    bytes: usize,
+}
+
+/// The queue has no room: its reader is too slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl SendQueue {
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Bytes that wait.
+    pub fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |waiting| waiting.bytes)
+    }
+
+    /// Appends a payload, unless the queue would then hold more than `bytes_max` bytes.
+    pub fn push(&mut self, payload: Rc<[u8]>, bytes_max: usize) -> Result<(), Full> {
+        if payload.is_empty() {
+            return Ok(());
+        }
+        if self.bytes() + payload.len() > bytes_max {
+            return Err(Full);
+        }
+        let waiting = self.0.get_or_insert_with(|| {
+            Box::new(Waiting { payloads: VecDeque::with_capacity(1), written: 0, bytes: 0 })
+        });
+        waiting.bytes += payload.len();
+        waiting.payloads.push_back(payload);
+        Ok(())
+    }
+
+    /// Writes until nothing is left, which is `Ok`, or the writer gives an error.
+    /// `WouldBlock` means: go on when it is writable again.
+    pub fn write_to(&mut self, writer: &mut impl Write) -> io::Result<()> {
+        while let Some(waiting) = &mut self.0 {
+            match waiting.write_once(writer) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => waiting.advance(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if waiting.payloads.is_empty() {
+                self.0 = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// The payloads of which not every byte was written, for telling what was lost.
+    pub fn unsent(&self) -> impl Iterator<Item = &Rc<[u8]>> {
+        self.0.iter().flat_map(|waiting| &waiting.payloads)
+    }
+}
+
+impl Waiting {
+    fn write_once(&self, writer: &mut impl Write) -> io::Result<usize> {
+        let first = &self.payloads[0][self.written..];
+        if self.payloads.len() == 1 {
+            return writer.write(first);
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
+        let count = self.payloads.len().min(SLICES_PER_WRITE);
+        slices[0] = IoSlice::new(first);
+        for (slice, payload) in slices[1..count].iter_mut().zip(self.payloads.iter().skip(1)) {
+            *slice = IoSlice::new(payload);
+        }
+        writer.write_vectored(&slices[..count])
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes -= count;
+        self.written += count;
+        while let Some(first) = self.payloads.front() {
+            if self.written < first.len() {
+                break;
+            }
+            self.written -= first.len();
+            self.payloads.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes the given number of bytes at each write, then would block.
+    struct Scripted {
+        takes: Vec<usize>,
+        taken: Vec<u8>,
+        writes: usize,
+    }
+
+    impl Scripted {
+        fn new(takes: &[usize]) -> Self {
+            Self { takes: takes.iter().rev().copied().collect(), taken: Vec::new(), writes: 0 }
+        }
+    }
+
+    impl Write for Scripted {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.write_vectored(&[IoSlice::new(bytes)])
+        }
+
+        fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            self.writes += 1;
+            let room = self.takes.pop().ok_or(io::ErrorKind::WouldBlock)?;
+            let before = self.taken.len();
+            self.taken.extend(slices.iter().flat_map(|slice| slice.iter()).take(room));
+            Ok(self.taken.len() - before)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn queue_of(payloads: &[&str]) -> SendQueue {
+        let mut queue = SendQueue::default();
+        for payload in payloads {
+            queue.push(payload.as_bytes().into(), 1000).unwrap();
+        }
+        queue
+    }
+
+    #[test]
+    fn partial_writes_resume_in_the_middle_of_a_payload() {
+        let mut queue = queue_of(&["hello", " ", "world"]);
+        let mut writer = Scripted::new(&[3, 4]);
+        assert_eq!(queue.write_to(&mut writer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!((queue.bytes(), queue.unsent().count()), (4, 1));
+        writer.takes = vec![100];
+        queue.write_to(&mut writer).unwrap();
+        assert_eq!(writer.taken, b"hello world");
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn everything_of_a_turn_goes_out_in_one_write() {
+        let mut queue = queue_of(&["a", "b", "c", "d"]);
+        let mut writer = Scripted::new(&[100]);
+        queue.write_to(&mut writer).unwrap();
+        assert_eq!((writer.writes, writer.taken.as_slice()), (1, b"abcd".as_slice()));
+    }
+
+    #[test]
+    fn more_payloads_than_slices_are_all_written() {
+        let mut queue = queue_of(&["x"; 3 * SLICES_PER_WRITE + 1]);
+        let mut writer = Scripted::new(&[1000; 4]);
+        queue.write_to(&mut writer).unwrap();
+        assert_eq!(writer.taken.len(), 3 * SLICES_PER_WRITE + 1);
+    }
+
+    #[test]
+    fn the_bound_is_exact() {
+        let mut queue = SendQueue::default();
+        queue.push(vec![0; 60].into(), 100).unwrap();
+        assert_eq!(queue.push(vec![0; 41].into(), 100), Err(Full));
+        queue.push(vec![0; 40].into(), 100).unwrap();
+        assert_eq!((queue.bytes(), queue.push(vec![0].into(), 100)), (100, Err(Full)));
+    }
+
+    #[test]
+    fn a_writer_that_takes_nothing_is_an_error_not_a_loop() {
+        let mut writer = Scripted::new(&[0]);
+        assert_eq!(queue_of(&["a"]).write_to(&mut writer).unwrap_err().kind(), io::ErrorKind::WriteZero);
+    }
+}

@@ -1,0 +1,260 @@
+//! The screen of the chat: notices above, the question that waits for an answer last.
+//!
+//! A question ends without a newline. When something else is to be shown it gets one, and the
+//! question is asked again at the end of the turn, once for all that came in it.
+
+use super::Screen;
+use super::render::{Count, Sentence, question};
+use super::stdout::Stdout;
+use crate::chat::notice::{Notice, Prompt};
+use std::io;
+use std::os::fd::BorrowedFd;
+
+/// Shows notices on stdout.
+#[derive(Debug)]
+pub struct Console {
+    out: Stdout,
+    is_terminal: bool,
+    /// The question that is yet to be answered.
+    prompt: Option<Prompt>,
+    /// Whether that question is the last thing shown.
+    is_asked: bool,
+    /// Notices counted instead of shown since the terminal stopped.
+    missed: u64,
+}
+
+impl Console {
+    /// The screen on descriptor 1. Fails when no descriptor is left.
+    pub fn inherited() -> io::Result<Self> {
+        Ok(Self::new(Stdout::inherited()?))
+    }
+
+    /// The screen on any output.
+    pub fn new(out: Stdout) -> Self {
+        Self { is_terminal: out.is_terminal(), out, prompt: None, is_asked: false, missed: 0 }
+    }
+
+    /// Whether a person reads this. A program that does gets everything, whatever the amount.
+    pub fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// Begins a line of its own: behind a question there is none yet.
+    fn leave_question(&mut self) {
+        if self.is_asked {
+            self.out.append('\n');
+            self.is_asked = false;
+        }
+    }
+
+    fn ask(&mut self) {
+        if let Some(prompt) = self.prompt
+            && !self.is_asked
+            && self.missed == 0
+        {
+            self.out.append(question(prompt));
+            self.is_asked = true;
+        }
+    }
+
+    /// Once notices are missed, all are until the terminal has taken everything: otherwise one that
+    /// drips would show a count after every line.
+    fn must_miss(&self) -> bool {
+        self.is_terminal && (self.missed > 0 || self.out.is_full())
+    }
+
+    fn tell_missed(&mut self) {
+        self.leave_question();
+        let notices = Count(self.missed, "notice");
+        let were = if self.missed == 1 { "was" } else { "were" };
+        self.out.append(format_args!("… {notices} {were} not shown: the terminal was stopped\n"));
+        self.missed = 0;
+    }
+}
+
+impl Screen<Notice> for Console {
+    fn show(&mut self, notice: Notice) {
+        if let Notice::Prompt(prompt) = notice {
+            if self.prompt != Some(prompt) {
+                self.leave_question();
+            }
+            self.prompt = Some(prompt);
+            return;
+        }
+        if notice == Notice::Exiting {
+            self.prompt = None;
+        }
+        if self.must_miss() {
+            self.missed += 1;
+            return;
+        }
+        self.leave_question();
+        self.out.append(Sentence(&notice));
+    }
+
+    fn line_taken(&mut self) {
+        // A script may have answered before the end of the turn in which it was asked.
+        self.ask();
+        self.prompt = None;
+        self.is_asked = false;
+    }
+
+    fn flush(&mut self) -> io::Result<bool> {
+        self.ask();
+        let is_all = self.out.flush()?;
+        if !is_all || self.missed == 0 {
+            return Ok(is_all);
+        }
+        self.tell_missed();
+        self.ask();
+        self.out.flush()
+    }
+
+    fn is_full(&self) -> bool {
+        !self.is_terminal && self.out.is_full()
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.out.fd()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the other end of a full pipe needs a thread")]
+mod tests {
+    use super::*;
+    use crate::limits::STDOUT_BYTES_MAX;
+    use std::io::{PipeReader, Read};
+    use std::os::fd::AsFd;
+
+    fn console() -> (Console, PipeReader) {
+        let (reader, writer) = io::pipe().unwrap();
+        (Console::new(Stdout::new(writer.as_fd()).unwrap()), reader)
+    }
+
+    fn sent() -> Notice {
+        Notice::Sent(([127, 0, 0, 1], 9090).into())
+    }
+
+    fn choice() -> Notice {
+        Notice::Prompt(Prompt::Choice)
+    }
+
+    /// All that was shown, when the console is dropped.
+    fn shown(mut console: Console, mut reader: PipeReader) -> String {
+        assert!(console.flush().unwrap());
+        drop(console);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// Shows until the reader, who reads nothing, has made the console full.
+    fn fill(console: &mut Console) -> u64 {
+        let mut notices = 0;
+        while !console.out.is_full() {
+            console.show(sent());
+            console.flush().unwrap();
+            notices += 1;
+        }
+        notices
+    }
+
+    #[test]
+    fn the_start_reads_as_the_assignment_prints_it() {
+        for flushes in [true, false] {
+            let (mut console, reader) = console();
+            for prompt in [Prompt::Name, Prompt::Port] {
+                console.show(Notice::Prompt(prompt));
+                assert!(!flushes || console.flush().unwrap());
+                console.line_taken();
+            }
+            console.show(Notice::Listening { port: 8080 });
+            console.show(Notice::Menu);
+            console.show(choice());
+            let start = "Enter your name: Enter your port number: Server listening on port 8080\n\n\
+                         ***** Menu *****\n1. Send message\n";
+            let text = shown(console, reader);
+            assert!(text.starts_with(start), "{text}");
+            assert!(text.ends_with("0. Quit\nEnter choice: "), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_flood_asks_once_a_turn() {
+        let (mut console, reader) = console();
+        console.show(choice());
+        for _turn in 0..2 {
+            assert!(console.flush().unwrap() && console.flush().unwrap());
+            console.show(sent());
+            console.show(sent());
+        }
+        let turn = "Enter choice: \nMessage sent to 127.0.0.1:9090\nMessage sent to 127.0.0.1:9090\n";
+        assert_eq!(shown(console, reader), format!("{turn}{turn}Enter choice: "));
+    }
+
+    #[test]
+    fn an_answered_question_is_not_asked_again() {
+        let (mut console, reader) = console();
+        console.show(choice());
+        console.flush().unwrap();
+        console.line_taken();
+        console.show(sent());
+        console.flush().unwrap();
+        console.line_taken();
+        assert_eq!(shown(console, reader), "Enter choice: Message sent to 127.0.0.1:9090\n");
+    }
+
+    #[test]
+    fn another_question_begins_its_own_line_and_the_same_one_stays() {
+        let (mut console, reader) = console();
+        for prompt in [Prompt::Text, Prompt::Text, Prompt::Choice] {
+            console.show(Notice::Prompt(prompt));
+            console.flush().unwrap();
+        }
+        console.show(Notice::Exiting);
+        assert_eq!(shown(console, reader), "Enter your message: \nEnter choice: \nExiting\n");
+    }
+
+    #[test]
+    fn a_stopped_terminal_counts_and_tells_when_it_flows() {
+        let (console, mut reader) = console();
+        let mut console = Console { is_terminal: true, ..console };
+        console.show(choice());
+        let notices = fill(&mut console);
+        for missed in 0..1000 {
+            assert_eq!((console.missed, console.is_full()), (missed, false));
+            console.show(sent());
+            assert!(!console.flush().unwrap());
+        }
+        assert!(console.out.waiting() < STDOUT_BYTES_MAX + 100);
+        let mut text = vec![0; 32 * 1024];
+        reader.read_exact(&mut text).unwrap();
+        assert!(!console.flush().unwrap() && !console.out.is_full());
+        console.show(sent());
+        console.line_taken();
+        console.show(choice());
+        let taker = std::thread::spawn(move || {
+            reader.read_to_end(&mut text).unwrap();
+            String::from_utf8(text).unwrap()
+        });
+        while !console.flush().unwrap() {
+            std::thread::yield_now();
+        }
+        drop(console);
+        let text = taker.join().unwrap();
+        assert_eq!(text.matches("Message sent").count() as u64, notices);
+        let end = "Enter choice: … 1001 notices were not shown: the terminal was stopped\nEnter choice: ";
+        assert!(text.ends_with(end), "{}", &text[text.len() - 200..]);
+    }
+
+    #[test]
+    fn a_program_that_reads_gets_everything() {
+        let (mut console, _reader) = console();
+        fill(&mut console);
+        assert!(console.is_full() && !console.flush().unwrap());
+        let before = console.out.waiting();
+        console.show(sent());
+        assert_eq!((console.missed, console.out.waiting()), (0, before + 31));
+    }
+}

@@ -1,0 +1,68 @@
+//! The terminal: descriptors 0, 1 and 2, and the sentences that the user reads.
+//!
+//! Nothing here ever waits, and nothing ever sets `O_NONBLOCK` on an inherited descriptor: that flag
+//! belongs to the open file, which the shell and our own stderr share. This room knows no socket, no
+//! event queue and no peer table; the event loop talks to it by [`stdin::Stdin`] and [`Screen`].
+
+pub mod console;
+pub mod render;
+pub mod stdin;
+pub mod stdout;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// Where notices go: a terminal, a program that reads our output, or a test.
+pub trait Screen<N> {
+    /// Takes one notice; it is handed to the system with the next [`Screen::flush`].
+    fn show(&mut self, notice: N);
+
+    /// The user's line was taken: the question on the screen is answered, and what comes next starts
+    /// where the answer ended. Call it before the line is handled.
+    fn line_taken(&mut self);
+
+    /// Writes what it can without waiting; call it once at the end of a turn.
+    ///
+    /// `Ok(true)`: all is written. `Ok(false)`: the reader is slow; call again once
+    /// [`Screen::fd`] is writable. An error: nobody will ever read this, as after `| head`.
+    fn flush(&mut self) -> io::Result<bool>;
+
+    /// Whether a program reads this and has not kept up: take no more from sockets or from the user
+    /// until it has, so that nothing is lost. Never true of a terminal.
+    fn is_full(&self) -> bool;
+
+    /// What to watch for writability after a [`Screen::flush`] that gave `Ok(false)`; the descriptor
+    /// is the same for life. `None` if no flush can give that.
+    fn fd(&self) -> Option<BorrowedFd<'_>>;
+}
+
+/// Collects the notices, for tests and for programs that embed a node.
+impl<N> Screen<N> for Vec<N> {
+    fn show(&mut self, notice: N) {
+        self.push(notice);
+    }
+
+    fn line_taken(&mut self) {}
+
+    fn flush(&mut self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    fn is_full(&self) -> bool {
+        false
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}
+
+/// Whether trying is worthwhile now. A hang-up and an error count as well: the read or write that
+/// follows tells the truth about them without waiting.
+fn is_ready(fd: impl AsFd, wanted: PollFlags) -> io::Result<bool> {
+    let mut fds = [PollFd::new(&fd, wanted)];
+    let at_once = Timespec::default();
+    let ready = rustix::io::retry_on_intr(|| poll(&mut fds, Some(&at_once)))?;
+    Ok(ready > 0)
+}

@@ -1,0 +1,501 @@
+//! Every sentence that the user reads.
+//!
+//! The wording of the assignment is kept to the letter; a failure names the thing and the way out.
+//! Whatever a peer or the user wrote goes through [`Clean`] here. Nothing is decided here: what is told
+//! at all, and when, is the node's.
+
+use crate::chat::notice::{Failure, Mistake, Notice, PeerRow, Prompt, Who};
+use crate::limits::{LINE_BYTES_MAX, NAME_BYTES_MAX, TYPED_BYTES_MAX};
+use crate::proto::clean::Clean;
+use crate::proto::machine::CloseReason;
+use std::fmt::{self, Display, Formatter};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+const MENU: &str = "
+***** Menu *****
+1. Send message
+2. Query active peers
+3. Connect to active peers
+4. Send message to static peers
+5. Send message to all peers
+0. Quit
+";
+
+/// The words of a question. The answer is typed behind them, so they end in a space, not a newline.
+pub fn question(prompt: Prompt) -> &'static str {
+    match prompt {
+        Prompt::Choice => "Enter choice: ",
+        Prompt::ConnectTo => "Enter a number, 'a' for all, or IP:PORT: ",
+        Prompt::Name => "Enter your name: ",
+        Prompt::Port => "Enter your port number: ",
+        Prompt::Recipient => "Enter the recipient's IP address: ",
+        Prompt::RecipientPort => "Enter the recipient's port number: ",
+        Prompt::Text => "Enter your message: ",
+    }
+}
+
+/// A notice in words: whole lines with their newlines, except that a prompt is its question.
+#[derive(Clone, Copy, Debug)]
+pub struct Sentence<'a>(pub &'a Notice);
+
+impl Display for Sentence<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Notice::Accepted(who) => writeln!(f, "{} accepted your connection", Named(who)),
+            Notice::AlreadyConnected(who) => writeln!(f, "{} is connected already", Named(who)),
+            Notice::ConnectList(rows) => connect_list(f, rows),
+            Notice::Connected(who) => writeln!(f, "{} connected with you", Named(who)),
+            Notice::ConnectSent(who) => {
+                writeln!(f, "Connection message sent to {}; it has not answered", Named(who))
+            }
+            Notice::Disconnected(who) => writeln!(f, "{} disconnected", Named(who)),
+            Notice::Exiting => writeln!(f, "Exiting"),
+            Notice::ExitSent(to) => writeln!(f, "Disconnected from {to}"),
+            Notice::Folded { who, lines } => {
+                writeln!(f, "{} sent {}, not shown", Named(who), Count(*lines, "more line"))
+            }
+            Notice::ListenFailed { port, error } => listen_failed(f, *port, *error),
+            Notice::Listening { port } => writeln!(f, "Server listening on port {port}"),
+            Notice::Lost { who, reason } => {
+                writeln!(f, "Lost the connection with {}: {}", Named(who), Reason(*reason))
+            }
+            Notice::Menu => f.write_str(MENU),
+            Notice::Message { who, text } => writeln!(f, "{} {}", Headed(who), Clean(text)),
+            Notice::Mistake(mistake) => mistaken(f, mistake),
+            Notice::NameChanged(name) => writeln!(f, "Your name is {}: a name has no spaces", Clean(name)),
+            Notice::NewPeer(who) => writeln!(f, "New peer: {}", Named(who)),
+            Notice::NotConnected { to, why } => writeln!(f, "{}. Not connected.", Failed(to, *why)),
+            Notice::NotSent { to, text, why } => {
+                writeln!(f, "{}. Not sent: {}", Failed(to, *why), Clean(text))
+            }
+            Notice::Peers { active, contacted } => peers(f, active, contacted),
+            Notice::Prompt(prompt) => f.write_str(question(*prompt)),
+            Notice::Raw { from, text } => writeln!(f, "Not a chat message, from {from}: {}", Clean(text)),
+            Notice::Sent(to) => writeln!(f, "Message sent to {to}"),
+            Notice::SentToAll(peers) => writeln!(f, "Message sent to {}", Count(*peers as u64, "peer")),
+            Notice::StillTrying(peers) => {
+                let peers = Count(*peers as u64, "peer");
+                writeln!(f, "Still trying to reach {peers}; you will be told how it ends")
+            }
+            Notice::Tally { messages, peers } => {
+                let (messages, peers) = (Count(*messages, "message"), Count(*peers as u64, "peer"));
+                writeln!(f, "Received {messages} and met {peers}")
+            }
+        }
+    }
+}
+
+/// `P1 (127.0.0.1:8080)`, or the address alone of somebody who has said no name.
+struct Named<'a>(&'a Who);
+
+impl Display for Named<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Who { address, name } = self.0;
+        if name.is_empty() {
+            return write!(f, "{address}");
+        }
+        write!(f, "{} ({address})", Clean(name))
+    }
+}
+
+/// `127.0.0.1:8080 P1`, as a message begins.
+struct Headed<'a>(&'a Who);
+
+impl Display for Headed<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Who { address, name } = self.0;
+        if name.is_empty() {
+            return write!(f, "{address}");
+        }
+        write!(f, "{address} {}", Clean(name))
+    }
+}
+
+/// `1 peer`, `2 peers`.
+pub(super) struct Count<'a>(pub(super) u64, pub(super) &'a str);
+
+impl Display for Count<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let plural = if self.0 == 1 { "" } else { "s" };
+        write!(f, "{} {}{plural}", self.0, self.1)
+    }
+}
+
+/// Coarse on purpose: nobody needs the second, and a test can know the words.
+struct Heard(Duration);
+
+impl Display for Heard {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let minutes = self.0.as_secs() / 60;
+        match minutes {
+            0 => f.write_str("heard just now"),
+            1..60 => write!(f, "heard {} ago", Count(minutes, "minute")),
+            60..1440 => write!(f, "heard {} ago", Count(minutes / 60, "hour")),
+            _ => write!(f, "heard {} ago", Count(minutes / 1440, "day")),
+        }
+    }
+}
+
+fn peers(f: &mut Formatter<'_>, active: &[PeerRow], contacted: &[PeerRow]) -> fmt::Result {
+    if active.is_empty() {
+        writeln!(f, "No connected peers")?;
+    } else {
+        writeln!(f, "Connected Peers:")?;
+    }
+    active.iter().try_for_each(|row| active_row(f, row))?;
+    if !contacted.is_empty() {
+        writeln!(f, "Contacted, not heard from yet:")?;
+    }
+    let mut contacted = contacted.iter();
+    contacted.try_for_each(|PeerRow { number, who, .. }| writeln!(f, "{number}. {}", Headed(who)))
+}
+
+fn connect_list(f: &mut Formatter<'_>, rows: &[PeerRow]) -> fmt::Result {
+    if rows.is_empty() {
+        return writeln!(f, "No active peers that are yet to connect");
+    }
+    writeln!(f, "Active peers, yet to connect:")?;
+    rows.iter().try_for_each(|row| active_row(f, row))
+}
+
+fn active_row(f: &mut Formatter<'_>, row: &PeerRow) -> fmt::Result {
+    let state = if row.connected { "connected" } else { "yet to connect" };
+    write!(f, "{}. {} ({state}", row.number, Headed(&row.who))?;
+    if let Some(ago) = row.heard_ago {
+        write!(f, ", {}", Heard(ago))?;
+    }
+    writeln!(f, ")")
+}
+
+fn listen_failed(f: &mut Formatter<'_>, port: u16, error: io::ErrorKind) -> fmt::Result {
+    match error {
+        io::ErrorKind::AddrInUse => {
+            writeln!(f, "Port {port} is in use by another program; choose another one.")
+        }
+        io::ErrorKind::PermissionDenied => {
+            writeln!(f, "Port {port} is not for every user; choose one above 1023.")
+        }
+        other => writeln!(f, "Port {port} cannot be listened on ({other}); choose another one."),
+    }
+}
+
+fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
+    match mistake {
+        Mistake::AmbiguousName(name) => {
+            let name = Clean(name);
+            writeln!(f, "Several peers are called '{name}'; type the address of the one you mean.")
+        }
+        Mistake::BadAddress(typed) => writeln!(
+            f,
+            "'{}' is no IP address, number of the last list or known name; try again, or press \
+             Enter for the menu.",
+            Clean(typed)
+        ),
+        Mistake::BadDialect(typed) => {
+            writeln!(f, "'{}' is no dialect; choose standard, netech, block or bracketed.", Clean(typed))
+        }
+        Mistake::BadPort(typed) => {
+            writeln!(f, "'{}' is no port; type a number from 1 to 65535.", Clean(typed))
+        }
+        Mistake::EmptyMessage => writeln!(f, "An empty message is not sent; type some text."),
+        Mistake::EmptyName => writeln!(f, "A name is needed; type one, for example P1."),
+        Mistake::LineTooLong => writeln!(f, "That line is too long; type at most {TYPED_BYTES_MAX} bytes."),
+        Mistake::NameTooLong => {
+            writeln!(f, "That name is too long; choose one of at most {NAME_BYTES_MAX} bytes.")
+        }
+        Mistake::NoPeers => {
+            writeln!(f, "There is nobody to send to yet; send a message to an address first.")
+        }
+        Mistake::NoStaticPeers => {
+            writeln!(f, "There are no static peers; name some with --static-peer at the start.")
+        }
+        Mistake::NoSuchNumber(number) => {
+            writeln!(f, "The last list has no number {number}; type one of it, or an address.")
+        }
+        Mistake::UnknownChoice(typed) => {
+            writeln!(f, "'{}' is no choice; type a number from 0 to 5.", Clean(typed))
+        }
+        Mistake::Yourself(address) => {
+            writeln!(f, "{address} is this program itself; type the address of somebody else.")
+        }
+    }
+}
+
+/// Why something did not reach `.0`, and what to do: a sentence without its full stop.
+struct Failed<'a>(&'a SocketAddr, Failure);
+
+impl Display for Failed<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self(to, why) = self;
+        let reason = match why {
+            Failure::TooManyWaiting => {
+                return write!(f, "Too many messages wait for {to} already; try again later");
+            }
+            Failure::Yourself => {
+                return write!(f, "{to} is this program itself; choose the address of somebody else");
+            }
+            Failure::Connection(reason) => *reason,
+        };
+        match reason {
+            CloseReason::NoDescriptor => {
+                write!(f, "No descriptor is left to reach {to}; raise 'ulimit -n', or try later")
+            }
+            CloseReason::Refused => {
+                write!(f, "{to} refused the connection: nobody listens there; check the port, or try later")
+            }
+            CloseReason::TimedOut => {
+                write!(f, "{to} did not answer in time; check the address, or try again later")
+            }
+            CloseReason::Unreachable => {
+                write!(f, "{to} cannot be reached from here; check the address and your network")
+            }
+            CloseReason::Eof
+            | CloseReason::Fault(_)
+            | CloseReason::Idle
+            | CloseReason::LineTooLong
+            | CloseReason::NoMessage
+            | CloseReason::Reset
+            | CloseReason::SlowPeer => {
+                write!(f, "The connection with {to} ended, {}; try again", Reason(reason))
+            }
+        }
+    }
+}
+
+/// Why a connection ended, in plain words that follow the peer's name.
+struct Reason(CloseReason);
+
+impl Display for Reason {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            CloseReason::Eof => "it was closed at the other end",
+            CloseReason::Idle => "it was silent for too long",
+            CloseReason::LineTooLong => {
+                return write!(f, "a line on it was over {} KiB", LINE_BYTES_MAX / 1024);
+            }
+            CloseReason::NoDescriptor => "no descriptor was left for it",
+            CloseReason::NoMessage => "no message came on it in time",
+            CloseReason::Refused => "nobody listens there",
+            CloseReason::Reset => "it was broken off at the other end or on the way",
+            CloseReason::SlowPeer => "the peer reads too slowly",
+            CloseReason::TimedOut => "the peer does not answer any more",
+            CloseReason::Unreachable => "the peer cannot be reached any more",
+            CloseReason::Fault(kind) => return write!(f, "the system reports: {kind}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port).into()
+    }
+
+    fn who(name: &str) -> Who {
+        Who { address: address(8080), name: name.into() }
+    }
+
+    fn row(number: usize, name: &str, connected: bool, heard_seconds: Option<u64>) -> PeerRow {
+        let heard_ago = heard_seconds.map(Duration::from_secs);
+        PeerRow { number, who: who(name), connected, heard_ago }
+    }
+
+    fn says(notice: Notice, words: &str) {
+        assert_eq!(Sentence(&notice).to_string(), words, "{notice:?}");
+    }
+
+    fn says_line(notice: Notice, words: &str) {
+        says(notice, &format!("{words}\n"));
+    }
+
+    #[test]
+    fn the_words_of_the_assignment_are_kept() {
+        let text = || "hello".to_string();
+        says_line(Notice::NewPeer(who("P1")), "New peer: P1 (127.0.0.1:8080)");
+        says_line(Notice::Message { who: who("P1"), text: text() }, "127.0.0.1:8080 P1 hello");
+        says_line(Notice::Connected(who("P1")), "P1 (127.0.0.1:8080) connected with you");
+        says_line(Notice::Accepted(who("P1")), "P1 (127.0.0.1:8080) accepted your connection");
+        says_line(Notice::Disconnected(who("P1")), "P1 (127.0.0.1:8080) disconnected");
+        says_line(Notice::Sent(address(9090)), "Message sent to 127.0.0.1:9090");
+        says_line(Notice::ExitSent(address(9090)), "Disconnected from 127.0.0.1:9090");
+        says_line(Notice::Listening { port: 8080 }, "Server listening on port 8080");
+        says_line(Notice::Exiting, "Exiting");
+        says(
+            Notice::Menu,
+            "\n***** Menu *****\n1. Send message\n2. Query active peers\n3. Connect to active peers\n\
+             4. Send message to static peers\n5. Send message to all peers\n0. Quit\n",
+        );
+    }
+
+    #[test]
+    fn questions_leave_the_cursor_behind_them() {
+        for (prompt, words) in [
+            (Prompt::Name, "Enter your name: "),
+            (Prompt::Port, "Enter your port number: "),
+            (Prompt::Choice, "Enter choice: "),
+            (Prompt::Recipient, "Enter the recipient's IP address: "),
+            (Prompt::RecipientPort, "Enter the recipient's port number: "),
+            (Prompt::Text, "Enter your message: "),
+            (Prompt::ConnectTo, "Enter a number, 'a' for all, or IP:PORT: "),
+        ] {
+            says(Notice::Prompt(prompt), words);
+        }
+    }
+
+    #[test]
+    fn lists_of_peers() {
+        let none = || Notice::Peers { active: vec![], contacted: vec![] };
+        says_line(none(), "No connected peers");
+        says(
+            Notice::Peers {
+                active: vec![
+                    row(1, "P1", false, Some(59)),
+                    row(2, "P2", true, Some(60)),
+                    row(3, "", true, None),
+                ],
+                contacted: vec![row(4, "", false, None), row(5, "P5", false, None)],
+            },
+            "Connected Peers:\n\
+             1. 127.0.0.1:8080 P1 (yet to connect, heard just now)\n\
+             2. 127.0.0.1:8080 P2 (connected, heard 1 minute ago)\n\
+             3. 127.0.0.1:8080 (connected)\n\
+             Contacted, not heard from yet:\n4. 127.0.0.1:8080\n5. 127.0.0.1:8080 P5\n",
+        );
+        says_line(Notice::ConnectList(vec![]), "No active peers that are yet to connect");
+        says_line(
+            Notice::ConnectList(vec![row(7, "P1", false, Some(0))]),
+            "Active peers, yet to connect:\n7. 127.0.0.1:8080 P1 (yet to connect, heard just now)",
+        );
+        for (seconds, words) in [
+            (3599, "heard 59 minutes ago"),
+            (3600, "heard 1 hour ago"),
+            (86_399, "heard 23 hours ago"),
+            (86_400, "heard 1 day ago"),
+            (200_000, "heard 2 days ago"),
+        ] {
+            assert_eq!(Heard(Duration::from_secs(seconds)).to_string(), words);
+        }
+    }
+
+    #[test]
+    fn everything_else_in_one_line_each() {
+        let text = || "hello".to_string();
+        for (notice, words) in [
+            (Notice::AlreadyConnected(who("")), "127.0.0.1:8080 is connected already"),
+            (
+                Notice::ConnectSent(who("P1")),
+                "Connection message sent to P1 (127.0.0.1:8080); it has not answered",
+            ),
+            (Notice::Folded { who: who("P1"), lines: 1 }, "P1 (127.0.0.1:8080) sent 1 more line, not shown"),
+            (
+                Notice::Lost { who: who("P1"), reason: CloseReason::Eof },
+                "Lost the connection with P1 (127.0.0.1:8080): it was closed at the other end",
+            ),
+            (Notice::NameChanged("P_1".into()), "Your name is P_1: a name has no spaces"),
+            (
+                Notice::Raw { from: address(53211), text: text() },
+                "Not a chat message, from 127.0.0.1:53211: hello",
+            ),
+            (Notice::Tally { messages: 2, peers: 1 }, "Received 2 messages and met 1 peer"),
+            (Notice::SentToAll(2), "Message sent to 2 peers"),
+            (Notice::StillTrying(1), "Still trying to reach 1 peer; you will be told how it ends"),
+        ] {
+            says_line(notice, words);
+        }
+    }
+
+    #[test]
+    fn failures_name_the_thing_the_way_out_and_the_text() {
+        let not_sent = |why| Notice::NotSent { to: address(9090), text: "hello".into(), why };
+        for (reason, words) in [
+            (
+                CloseReason::Refused,
+                "127.0.0.1:9090 refused the connection: nobody listens there; check the port, or \
+                 try later. Not sent: hello",
+            ),
+            (
+                CloseReason::Fault(io::ErrorKind::PermissionDenied),
+                "The connection with 127.0.0.1:9090 ended, the system reports: permission denied; \
+                 try again. Not sent: hello",
+            ),
+        ] {
+            says_line(not_sent(Failure::Connection(reason)), words);
+        }
+        for reason in [
+            CloseReason::Eof,
+            CloseReason::Idle,
+            CloseReason::LineTooLong,
+            CloseReason::NoDescriptor,
+            CloseReason::NoMessage,
+            CloseReason::Reset,
+            CloseReason::SlowPeer,
+            CloseReason::TimedOut,
+            CloseReason::Unreachable,
+        ] {
+            let words = Sentence(&not_sent(Failure::Connection(reason))).to_string();
+            assert!(words.contains("127.0.0.1:9090") && words.ends_with(". Not sent: hello\n"));
+        }
+        says_line(
+            Notice::NotConnected { to: address(9090), why: Failure::TooManyWaiting },
+            "Too many messages wait for 127.0.0.1:9090 already; try again later. Not connected.",
+        );
+        says_line(
+            Notice::NotConnected { to: address(9090), why: Failure::Yourself },
+            "127.0.0.1:9090 is this program itself; choose the address of somebody else. Not connected.",
+        );
+        for (error, words) in [
+            (io::ErrorKind::AddrInUse, "Port 80 is in use by another program; choose another one."),
+            (io::ErrorKind::PermissionDenied, "Port 80 is not for every user; choose one above 1023."),
+            (
+                io::ErrorKind::OutOfMemory,
+                "Port 80 cannot be listened on (out of memory); choose another one.",
+            ),
+        ] {
+            says_line(Notice::ListenFailed { port: 80, error }, words);
+        }
+    }
+
+    #[test]
+    fn mistakes_say_what_to_type_instead() {
+        let typed = || "x\x1b".to_string();
+        for (mistake, words) in [
+            (Mistake::AmbiguousName(typed()), "Several peers are called 'x␛'; type the address"),
+            (Mistake::BadAddress(typed()), "'x␛' is no IP address, number of the last list or"),
+            (Mistake::BadDialect(typed()), "'x␛' is no dialect; choose standard,"),
+            (Mistake::BadPort(typed()), "'x␛' is no port; type a number from 1 to 65535."),
+            (Mistake::EmptyMessage, "An empty message is not sent; type some text."),
+            (Mistake::EmptyName, "A name is needed; type one, for example P1."),
+            (Mistake::LineTooLong, "That line is too long; type at most 65536 bytes."),
+            (Mistake::NameTooLong, "That name is too long; choose one of at most 64 bytes."),
+            (Mistake::NoPeers, "There is nobody to send to yet; send a message to an address"),
+            (Mistake::NoStaticPeers, "There are no static peers; name some with --static-peer"),
+            (Mistake::NoSuchNumber(9), "The last list has no number 9; type one of it, or"),
+            (Mistake::UnknownChoice(typed()), "'x␛' is no choice; type a number from 0 to 5."),
+            (Mistake::Yourself(address(8080)), "127.0.0.1:8080 is this program itself; type"),
+        ] {
+            let said = Sentence(&Notice::Mistake(mistake)).to_string();
+            assert!(said.starts_with(words) && said.ends_with(".\n"), "{said}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_a_peer_wrote_breaks_its_line() {
+        let (who, text) = (|| who("P\x1b1\n"), || "a\nb".to_string());
+        let to = address(1);
+        let why = Failure::TooManyWaiting;
+        for notice in [
+            Notice::NewPeer(who()),
+            Notice::Message { who: who(), text: text() },
+            Notice::Raw { from: to, text: text() },
+            Notice::NotSent { to, text: text(), why },
+        ] {
+            let said = Sentence(&notice).to_string();
+            assert!(said.find('\n') == Some(said.len() - 1) && !said.contains('\x1b'), "{said}");
+        }
+        says_line(Notice::Message { who: who(), text: text() }, "127.0.0.1:8080 P␛1␊ a␊b");
+    }
+}

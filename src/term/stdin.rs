@@ -1,0 +1,206 @@
+//! What the user types: guarded reads that never wait, cut into lines.
+//!
+//! The descriptor stays as it was inherited; each read is preceded by a `poll` with no timeout, which
+//! works on terminals, pipes, files, `/dev/null` and sockets alike. Bytes are read only when every
+//! line before them was taken, so a large file on stdin costs one chunk of memory.
+
+use super::is_ready;
+use crate::limits::TYPED_BYTES_MAX;
+use rustix::buffer::spare_capacity;
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// One read, in bytes.
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// What is kept of a line, in bytes: enough that one over [`TYPED_BYTES_MAX`] is still over it when
+/// a carriage return was stripped. Decoding never makes it shorter.
+const KEPT_BYTES: usize = TYPED_BYTES_MAX + 2;
+
+/// Lines from a descriptor that may be shared with other programs.
+#[derive(Debug)]
+pub struct Stdin<F = io::Stdin> {
+    fd: F,
+    /// What was read last.
+    chunk: Vec<u8>,
+    /// Bytes of the chunk that were taken already.
+    taken: usize,
+    /// The beginning of a line whose end is yet to come; at most [`KEPT_BYTES`].
+    line: Vec<u8>,
+    at_end: bool,
+}
+
+impl Stdin {
+    /// The lines of descriptor 0. std's own buffer is never used, so no byte hides in it.
+    #[expect(clippy::disallowed_methods, reason = "this is the room for descriptor 0")]
+    pub fn inherited() -> Self {
+        Self::new(io::stdin())
+    }
+}
+
+impl<F: AsFd> Stdin<F> {
+    /// The lines of any descriptor.
+    pub fn new(fd: F) -> Self {
+        let chunk = Vec::with_capacity(CHUNK_BYTES);
+        Self { fd, chunk, taken: 0, line: Vec::new(), at_end: false }
+    }
+
+    /// Reads one chunk, if there is something to read and all lines of the one before were taken.
+    ///
+    /// `Ok(true)`: call [`Stdin::next_line`] until it gives `None`, then this again. `Ok(false)`:
+    /// nothing is there now, or ever will be; see [`Stdin::is_finished`]. A terminal that hung up
+    /// and a closed descriptor are an end, not an error.
+    pub fn fill(&mut self) -> io::Result<bool> {
+        if self.at_end || self.taken < self.chunk.len() {
+            return Ok(!self.is_finished());
+        }
+        if !is_ready(&self.fd, PollFlags::IN)? {
+            return Ok(false);
+        }
+        self.chunk.clear();
+        self.taken = 0;
+        match rustix::io::retry_on_intr(|| rustix::io::read(&self.fd, spare_capacity(&mut self.chunk))) {
+            Ok(0) | Err(Errno::IO | Errno::BADF) => self.at_end = true,
+            Ok(_) => {}
+            Err(Errno::AGAIN) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(true)
+    }
+
+    /// The next line, without its newline and decoded lossily. `None` until more is read.
+    ///
+    /// Of a line over [`TYPED_BYTES_MAX`] only so much comes that it is still over it. At the end
+    /// what is left is a line, newline or not.
+    pub fn next_line(&mut self) -> Option<String> {
+        let rest = &self.chunk[self.taken..];
+        let newline = rest.iter().position(|&byte| byte == b'\n');
+        let part = &rest[..newline.unwrap_or(rest.len())];
+        let room = KEPT_BYTES - self.line.len();
+        self.line.extend_from_slice(&part[..part.len().min(room)]);
+        self.taken += part.len() + usize::from(newline.is_some());
+        let is_line = newline.is_some() || self.at_end && !self.line.is_empty();
+        is_line.then(|| decode(std::mem::take(&mut self.line)))
+    }
+
+    /// Whether the end was reached and all lines were taken.
+    pub fn is_finished(&self) -> bool {
+        self.at_end && self.taken == self.chunk.len() && self.line.is_empty()
+    }
+
+    /// Whether a person types this.
+    pub fn is_terminal(&self) -> bool {
+        self.fd.as_fd().is_terminal()
+    }
+}
+
+/// What to watch for readability. Some kinds cannot be watched, files and `/dev/null` among them:
+/// those are always ready.
+impl<F: AsFd> AsFd for Stdin<F> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+fn decode(mut line: Vec<u8>) -> String {
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    String::from_utf8(line).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the other end of a full pipe needs a thread")]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::Write;
+
+    /// Everything that is there now.
+    fn lines<F: AsFd>(stdin: &mut Stdin<F>) -> Vec<String> {
+        let mut lines = Vec::new();
+        while stdin.fill().unwrap() {
+            lines.extend(std::iter::from_fn(|| stdin.next_line()));
+        }
+        lines
+    }
+
+    fn lines_of(bytes: Vec<u8>) -> Vec<String> {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let feeder = std::thread::spawn(move || writer.write_all(&bytes).unwrap());
+        let mut stdin = Stdin::new(reader);
+        let mut all = Vec::new();
+        while !stdin.is_finished() {
+            all.extend(lines(&mut stdin));
+        }
+        feeder.join().unwrap();
+        all
+    }
+
+    #[test]
+    fn lines_are_cut_wherever_the_reads_end() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let mut stdin = Stdin::new(reader);
+        assert_eq!(lines(&mut stdin), [""; 0]);
+        writer.write_all(b"hel").unwrap();
+        assert_eq!(lines(&mut stdin), [""; 0]);
+        writer.write_all(b"lo\r\n\nw\xc3").unwrap();
+        assert_eq!(lines(&mut stdin), ["hello", ""]);
+        writer.write_all(b"\xb6\xff").unwrap();
+        assert!(!stdin.is_finished());
+        drop(writer);
+        assert_eq!(lines(&mut stdin), ["wö\u{FFFD}"]);
+        assert!(stdin.is_finished() && stdin.next_line().is_none() && !stdin.fill().unwrap());
+    }
+
+    #[test]
+    fn the_bound_of_a_line_is_exact() {
+        let max = TYPED_BYTES_MAX;
+        let line = |bytes: usize, end: &str| ["x".repeat(bytes), end.into()].concat().into_bytes();
+        for end in ["", "\n", "\r\n"] {
+            assert_eq!(lines_of(line(max, end))[0].len(), max, "{end:?}");
+            assert!(lines_of(line(max + 1, end))[0].len() > max, "{end:?}");
+            assert!(lines_of(line(10 * max, end))[0].len() <= KEPT_BYTES);
+        }
+        assert!(lines_of(line(max, "\rmore\n"))[0].len() > max);
+        assert!(lines_of([line(max - 2, ""), "€\n".into()].concat())[0].len() > max);
+        assert_eq!(lines_of(line(3 * max, "\nnext\n"))[1], "next");
+    }
+
+    #[test]
+    fn nothing_is_read_before_the_lines_were_taken() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let mut stdin = Stdin::new(reader);
+        writer.write_all(b"a\nb\n").unwrap();
+        assert!(stdin.fill().unwrap());
+        assert_eq!(stdin.next_line().unwrap(), "a");
+        writer.write_all(b"c\n").unwrap();
+        assert!(stdin.fill().unwrap());
+        assert_eq!(stdin.chunk, b"a\nb\n");
+        assert_eq!(lines(&mut stdin), ["b", "c"]);
+    }
+
+    #[test]
+    fn files_and_dev_null_are_always_ready() {
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let mut stdin = Stdin::new(File::open(manifest).unwrap());
+        assert_eq!(lines(&mut stdin)[0], "[package]");
+        assert!(stdin.is_finished());
+        let mut stdin = Stdin::new(File::open("/dev/null").unwrap());
+        assert!(lines(&mut stdin).is_empty() && stdin.is_finished() && !stdin.is_terminal());
+        let mut unreadable = Stdin::new(File::options().write(true).open("/dev/null").unwrap());
+        assert!(lines(&mut unreadable).is_empty() && unreadable.is_finished());
+    }
+
+    #[test]
+    fn a_terminal_that_hangs_up_is_an_end() {
+        let pair = portable_pty::native_pty_system().openpty(Default::default()).unwrap();
+        let name = pair.master.tty_name().unwrap();
+        let mut stdin = Stdin::new(File::options().read(true).write(true).open(name).unwrap());
+        assert!(stdin.is_terminal() && !stdin.fill().unwrap());
+        drop(pair);
+        assert!(lines(&mut stdin).is_empty() && stdin.is_finished());
+    }
+}
