@@ -2,8 +2,10 @@
 //! machine and does what comes out; it knows no message and no peer.
 
 use super::drain::{self, Drained};
+use super::keyboard::{Keyboard, Typed};
 use super::links::{Link, Links};
 use super::listener::Listener;
+use super::screen_watch::ScreenWatch;
 use super::socket;
 use crate::limits::{
     ACCEPTS_PER_TURN, EVENTS_PER_TURN, QUIT_TIMEOUT, READ_BYTES_PER_TURN, SCREEN_RETRY, TYPED_LINES_PER_TURN,
@@ -12,14 +14,13 @@ use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
 use crate::term::Screen;
 use crate::term::stdin::Stdin;
 use mio::net::TcpStream;
-use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
+use rustix::io::Errno;
 use rustix::process::Signal;
 use signal_hook_mio::v1_0::Signals;
 use std::collections::VecDeque;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
 /// Tokens of what is no connection: a [`ConnId`] of theirs would need the last slots of all.
@@ -35,7 +36,7 @@ const ENDING: [i32; 3] = [Signal::INT.as_raw(), Signal::TERM.as_raw(), Signal::H
 pub struct EventLoop<M: Machine, S> {
     machine: M,
     screen: S,
-    screen_state: ScreenState,
+    screen_watch: ScreenWatch,
     keyboard: Option<Keyboard>,
     signals: Option<Signals>,
     poll: Poll,
@@ -53,24 +54,8 @@ pub struct EventLoop<M: Machine, S> {
     /// The user or a signal wants the program to end: nothing may hold it up any more.
     is_ending: bool,
     exit_code: Option<u8>,
-}
-
-/// How the screen takes what it is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ScreenState {
-    Flowing,
-    /// Its reader is slow; the event queue will say when it can go on.
-    Watched,
-    /// Its reader is slow, and nobody will say so.
-    RetryAt(Instant),
-    Gone,
-}
-
-struct Keyboard {
-    stdin: Stdin,
-    /// Lines may be had. Cleared only when a guarded read found nothing; a regular file, which cannot
-    /// be watched, always gives something until its end.
-    is_readable: bool,
+    /// What is wrong with the screen, to be told by the exit code, since nothing else can.
+    fault: Option<io::Error>,
 }
 
 impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
@@ -79,7 +64,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         let mut event_loop = Self {
             machine,
             screen,
-            screen_state: ScreenState::Flowing,
+            screen_watch: ScreenWatch::Flowing,
             keyboard: None,
             signals: None,
             poll: Poll::new()?,
@@ -92,6 +77,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             now: Instant::now(),
             is_ending: false,
             exit_code: None,
+            fault: None,
         };
         event_loop.perform();
         event_loop.flush_screen();
@@ -100,13 +86,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
 
     /// Takes typed lines from `stdin`. What cannot be watched, as a regular file, counts as always ready.
     pub fn with_stdin(mut self, stdin: Stdin) -> io::Result<Self> {
-        let fd = stdin.as_fd().as_raw_fd();
-        match self.poll.registry().register(&mut SourceFd(&fd), STDIN, Interest::READABLE) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-            Err(error) => return Err(error),
-        }
-        self.keyboard = Some(Keyboard { stdin, is_readable: true });
+        self.keyboard = Some(Keyboard::register(stdin, self.poll.registry(), STDIN)?);
         Ok(self)
     }
 
@@ -137,12 +117,12 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     }
 
     /// Turns until the machine quits; gives its exit code. What the screen has not taken yet is given a
-    /// moment. An error is one of the event queue itself.
+    /// moment. An error is one of the event queue itself, or of a screen that broke.
     pub fn run(mut self) -> io::Result<u8> {
         loop {
             if let Some(code) = self.turn(None)? {
                 self.finish_screen()?;
-                return Ok(code);
+                return self.fault.map_or(Ok(code), Err);
             }
         }
     }
@@ -184,17 +164,13 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     }
 
     fn time_left(&self, wait: Option<Duration>) -> Option<Duration> {
-        let of_screen = match self.screen_state {
-            ScreenState::RetryAt(at) => Some(at),
-            _ => None,
-        };
         let of_network = if self.is_paused() {
             None
         } else {
             let retry_at = self.listener.as_ref().and_then(|listener| listener.retry_at);
             self.machine.poll_timeout().into_iter().chain(retry_at).min()
         };
-        let next = of_screen.into_iter().chain(of_network).min();
+        let next = self.screen_watch.retry_at().into_iter().chain(of_network).min();
         let left = next.map(|at| at.saturating_duration_since(Instant::now()));
         left.into_iter().chain(wait).min()
     }
@@ -202,7 +178,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     /// A program reads our output and is slower than our peers: nothing is read until it has caught up,
     /// so that nothing is lost. Nothing comes due either: a peer is not silent because nobody listens.
     fn is_paused(&self) -> bool {
-        !self.is_ending && self.screen_state != ScreenState::Gone && self.screen.is_full()
+        !self.is_ending && self.screen_watch != ScreenWatch::Gone && self.screen.is_full()
     }
 
     /// Events only set bits and queue links.
@@ -338,22 +314,20 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     fn read_stdin(&mut self) {
         for _ in 0..TYPED_LINES_PER_TURN {
             let Some(keyboard) = self.keyboard.as_mut().filter(|_| self.machine.wants_line()) else { return };
-            if let Some(line) = keyboard.stdin.next_line() {
-                self.screen.line_taken();
-                self.handle(Input::Line(&line));
-            } else if keyboard.stdin.is_finished() {
-                return self.close_stdin();
-            } else if !keyboard.fill() {
-                return;
+            match keyboard.next() {
+                Typed::Line(line) => {
+                    self.screen.line_taken();
+                    self.handle(Input::Line(&line));
+                }
+                Typed::End => return self.close_stdin(),
+                Typed::Nothing => return,
             }
         }
     }
 
     fn close_stdin(&mut self) {
         if let Some(keyboard) = self.keyboard.take() {
-            let fd = keyboard.stdin.as_fd().as_raw_fd();
-            // A file was never registered.
-            let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
+            keyboard.deregister(self.poll.registry());
         }
         self.is_ending = true;
         self.handle(Input::StdinClosed);
@@ -472,47 +446,34 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     }
 
     fn flush_screen(&mut self) {
-        if self.screen_state == ScreenState::Gone {
+        if self.screen_watch == ScreenWatch::Gone {
             return;
         }
-        match self.screen.flush() {
-            Ok(true) => self.watch_screen(false),
-            Ok(false) => self.watch_screen(true),
-            Err(error) => {
-                log::debug!("the screen is gone: {error}");
-                self.watch_screen(false);
-                self.screen_state = ScreenState::Gone;
-                self.is_ending = true;
-                self.handle(Input::Interrupted);
-            }
+        let flushed = self.screen.flush();
+        let is_slow = matches!(flushed, Ok(false));
+        let registry = self.poll.registry();
+        self.screen_watch =
+            self.screen_watch.after_flush(is_slow, self.screen.fd(), registry, SCREEN, self.now);
+        if let Err(error) = flushed {
+            self.on_screen_gone(error);
         }
     }
 
-    /// Lets the event queue say when a slow screen can go on.
-    fn watch_screen(&mut self, is_slow: bool) {
-        let fd = self.screen.fd().map(|fd| fd.as_raw_fd());
-        let registry = self.poll.registry();
-        self.screen_state = match (self.screen_state, is_slow, fd) {
-            (ScreenState::Watched, true, _) => ScreenState::Watched,
-            (ScreenState::Watched, false, Some(fd)) => {
-                let _ = registry.deregister(&mut SourceFd(&fd));
-                ScreenState::Flowing
-            }
-            (_, false, _) => ScreenState::Flowing,
-            (_, true, Some(fd))
-                if registry.register(&mut SourceFd(&fd), SCREEN, Interest::WRITABLE).is_ok() =>
-            {
-                ScreenState::Watched
-            }
-            (_, true, _) => ScreenState::RetryAt(self.now + SCREEN_RETRY),
-        };
+    /// Nobody will read us again: that is a wish to end. Anything but a hang-up is a fault besides.
+    fn on_screen_gone(&mut self, error: io::Error) {
+        self.screen_watch = ScreenWatch::Gone;
+        let is_hang_up = matches!(Errno::from_io_error(&error), Some(Errno::PIPE | Errno::IO));
+        if !is_hang_up {
+            self.fault = Some(error);
+        }
+        self.is_ending = true;
+        self.handle(Input::Interrupted);
     }
 
     /// The last words on a slow screen.
     fn finish_screen(&mut self) -> io::Result<()> {
         let until = self.now + QUIT_TIMEOUT;
-        while matches!(self.screen_state, ScreenState::Watched | ScreenState::RetryAt(_)) && self.now < until
-        {
+        while self.screen_watch.is_slow() && self.now < until {
             match self.poll.poll(&mut self.events, Some(SCREEN_RETRY)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
@@ -521,17 +482,6 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             self.flush_screen();
         }
         Ok(())
-    }
-}
-
-impl Keyboard {
-    /// Reads once; `false`: there is nothing now.
-    fn fill(&mut self) -> bool {
-        self.is_readable = self.stdin.fill().unwrap_or_else(|error| {
-            log::warn!("stdin: {error}");
-            false
-        });
-        self.is_readable
     }
 }
 

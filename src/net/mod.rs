@@ -10,6 +10,8 @@
 
 pub mod drain;
 pub mod event_loop;
+mod keyboard;
 mod links;
 mod listener;
+mod screen_watch;
 pub mod socket;
