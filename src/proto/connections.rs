@@ -4,7 +4,7 @@
 //! One ordered set holds at most one deadline for each connection. A deadline that moves away with every
 //! byte is left where it is and looked at again when its time comes, so receiving lines touches no set.
 
-use super::connection::{Connection, Due, Phase};
+use super::connection::{Connection, Due, Moment, Phase};
 use super::machine::{CloseReason, ConnId};
 use super::send_queue::SendQueue;
 use crate::limits::Limits;
@@ -20,7 +20,9 @@ pub struct Connections<T> {
     slots: Slab<Connection<T>>,
     /// How many there ever were; the generation of the newest.
     generation: u32,
-    deadlines: BTreeSet<(Instant, ConnId)>,
+    /// The first moment that the table was told of; the others count from it.
+    epoch: Option<Instant>,
+    deadlines: BTreeSet<(Moment, ConnId)>,
     dirty: VecDeque<ConnId>,
     waiting: VecDeque<ConnId>,
     dialling: usize,
@@ -34,6 +36,7 @@ impl<T> Connections<T> {
         Self {
             slots: Slab::new(),
             generation: 0,
+            epoch: None,
             deadlines: BTreeSet::new(),
             dirty: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -65,6 +68,7 @@ impl<T> Connections<T> {
         if is_counted {
             self.by_source.insert(remote.ip(), of_source + 1);
         }
+        let now = self.moment(now);
         let mut connection = Connection::new(Phase::Greeting, remote, local, data, now);
         connection.is_counted = is_counted;
         Some(self.insert(connection))
@@ -73,6 +77,7 @@ impl<T> Connections<T> {
     /// Makes a connection of our own; [`Connections::next_dial`] names it when its turn has come.
     pub fn dial(&mut self, to: SocketAddr, data: T, now: Instant) -> ConnId {
         let unknown = Ipv4Addr::UNSPECIFIED.into();
+        let now = self.moment(now);
         let conn = self.insert(Connection::new(Phase::Waiting, to, unknown, data, now));
         self.waiting.push_back(conn);
         conn
@@ -90,9 +95,10 @@ impl<T> Connections<T> {
 
     /// A dial is up; our own IP on it is `local`.
     pub fn connected(&mut self, conn: ConnId, local: IpAddr, now: Instant) {
+        let moment = self.moment(now);
         if let Some(connection) = self.get_mut(conn) {
             connection.local = local;
-            connection.heard = now;
+            connection.heard = moment;
             self.set_phase(conn, Phase::Open, now);
         }
     }
@@ -127,6 +133,7 @@ impl<T> Connections<T> {
 
     /// Moves it on in its life; its time limits start anew.
     pub fn set_phase(&mut self, conn: ConnId, phase: Phase, now: Instant) {
+        let now = self.moment(now);
         let Some(connection) = self.get_mut(conn) else { return };
         let before = std::mem::replace(&mut connection.phase, phase);
         connection.since = now;
@@ -146,6 +153,7 @@ impl<T> Connections<T> {
 
     /// Bytes came; to be called after they were framed.
     pub fn heard(&mut self, conn: ConnId, now: Instant) {
+        let now = self.moment(now);
         if let Some(connection) = self.get_mut(conn) {
             connection.heard = now;
             self.arm(conn);
@@ -181,12 +189,14 @@ impl<T> Connections<T> {
 
     /// When something may be due next.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|&(at, _)| at)
+        let epoch = self.epoch?;
+        self.deadlines.first().map(|&(at, _)| at.to_instant(epoch))
     }
 
     /// The next connection on which something is due at `now`. The caller acts on it, or it is named
     /// again.
     pub fn next_due(&mut self, now: Instant) -> Option<(ConnId, Due)> {
+        let now = self.moment(now);
         while let Some(&(at, conn)) = self.deadlines.first().filter(|&&(at, _)| at <= now) {
             self.deadlines.remove(&(at, conn));
             let connect_timeout = self.limits.connect_timeout;
@@ -199,6 +209,10 @@ impl<T> Connections<T> {
             }
         }
         None
+    }
+
+    fn moment(&mut self, instant: Instant) -> Moment {
+        Moment::of(instant, *self.epoch.get_or_insert(instant))
     }
 
     fn insert(&mut self, mut connection: Connection<T>) -> ConnId {
@@ -394,6 +408,6 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         let bytes = size_of::<Connection<[u64; 3]>>();
-        assert!(bytes <= 160, "{bytes} bytes");
+        assert!(bytes <= 128, "{bytes} bytes");
     }
 }
