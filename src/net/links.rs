@@ -102,3 +102,28 @@ impl Links {
         Some(conn)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link() -> Link {
+        // Nobody has to listen: a link is only a socket with bits.
+        Link::accepted(TcpStream::connect("127.0.0.1:9".parse().unwrap()).unwrap())
+    }
+
+    #[test]
+    fn an_event_for_a_link_that_is_gone_does_not_touch_its_successor() {
+        let mut links = Links::default();
+        let (old, new) = (ConnId::new(3, 1), ConnId::new(3, 2));
+        links.insert(old, link());
+        links.make_ready(old);
+        links.remove(old).unwrap();
+        links.insert(new, link());
+        assert!(links.get_mut(old).is_none() && links.remove(old).is_none());
+        assert_eq!(links.next_ready(), None, "it stood in the queue for the old one");
+        links.make_ready(new);
+        links.make_ready(new);
+        assert_eq!((links.next_ready(), links.ready()), (Some(new), 0));
+    }
+}

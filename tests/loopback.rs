@@ -1,0 +1,268 @@
+//! What a simulator cannot see: real edges, the backlog, resets, half-closes. Nodes are turned by hand
+//! in the test's own thread; raw peers are plain sockets. Everything stays on loopback.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "raw peers are plain sockets")]
+
+use chinwag::chat::node::{Config, Node};
+use chinwag::chat::notice::Notice;
+use chinwag::limits::{Limits, READ_BYTES_PER_TURN};
+use chinwag::net::event_loop::EventLoop;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+/// Reached only by a test that fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Peer {
+    node: EventLoop<Node, Vec<Notice>>,
+    address: SocketAddr,
+    seen: Vec<Notice>,
+}
+
+impl Peer {
+    fn new(name: &str) -> Self {
+        Self::with(name, Ipv4Addr::LOCALHOST.into(), Limits::default())
+    }
+
+    fn with(name: &str, ip: IpAddr, limits: Limits) -> Self {
+        let config = Config {
+            name: Some(name.to_owned()),
+            port: Some(0),
+            bind: ip,
+            limits: Limits { connections_max: 10_000, ..limits },
+            ..Config::default()
+        };
+        let mut node = EventLoop::new(Node::new(config), Vec::new()).unwrap();
+        let seen = std::mem::take(node.screen_mut());
+        let Some(Notice::Listening { port }) = seen.first() else { panic!("{seen:?}") };
+        Self { node, address: SocketAddr::new(ip, *port), seen: Vec::new() }
+    }
+
+    fn turn(&mut self) {
+        self.node.turn(Some(Duration::from_millis(1))).unwrap();
+        self.seen.append(self.node.screen_mut());
+    }
+
+    fn type_lines(&mut self, lines: &[&str]) {
+        for line in lines {
+            self.node.type_line(line);
+        }
+    }
+
+    fn texts(&self) -> Vec<&str> {
+        let text = |notice| match notice {
+            &Notice::Message { ref text, .. } => Some(text.as_str()),
+            _ => None,
+        };
+        self.seen.iter().filter_map(text).collect()
+    }
+
+    /// A connection to it as from another program.
+    fn dial(&self) -> TcpStream {
+        TcpStream::connect(self.address).unwrap()
+    }
+
+    /// A raw session: the stream that a peer with this claimed port speaks lines on.
+    fn session(&mut self, port: u16) -> TcpStream {
+        let mut stream = self.dial();
+        writeln!(stream, "127.0.0.1:{port} raw connect").unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let mut answer = Vec::new();
+        until(&mut [self], |_| {
+            read_some(&mut stream, &mut answer) && answer.ends_with(b"connected chinwag/1\n")
+        });
+        stream
+    }
+}
+
+/// Turns all of them until `is_done`.
+fn until(peers: &mut [&mut Peer], mut is_done: impl FnMut(&[&mut Peer]) -> bool) {
+    let start = Instant::now();
+    while !is_done(peers) {
+        peers.iter_mut().for_each(|peer| peer.turn());
+        assert!(start.elapsed() < PATIENCE, "{:?}", peers.iter().map(|peer| &peer.seen).collect::<Vec<_>>());
+    }
+}
+
+/// Takes what a non-blocking stream has; `false` at its end.
+fn read_some(stream: &mut TcpStream, into: &mut Vec<u8>) -> bool {
+    let mut buffer = [0; 64 * 1024];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return false,
+            Ok(count) => into.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn send_to(to: SocketAddr, text: &str) -> [String; 3] {
+    ["1".to_owned(), to.to_string(), text.to_owned()]
+}
+
+fn type_message(from: &mut Peer, to: SocketAddr, text: &str) {
+    let lines = send_to(to, text);
+    from.type_lines(&lines.each_ref().map(String::as_str));
+}
+
+fn connect(from: &mut Peer, to: &mut Peer) {
+    from.type_lines(&["3", &to.address.to_string()]);
+    until(&mut [from, to], |peers| peers[0].seen.iter().any(|notice| matches!(notice, Notice::Accepted(_))));
+}
+
+#[test]
+fn a_plain_message_and_a_session_work_over_ipv4_and_ipv6() {
+    for ip in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+        let mut a = Peer::with("A", ip, Limits::default());
+        let mut b = Peer::with("B", ip, Limits::default());
+        type_message(&mut a, b.address, "plain");
+        until(&mut [&mut a, &mut b], |peers| peers[1].texts() == ["plain"]);
+        until(&mut [&mut a, &mut b], |peers| peers[0].seen.iter().any(|n| matches!(n, Notice::Sent(_))));
+        connect(&mut a, &mut b);
+        let (to_a, to_b) = (a.address, b.address);
+        type_message(&mut b, to_a, "there");
+        type_message(&mut a, to_b, "and back");
+        until(&mut [&mut a, &mut b], |peers| {
+            peers[0].texts() == ["there"] && peers[1].texts() == ["plain", "and back"]
+        });
+        assert_eq!((a.node.machine().connections(), b.node.machine().connections()), (1, 1));
+    }
+}
+
+#[test]
+fn a_burst_larger_than_the_budget_is_read_to_its_end_without_another_event() {
+    let mut node = Peer::new("N");
+    let mut stream = node.dial();
+    let line = format!("127.0.0.1:9 raw {}\n", "x".repeat(1000));
+    let count = 8 * READ_BYTES_PER_TURN / line.len();
+    stream.set_nonblocking(true).unwrap();
+    let burst = line.repeat(count).into_bytes();
+    let mut written = 0;
+    // All of it is in the kernel, or as much as fits, before the node looks for the first time.
+    while let Ok(more) = stream.write(&burst[written..]) {
+        written += more;
+        if written == burst.len() {
+            break;
+        }
+    }
+    let lines = written / line.len();
+    assert!(written > 2 * READ_BYTES_PER_TURN, "the kernel took only {written} bytes");
+    until(&mut [&mut node], |peers| peers[0].texts().len() == lines);
+}
+
+#[test]
+fn a_flood_does_not_starve_the_others() {
+    let mut node = Peer::new("N");
+    let mut flooder = node.dial();
+    flooder.set_nonblocking(true).unwrap();
+    let burst = format!("127.0.0.1:9 flooder {}\n", "x".repeat(1000)).repeat(4000).into_bytes();
+    let flooded = flooder.write(&burst).unwrap();
+    assert!(flooded > 3 * READ_BYTES_PER_TURN, "the kernel took only {flooded} bytes");
+    let mut quiet = node.dial();
+    quiet.write_all(b"127.0.0.1:10 quiet hello\n").unwrap();
+    until(&mut [&mut node], |peers| peers[0].texts().contains(&"hello"));
+    let before: usize = node.texts().iter().map(|text| text.len()).sum();
+    assert!(before < flooded / 2, "hello came after {before} of {flooded} bytes");
+}
+
+#[test]
+fn thousands_of_dials_wait_in_the_backlog_and_are_all_taken() {
+    let mut node = Peer::new("N");
+    let streams: Vec<TcpStream> = (0..2000).map(|_| node.dial()).collect();
+    until(&mut [&mut node], |peers| peers[0].node.machine().connections() == streams.len());
+}
+
+#[test]
+fn the_last_words_before_a_reset_are_heard() {
+    let mut node = Peer::new("N");
+    let mut stream = node.session(9);
+    stream.write_all(b"!ping 1\n127.0.0.1:9 raw last words\n").unwrap();
+    // Closing with the unread answer in the buffer resets the connection.
+    until(&mut [&mut node], |_| stream.peek(&mut [0]).is_ok());
+    stream.write_all(b"127.0.0.1:9 raw exit\n").unwrap();
+    drop(stream);
+    until(&mut [&mut node], |peers| {
+        peers[0].seen.iter().any(|notice| matches!(notice, Notice::Disconnected(_)))
+    });
+    assert_eq!(node.texts(), ["last words"]);
+}
+
+#[test]
+fn a_half_closed_peer_still_gets_its_answer() {
+    let mut node = Peer::new("N");
+    let mut stream = node.session(9);
+    stream.write_all(b"!ping 7\n").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    until(&mut [&mut node], |_| !read_some(&mut stream, &mut answer));
+    assert_eq!(answer, b"!pong 7\n");
+}
+
+#[test]
+fn our_last_message_survives_what_the_peer_sends_meanwhile() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut node = Peer::new("N");
+    type_message(&mut node, address, "hello");
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    // Had the node closed instead of half-closed, these bytes would be answered with a reset.
+    let _ = stream.write(&[b'x'; 100_000]).unwrap();
+    let mut received = Vec::new();
+    until(&mut [&mut node], |_| !read_some(&mut stream, &mut received));
+    assert_eq!(String::from_utf8(received).unwrap(), format!("{} N hello", node.address));
+    drop(stream);
+}
+
+#[test]
+fn a_refused_dial_is_told_with_the_text_that_was_not_sent() {
+    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let mut node = Peer::new("N");
+    type_message(&mut node, nobody, "hello");
+    until(&mut [&mut node], |peers| {
+        peers[0]
+            .seen
+            .iter()
+            .any(|n| matches!(n, Notice::NotSent { to, text, .. } if *to == nobody && text == "hello"))
+    });
+}
+
+#[test]
+fn a_slow_reader_is_written_to_again_when_it_reads() {
+    let limits = Limits { send_queue_bytes_max: 64 << 20, ..Limits::default() };
+    let mut node = Peer::with("N", Ipv4Addr::LOCALHOST.into(), limits);
+    let mut stream = node.session(9);
+    let texts: Vec<String> = (0..400).map(|n| format!("{n} {}", "x".repeat(60_000))).collect();
+    for text in &texts {
+        node.type_lines(&["5", text]);
+    }
+    node.turn();
+    let mut received = Vec::new();
+    let expected: String = texts.iter().map(|text| format!("{} N {text}\n", node.address)).collect();
+    until(&mut [&mut node], |_| read_some(&mut stream, &mut received) && received.len() >= expected.len());
+    assert!(received == expected.as_bytes());
+}
+
+#[test]
+fn who_never_reads_is_closed_and_the_others_get_everything() {
+    let mut node = Peer::new("N");
+    let stopped = node.session(9);
+    let mut reader = node.session(10);
+    let text = "x".repeat(60_000);
+    let mut received = Vec::new();
+    let mut sent = 0;
+    until(&mut [&mut node], |_| read_some(&mut reader, &mut received));
+    while !node.seen.iter().any(|notice| matches!(notice, Notice::Lost { .. })) {
+        assert!(sent < 1000, "the queue of a stopped reader has no end");
+        node.type_lines(&["5", &text]);
+        sent += 1;
+        node.turn();
+        until(&mut [&mut node], |_| {
+            read_some(&mut reader, &mut received);
+            received.len() >= sent * text.len()
+        });
+    }
+    assert_eq!(node.node.machine().connections(), 1);
+    drop(stopped);
+}
