@@ -2,7 +2,7 @@
 //! came of it.
 
 use super::{Kind, Node, Role};
-use crate::chat::directory::PeerId;
+use crate::chat::directory::{Peer, PeerId};
 use crate::chat::notice::{Failure, Notice};
 use crate::chat::outbox::{Content, Outgoing, Report};
 use crate::limits::{LINE_BYTES_MAX, PLAIN_BYTES_MAX};
@@ -140,7 +140,7 @@ impl Node {
                 return self.on_failed(to, outgoing, Failure::Connection(reason));
             }
         }
-        self.on_chat_delivered(to, report, now);
+        self.on_chat_delivered(to, None, report, now);
     }
 
     /// A dial is up: write what it is for, in one piece.
@@ -149,10 +149,9 @@ impl Node {
         let (Some(connection), Some(from)) = (self.connections.get(conn), self.header(conn)) else { return };
         let to = connection.remote();
         let Some((_, outgoing)) = self.outbox.under_way(to).filter(|&(carrier, _)| carrier == conn) else {
-            return self.close(conn, CloseReason::Eof, now);
+            return;
         };
-        let peer = self.directory.peer(to).filter(|peer| peer.heard > 0);
-        let own_dialect = peer.map_or(self.config.dialect, |peer| peer.dialect);
+        let own_dialect = self.directory.peer(to).map_or(self.config.dialect, |peer| peer.dialect);
         let dialect = outgoing.dialect.unwrap_or(own_dialect);
         let is_connect = outgoing.content == Content::Connect;
         let mut carried = 0;
@@ -227,31 +226,37 @@ impl Node {
         }
     }
 
-    fn on_chat_delivered(&mut self, to: SocketAddr, report: Report, now: Instant) {
-        if let Some(id) = self.directory.find_or_add(to)
-            && let Some(peer) = self.directory.get_mut(id)
-        {
+    fn on_chat_delivered(&mut self, to: SocketAddr, dialect: Option<Dialect>, report: Report, now: Instant) {
+        if let Some(peer) = self.contact(to, dialect) {
             peer.sent += 1;
             peer.sent_at = Some(now);
-            peer.is_offline = false;
         }
         self.report(report, true, Notice::Sent(to));
+    }
+
+    /// The entry of an address that was reached. Until it is heard, it is written to as it was first.
+    fn contact(&mut self, to: SocketAddr, dialect: Option<Dialect>) -> Option<&mut Peer> {
+        let is_new = self.directory.find(to).is_none();
+        let id = self.directory.find_or_add(to)?;
+        let peer = self.directory.get_mut(id)?;
+        if peer.heard == 0 && (is_new || dialect.is_some()) {
+            peer.dialect = dialect.unwrap_or(self.config.dialect);
+        }
+        peer.is_offline = false;
+        Some(peer)
     }
 
     fn on_delivered(&mut self, to: SocketAddr, outgoing: Outgoing, now: Instant) {
         match outgoing.content {
             Content::Ack => {}
-            Content::Chat(_) => self.on_chat_delivered(to, outgoing.report, now),
+            Content::Chat(_) => self.on_chat_delivered(to, outgoing.dialect, outgoing.report, now),
             Content::Connect => {
-                let Some(id) = self.directory.find_or_add(to) else {
+                let Some(peer) = self.contact(to, outgoing.dialect) else {
                     return self.settle(outgoing.report);
                 };
-                if let Some(peer) = self.directory.get_mut(id) {
-                    peer.is_connected = true;
-                    peer.is_offline = false;
-                    let who = peer.who();
-                    self.report(outgoing.report, true, Notice::ConnectSent(who));
-                }
+                peer.is_connected = true;
+                let who = peer.who();
+                self.report(outgoing.report, true, Notice::ConnectSent(who));
             }
             Content::Exit => {
                 if let Some(session) = self.directory.remove(to).and_then(|peer| peer.session) {
