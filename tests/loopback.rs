@@ -50,11 +50,7 @@ impl Peer {
     }
 
     fn texts(&self) -> Vec<&str> {
-        let text = |notice| match notice {
-            &Notice::Message { ref text, .. } => Some(text.as_str()),
-            _ => None,
-        };
-        self.seen.iter().filter_map(text).collect()
+        self.seen.iter().filter_map(text_of).collect()
     }
 
     /// A connection to it as from another program.
@@ -72,6 +68,13 @@ impl Peer {
             read_some(&mut stream, &mut answer) && answer.ends_with(b"connected chinwag/1\n")
         });
         stream
+    }
+}
+
+fn text_of(notice: &Notice) -> Option<&str> {
+    match notice {
+        Notice::Message { text, .. } => Some(text),
+        _ => None,
     }
 }
 
