@@ -336,3 +336,34 @@ impl Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::node::Config;
+    use crate::proto::machine::{Input, Machine};
+
+    #[test]
+    fn a_message_to_all_sessions_is_stored_once() {
+        let now = crate::testing::start();
+        let config = Config { name: Some("N".to_owned()), port: Some(8080), ..Config::default() };
+        let mut node = Node::new(config);
+        node.handle(Input::Listening { local: "0.0.0.0:8080".parse().unwrap() }, now);
+        let sessions: Vec<ConnId> = (1..=3)
+            .map(|port: u16| {
+                let from = SocketAddr::from(([127, 0, 0, 1], port));
+                let conn = node.accept(from, "127.0.0.1:8080".parse().unwrap(), now).unwrap();
+                let bytes = format!("{from} peer connect\n");
+                node.handle(Input::Received { conn, bytes: bytes.as_bytes() }, now);
+                conn
+            })
+            .collect();
+        for line in ["5", "hello"] {
+            node.handle(Input::Line(line), now);
+        }
+        let mut payload = |&conn: &ConnId| Rc::clone(node.send_queue(conn).unwrap().unsent().last().unwrap());
+        let first = payload(&sessions[0]);
+        assert_eq!(&*first, b"127.0.0.1:8080 N hello\n");
+        assert!(sessions.iter().all(|conn| Rc::ptr_eq(&first, &payload(conn))));
+    }
+}
