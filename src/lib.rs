@@ -1,4 +1,65 @@
-//! chinwag
+//! A peer-to-peer chat: a pure machine in a thin mio shell.
+//!
+//! Bytes, typed lines and the time go into the machine; connects, closes, notices and queued bytes come
+//! out of it. It has no socket, no clock, no terminal and no randomness, so the program, a simulation and
+//! a test drive the very same code. Who drives it keeps the laws in [`proto::machine`].
+//!
+//! # The rooms
+//!
+//! ```text
+//!         sockets                                   descriptors 0, 1
+//!            |                                             |
+//!     +------+-------------------------------+      +------+------+
+//!     | net   the turn; the only mio         |----->| term        |
+//!     +------+-------------------------------+      +------+------+
+//!            | Input, now                                  |
+//!            v          ^ Output, queued bytes             | sentences for notices
+//!     +-----------------+--------------------+             v
+//!     | chat  people, menu, who is known     |<---- chat::notice, data
+//!     +------+-------------------------------+
+//!            | stands on
+//!            v
+//!     +--------------------------------------+
+//!     | proto  bytes, messages, connections  |----->  limits: every number
+//!     +--------------------------------------+
+//! ```
+//!
+//! `net` drives any [`Machine`](proto::machine::Machine) and does not name `chat`; `chat` names neither `net`
+//! nor `term`; `proto` names nobody above it. Only the program, tests, examples and benches introduce them to
+//! each other. Which room? Needs a socket: [`net`]. Is about descriptor 0 or 1: [`term`]. Bytes, lines, the
+//! life of one connection: [`proto`]. People, menus, what happened: [`chat`]. A number that someone may
+//! change: [`limits`]. The lints in `.clippy.toml` keep sockets, clocks and printing out of the pure rooms.
+//!
+//! # Reading order
+//!
+//! 1. [`proto::machine`]: the contract.
+//! 2. [`proto::message`], [`proto::framer`], [`proto::send_queue`]: from bytes to messages and back.
+//! 3. [`proto::connection`], [`proto::connections`]: the life of one byte stream, and all of them.
+//! 4. [`chat::menu`], [`chat::directory`], [`chat::notice`]: what is typed, who is known, what is told.
+//! 5. [`chat::node`]: its state, then its files `hear`, `say` and `ask`.
+//! 6. [`net::event_loop`] from `turn` downwards, then the rest of [`net`].
+//! 7. [`term`]: the console, then stdin, stdout and the sentences.
+//! 8. `main.rs`: how it is put together.
+//!
+//! # Words
+//!
+//! One word for one thing:
+//!
+//! | word | means |
+//! |---|---|
+//! | Node | this process as a participant; a machine |
+//! | Peer | an entry of the table, keyed on the address where it claims to listen |
+//! | Connection | the pure state of one byte stream; a plain peer makes a new one for every message |
+//! | Link | the socket of a connection, and what is known of its readiness |
+//! | Session | a connection that is bound to a peer both ways |
+//! | Message | one parsed message |
+//! | Request | what the user asked for |
+//! | Notice | what the user is told, as data |
+//! | turn | one round of the event loop: sleep, read, act, write |
+//! | drain | to read until nothing is left or the budget is spent; of outputs: until `None` |
+//! | flush | to write what is queued; of a framer: to take an unfinished message as it is |
+//! | budget | how much of one thing a turn may do, so that nobody starves |
+//! | inbound, outbound | made by the other side, made by us |
 
 pub mod chat;
 pub mod limits;

@@ -35,6 +35,9 @@ pub const SLICES_PER_WRITE: usize = 64;
 /// Descriptors kept free of peers: stdin, stdout, stderr, the listener, the poll, signals and spares.
 pub const DESCRIPTORS_RESERVED: usize = 32;
 
+/// Dials that a table full of accepted connections leaves room for: some of those descriptors.
+pub const DIALS_RESERVED: usize = 16;
+
 /// How long the rest of an undelimited message may stay away before it counts as complete.
 pub const IDLE_FLUSH: Duration = Duration::from_millis(250);
 
@@ -140,6 +143,7 @@ const _: () = assert!(
     IDLE_FLUSH.as_millis() < SETTLE_TIMEOUT.as_millis(),
     "a connect is answered before its sender gives up"
 );
+const _: () = assert!(DIALS_RESERVED < DESCRIPTORS_RESERVED);
 const _: () = assert!(HEADER_FLUSH.as_millis() < FIRST_MESSAGE_TIMEOUT.as_millis());
 const _: () = assert!(QUIT_TIMEOUT.as_millis() > SETTLE_TIMEOUT.as_millis(), "a farewell has time to settle");
 const _: () = assert!(usize::BITS >= 64, "a ConnId is the event queue's token, and that is a usize");

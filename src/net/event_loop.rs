@@ -108,7 +108,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         &mut self.screen
     }
 
-    /// Types a line as the user would.
+    /// Types a line as the user would, whether or not the machine waits for one.
     pub fn type_line(&mut self, line: &str) {
         self.now = Instant::now();
         self.screen.line_taken();
@@ -245,6 +245,9 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     /// Serves each link that is ready now once; who has more goes to the back of the queue.
     fn drain_some(&mut self) {
         for _ in 0..self.links.ready() {
+            if self.is_paused() {
+                return;
+            }
             let Some(conn) = self.links.next_ready() else { continue };
             if self.links.get_mut(conn).is_some_and(|link| link.is_dialling) {
                 self.finish_dial(conn);

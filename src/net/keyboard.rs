@@ -3,7 +3,7 @@
 use crate::term::stdin::Stdin;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
-use std::io;
+use std::io::{self, ErrorKind as Kind};
 use std::os::fd::{AsFd, AsRawFd};
 
 /// What the user types, and whether there may be more of it.
@@ -28,8 +28,8 @@ impl Keyboard {
     pub(super) fn register(stdin: Stdin, registry: &Registry, token: Token) -> io::Result<Self> {
         let fd = stdin.as_fd().as_raw_fd();
         match registry.register(&mut SourceFd(&fd), token, Interest::READABLE) {
-            // Regular files and /dev/null are refused so.
-            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(error),
+            // So epoll and kqueue refuse what is always ready, as regular files and /dev/null.
+            Err(error) if !matches!(error.kind(), Kind::PermissionDenied | Kind::InvalidInput) => Err(error),
             _ => Ok(Self { stdin, is_readable: true }),
         }
     }

@@ -7,7 +7,7 @@
 use super::connection::{Connection, Due, Moment, Phase};
 use super::machine::{CloseReason, ConnId};
 use super::send_queue::SendQueue;
-use crate::limits::Limits;
+use crate::limits::{DIALS_RESERVED, Limits};
 use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -85,7 +85,8 @@ impl<T> Connections<T> {
 
     /// The next dial to be made, as long as not too many are under way.
     pub fn next_dial(&mut self, now: Instant) -> Option<(ConnId, SocketAddr)> {
-        if self.dialling >= self.limits.dials_max {
+        let has_room = self.len() < self.limits.connections_max + DIALS_RESERVED;
+        if self.dialling >= self.limits.dials_max || !has_room {
             return None;
         }
         let conn = self.waiting.pop_front()?;

@@ -256,7 +256,7 @@ pub fn format(dialect: Dialect, from: SocketAddr, name: &str, body: Body<'_>) ->
 }
 
 /// Cuts `text` so that the first part, written in `dialect`, has at most `bytes_max` bytes. The second
-/// part is empty if it all fits, and never reads as a command of its own.
+/// part is empty if it all fits; neither part of a text that was cut reads as a command of its own.
 pub fn split_to_fit<'a>(
     dialect: Dialect,
     from: SocketAddr,
@@ -265,11 +265,16 @@ pub fn split_to_fit<'a>(
     bytes_max: usize,
 ) -> (&'a str, &'a str) {
     let room = bytes_max.saturating_sub(format(dialect, from, name, Body::Chat("")).len());
-    let mut cut = text.floor_char_boundary(room);
-    while cut > 0 && cut < text.len() && Command::of(&text.as_bytes()[cut..], dialect) != Command::Chat {
-        cut = text.floor_char_boundary(cut - 1);
+    if text.len() <= room {
+        return (text, "");
     }
-    text.split_at(cut)
+    let longest = text.floor_char_boundary(room);
+    let is_chat = |part: &str| Command::of(part.as_bytes(), dialect) == Command::Chat;
+    let cut = (1..=longest).rev().filter(|&cut| text.is_char_boundary(cut)).find(|&cut| {
+        let (part, rest) = text.split_at(cut);
+        is_chat(part) && is_chat(rest)
+    });
+    text.split_at(cut.unwrap_or(longest))
 }
 
 /// The host part of an address as an own one: an IPv4 address in IPv6 clothes is an IPv4 address.
@@ -452,10 +457,12 @@ mod tests {
     }
 
     #[test]
-    fn the_tail_of_a_cut_text_is_no_command() {
+    fn no_part_of_a_cut_text_is_a_command() {
         let from: SocketAddr = "10.0.0.9:8080".parse().unwrap();
         let room = 1023 - "10.0.0.9:8080 P1 ".len();
         let text = format!("{}exit", "x".repeat(room));
         assert_eq!(split_to_fit(Dialect::Standard, from, "P1", &text, 1023).1, "xexit");
+        let text = format!("exit{}x", " ".repeat(room));
+        assert_eq!(split_to_fit(Dialect::Standard, from, "P1", &text, 1023).0, "exi");
     }
 }

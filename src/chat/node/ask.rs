@@ -114,8 +114,12 @@ impl Node {
             let is_static = audience == Audience::Static;
             return Err(if is_static { Mistake::NoStaticPeers } else { Mistake::NoPeers });
         }
-        // A typed command is said in the words of the peer's own dialect.
-        let content = match Command::of(text.as_bytes(), Dialect::Standard) {
+        // A typed command is known by, and said in, the words of the peer's own dialect.
+        let spoken = match audience {
+            Audience::One(to, None) => self.directory.peer(to).map(|peer| peer.dialect),
+            _ => dialect,
+        };
+        let content = match Command::of(text.as_bytes(), spoken.unwrap_or_default()) {
             Command::Exit => Content::Exit,
             Command::Connect => Content::Connect,
             Command::Ack { .. } | Command::Chat => Content::Chat(text.to_owned()),

@@ -89,7 +89,9 @@ impl Node {
         if Command::of(text, Dialect::Standard) != Command::Chat {
             return false;
         }
-        let Some(peer) = self.directory.get_mut(id) else { return false };
+        let Some(peer) = self.directory.get_mut(id).filter(|peer| names(&speaker.header, &peer.name)) else {
+            return false;
+        };
         note_heard(peer, Dialect::Standard, true, now);
         self.show_chat(id, trim_end_bytes(text), now);
         true
@@ -155,7 +157,8 @@ impl Node {
         if let Some(session) = peer.and_then(|peer| peer.session) {
             self.leave(session, now);
         }
-        self.tell_heard(Notice::Disconnected(Who { address: message.address, name }));
+        let who = Who { address: message.address, name };
+        self.show_line(who, Notice::Disconnected, now);
     }
 
     fn on_connect(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
@@ -174,7 +177,7 @@ impl Node {
         if let Some(peer) = self.directory.get_mut(id) {
             peer.is_connected = true;
             let who = peer.who();
-            self.tell_heard(Notice::Connected(who));
+            self.show_line(who, Notice::Connected, now);
         }
         if can_answer_here {
             self.answer_here(conn, id, message.address, now);
@@ -222,7 +225,7 @@ impl Node {
         if let Some(peer) = self.directory.get_mut(id) {
             peer.is_connected = true;
             let who = peer.who();
-            self.tell_heard(Notice::Accepted(who));
+            self.show_line(who, Notice::Accepted, now);
         }
         if is_answer {
             if let Some(connection) = self.connections.get_mut(conn) {
@@ -275,11 +278,14 @@ impl Node {
         };
         let peer = self.directory.get_mut(id)?;
         let is_new = peer.heard == 0;
+        // Who only claims to be the peer changes neither how it is called nor how it is written to.
+        let is_believed = is_confirmed || !peer.is_confirmed;
         peer.is_confirmed |= is_confirmed;
-        if !message.name.is_empty() {
+        if is_believed && !message.name.is_empty() {
             peer.rename(message.name);
         }
-        note_heard(peer, message.dialect, message.command == Command::Chat, now);
+        let dialect = if is_believed { message.dialect } else { peer.dialect };
+        note_heard(peer, dialect, message.command == Command::Chat, now);
         if is_new {
             let who = peer.who();
             self.tell_heard(Notice::NewPeer(who));
@@ -353,6 +359,12 @@ impl Node {
     }
 }
 
+/// Whether a header, `IP:PORT NAME `, bears this name.
+fn names(header: &[u8], name: &str) -> bool {
+    let rest = header.strip_suffix(b" ").and_then(|header| header.strip_suffix(name.as_bytes()));
+    rest.is_some_and(|rest| rest.ends_with(b" "))
+}
+
 /// What every message of a peer changes in its entry.
 fn note_heard(peer: &mut Peer, dialect: Dialect, is_chat: bool, now: Instant) {
     if is_chat || peer.heard == 0 {
@@ -362,4 +374,34 @@ fn note_heard(peer: &mut Peer, dialect: Dialect, is_chat: bool, now: Instant) {
     peer.chats += u64::from(is_chat);
     peer.heard_at = Some(now);
     peer.is_offline = false;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::node::Config;
+    use crate::proto::machine::{Input, Machine, Output};
+
+    #[test]
+    fn each_line_is_shown_under_the_name_that_it_bears() {
+        let now = crate::testing::start();
+        let config = Config { name: Some("N".to_owned()), port: Some(8080), ..Config::default() };
+        let mut node = Node::new(config);
+        while node.poll_output().is_some() {}
+        let conns = [1, 2].map(|port: u16| {
+            node.accept(([127, 0, 0, 1], port).into(), ([127, 0, 0, 1], 8080).into(), now).unwrap()
+        });
+        let mut shown = Vec::new();
+        for (conn, name) in [(0, "alice"), (0, "alice"), (1, "mallory"), (0, "alice"), (0, "bob"), (0, "bob")] {
+            let line = format!("127.0.0.1:9 {name} hello\n");
+            node.handle(Input::Received { conn: conns[conn], bytes: line.as_bytes() }, now);
+            while let Some(output) = node.poll_output() {
+                if let Output::Notice(Notice::Message { who, .. }) = output {
+                    shown.push(who.name.to_string());
+                }
+            }
+        }
+        assert_eq!(shown, ["alice", "alice", "mallory", "alice", "bob", "bob"]);
+        assert_eq!(node.directory().len(), 1);
+    }
 }

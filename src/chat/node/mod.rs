@@ -194,6 +194,11 @@ impl Node {
         node
     }
 
+    /// The port that we listen on; 0 before that.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The peer table.
     pub fn directory(&self) -> &Directory {
         &self.directory
@@ -239,7 +244,8 @@ impl Node {
     fn on_listen_failed(&mut self, error: std::io::ErrorKind) {
         let port = self.config.port.unwrap_or(self.port);
         self.tell(Notice::ListenFailed { port, error });
-        if self.config.port.is_some() {
+        let is_bad_bind = error == std::io::ErrorKind::AddrNotAvailable;
+        if self.config.port.is_some() || is_bad_bind {
             return self.over(EXIT_USAGE);
         }
         self.stage = Stage::Starting;
@@ -373,6 +379,7 @@ impl Machine for Node {
     type Notice = Notice;
 
     fn accept(&mut self, from: SocketAddr, local: SocketAddr, now: Instant) -> Option<ConnId> {
+        debug_assert!(self.outputs.is_empty(), "law 2: drain the outputs first");
         let (from, local) = (canonical(from), canonical(local).ip());
         let role = Role::new(Kind::Inbound);
         let conn = if self.is_quitting() { None } else { self.connections.accept(from, local, role, now) };
@@ -384,6 +391,7 @@ impl Machine for Node {
     }
 
     fn handle(&mut self, input: Input<'_>, now: Instant) {
+        debug_assert!(self.outputs.is_empty(), "law 2: drain the outputs first");
         match input {
             Input::Closed { conn, reason } => self.on_closed(conn, reason, now),
             Input::Connected { conn, local } => self.on_connected(conn, canonical(local).ip(), now),

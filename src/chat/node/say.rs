@@ -348,18 +348,23 @@ mod tests {
         let now = crate::testing::start();
         let config = Config { name: Some("N".to_owned()), port: Some(8080), ..Config::default() };
         let mut node = Node::new(config);
-        node.handle(Input::Listening { local: "0.0.0.0:8080".parse().unwrap() }, now);
+        let handle = |node: &mut Node, input: Input<'_>| {
+            while node.poll_output().is_some() {}
+            node.handle(input, now);
+            while node.poll_output().is_some() {}
+        };
+        handle(&mut node, Input::Listening { local: "0.0.0.0:8080".parse().unwrap() });
         let sessions: Vec<ConnId> = (1..=3)
             .map(|port: u16| {
                 let from = SocketAddr::from(([127, 0, 0, 1], port));
                 let conn = node.accept(from, "127.0.0.1:8080".parse().unwrap(), now).unwrap();
                 let bytes = format!("{from} peer connect\n");
-                node.handle(Input::Received { conn, bytes: bytes.as_bytes() }, now);
+                handle(&mut node, Input::Received { conn, bytes: bytes.as_bytes() });
                 conn
             })
             .collect();
         for line in ["5", "hello"] {
-            node.handle(Input::Line(line), now);
+            handle(&mut node, Input::Line(line));
         }
         let mut payload = |&conn: &ConnId| Rc::clone(node.send_queue(conn).unwrap().unsent().last().unwrap());
         let first = payload(&sessions[0]);
