@@ -4,7 +4,7 @@
 
 use chinwag::chat::node::{Config, Node};
 use chinwag::chat::notice::Notice;
-use chinwag::limits::{Limits, READ_BYTES_PER_TURN};
+use chinwag::limits::{ACCEPTS_PER_TURN, Limits, READ_BYTES_PER_TURN};
 use chinwag::net::event_loop::EventLoop;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -174,6 +174,18 @@ fn thousands_of_dials_wait_in_the_backlog_and_are_all_taken() {
     let mut node = Peer::new("N");
     let streams: Vec<TcpStream> = (0..2000).map(|_| node.dial()).collect();
     until(&mut [&mut node], |peers| peers[0].node.machine().connections() == streams.len());
+}
+
+#[test]
+fn a_turn_accepts_its_share_and_the_next_one_the_rest() {
+    let mut node = Peer::new("N");
+    let _streams: Vec<TcpStream> = (0..=ACCEPTS_PER_TURN).map(|_| node.dial()).collect();
+    let accepted = |node: &mut Peer| {
+        node.turn();
+        node.node.machine().counters().accepted as usize
+    };
+    assert_eq!(accepted(&mut node), ACCEPTS_PER_TURN);
+    assert_eq!(accepted(&mut node), ACCEPTS_PER_TURN + 1);
 }
 
 #[test]
