@@ -1,0 +1,151 @@
+//! What must hold, whatever goes wrong: after each turn, of every text on its way, at rest, at the end.
+
+use crate::wires::Owner;
+use crate::world::{HostId, World};
+use chinwag::chat::node::Node;
+use chinwag::limits::QUIT_TIMEOUT;
+use chinwag::proto::machine::{ConnId, Machine};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The way that a text took: who its sender was at the time, and on which session, if any. Within one
+/// route order is kept; a new session may overtake what is still on the wire of the old one.
+pub type Route = (u32, Option<ConnId>);
+
+/// Every numbered text that was typed, and what became of it.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    texts: BTreeMap<(HostId, HostId, u32), Text>,
+    /// The text heard last on each route.
+    last_heard: BTreeMap<(HostId, HostId, Route), u32>,
+    /// Messages that came cut short.
+    pub cut: usize,
+}
+
+#[derive(Debug)]
+struct Text {
+    route: Route,
+    /// The life in which the recipient was when it was sent.
+    recipient_life: u32,
+    is_heard: bool,
+    /// The sender was told that it, or the session that carried it, was lost.
+    is_given_up: bool,
+}
+
+impl Ledger {
+    pub fn said(&mut self, from: HostId, to: HostId, number: u32, route: Route, recipient_life: u32) {
+        let text = Text { route, recipient_life, is_heard: false, is_given_up: false };
+        assert!(self.texts.insert((from, to, number), text).is_none());
+    }
+
+    /// Never one that was not sent, never one twice, and on each route in order.
+    pub fn heard(&mut self, from: HostId, to: HostId, text: &str) {
+        let Some(number) = number(from, to, text) else {
+            // What came before the connection ended is shown: protocol.md, section 3.
+            self.cut += 1;
+            return;
+        };
+        let key = (from, to, number);
+        let sent = self.texts.get_mut(&key).unwrap_or_else(|| panic!("{to} heard {text:?}: never sent"));
+        assert!(!std::mem::replace(&mut sent.is_heard, true), "{to} heard {text:?} twice");
+        let before = self.last_heard.insert((from, to, sent.route), number);
+        assert!(before < Some(number), "{to} heard {text:?} after {before:?}");
+    }
+
+    /// The sender was told that this text did not arrive. It may have, if the answer got lost.
+    pub fn not_sent(&mut self, from: HostId, to: HostId, text: &str) {
+        if let Some(text) = number(from, to, text).and_then(|n| self.texts.get_mut(&(from, to, n))) {
+            text.is_given_up = true;
+        }
+    }
+
+    /// The sender was told that the session is lost, or the other side gone.
+    pub fn lost(&mut self, from: HostId, to: HostId) {
+        for (_, text) in self.texts.range_mut((from, to, 0)..=(from, to, u32::MAX)) {
+            text.is_given_up = true;
+        }
+    }
+
+    pub fn heard_in_all(&self) -> usize {
+        self.texts.values().filter(|text| text.is_heard).count()
+    }
+}
+
+/// How a numbered text reads; its full stop tells a whole one from a cut one.
+pub fn text(from: HostId, to: Option<HostId>, number: u32) -> String {
+    match to {
+        Some(to) => format!("{from}>{to} #{number}."),
+        None => format!("{from}>all #{number}."),
+    }
+}
+
+fn number(from: HostId, to: HostId, whole: &str) -> Option<u32> {
+    let number = whole.split_once('#')?.1.strip_suffix('.')?.parse().ok()?;
+    let is_whole = [Some(to), None].iter().any(|&to| text(from, to, number) == whole);
+    is_whole.then_some(number)
+}
+
+/// After each turn of a host.
+pub fn after_turn(world: &World, host: HostId) {
+    let Some(node) = &world.hosts[host].node else { return };
+    let links = &world.hosts[host].links;
+    assert_eq!(node.connections(), links.len(), "host {host}: each connection has one wire");
+    let mut before = None;
+    for peer in node.directory().iter() {
+        assert!(before.replace(peer.address) < Some(peer.address), "host {host}: {} twice", peer.address);
+        assert_ne!(peer.address, world.hosts[host].address, "host {host} knows itself");
+        if let Some(session) = peer.session {
+            assert!(peer.is_connected && links.contains_key(&session), "host {host}: {peer:?}");
+        }
+    }
+    assert_eq!(node.directory().len(), node.directory().iter().count(), "host {host}: a lost entry");
+}
+
+/// When nothing is on its way any more.
+pub fn at_rest(world: &World) {
+    for (id, host) in world.hosts.iter().enumerate() {
+        let Some(node) = &host.node else { continue };
+        assert!(node.wants_line() && host.acts.is_empty(), "host {id}: the menu came back");
+        let bound = node.directory().iter().filter(|peer| peer.session.is_some()).count();
+        assert_eq!(host.links.len(), bound, "host {id}: no connection is left over");
+        assert_sessions_agree(world, id, node);
+    }
+    let loses_nothing = world.faults.lose_nothing();
+    for (&(from, to, number), text) in &world.ledger.texts {
+        let is_excused = text.is_given_up || !is_route_alive(world, from, to, text);
+        let is_fine = text.is_heard || (is_excused && !loses_nothing);
+        assert!(is_fine, "{from}>{to} #{number} is neither heard nor given up: {text:?}");
+    }
+    assert!(world.ledger.cut == 0 || !loses_nothing, "a cut message");
+}
+
+/// A session is the same wire at both of its ends.
+fn assert_sessions_agree(world: &World, id: HostId, node: &Node) {
+    for peer in node.directory().iter() {
+        let Some(session) = peer.session else { continue };
+        let other = world.owner(world.hosts[id].links[&session].other());
+        let Owner::Node(other, conn) = other else { panic!("host {id}: {peer:?} ends at {other:?}") };
+        assert_eq!(world.hosts[other].address, peer.address, "host {id}: a session with somebody else");
+        assert_eq!(world.session(other, id), Some(conn), "hosts {id} and {other} disagree");
+    }
+}
+
+/// Whether both sides still live, and the session that the text went by still stands.
+fn is_route_alive(world: &World, from: HostId, to: HostId, text: &Text) -> bool {
+    let [sender, recipient] = [from, to].map(|id| &world.hosts[id]);
+    let is_alive = sender.node.is_some() && recipient.node.is_some();
+    let is_same = sender.life == text.route.0 && recipient.life == text.recipient_life;
+    is_alive && is_same && (text.route.1.is_none() || world.session(from, to) == text.route.1)
+}
+
+/// After everybody was told to quit at `since`.
+pub fn all_over(world: &World, since: Duration) {
+    for (id, host) in world.hosts.iter().enumerate() {
+        assert!(host.node.is_none() && host.links.is_empty(), "host {id} is still there");
+        if let Some((code, at)) = host.exit {
+            assert_eq!(code, 0, "host {id}");
+            assert!(at <= since + QUIT_TIMEOUT, "host {id} took {:?} to quit", at - since);
+        }
+    }
+    assert_eq!(world.wires_in_use(), 0, "a wire is left over");
+}

@@ -1,0 +1,140 @@
+//! Whole worlds of nodes on virtual wires and virtual time, driven as `proto::machine` says. The seeded
+//! runs are here; short tales without chance are in `stories`.
+//!
+//! `SIM_SEED=n` replays one seed with its trace, in a world of `SIM_HOSTS`; `SIM_SEEDS=n` runs the seeds
+//! below n.
+
+#![expect(unreachable_pub, reason = "nobody uses a test from outside")]
+
+mod checks;
+mod faults;
+mod stories;
+mod wires;
+mod world;
+
+use chinwag::chat::node::Config;
+use fastrand::Rng;
+use faults::{Faults, pick};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+use wires::VANISHED_TIMEOUT;
+use world::{Act, Fate, World};
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// In a world, unless said otherwise.
+const HOSTS: usize = 50;
+
+/// What each user does, about.
+const ACTS: usize = 8;
+
+/// In which everything is wanted and goes wrong.
+const ACTIVE: Duration = Duration::from_secs(20);
+
+/// Says how to see it again, if the run of this seed panics.
+struct Replay(u64, usize);
+
+impl Drop for Replay {
+    #[expect(clippy::disallowed_macros, reason = "a failing test speaks to whoever runs it")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let Self(seed, hosts) = self;
+            eprintln!("SIM_SEED={seed} SIM_HOSTS={hosts} cargo test --test sim one_seed -- --nocapture");
+        }
+    }
+}
+
+/// Half of them share a host with others: one IP, different ports.
+fn address(host: usize) -> SocketAddr {
+    let ip = if host.is_multiple_of(2) { host } else { host / 8 * 8 } + 257;
+    SocketAddr::new(Ipv4Addr::from_bits(0x0a00_0000 + ip as u32).into(), 8000 + (host % 8) as u16)
+}
+
+/// One life of one world; gives its trace hash.
+fn run(seed: u64, hosts: usize, is_trace_printed: bool) -> u64 {
+    let _replay = Replay(seed, hosts);
+    let mut rng = Rng::with_seed(seed);
+    let faults = Faults::draw(&mut rng);
+    let mut world = World::new(faults, rng.fork());
+    world.is_trace_printed = is_trace_printed;
+    for host in 0..hosts {
+        world.add(address(host), Config::default());
+    }
+    plan(&mut world, &mut rng, hosts);
+    // Long enough for the kernel's last word on a host that vanished.
+    world.run_for(ACTIVE + VANISHED_TIMEOUT + 30 * SECOND);
+    checks::at_rest(&world);
+    assert!(world.ledger.heard_in_all() > hosts, "a world in which nobody speaks tests nothing");
+    let since = world.now;
+    for id in 0..hosts {
+        world.want(id, Act::Quit, Duration::ZERO);
+    }
+    world.run_for(5 * SECOND);
+    checks::all_over(&world, since);
+    world.trace_hash()
+}
+
+fn plan(world: &mut World, rng: &mut Rng, hosts: usize) {
+    let at = |rng: &mut Rng| Duration::from_millis(rng.u64(0..ACTIVE.as_millis() as u64));
+    for id in 0..hosts {
+        for _ in 0..ACTS {
+            // Everybody has a few acquaintances, so that pairs get to talk and to dial each other.
+            let other = (id + rng.usize(1..=4)) % hosts;
+            let (from, to) = if rng.bool() { (id, other) } else { (other, id) };
+            let act = match rng.u32(0..20) {
+                0 => Act::Exit(to),
+                1 => Act::Query,
+                2..=6 => Act::Connect(to),
+                7 | 8 => Act::SayToAll,
+                _ => Act::Say(to),
+            };
+            let after = at(rng);
+            world.want(from, act, after);
+        }
+    }
+    for _ in 0..world.faults.head_on {
+        let (a, b, after) = (rng.usize(1..hosts), rng.usize(0..hosts), at(rng));
+        let b = b % a;
+        world.want(a, Act::Connect(b), after);
+        world.want(b, Act::Connect(a), after);
+    }
+    for _ in 0..world.faults.deaths {
+        let (id, after) = (rng.usize(0..hosts), at(rng));
+        match rng.u32(0..3) {
+            0 => world.want(id, Act::Quit, after),
+            1 => world.befall(id, Fate::Killed, after),
+            _ => world.befall(id, Fate::Vanished, after),
+        }
+        if rng.bool() {
+            world.befall(id, Fate::Started, after + *pick(rng, &[MS, SECOND, 5 * SECOND]));
+        }
+    }
+}
+
+fn number_from_environment(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|number| number.parse().expect("a number"))
+}
+
+#[test]
+fn every_seed_keeps_its_promises() {
+    let seeds = number_from_environment("SIM_SEEDS").unwrap_or(64);
+    for seed in 0..seeds {
+        run(seed, HOSTS, false);
+    }
+}
+
+#[test]
+fn one_seed_has_one_trace() {
+    let chosen = number_from_environment("SIM_SEED");
+    let hosts = number_from_environment("SIM_HOSTS").map_or(HOSTS, |hosts| hosts as usize);
+    let seed = chosen.unwrap_or(7);
+    let hash = run(seed, hosts, chosen.is_some());
+    assert_eq!(hash, run(seed, hosts, false));
+    assert_ne!(hash, run(seed + 1, hosts, false));
+}
+
+#[test]
+fn a_thousand_peers() {
+    run(1000, 1000, false);
+}

@@ -1,0 +1,433 @@
+//! A network in one process: hosts that run a node each, the wires between them, and a clock that
+//! jumps from event to event. Every node is driven as the contract in `proto::machine` says, turn by
+//! turn, as the event loop would; what each of its users wants is typed through the menu. One seed
+//! makes one run.
+
+use crate::checks::{self, Ledger};
+use crate::faults::{Faults, chance};
+use crate::wires::{EndId, Owner, Wire};
+use chinwag::chat::node::{Config, Node};
+use chinwag::chat::notice::Notice;
+use chinwag::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
+use fastrand::Rng;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::{self, Write as _};
+use std::hash::{DefaultHasher, Hasher};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+pub type HostId = usize;
+
+/// Closed connections that a host remembers, to be asked about them again.
+const STALE_IDS_MAX: usize = 16;
+
+/// A place where a node runs, is started and dies.
+pub struct Host {
+    pub address: SocketAddr,
+    pub node: Option<Node>,
+    /// Counts the starts.
+    pub life: u32,
+    pub links: BTreeMap<ConnId, EndId>,
+    pub notices: Vec<Notice>,
+    /// What the user will do as soon as the menu lets them.
+    pub acts: VecDeque<Act>,
+    /// The exit code, and when.
+    pub exit: Option<(u8, Duration)>,
+    config: Config,
+    /// Numbers the user's texts, across all lives.
+    said: u32,
+    /// When the agenda has a look at the node's deadlines.
+    due: Option<Duration>,
+    to_flush: Vec<ConnId>,
+    stale: VecDeque<ConnId>,
+}
+
+/// What a user does.
+#[derive(Clone, Debug)]
+pub enum Act {
+    Connect(HostId),
+    Exit(HostId),
+    /// Types a line as it is.
+    Line(String),
+    Query,
+    Quit,
+    /// Sends a numbered text.
+    Say(HostId),
+    SayToAll,
+}
+
+/// What befalls a host.
+#[derive(Clone, Copy, Debug)]
+pub enum Fate {
+    /// The process is killed: the kernel closes what it held.
+    Killed,
+    Started,
+    /// The power fails: nobody is told.
+    Vanished,
+}
+
+/// What happens at some time.
+#[derive(Debug)]
+pub enum Event {
+    /// A dial reaches the host that it is meant for.
+    Arrive(usize),
+    Break(EndId, CloseReason),
+    Deliver(EndId),
+    /// A dial's outcome reaches the dialler.
+    Dialled(usize, Result<(), CloseReason>),
+    Due(HostId),
+    Meet(HostId, Fate),
+    Want(HostId, Act),
+    /// A wire that was full has room again.
+    Writable(EndId),
+}
+
+pub struct World {
+    pub faults: Faults,
+    pub hosts: Vec<Host>,
+    pub ledger: Ledger,
+    /// The time since the world began.
+    pub now: Duration,
+    pub base: Instant,
+    /// In the order of their times; of one time, in the order in which they were entered.
+    agenda: BTreeMap<(Duration, u64), Event>,
+    entered: u64,
+    pub wires: Vec<Wire>,
+    pub by_address: BTreeMap<SocketAddr, HostId>,
+    /// Where scripts listen, and the ends that they were dialled on.
+    pub script_listeners: BTreeMap<SocketAddr, Vec<EndId>>,
+    pub next_port: u16,
+    pub rng: Rng,
+    trace: DefaultHasher,
+    pub is_trace_printed: bool,
+}
+
+impl World {
+    #[expect(clippy::disallowed_methods, reason = "a moment to count from; the clock is never read again")]
+    pub fn new(faults: Faults, rng: Rng) -> Self {
+        Self {
+            faults,
+            hosts: Vec::new(),
+            ledger: Ledger::default(),
+            now: Duration::ZERO,
+            base: Instant::now(),
+            agenda: BTreeMap::new(),
+            entered: 0,
+            wires: Vec::new(),
+            by_address: BTreeMap::new(),
+            script_listeners: BTreeMap::new(),
+            next_port: 0,
+            rng,
+            trace: DefaultHasher::new(),
+            is_trace_printed: false,
+        }
+    }
+
+    /// A host with a running node.
+    pub fn add(&mut self, address: SocketAddr, config: Config) -> HostId {
+        let id = self.hosts.len();
+        let config = Config {
+            name: Some(format!("n{id}")),
+            port: Some(address.port()),
+            own_ips: vec![address.ip()],
+            ..config
+        };
+        self.hosts.push(Host {
+            address,
+            node: None,
+            life: 0,
+            links: BTreeMap::new(),
+            notices: Vec::new(),
+            acts: VecDeque::new(),
+            exit: None,
+            config,
+            said: 0,
+            due: None,
+            to_flush: Vec::new(),
+            stale: VecDeque::new(),
+        });
+        self.by_address.insert(address, id);
+        self.start(id);
+        id
+    }
+
+    pub fn node(&self, id: HostId) -> &Node {
+        self.hosts[id].node.as_ref().expect("the host is up")
+    }
+
+    /// The connection on which `id` speaks with `other`.
+    pub fn session(&self, id: HostId, other: HostId) -> Option<ConnId> {
+        self.hosts[id].node.as_ref()?.directory().peer(self.hosts[other].address)?.session
+    }
+
+    /// One number for all that ever went into a node or came out of it.
+    pub fn trace_hash(&self) -> u64 {
+        self.trace.finish()
+    }
+
+    /// The user of a host wants something, so long after now.
+    pub fn want(&mut self, id: HostId, act: Act, after: Duration) {
+        self.enter(after, Event::Want(id, act));
+    }
+
+    pub fn befall(&mut self, id: HostId, fate: Fate, after: Duration) {
+        self.enter(after, Event::Meet(id, fate));
+    }
+
+    /// Lets so much time pass.
+    pub fn run_for(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(next) = self.agenda.first_entry().filter(|next| next.key().0 <= until) {
+            let ((at, _), event) = next.remove_entry();
+            self.now = at;
+            self.happen(event);
+        }
+        self.now = until;
+    }
+
+    pub fn enter(&mut self, after: Duration, event: Event) {
+        self.entered += 1;
+        self.agenda.insert((self.now + after, self.entered), event);
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Arrive(wire) => self.arrive(wire),
+            Event::Break(end, reason) => self.break_end(end, reason),
+            Event::Deliver(end) => self.deliver(end),
+            Event::Dialled(wire, outcome) => self.dialled(wire, outcome),
+            Event::Due(id) => self.fire(id),
+            Event::Meet(id, Fate::Killed) => self.stop(id, false),
+            Event::Meet(id, Fate::Started) if self.hosts[id].node.is_some() => {}
+            Event::Meet(id, Fate::Started) => self.start(id),
+            Event::Meet(id, Fate::Vanished) => self.stop(id, true),
+            Event::Want(id, act) => {
+                self.hosts[id].acts.push_back(act);
+                self.end_turn(id);
+            }
+            Event::Writable(end) => {
+                if let Owner::Node(id, conn) = self.owner(end) {
+                    self.hosts[id].to_flush.push(conn);
+                    self.end_turn(id);
+                }
+            }
+        }
+    }
+}
+
+/// The life of a host, turn by turn.
+impl World {
+    fn start(&mut self, id: HostId) {
+        let host = &mut self.hosts[id];
+        host.life += 1;
+        host.exit = None;
+        host.node = Some(Node::new(host.config.clone()));
+        self.drain(id);
+        self.end_turn(id);
+    }
+
+    fn stop(&mut self, id: HostId, is_silent: bool) {
+        let host = &mut self.hosts[id];
+        host.node = None;
+        host.acts.clear();
+        host.to_flush.clear();
+        host.stale.clear();
+        for (_, end) in std::mem::take(&mut host.links) {
+            if is_silent {
+                self.cut_end(end);
+            } else {
+                self.drop_end(end);
+            }
+        }
+    }
+
+    pub fn handle(&mut self, id: HostId, input: Input<'_>) {
+        self.note(id, format_args!("<- {input:?}"));
+        let now = self.base + self.now;
+        if let Some(node) = &mut self.hosts[id].node {
+            node.handle(input, now);
+            self.drain(id);
+        }
+    }
+
+    /// All that the machine wants, before anything else is handled.
+    pub fn drain(&mut self, id: HostId) {
+        let Some(node) = &mut self.hosts[id].node else { return };
+        let outputs: Vec<_> = std::iter::from_fn(|| node.poll_output()).collect();
+        for output in outputs {
+            self.note(id, format_args!("-> {output:?}"));
+            match output {
+                Output::Close { conn, how: How::Now } => {
+                    // Unknown is only a dial that had to wait and was given up before its turn.
+                    if let Some(end) = self.unlink(id, conn) {
+                        self.drop_end(end);
+                    }
+                }
+                Output::Close { conn, how: How::HalfClose } => {
+                    let Some(&end) = self.hosts[id].links.get(&conn) else {
+                        // It said exit and was gone; the machine tidies up while it is told so.
+                        assert!(self.hosts[id].stale.contains(&conn), "host {id}: {conn:?} never was");
+                        continue;
+                    };
+                    self.close_after_flush(end);
+                    self.hosts[id].to_flush.push(conn);
+                }
+                Output::Connect { conn, to } => self.dial(id, conn, to),
+                Output::Listen(_) => {
+                    let local = self.hosts[id].address;
+                    self.handle(id, Input::Listening { local });
+                }
+                Output::Notice(notice) => self.on_notice(id, notice),
+                Output::Quit(code) => self.hosts[id].exit = Some((code, self.now)),
+            }
+        }
+    }
+
+    fn on_notice(&mut self, id: HostId, notice: Notice) {
+        match &notice {
+            Notice::Message { who, text } => {
+                if let Some(&from) = self.by_address.get(&who.address) {
+                    self.ledger.heard(from, id, text);
+                }
+            }
+            Notice::NotSent { to, text, .. } => {
+                if let Some(&to) = self.by_address.get(to) {
+                    self.ledger.not_sent(id, to, text);
+                }
+            }
+            Notice::Disconnected(who) | Notice::Lost { who, .. } => {
+                if let Some(&to) = self.by_address.get(&who.address) {
+                    self.ledger.lost(id, to);
+                }
+            }
+            _ => {}
+        }
+        self.hosts[id].notices.push(notice);
+    }
+
+    /// What remains of a turn after its events: the user types, then everything is flushed at once.
+    pub fn end_turn(&mut self, id: HostId) {
+        self.ask_about_the_dead(id);
+        while self.hosts[id].node.as_ref().is_some_and(Node::wants_line) {
+            let Some(act) = self.hosts[id].acts.pop_front() else { break };
+            self.act(id, act);
+        }
+        while let Some(node) = &mut self.hosts[id].node {
+            let transmit = node.poll_transmit();
+            let Some(conn) = transmit.or_else(|| self.hosts[id].to_flush.pop()) else { break };
+            self.flush(id, conn);
+        }
+        if self.hosts[id].exit.is_some() {
+            return self.stop(id, false);
+        }
+        self.arm(id);
+        checks::after_turn(self, id);
+    }
+
+    /// Enters the node's next deadline, unless an earlier look at it is entered already.
+    fn arm(&mut self, id: HostId) {
+        let Some(at) = self.hosts[id].node.as_ref().and_then(Node::poll_timeout) else { return };
+        let at = at.duration_since(self.base).max(self.now);
+        if self.hosts[id].due.is_none_or(|due| at < due) {
+            self.hosts[id].due = Some(at);
+            self.enter(at - self.now, Event::Due(id));
+        }
+    }
+
+    fn fire(&mut self, id: HostId) {
+        if self.hosts[id].due != Some(self.now) {
+            return;
+        }
+        self.hosts[id].due = None;
+        let now = self.base + self.now;
+        let is_due = |node: &Node| node.poll_timeout().is_some_and(|at| at <= now);
+        if self.hosts[id].node.as_ref().is_some_and(is_due) {
+            self.handle(id, Input::Timeout);
+            assert!(!is_due(self.node(id)) || self.hosts[id].exit.is_some(), "host {id} spins");
+        }
+        self.end_turn(id);
+    }
+
+    fn act(&mut self, id: HostId, act: Act) {
+        let lines = match act {
+            Act::Connect(to) => vec!["3".to_owned(), self.hosts[to].address.to_string()],
+            Act::Exit(to) => vec!["1".to_owned(), self.hosts[to].address.to_string(), "exit".to_owned()],
+            Act::Line(line) => vec![line],
+            Act::Query => vec!["2".to_owned()],
+            Act::Quit => vec!["0".to_owned()],
+            Act::Say(to) => {
+                let text = self.number_text(id, Some(to), &[to]);
+                vec!["1".to_owned(), self.hosts[to].address.to_string(), text]
+            }
+            Act::SayToAll => {
+                let known = self.node(id).directory().iter().filter(|peer| !peer.is_offline);
+                let to: Vec<_> =
+                    known.filter_map(|peer| self.by_address.get(&peer.address).copied()).collect();
+                vec!["5".to_owned(), self.number_text(id, None, &to)]
+            }
+        };
+        for line in &lines {
+            self.handle(id, Input::Line(line));
+        }
+    }
+
+    fn number_text(&mut self, id: HostId, to: Option<HostId>, all: &[HostId]) -> String {
+        self.hosts[id].said += 1;
+        let number = self.hosts[id].said;
+        for &to in all {
+            let route = (self.hosts[id].life, self.session(id, to));
+            self.ledger.said(id, to, number, route, self.hosts[to].life);
+        }
+        checks::text(id, to, number)
+    }
+
+    /// A stale id changes nothing, though its slot may belong to another connection by now.
+    fn ask_about_the_dead(&mut self, id: HostId) {
+        if !chance(&mut self.rng, self.faults.stale) || self.hosts[id].stale.is_empty() {
+            return;
+        }
+        let choice = self.rng.usize(0..self.hosts[id].stale.len());
+        let conn = self.hosts[id].stale[choice];
+        let now = self.base + self.now;
+        let local = self.hosts[id].address;
+        let Some(node) = &mut self.hosts[id].node else { return };
+        let before = format!("{node:?}");
+        node.handle(Input::Connected { conn, local }, now);
+        node.handle(Input::Received { conn, bytes: b"10.0.9.9:99 nobody boo\n" }, now);
+        node.handle(Input::Closed { conn, reason: CloseReason::Reset }, now);
+        assert!(node.send_queue(conn).is_none() && node.poll_output().is_none(), "host {id} {conn:?}");
+        assert_eq!(before, format!("{node:?}"), "host {id} {conn:?}");
+    }
+
+    pub fn unlink(&mut self, id: HostId, conn: ConnId) -> Option<EndId> {
+        let host = &mut self.hosts[id];
+        let end = host.links.remove(&conn)?;
+        host.stale.push_back(conn);
+        if host.stale.len() > STALE_IDS_MAX {
+            host.stale.pop_front();
+        }
+        Some(end)
+    }
+
+    pub fn note(&mut self, id: HostId, what: fmt::Arguments<'_>) {
+        let Self { trace, now, .. } = self;
+        let _ = write!(HashWriter(trace), "{now:?} {id} {what}");
+        if self.is_trace_printed {
+            self.print(id, what);
+        }
+    }
+
+    #[expect(clippy::disallowed_macros, reason = "the trace that SIM_SEED asked for")]
+    fn print(&self, id: HostId, what: fmt::Arguments<'_>) {
+        eprintln!("{:>10.3?} n{id} {what}", self.now);
+    }
+}
+
+struct HashWriter<'a>(&'a mut DefaultHasher);
+
+impl fmt::Write for HashWriter<'_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.0.write(part.as_bytes());
+        Ok(())
+    }
+}
