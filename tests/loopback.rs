@@ -21,17 +21,13 @@ struct Peer {
 
 impl Peer {
     fn new(name: &str) -> Self {
-        Self::with(name, Ipv4Addr::LOCALHOST.into(), Limits::default())
+        let limits = Limits { connections_max: 10_000, ..Limits::default() };
+        Self::with(name, Ipv4Addr::LOCALHOST.into(), limits)
     }
 
     fn with(name: &str, ip: IpAddr, limits: Limits) -> Self {
-        let config = Config {
-            name: Some(name.to_owned()),
-            port: Some(0),
-            bind: ip,
-            limits: Limits { connections_max: 10_000, ..limits },
-            ..Config::default()
-        };
+        let config =
+            Config { name: Some(name.to_owned()), port: Some(0), bind: ip, limits, ..Config::default() };
         let mut node = EventLoop::new(Node::new(config), Vec::new()).unwrap();
         let seen = std::mem::take(node.screen_mut());
         let Some(Notice::Listening { port }) = seen.first() else { panic!("{seen:?}") };
@@ -241,6 +237,22 @@ fn a_refused_dial_is_told_with_the_text_that_was_not_sent() {
             .iter()
             .any(|n| matches!(n, Notice::NotSent { to, text, .. } if *to == nobody && text == "hello"))
     });
+}
+
+#[test]
+fn a_refusal_for_a_limit_is_no_delivery() {
+    let limits = Limits { connections_max: 0, ..Limits::default() };
+    let mut full = Peer::with("F", Ipv4Addr::LOCALHOST.into(), limits);
+    let mut node = Peer::new("N");
+    let to = full.address;
+    for _ in 0..20 {
+        node.seen.clear();
+        type_message(&mut node, to, "hello");
+        until(&mut [&mut full, &mut node], |peers| {
+            peers[1].seen.iter().any(|notice| matches!(notice, Notice::NotSent { .. } | Notice::Sent(_)))
+        });
+        assert!(!node.seen.contains(&Notice::Sent(to)));
+    }
 }
 
 #[test]

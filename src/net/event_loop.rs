@@ -236,9 +236,12 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         let Ok(local) = stream.local_addr() else { return };
         let conn = self.machine.accept(from, local, self.now);
         self.perform();
-        if let Some(conn) = conn {
-            self.links.insert(conn, Link::accepted(stream));
-            self.links.make_ready(conn);
+        match conn {
+            Some(conn) => {
+                self.links.insert(conn, Link::accepted(stream));
+                self.links.make_ready(conn);
+            }
+            None => socket::refuse(stream),
         }
     }
 

@@ -3,7 +3,7 @@
 //! With edge triggering nobody calls again for what was left in the backlog, so the readiness bit stays
 //! set until `WouldBlock`, and a full descriptor table is met with a spare descriptor and a timer.
 
-use super::socket::is_out_of_descriptors;
+use super::socket::{is_out_of_descriptors, refuse};
 use crate::limits::{ACCEPT_RETRY, WARN_INTERVAL};
 use mio::net::{TcpListener, TcpStream};
 use std::fs::File;
@@ -73,7 +73,9 @@ impl Listener {
 
     fn refuse_with_spare(&mut self) {
         if self.spare.take().is_some() {
-            drop(self.socket.accept());
+            if let Ok((stream, _)) = self.socket.accept() {
+                refuse(stream);
+            }
             self.spare = open_spare();
         }
     }

@@ -11,6 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 /// Listens on `address`. The unspecified IPv6 address takes IPv4 peers too, and stands for the
 /// unspecified IPv4 address where the host has no IPv6.
@@ -56,6 +57,14 @@ pub fn tune(stream: &TcpStream) {
     let _ = UNACKNOWLEDGED_TIMEOUT;
     if let Err(error) = result {
         log::debug!("socket options: {error}");
+    }
+}
+
+/// Refuses a connection that was accepted: with a reset, because an orderly end would tell its dialler
+/// that the message was taken.
+pub(super) fn refuse(stream: TcpStream) {
+    if let Err(error) = SockRef::from(&stream).set_linger(Some(Duration::ZERO)) {
+        log::debug!("linger: {error}");
     }
 }
 

@@ -107,6 +107,18 @@ fn nobody_listens_and_the_text_is_told() {
 }
 
 #[test]
+fn who_is_refused_for_a_limit_is_told_that_nothing_was_sent() {
+    let limits = Limits { connections_max: 0, ..Limits::default() };
+    let mut world = calm_world(1);
+    let full = SocketAddr::from(([10, 0, 0, 2], 8080));
+    world.add(full, Config { limits, ..Config::default() });
+    say(&mut world, 0, &full.to_string(), "precious");
+    let why = Failure::Connection(CloseReason::Reset);
+    let told = Notice::NotSent { to: full, text: "precious".to_owned(), why };
+    assert!(world.hosts[0].notices.contains(&told));
+}
+
+#[test]
 fn both_dial_at_once_and_the_dial_of_the_smaller_address_stays() {
     let mut world = calm_world(2);
     world.want(0, Act::Connect(1), Duration::ZERO);

@@ -141,7 +141,8 @@ impl World {
                 self.end_mut(far).owner = Owner::Node(id, conn);
                 assert!(self.hosts[id].links.insert(conn, far).is_none(), "host {id}: {conn:?} twice");
             }
-            None => self.drop_end(far),
+            // A refusal is a reset: an end would look to the dialler as if its message had been taken.
+            None => self.enter(latency, Event::Break(near, CloseReason::Reset)),
         }
         self.end_turn(id);
     }

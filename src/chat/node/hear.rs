@@ -202,7 +202,6 @@ impl Node {
             return self.close(conn, reason, now);
         }
         self.bind_session(conn, id, now);
-        self.send_waiting(address, now);
     }
 
     /// Dials an acknowledgement to a peer that asked and hung up, now and then at most.
@@ -392,7 +391,8 @@ mod tests {
             node.accept(([127, 0, 0, 1], port).into(), ([127, 0, 0, 1], 8080).into(), now).unwrap()
         });
         let mut shown = Vec::new();
-        for (conn, name) in [(0, "alice"), (0, "alice"), (1, "mallory"), (0, "alice"), (0, "bob"), (0, "bob")] {
+        for (conn, name) in [(0, "alice"), (0, "alice"), (1, "mallory"), (0, "alice"), (0, "bob"), (0, "bob")]
+        {
             let line = format!("127.0.0.1:9 {name} hello\n");
             node.handle(Input::Received { conn: conns[conn], bytes: line.as_bytes() }, now);
             while let Some(output) = node.poll_output() {

@@ -341,7 +341,10 @@ impl Node {
         match connection.data.kind {
             Kind::Delivery => self.on_delivery_ended(&connection, reason, now),
             Kind::Inbound => {}
-            Kind::Leaving => self.leaving -= 1,
+            Kind::Leaving => {
+                self.leaving -= 1;
+                self.on_left(&connection, reason);
+            }
             Kind::Session(peer) => self.on_session_lost(&connection, peer, reason),
         }
     }

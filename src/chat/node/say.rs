@@ -8,7 +8,7 @@ use crate::chat::outbox::{Content, Outgoing, Report};
 use crate::limits::{LINE_BYTES_MAX, PLAIN_BYTES_MAX};
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::machine::{CloseReason, ConnId, How, Output};
-use crate::proto::message::{Body, Dialect, Message, format, split_to_fit};
+use crate::proto::message::{Body, Command, Dialect, Message, format, split_to_fit};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -73,7 +73,7 @@ impl Node {
         now: Instant,
     ) {
         let outgoing = Outgoing { content, dialect, report };
-        match self.session(to) {
+        match self.free_session(to) {
             Some(session) => self.say_on_session(to, session, outgoing, now),
             None if self.is_own(to) => self.on_failed(to, outgoing, Failure::Yourself),
             None => match self.outbox.push(to, outgoing) {
@@ -88,7 +88,7 @@ impl Node {
     pub(super) fn deliver_to_all(&mut self, to: &[SocketAddr], text: &str, report: Report, now: Instant) {
         let mut lines = Lines::new(text);
         for &to in to {
-            match self.session(to) {
+            match self.free_session(to) {
                 Some(session) => self.say_lines(to, session, &mut lines, report, now),
                 None => self.deliver(to, Content::Chat(text.to_owned()), None, report, now),
             }
@@ -97,6 +97,11 @@ impl Node {
 
     fn session(&self, to: SocketAddr) -> Option<ConnId> {
         self.directory.peer(to)?.session
+    }
+
+    /// The session with a peer, unless something dialled before is still under way and must come first.
+    fn free_session(&self, to: SocketAddr) -> Option<ConnId> {
+        self.session(to).filter(|_| !self.outbox.waits(to))
     }
 
     fn dial(&mut self, to: SocketAddr, now: Instant) {
@@ -290,9 +295,23 @@ impl Node {
         let who = peer.who();
         let to = who.address;
         self.tell_heard(Notice::Lost { who, reason });
+        self.tell_unsent(connection, to, reason);
+    }
+
+    /// A connection that was left is over. What its peer did not take any more is told.
+    pub(super) fn on_left(&mut self, connection: &Connection<Role>, reason: CloseReason) {
+        let remote = connection.remote();
+        let speaker = connection.data.speaker.as_deref();
+        let claimed = speaker.map(|speaker| String::from_utf8_lossy(&speaker.header));
+        let claimed = claimed.and_then(|header| Message::parse(&header, remote).map(|m| m.address));
+        self.tell_unsent(connection, claimed.unwrap_or(remote), reason);
+    }
+
+    fn tell_unsent(&mut self, connection: &Connection<Role>, to: SocketAddr, reason: CloseReason) {
         for payload in connection.queue().unsent() {
             let line = String::from_utf8_lossy(payload);
-            if let Some(message) = Message::parse(&line, connection.remote()) {
+            let message = Message::parse(&line, connection.remote());
+            if let Some(message) = message.filter(|message| message.command == Command::Chat) {
                 let why = Failure::Connection(reason);
                 self.tell_heard(Notice::NotSent { to, text: message.text.to_owned(), why });
             }
