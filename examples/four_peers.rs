@@ -30,6 +30,7 @@ impl Peer {
         let bind = Ipv4Addr::LOCALHOST.into();
         let config = Config { name: Some(name.to_owned()), port: Some(0), bind, ..Config::default() };
         let mut event_loop = EventLoop::new(Node::new(config), Vec::new())?;
+        event_loop.turn(WAIT)?;
         let port = event_loop.screen_mut().iter().find_map(|notice| match notice {
             Notice::Listening { port } => Some(*port),
             _ => None,

@@ -29,6 +29,7 @@ impl Peer {
         let config =
             Config { name: Some(name.to_owned()), port: Some(0), bind: ip, limits, ..Config::default() };
         let mut node = EventLoop::new(Node::new(config), Vec::new()).unwrap();
+        node.turn(Some(Duration::ZERO)).unwrap();
         let seen = std::mem::take(node.screen_mut());
         let Some(Notice::Listening { port }) = seen.first() else { panic!("{seen:?}") };
         Self { node, address: SocketAddr::new(ip, *port), seen: Vec::new() }

@@ -51,6 +51,7 @@ pub struct EventLoop<M: Machine, S> {
     scratch: Box<[u8]>,
     /// The clock, read once a turn.
     now: Instant,
+    has_begun: bool,
     /// The user or a signal wants the program to end: nothing may hold it up any more.
     is_ending: bool,
     exit_code: Option<u8>,
@@ -59,9 +60,10 @@ pub struct EventLoop<M: Machine, S> {
 }
 
 impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
-    /// A loop without a keyboard, deaf to signals. The machine's first outputs are done at once.
+    /// A loop without a keyboard, deaf to signals. The first turn begins with what the machine wants
+    /// from birth.
     pub fn new(machine: M, screen: S) -> io::Result<Self> {
-        let mut event_loop = Self {
+        Ok(Self {
             machine,
             screen,
             screen_watch: ScreenWatch::Flowing,
@@ -75,13 +77,11 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             outputs: VecDeque::new(),
             scratch: vec![0; READ_BYTES_PER_TURN].into_boxed_slice(),
             now: Instant::now(),
+            has_begun: false,
             is_ending: false,
             exit_code: None,
             fault: None,
-        };
-        event_loop.perform();
-        event_loop.flush_screen();
-        Ok(event_loop)
+        })
     }
 
     /// Takes typed lines from `stdin`. What cannot be watched, as a regular file, counts as always ready.
@@ -130,6 +130,12 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     /// One turn; sleeps no longer than `wait`, and no longer than until something is due. Gives the exit
     /// code once the machine has quit.
     pub fn turn(&mut self, wait: Option<Duration>) -> io::Result<Option<u8>> {
+        if !self.has_begun {
+            self.begin();
+        }
+        if self.exit_code.is_some() {
+            return Ok(self.exit_code);
+        }
         self.sleep(wait)?;
         self.note_events();
         if !self.is_paused() {
@@ -140,6 +146,12 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         }
         self.flush_some();
         Ok(self.exit_code)
+    }
+
+    fn begin(&mut self) {
+        self.has_begun = true;
+        self.perform();
+        self.flush_screen();
     }
 
     fn sleep(&mut self, wait: Option<Duration>) -> io::Result<()> {

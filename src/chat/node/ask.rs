@@ -14,7 +14,6 @@ use std::time::Instant;
 impl Node {
     pub(super) fn on_line(&mut self, line: &str, now: Instant) {
         let (menu, result) = self.menu.on_line(line);
-        let stays = self.menu == menu && result.is_err();
         self.menu = menu;
         let result = result.and_then(|request| match request {
             Some(request) => self.on_request(request, now),
@@ -23,30 +22,21 @@ impl Node {
         if let Err(mistake) = result {
             self.tell(Notice::Mistake(mistake));
         }
-        if self.awaited.is_some() {
-            return;
-        }
-        if stays {
+        if self.awaited.is_none() {
             self.ask();
-        } else {
-            self.ask_from_the_menu();
         }
     }
 
     /// Asks the question of the menu's state.
     pub(super) fn ask(&mut self) {
         let can_answer = matches!(self.stage, Stage::Starting | Stage::Running);
-        if self.config.menu && can_answer {
-            self.tell(Notice::Prompt(self.menu.prompt()));
+        if !self.config.menu || !can_answer {
+            return;
         }
-    }
-
-    /// The same, with the menu before it where that is the question.
-    pub(super) fn ask_from_the_menu(&mut self) {
-        if self.config.menu && self.stage == Stage::Running && self.menu == Menu::Choice {
+        if self.menu == Menu::Choice {
             self.tell(Notice::Menu);
         }
-        self.ask();
+        self.tell(Notice::Prompt(self.menu.prompt()));
     }
 
     fn on_request(&mut self, request: Request, now: Instant) -> Result<(), Mistake> {

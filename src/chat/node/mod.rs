@@ -238,7 +238,7 @@ impl Node {
                 self.deliver(to, Content::Chat("Hello!".to_owned()), None, Report::IfDelivered, now);
             }
         }
-        self.ask_from_the_menu();
+        self.ask();
     }
 
     fn on_listen_failed(&mut self, error: std::io::ErrorKind) {
@@ -261,19 +261,23 @@ impl Node {
             }
         }
         if self.fold_at.is_some_and(|at| at <= now) {
-            self.fold_at = None;
-            for (_, (who, lines)) in std::mem::take(&mut self.folded) {
-                self.tell(Notice::Folded { who, lines });
-            }
+            self.tell_folded();
         }
         if let Some((ticket, _)) = self.awaited.filter(|&(_, until)| until <= now) {
             self.awaited = None;
             let left = self.tickets.get(&ticket).map_or(0, |ticket| ticket.left);
             self.tell(Notice::StillTrying(left));
-            self.ask_from_the_menu();
+            self.ask();
         }
         if matches!(self.stage, Stage::Quitting(until) if until <= now) {
             self.over(0);
+        }
+    }
+
+    fn tell_folded(&mut self) {
+        self.fold_at = None;
+        for (_, (who, lines)) in std::mem::take(&mut self.folded) {
+            self.tell(Notice::Folded { who, lines });
         }
     }
 
@@ -286,6 +290,7 @@ impl Node {
         }
         self.stage = Stage::Quitting(now + QUIT_TIMEOUT);
         self.awaited = None;
+        self.tell_folded();
         if self.config.quiet {
             self.tell(Notice::Tally { messages: self.counters.chats, peers: self.directory.len() });
         }

@@ -351,7 +351,7 @@ impl Node {
         }
         if self.awaited.is_some_and(|(awaited, _)| awaited == number) {
             self.awaited = None;
-            self.ask_from_the_menu();
+            self.ask();
         }
     }
 }

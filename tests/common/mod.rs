@@ -1,0 +1,15 @@
+//! What the test crates share: the program under test, and peers that follow a script.
+//!
+//! Nothing here sleeps. Everything is awaited, with a deadline that only a failure ever reaches.
+
+#![allow(dead_code, reason = "each test crate uses its part")]
+
+pub(crate) mod output;
+pub(crate) mod peer;
+pub(crate) mod port;
+pub(crate) mod program;
+
+use std::time::Duration;
+
+/// How long to wait for what must come. Generous: a loaded machine is slow, not wrong.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

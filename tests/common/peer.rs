@@ -1,0 +1,170 @@
+//! Peers that do what a script says, byte for byte, with plain blocking sockets.
+
+use super::PATIENCE;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use socket2::SockRef;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+/// A peer that listens.
+pub(crate) struct Peer(TcpListener);
+
+impl Peer {
+    pub(crate) fn new() -> Self {
+        Self::at((Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Self(TcpListener::bind(address).expect("a free address"))
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.local_addr().expect("a listener has an address")
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address().port()
+    }
+
+    /// The next connection that is made to it.
+    #[track_caller]
+    pub(crate) fn accept(&self) -> Wire {
+        let patience = Timespec::try_from(PATIENCE).expect("a short time");
+        let ready = poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&patience));
+        assert!(ready.expect("a listener can be polled") > 0, "nobody dialled {}", self.address());
+        Wire::new(self.0.accept().expect("a connection").0)
+    }
+
+    /// The next plain message to it: all bytes of one connection, up to the half-close.
+    #[track_caller]
+    pub(crate) fn take(&self) -> String {
+        self.accept().read_to_end()
+    }
+
+    /// Goes on taking plain messages while the test does something else.
+    pub(crate) fn take_all(self) -> Messages {
+        let (sender, receiver) = channel();
+        thread::spawn(move || {
+            while let Ok((stream, _)) = self.0.accept() {
+                if sender.send(Wire::new(stream).read_to_end()).is_err() {
+                    return;
+                }
+            }
+        });
+        Messages(receiver)
+    }
+}
+
+/// What a peer that takes all was sent.
+pub(crate) struct Messages(Receiver<String>);
+
+impl Messages {
+    /// Waits for the next so many.
+    #[track_caller]
+    pub(crate) fn next(&self, count: usize) -> Vec<String> {
+        (0..count).map(|_| self.0.recv_timeout(PATIENCE).expect("a message in time")).collect()
+    }
+}
+
+/// One connection of a scripted peer.
+pub(crate) struct Wire(pub(crate) TcpStream);
+
+impl Wire {
+    fn new(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).expect("a connected socket");
+        Self(stream)
+    }
+
+    #[track_caller]
+    pub(crate) fn dial(to: SocketAddr) -> Self {
+        Self::new(TcpStream::connect(to).expect("somebody listens"))
+    }
+
+    /// Our own end of it, as the program sees it.
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.0.local_addr().expect("a connected socket")
+    }
+
+    #[track_caller]
+    pub(crate) fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).expect("the program reads");
+    }
+
+    /// What one `recv(1024)` gives: most published peers read no more than that.
+    #[track_caller]
+    pub(crate) fn read_once(&mut self) -> String {
+        let mut bytes = vec![0; 1024];
+        let count = self.0.read(&mut bytes).expect("something in time");
+        bytes.truncate(count);
+        String::from_utf8(bytes).expect("UTF-8, no character cut")
+    }
+
+    /// All up to the half-close.
+    #[track_caller]
+    pub(crate) fn read_to_end(&mut self) -> String {
+        let mut text = String::new();
+        self.0.read_to_string(&mut text).expect("all in time, in UTF-8");
+        text
+    }
+
+    /// One line, with its newline.
+    #[track_caller]
+    pub(crate) fn read_line(&mut self) -> String {
+        let mut line = Vec::new();
+        while line.last() != Some(&b'\n') {
+            let mut byte = [0];
+            assert_eq!(self.0.read(&mut byte).expect("a line in time"), 1, "closed after {line:?}");
+            line.extend(byte);
+        }
+        String::from_utf8(line).expect("UTF-8")
+    }
+
+    /// Waits until the program gives the connection up, however.
+    #[track_caller]
+    pub(crate) fn expect_closed(&mut self) {
+        let mut bytes = Vec::new();
+        match self.0.read_to_end(&mut bytes) {
+            Ok(_) => assert_eq!(bytes, b"", "nothing but the end"),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            Err(error) => panic!("it is not closed: {error}"),
+        }
+    }
+
+    /// Asks for a pong, which a session gives after all that was said before.
+    #[track_caller]
+    pub(crate) fn ping(&mut self, number: u32) {
+        self.write(format!("!ping {number}\n"));
+        assert_eq!(self.read_line(), format!("!pong {number}\n"));
+    }
+
+    pub(crate) fn half_close(&self) {
+        self.0.shutdown(Shutdown::Write).expect("a connected socket");
+    }
+
+    /// Breaks the connection off with a reset.
+    pub(crate) fn reset(self) {
+        SockRef::from(&self.0).set_linger(Some(Duration::ZERO)).expect("a connected socket");
+    }
+}
+
+/// Sends one plain message to `to` in the way of most published peers: connect, one write, close.
+/// Gives the address that it came from.
+#[track_caller]
+pub(crate) fn say(to: SocketAddr, message: impl AsRef<[u8]>) -> SocketAddr {
+    let mut wire = Wire::dial(to);
+    wire.write(message);
+    wire.local()
+}
+
+/// Opens a session with the program at `to`, as a peer that listens on `from`.
+#[track_caller]
+pub(crate) fn session(to: SocketAddr, from: SocketAddr, name: &str) -> Wire {
+    let mut wire = Wire::dial(to);
+    wire.write(format!("{from} {name} connect\n"));
+    let answer = wire.read_line();
+    assert!(answer.ends_with(" connected chinwag/1\n"), "{answer}");
+    wire
+}

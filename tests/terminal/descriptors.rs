@@ -1,0 +1,53 @@
+//! More connections than there is room for.
+
+use crate::common::peer::{Peer, Wire, session};
+use crate::common::program::{Program, command_with_descriptors};
+
+#[test]
+fn without_a_descriptor_left_the_peers_are_served_and_room_is_used_again() {
+    let peer = Peer::new();
+    let args = ["--name", "P1", "--port", "0", "--connections-max", "1000"];
+    let mut program = Program::spawn(&mut command_with_descriptors(48, &args)).listening();
+    let mut wire = session(program.address(), peer.address(), "P2");
+    let crowd: Vec<Wire> = (0..60).map(|_| Wire::dial(program.address())).collect();
+    // The last ones find no descriptor.
+    let mut last = crowd.into_iter().rev().collect::<Vec<_>>();
+    last[0].expect_closed();
+    wire.ping(1);
+    wire.write(format!("{} P2 still here\n", peer.address()));
+    program.stdout.expect(&format!("{} P2 still here\n", peer.address()));
+    last.clear();
+    // Whoever closed before this is answered is known to have closed.
+    wire.ping(2);
+    let mut new = Wire::dial(program.address());
+    new.write("127.0.0.1:9 P3 at last\n");
+    program.stdout.expect("127.0.0.1:9 P3 at last\n");
+    program.send(peer.address(), "and out again");
+    assert_eq!(wire.read_line(), format!("{} P1 and out again\n", program.address()));
+    assert!(String::from_utf8(program.stderr.bytes()).unwrap().contains("a peer was refused"));
+}
+
+#[test]
+fn over_the_limit_the_newest_is_refused_and_the_others_are_served() {
+    // 32 are kept for everything that is no peer.
+    const ROOM: usize = 8;
+    let args = ["--name", "P1", "--port", "0"];
+    let program = Program::spawn(&mut command_with_descriptors(32 + ROOM as u32, &args)).listening();
+    let mut wires: Vec<Wire> = (0..ROOM).map(|_| Wire::dial(program.address())).collect();
+    let say_all = |wires: &mut [Wire], text: &str| {
+        for (n, wire) in wires.iter_mut().enumerate() {
+            let message = format!("127.0.0.1:{} P{n} {text}\n", n + 1);
+            wire.write(&message);
+            program.stdout.expect(&message);
+        }
+    };
+    say_all(&mut wires, "hello");
+    Wire::dial(program.address()).expect_closed();
+    say_all(&mut wires, "still here");
+    drop(wires.pop());
+    // Whoever closed before this is shown is known to have closed.
+    say_all(&mut wires, "room for one");
+    let mut wire = Wire::dial(program.address());
+    wire.write("127.0.0.1:9 P9 hello\n");
+    program.stdout.expect("127.0.0.1:9 P9 hello\n");
+}

@@ -1,0 +1,58 @@
+//! Bytes of a peer that could take over the terminal: never shown, never logged as they are.
+
+use crate::common::peer::{Peer, say};
+use crate::common::program::{Program, command};
+
+/// A title, a cleared screen, a raw C1 control, a reversed and an invisible character, and a newline
+/// that forges a second message.
+const HOSTILE: &[u8] = b"\x1b]0;title\x07\x1b[2J\x9b2J\xe2\x80\xae\xe2\x80\x8b\0\r\x7f\xc2\x9b";
+const HARMLESS: &str = "Grüße 你好 👨‍👩‍👧 e\u{301}";
+
+/// Whether a terminal could take offence at it.
+fn is_hostile(c: char) -> bool {
+    (c.is_control() && c != '\n') || matches!(c, '\u{202E}' | '\u{200B}')
+}
+
+#[test]
+fn hostile_bytes_reach_neither_stdout_nor_the_log() {
+    let peer = Peer::new();
+    let address = peer.address();
+    let mut program = Program::spawn(command(&["--name", "P1", "--port", "0"]).env("RUST_LOG", "debug"));
+    program = program.listening();
+    let to = program.address();
+    let message = |parts: &[&[u8]]| parts.concat();
+    let head = format!("{address} ");
+    let text = format!(" <{HARMLESS}>");
+    // In the text, in the name, in a message of no known form, and in a farewell.
+    say(to, message(&[head.as_bytes(), b"P2 ", HOSTILE, text.as_bytes()]));
+    program.stdout.expect(&format!(" <{HARMLESS}>\n"));
+    say(to, message(&[head.as_bytes(), b"N", HOSTILE, b" named", text.as_bytes()]));
+    program.stdout.expect(&format!("named <{HARMLESS}>\n"));
+    say(to, message(&[b"raw ", HOSTILE, text.as_bytes()]));
+    program.stdout.expect(&format!(" <{HARMLESS}>\n"));
+    assert_eq!(program.query().active.len(), 1);
+    say(to, message(&[head.as_bytes(), b"N", HOSTILE, b" exit"]));
+    program.stdout.expect(" disconnected\n");
+    drop(peer);
+    program.send(address, &format!("typed \u{1b}[2J {HARMLESS}"));
+    program.stdout.expect(&format!(" {HARMLESS}\n"));
+    program.type_line(0);
+    program.stdout.rest();
+    assert_eq!(program.wait(), 0);
+    for output in [program.stdout.bytes(), program.stderr.bytes()] {
+        let text = String::from_utf8(output).expect("no raw byte");
+        assert!(!text.contains(is_hostile), "{text:?}");
+    }
+    let log = String::from_utf8(program.stderr.bytes()).unwrap();
+    assert!(log.contains("DEBUG"), "{log}");
+}
+
+#[test]
+fn a_newline_inside_a_text_forges_no_second_message() {
+    let peer = Peer::new();
+    let program = Program::node("P1");
+    let forged = "127.0.0.1:1 Bank send money";
+    say(program.address(), format!("<{}> @ <P2>\nhello\n{forged}\n<end>", peer.address()));
+    let shown = program.stdout.expect(&format!("{forged}\n"));
+    assert!(shown.ends_with(&format!("{} P2 hello␊{forged}\n", peer.address())), "{shown}");
+}

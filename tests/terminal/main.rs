@@ -1,0 +1,26 @@
+//! The program itself: its dialogue, its descriptors, its signals, its exit codes.
+//!
+//! Each test starts its own programs on the loopback address and tells them apart by the ports that the
+//! kernel gave them. The names of the tests are the specification.
+
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "scripted peers use plain blocking sockets"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/terminal.rs"]
+mod pty;
+
+mod descriptors;
+mod dialogue;
+mod flags;
+mod hostile;
+mod sample;
+mod screen;
+mod signals;
+mod stdin;
+mod stdout;

@@ -1,0 +1,77 @@
+//! The signals that end the program, and that it leaves politely.
+
+use crate::common::peer::Peer;
+use crate::common::program::Program;
+use crate::pty::{CTRL_C, Terminal};
+use rustix::process::Signal;
+
+fn says_goodbye_on(signal: Signal) {
+    let [mut program, witness] = ["P1", "P2"].map(Program::node);
+    program.send(witness.address(), "hello");
+    program.stdout.expect("Message sent");
+    witness.stdout.expect("P1 hello\n");
+    program.signal(signal);
+    witness.stdout.expect(&format!("P1 ({}) disconnected\n", program.address()));
+    assert!(program.stdout.rest().ends_with("Exiting\n"));
+    assert_eq!(program.wait(), 0);
+    assert_eq!(program.stderr.bytes(), b"");
+}
+
+#[test]
+fn an_interrupt_says_exit_to_the_peers() {
+    says_goodbye_on(Signal::INT);
+}
+
+#[test]
+fn a_termination_says_exit_to_the_peers() {
+    says_goodbye_on(Signal::TERM);
+}
+
+#[test]
+fn a_hang_up_says_exit_to_the_peers() {
+    says_goodbye_on(Signal::HUP);
+}
+
+#[test]
+fn a_signal_ends_a_program_that_is_still_asking_for_a_name() {
+    let mut program = Program::start(&[]);
+    program.stdout.expect("Enter your name: ");
+    program.signal(Signal::TERM);
+    assert_eq!(program.stdout.rest(), "\nExiting\n");
+    assert_eq!(program.wait(), 0);
+}
+
+#[test]
+fn a_second_interrupt_does_not_wait_for_the_farewells() {
+    let peer = Peer::new();
+    let mut program = Program::node("P1");
+    program.send(peer.address(), "hello");
+    peer.take();
+    program.stdout.expect("Message sent");
+    program.signal(Signal::INT);
+    program.stdout.expect("Exiting\n");
+    // This one never closes its side, so that the program has something to wait for.
+    let mut farewell = peer.accept();
+    assert_eq!(farewell.read_to_end(), format!("{} P1 exit", program.address()));
+    program.signal(Signal::INT);
+    assert_eq!(program.wait(), 0);
+    assert_eq!(program.stderr.bytes(), b"");
+}
+
+#[test]
+fn the_interrupt_key_ends_it_and_leaves_the_terminal_as_it_was() {
+    let mut terminal = Terminal::node("P1");
+    terminal.type_keys(CTRL_C);
+    terminal.screen.expect("Exiting\r\n");
+    assert_eq!(terminal.wait(), 0);
+    terminal.assert_as_found();
+}
+
+#[test]
+fn a_termination_leaves_the_terminal_as_it_was() {
+    let terminal = Terminal::node("P1");
+    terminal.signal(Signal::TERM);
+    terminal.screen.expect("Exiting\r\n");
+    assert_eq!(terminal.wait(), 0);
+    terminal.assert_as_found();
+}
