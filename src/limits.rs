@@ -86,15 +86,15 @@ pub const KEEPALIVE_PROBES: u32 = 3;
 /// How long written bytes may stay unacknowledged, where the system can tell.
 pub const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// New table entries of one source IP: a burst, and how many a second after it.
+/// New table entries of one source IP: a burst, then one at each interval.
 pub const NEW_PEERS_BURST: u32 = 100;
 /// See [`NEW_PEERS_BURST`].
-pub const NEW_PEERS_PER_SECOND: u32 = 1;
+pub const NEW_PEERS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Lines shown of one peer on a terminal: a burst, and how many a second after it.
+/// Lines shown of one peer on a terminal: a burst, then one at each interval.
 pub const SHOWN_LINES_BURST: u32 = 200;
 /// See [`SHOWN_LINES_BURST`].
-pub const SHOWN_LINES_PER_SECOND: u32 = 20;
+pub const SHOWN_LINES_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Bytes that wait for a slow reader of stdout; past it notices are counted, or reading pauses.
 pub const STDOUT_BYTES_MAX: usize = 256 * 1024;

@@ -33,14 +33,10 @@ pub struct Peer {
     pub heard_at: Option<Instant>,
     /// Its messages so far.
     pub heard: u64,
-    /// Its messages that were chat.
-    pub chats: u64,
     /// When we last sent to it.
     pub sent_at: Option<Instant>,
     /// Chat that it was sent.
     pub sent: u64,
-    /// When it was last dialled with an acknowledgement.
-    pub acked_at: Option<Instant>,
     /// The connection that is bound to it both ways. It implies `is_connected`.
     pub session: Option<ConnId>,
     /// One side has connected with the other.
@@ -142,10 +138,8 @@ impl Directory {
             dialect: Dialect::default(),
             heard_at: None,
             heard: 0,
-            chats: 0,
             sent_at: None,
             sent: 0,
-            acked_at: None,
             session: None,
             is_connected: false,
             is_confirmed: false,

@@ -1,4 +1,4 @@
-//! How often something may happen for each of many keys: a burst, then so many a second.
+//! How often something may happen for each of many keys: a burst, then one at each interval.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -16,8 +16,8 @@ pub(super) struct Rate<K> {
 }
 
 impl<K: Ord> Rate<K> {
-    pub(super) fn new(burst: u32, per_second: u32) -> Self {
-        let interval = Duration::from_secs(1) / per_second;
+    /// `burst` at once, then one each `interval`.
+    pub(super) fn new(burst: u32, interval: Duration) -> Self {
         Self { interval, burst, full_at: BTreeMap::new(), sweep_above: SWEEP_ABOVE }
     }
 
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_burst_passes_and_then_one_for_each_interval() {
-        let mut rate = Rate::new(200, 20);
+        let mut rate = Rate::new(200, Duration::from_millis(50));
         let start = crate::testing::start();
         assert!((0..200).all(|_| rate.take('a', start)));
         assert!(!rate.take('a', start));
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn keys_with_a_full_bucket_are_forgotten() {
-        let mut rate = Rate::new(1, 1);
+        let mut rate = Rate::new(1, Duration::from_secs(1));
         let start = crate::testing::start();
         for key in 0..=SWEEP_ABOVE {
             rate.take(key, start);

@@ -4,7 +4,7 @@ use super::{Kind, Node, Role, Speaker};
 use crate::chat::directory::{Peer, PeerId};
 use crate::chat::notice::{Notice, Who};
 use crate::chat::outbox::{Content, Report};
-use crate::limits::{ACK_INTERVAL, FOLD_INTERVAL, NAME_BYTES_MAX};
+use crate::limits::{FOLD_INTERVAL, NAME_BYTES_MAX};
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::machine::ConnId;
 use crate::proto::message::{Body, Command, Dialect, Message, format, trim_end, trim_end_bytes};
@@ -206,11 +206,10 @@ impl Node {
 
     /// Dials an acknowledgement to a peer that asked and hung up, now and then at most.
     fn acknowledge(&mut self, id: PeerId, now: Instant) {
-        let Some(peer) = self.directory.get_mut(id) else { return };
-        let is_due = peer.acked_at.is_none_or(|at| now >= at + ACK_INTERVAL);
+        let Some(peer) = self.directory.get(id) else { return };
         let address = peer.address;
-        if is_due && peer.session.is_none() && !self.outbox.waits(address) {
-            peer.acked_at = Some(now);
+        let is_free = peer.session.is_none() && !self.outbox.waits(address);
+        if is_free && self.acks.take(address, now) {
             self.deliver(address, Content::Ack, None, Report::Nobody, now);
         }
     }
@@ -370,7 +369,6 @@ fn note_heard(peer: &mut Peer, dialect: Dialect, is_chat: bool, now: Instant) {
         peer.dialect = dialect;
     }
     peer.heard += 1;
-    peer.chats += u64::from(is_chat);
     peer.heard_at = Some(now);
     peer.is_offline = false;
 }

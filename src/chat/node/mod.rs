@@ -13,7 +13,8 @@ use super::notice::{Notice, Who};
 use super::outbox::{Content, Outbox, Report};
 use super::rate::Rate;
 use crate::limits::{
-    Limits, NEW_PEERS_BURST, NEW_PEERS_PER_SECOND, QUIT_TIMEOUT, SHOWN_LINES_BURST, SHOWN_LINES_PER_SECOND,
+    ACK_INTERVAL, Limits, NEW_PEERS_BURST, NEW_PEERS_INTERVAL, QUIT_TIMEOUT, SHOWN_LINES_BURST,
+    SHOWN_LINES_INTERVAL,
 };
 use crate::proto::connection::{Connection, Due, Phase};
 use crate::proto::connections::Connections;
@@ -110,6 +111,8 @@ pub struct Node {
     last_ticket: u32,
     /// The request that the menu waits for, and until when.
     awaited: Option<(u32, Instant)>,
+    /// Acknowledgements that we dial a peer for.
+    acks: Rate<SocketAddr>,
     new_peers: Rate<IpAddr>,
     shown_lines: Rate<SocketAddr>,
     /// Lines counted instead of shown, and when that will be told.
@@ -182,8 +185,9 @@ impl Node {
             tickets: BTreeMap::new(),
             last_ticket: 0,
             awaited: None,
-            new_peers: Rate::new(NEW_PEERS_BURST, NEW_PEERS_PER_SECOND),
-            shown_lines: Rate::new(SHOWN_LINES_BURST, SHOWN_LINES_PER_SECOND),
+            acks: Rate::new(1, ACK_INTERVAL),
+            new_peers: Rate::new(NEW_PEERS_BURST, NEW_PEERS_INTERVAL),
+            shown_lines: Rate::new(SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL),
             folded: BTreeMap::new(),
             fold_at: None,
             leaving: 0,

@@ -241,10 +241,10 @@ impl Node {
 
     /// The entry of an address that was reached. Until it is heard, it is written to as it was first.
     fn contact(&mut self, to: SocketAddr, dialect: Option<Dialect>) -> Option<&mut Peer> {
-        let is_new = self.directory.find(to).is_none();
-        let id = self.directory.find_or_add(to)?;
+        let known = self.directory.find(to);
+        let id = known.or_else(|| self.directory.find_or_add(to))?;
         let peer = self.directory.get_mut(id)?;
-        if peer.heard == 0 && (is_new || dialect.is_some()) {
+        if peer.heard == 0 && (known.is_none() || dialect.is_some()) {
             peer.dialect = dialect.unwrap_or(self.config.dialect);
         }
         peer.is_offline = false;
