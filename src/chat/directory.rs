@@ -59,6 +59,12 @@ impl Peer {
         Who { address: self.address, name: Rc::clone(&self.name) }
     }
 
+    /// It was sent chat.
+    pub fn note_sent(&mut self, now: Instant) {
+        self.sent += 1;
+        self.sent_at = Some(now);
+    }
+
     /// Takes over the name of its latest message, cut to what the table keeps.
     pub fn rename(&mut self, name: &str) {
         let name = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];

@@ -137,6 +137,7 @@ impl Node {
         now: Instant,
     ) {
         let Some(from) = self.header(session) else { return };
+        let kind = self.connections.get(session).map(|connection| connection.data.kind);
         for line in lines.under(from, &self.name).iter() {
             if let Err(reason) = self.connections.send(session, Rc::clone(line)) {
                 self.close(session, reason, now);
@@ -145,7 +146,13 @@ impl Node {
                 return self.on_failed(to, outgoing, Failure::Connection(reason));
             }
         }
-        self.on_chat_delivered(to, None, report, now);
+        // Of many sessions, each is at hand: no look-up by address.
+        if let Some(Kind::Session(id)) = kind
+            && let Some(peer) = self.directory.get_mut(id)
+        {
+            peer.note_sent(now);
+        }
+        self.report(report, true, Notice::Sent(to));
     }
 
     /// A dial is up: write what it is for, in one piece.
@@ -231,14 +238,6 @@ impl Node {
         }
     }
 
-    fn on_chat_delivered(&mut self, to: SocketAddr, dialect: Option<Dialect>, report: Report, now: Instant) {
-        if let Some(peer) = self.contact(to, dialect) {
-            peer.sent += 1;
-            peer.sent_at = Some(now);
-        }
-        self.report(report, true, Notice::Sent(to));
-    }
-
     /// The entry of an address that was reached. Until it is heard, it is written to as it was first.
     fn contact(&mut self, to: SocketAddr, dialect: Option<Dialect>) -> Option<&mut Peer> {
         let known = self.directory.find(to);
@@ -254,7 +253,12 @@ impl Node {
     fn on_delivered(&mut self, to: SocketAddr, outgoing: Outgoing, now: Instant) {
         match outgoing.content {
             Content::Ack => {}
-            Content::Chat(_) => self.on_chat_delivered(to, outgoing.dialect, outgoing.report, now),
+            Content::Chat(_) => {
+                if let Some(peer) = self.contact(to, outgoing.dialect) {
+                    peer.note_sent(now);
+                }
+                self.report(outgoing.report, true, Notice::Sent(to));
+            }
             Content::Connect => {
                 let Some(peer) = self.contact(to, outgoing.dialect) else {
                     return self.settle(outgoing.report);
