@@ -169,10 +169,14 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         if self.is_paused() {
             return false;
         }
-        let is_typing = self.keyboard.as_ref().is_some_and(|keyboard| keyboard.is_readable);
         self.links.ready() > 0
             || self.listener.as_ref().is_some_and(|listener| listener.is_ready(self.now))
-            || (is_typing && self.machine.wants_line())
+            || self.is_typing()
+    }
+
+    /// Whether the user may have typed something, and the machine wants it.
+    fn is_typing(&self) -> bool {
+        self.keyboard.as_ref().is_some_and(|keyboard| keyboard.is_readable) && self.machine.wants_line()
     }
 
     fn time_left(&self, wait: Option<Duration>) -> Option<Duration> {
@@ -331,7 +335,10 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
 
     fn read_stdin(&mut self) {
         for _ in 0..TYPED_LINES_PER_TURN {
-            let Some(keyboard) = self.keyboard.as_mut().filter(|_| self.machine.wants_line()) else { return };
+            if !self.is_typing() {
+                return;
+            }
+            let Some(keyboard) = &mut self.keyboard else { return };
             match keyboard.next() {
                 Typed::Line(line) => {
                     self.screen.line_taken();
