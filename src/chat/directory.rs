@@ -41,7 +41,7 @@ pub struct Peer {
     pub session: Option<ConnId>,
     /// One side has connected with the other.
     pub is_connected: bool,
-    /// A message of its came from the IP that it claims.
+    /// A message of its came from the IP that it claims, or it was reached at its address.
     pub is_confirmed: bool,
     /// The last attempt to reach it failed, and it has not been heard since.
     pub is_offline: bool,
@@ -52,6 +52,11 @@ impl Peer {
     /// Heard or connected, and not known to be away: the query lists it.
     pub fn is_active(&self) -> bool {
         (self.heard > 0 || self.is_connected) && !self.is_offline
+    }
+
+    /// Whether it is more than a claim.
+    pub fn is_real(&self) -> bool {
+        self.is_confirmed || self.session.is_some()
     }
 
     /// The peer as the user is told of it.

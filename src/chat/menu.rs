@@ -99,10 +99,12 @@ impl Menu {
                 Ok(port) => (Self::Choice, Ok(Some(Request::Listen(port)))),
                 Err(mistake) => (self, Err(mistake)),
             },
-            Self::Choice => on_choice(answer),
-            Self::Recipient | Self::RecipientPort(..) | Self::ConnectTo if answer.is_empty() => {
+            Self::Choice | Self::Recipient | Self::RecipientPort(..) | Self::ConnectTo
+                if answer.is_empty() =>
+            {
                 (Self::Choice, Ok(None))
             }
+            Self::Choice => on_choice(answer),
             Self::Recipient => on_recipient(answer),
             Self::RecipientPort(ip, dialect) => match parse_port(answer) {
                 Ok(port) => {
@@ -179,6 +181,11 @@ fn parse_designation(word: &str) -> Result<Designation, Mistake> {
     }
     if let Ok(number) = word.parse() {
         return Ok(Designation::Number(number));
+    }
+    if let Some((ip, port)) = word.rsplit_once(':')
+        && parse_ip(ip.trim_matches(['[', ']'])).is_some()
+    {
+        return Err(Mistake::BadPort(port.to_owned()));
     }
     let is_address_like = word.contains(':') || word.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     if is_address_like {
@@ -284,15 +291,17 @@ mod tests {
             (Menu::Port, "http", bad_port("http")),
             (Menu::Port, "-1", bad_port("-1")),
             (Menu::Choice, "6", Mistake::UnknownChoice("6".to_owned())),
-            (Menu::Choice, "", Mistake::UnknownChoice(String::new())),
             (Menu::Recipient, "10.103.45.601", bad_address("10.103.45.601")),
             (Menu::Recipient, "1.2.3", bad_address("1.2.3")),
-            (Menu::Recipient, "10.0.0.5:0", bad_address("10.0.0.5:0")),
+            (Menu::Recipient, "10.0.0.5:0", bad_port("0")),
+            (Menu::Recipient, "localhost:99999", bad_port("99999")),
+            (Menu::Recipient, "[::1]:x", bad_port("x")),
+            (Menu::Recipient, "a:b", bad_address("a:b")),
             (Menu::Recipient, "0.0.0.0", bad_address("0.0.0.0")),
             (Menu::Recipient, "10.0.0.5 klingon", Mistake::BadDialect("klingon".to_owned())),
             (port, "0", bad_port("0")),
             (port, "x", bad_port("x")),
-            (Menu::ConnectTo, "1.2.3.4:x", bad_address("1.2.3.4:x")),
+            (Menu::ConnectTo, "1.2.3.4:x", bad_port("x")),
         ];
         for (state, line, mistake) in table {
             assert_eq!(state.on_line(line), (state, Err(mistake)), "{state:?} {line:?}");
@@ -301,7 +310,7 @@ mod tests {
 
     #[test]
     fn an_empty_answer_leaves_for_the_menu() {
-        for state in [Menu::Recipient, Menu::RecipientPort(IP, None), Menu::ConnectTo] {
+        for state in [Menu::Choice, Menu::Recipient, Menu::RecipientPort(IP, None), Menu::ConnectTo] {
             assert_eq!(state.on_line("  "), (Menu::Choice, Ok(None)));
         }
         assert_eq!(Menu::Text(Audience::All).on_line(" "), (Menu::Choice, Err(Mistake::EmptyMessage)));

@@ -117,6 +117,11 @@ impl Outbox {
         self.0.remove(&to).unwrap_or_default().outgoing
     }
 
+    /// The addresses that something is under way to.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.0.keys().copied()
+    }
+
     /// Whether something waits for `to`.
     pub(super) fn waits(&self, to: SocketAddr) -> bool {
         self.0.contains_key(&to)

@@ -489,7 +489,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         self.screen_watch = ScreenWatch::Gone;
         let is_hang_up = matches!(Errno::from_io_error(&error), Some(Errno::PIPE | Errno::IO));
         if !is_hang_up {
-            self.fault = Some(error);
+            self.fault = Some(io::Error::new(error.kind(), format!("the output cannot be written: {error}")));
         }
         self.is_ending = true;
         self.handle(Input::Interrupted);

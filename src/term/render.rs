@@ -177,6 +177,9 @@ fn listen_failed(f: &mut Formatter<'_>, port: u16, error: io::ErrorKind) -> fmt:
         io::ErrorKind::PermissionDenied => {
             writeln!(f, "Port {port} is not for every user; choose one above 1023.")
         }
+        io::ErrorKind::AddrNotAvailable => {
+            writeln!(f, "This host does not have the address to listen on; give --bind one of its own.")
+        }
         other => writeln!(f, "Port {port} cannot be listened on ({other}); choose another one."),
     }
 }
@@ -450,6 +453,10 @@ mod tests {
         for (error, words) in [
             (io::ErrorKind::AddrInUse, "Port 80 is in use by another program; choose another one."),
             (io::ErrorKind::PermissionDenied, "Port 80 is not for every user; choose one above 1023."),
+            (
+                io::ErrorKind::AddrNotAvailable,
+                "This host does not have the address to listen on; give --bind one of its own.",
+            ),
             (
                 io::ErrorKind::OutOfMemory,
                 "Port 80 cannot be listened on (out of memory); choose another one.",

@@ -331,5 +331,22 @@ fn nobody_can_say_exit_or_have_us_dial_for_another() {
     assert_eq!(spoofs.iter().map(raw).sum::<usize>(), 3);
     assert!(are_in_session(&world, 0, 1));
     assert_eq!(world.node(0).directory().len(), 1);
+    // Who is only claimed gets no farewell either.
+    let peer = world.script_dials("10.0.6.6", 0);
+    world.script_writes(peer, "10.0.9.9:9000 S hello");
+    world.script_closes_its_side(peer);
+    world.run_for(SECOND);
+    assert_eq!(messages(&world, 0), ["hello"]);
+    act(&mut world, 0, Act::Quit);
     assert!(world.script_heard(SCRIPT).is_empty());
+}
+
+#[test]
+fn who_is_being_dialled_for_the_first_time_gets_its_farewell_too() {
+    let mut world = calm_world(2);
+    world.want(0, Act::Connect(1), Duration::ZERO);
+    world.run_for(100 * MS);
+    act(&mut world, 0, Act::Quit);
+    assert_eq!(count(&world, 1, |n| matches!(n, Notice::Disconnected(_))), 1);
+    assert!(world.node(1).directory().is_empty());
 }

@@ -22,7 +22,7 @@ use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
 use crate::proto::message::{Dialect, canonical};
 use crate::proto::send_queue::SendQueue;
 use say::Ticket;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
@@ -299,8 +299,11 @@ impl Node {
             self.tell(Notice::Tally { messages: self.counters.chats, peers: self.directory.len() });
         }
         self.tell(Notice::Exiting);
-        let known: Vec<SocketAddr> =
-            self.directory.iter().filter(|peer| !peer.is_offline).map(|peer| peer.address).collect();
+        // Who was only claimed gets no farewell: any stranger could have us dial third parties so. Who
+        // is being dialled for the first time gets one after what is under way.
+        let known = self.directory.iter().filter(|peer| peer.is_real() && !peer.is_offline);
+        let known: BTreeSet<SocketAddr> =
+            known.map(|peer| peer.address).chain(self.outbox.addresses()).collect();
         for to in known {
             self.deliver(to, Content::Exit, None, Report::Nobody, now);
         }

@@ -247,6 +247,7 @@ impl Node {
             peer.dialect = dialect.unwrap_or(self.config.dialect);
         }
         peer.is_offline = false;
+        peer.is_confirmed = true;
         Some(peer)
     }
 
