@@ -7,7 +7,7 @@ use super::socket::{is_out_of_descriptors, refuse};
 use crate::limits::{ACCEPT_RETRY, WARN_INTERVAL};
 use mio::net::{TcpListener, TcpStream};
 use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind as Kind};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ pub(super) struct Listener {
     /// Given up for a moment so that one connection can be taken and closed, rather than be left to
     /// wait without an answer.
     spare: Option<File>,
-    /// No descriptor was left; when to try again.
+    /// The system could not give us the next connection; when to try again.
     pub(super) retry_at: Option<Instant>,
     warned_at: Option<Instant>,
 }
@@ -46,19 +46,18 @@ impl Listener {
                 }
                 Some(accepted)
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(error) if error.kind() == Kind::WouldBlock => {
                 self.is_readable = false;
                 None
             }
-            Err(error) if is_out_of_descriptors(&error) => {
-                self.refuse_with_spare();
+            // The connection was gone before it was taken: the next one may be well.
+            Err(error) if matches!(error.kind(), Kind::Interrupted | Kind::ConnectionAborted) => None,
+            Err(error) => {
+                if is_out_of_descriptors(&error) {
+                    self.refuse_with_spare();
+                }
                 self.warn(&error, now);
                 self.retry_at = Some(now + ACCEPT_RETRY);
-                None
-            }
-            // The connection was gone before it was taken, or the like: the next one may be well.
-            Err(error) => {
-                log::debug!("accept: {error}");
                 None
             }
         }
