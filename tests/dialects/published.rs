@@ -69,6 +69,7 @@ fn a_peer_that_greets_connects_chats_and_leaves_on_connections_of_their_own() {
     program.stdout.expect_line(&format!("{from} P2 how are you"));
     program.send("P2", "fine");
     assert_eq!(peer.take(), format!("{to} P1 fine"));
+    program.stdout.expect(&format!("Message sent to {from}\n"));
     say(to, format!("{from} P2 exit"));
     program.stdout.expect_line(&format!("P2 ({from}) disconnected"));
     assert!(program.query().active.is_empty());
