@@ -6,7 +6,7 @@ use super::keyboard::{Keyboard, Typed};
 use super::links::{Link, Links};
 use super::listener::Listener;
 use super::screen_watch::ScreenWatch;
-use super::socket;
+use super::{signals, socket};
 use crate::limits::{
     ACCEPTS_PER_TURN, EVENTS_PER_TURN, QUIT_TIMEOUT, READ_BYTES_PER_TURN, SCREEN_RETRY, TYPED_LINES_PER_TURN,
 };
@@ -16,7 +16,6 @@ use crate::term::stdin::Stdin;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use rustix::io::Errno;
-use rustix::process::Signal;
 use signal_hook_mio::v1_0::Signals;
 use std::collections::VecDeque;
 use std::io;
@@ -28,9 +27,6 @@ const LISTENER: Token = Token(usize::MAX);
 const STDIN: Token = Token(usize::MAX - 1);
 const SCREEN: Token = Token(usize::MAX - 2);
 const SIGNALS: Token = Token(usize::MAX - 3);
-
-/// The signals that end the program.
-const ENDING: [i32; 3] = [Signal::INT.as_raw(), Signal::TERM.as_raw(), Signal::HUP.as_raw()];
 
 /// Drives one machine: its sockets, its user's input and its screen.
 pub struct EventLoop<M: Machine, S> {
@@ -92,9 +88,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
 
     /// Ends gracefully on SIGINT, SIGTERM and SIGHUP.
     pub fn with_signals(mut self) -> io::Result<Self> {
-        let mut signals = Signals::new(ENDING)?;
-        self.poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
-        self.signals = Some(signals);
+        self.signals = Some(signals::register(self.poll.registry(), SIGNALS)?);
         Ok(self)
     }
 

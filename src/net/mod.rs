@@ -14,4 +14,5 @@ mod keyboard;
 mod links;
 mod listener;
 mod screen_watch;
+mod signals;
 pub mod socket;
