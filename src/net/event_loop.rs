@@ -136,7 +136,10 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             self.accept_some();
             self.drain_some();
             self.read_stdin();
-            self.fire_timeout();
+            // The screen may have filled meanwhile: then somebody's bytes are still unread.
+            if !self.is_paused() {
+                self.fire_timeout();
+            }
         }
         self.flush_some();
         Ok(self.exit_code)
@@ -485,8 +488,10 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         if !is_hang_up {
             self.fault = Some(io::Error::new(error.kind(), format!("the output cannot be written: {error}")));
         }
-        self.is_ending = true;
-        self.handle(Input::Interrupted);
+        // A quit under way goes on: only a second signal cuts its farewells short.
+        if !std::mem::replace(&mut self.is_ending, true) {
+            self.handle(Input::Interrupted);
+        }
     }
 
     /// The last words on a slow screen.

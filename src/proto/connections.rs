@@ -85,7 +85,7 @@ impl<T> Connections<T> {
 
     /// The next dial to be made, as long as not too many are under way.
     pub fn next_dial(&mut self, now: Instant) -> Option<(ConnId, SocketAddr)> {
-        let has_room = self.len() < self.limits.connections_max + DIALS_RESERVED;
+        let has_room = self.len() < self.limits.connections_max.saturating_add(DIALS_RESERVED);
         if self.dialling >= self.limits.dials_max || !has_room {
             return None;
         }
