@@ -105,6 +105,12 @@ pub const TYPED_BYTES_MAX: usize = 64 * 1024;
 /// Messages that may wait for one address to be dialled.
 pub const WAITING_MESSAGES_MAX: usize = 1024;
 
+/// The header of a speaker, in bytes, that is worth remembering: an address, a name, two spaces.
+pub const SPEAKER_BYTES_MAX: usize = 64 + NAME_BYTES_MAX;
+
+/// Keys that a rate keeps before those with nothing to remember are swept out.
+pub const RATE_KEYS_KEPT: usize = 1024;
+
 /// The limits that a user could need to change.
 #[derive(Clone, Debug)]
 pub struct Limits {

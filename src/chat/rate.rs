@@ -1,10 +1,8 @@
 //! How often something may happen for each of many keys: a burst, then one at each interval.
 
+use crate::limits::RATE_KEYS_KEPT;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-
-/// Keys kept before those with nothing to remember are swept out.
-const SWEEP_ABOVE: usize = 1024;
 
 /// A token bucket for each key, kept as one instant: when the bucket will be full again.
 #[derive(Debug)]
@@ -18,7 +16,7 @@ pub(super) struct Rate<K> {
 impl<K: Ord> Rate<K> {
     /// `burst` at once, then one each `interval`.
     pub(super) fn new(burst: u32, interval: Duration) -> Self {
-        Self { interval, burst, full_at: BTreeMap::new(), sweep_above: SWEEP_ABOVE }
+        Self { interval, burst, full_at: BTreeMap::new(), sweep_above: RATE_KEYS_KEPT }
     }
 
     /// Takes a token of `key`; `false` if there is none.
@@ -36,7 +34,7 @@ impl<K: Ord> Rate<K> {
     fn sweep(&mut self, now: Instant) {
         if self.full_at.len() > self.sweep_above {
             self.full_at.retain(|_, full_at| *full_at > now);
-            self.sweep_above = SWEEP_ABOVE.max(2 * self.full_at.len());
+            self.sweep_above = RATE_KEYS_KEPT.max(2 * self.full_at.len());
         }
     }
 }
@@ -62,7 +60,7 @@ mod tests {
     fn keys_with_a_full_bucket_are_forgotten() {
         let mut rate = Rate::new(1, Duration::from_secs(1));
         let start = crate::testing::start();
-        for key in 0..=SWEEP_ABOVE {
+        for key in 0..=RATE_KEYS_KEPT {
             rate.take(key, start);
         }
         rate.take(0, start + Duration::from_secs(2));

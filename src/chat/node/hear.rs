@@ -4,16 +4,13 @@ use super::{Kind, Node, Role, Speaker};
 use crate::chat::directory::{Peer, PeerId};
 use crate::chat::notice::{Notice, Who};
 use crate::chat::outbox::{Content, Report};
-use crate::limits::{FOLD_INTERVAL, NAME_BYTES_MAX};
+use crate::limits::{FOLD_INTERVAL, SPEAKER_BYTES_MAX};
 use crate::proto::connection::{Connection, Phase};
-use crate::proto::machine::ConnId;
+use crate::proto::machine::{CloseReason, ConnId};
 use crate::proto::message::{Body, Command, Dialect, Message, format, trim_end, trim_end_bytes};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
-
-/// Headers longer than this are not worth remembering: an address, a name, two spaces.
-const HEADER_BYTES_MAX: usize = 64 + NAME_BYTES_MAX;
 
 /// What ended a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +97,7 @@ impl Node {
     fn remember_speaker(&mut self, conn: ConnId, line: &[u8], address: SocketAddr) {
         let mut spaces = memchr::memchr_iter(b' ', line);
         let Some(header) = spaces.nth(1).map(|space| &line[..=space]) else { return };
-        let Some(peer) = self.directory.find(address).filter(|_| header.len() <= HEADER_BYTES_MAX) else {
+        let Some(peer) = self.directory.find(address).filter(|_| header.len() <= SPEAKER_BYTES_MAX) else {
             return;
         };
         if let Some(connection) = self.connections.get_mut(conn) {
@@ -351,7 +348,7 @@ impl Node {
             if let Some(connection) = self.connections.get_mut(conn) {
                 connection.data = Role::new(Kind::Inbound);
             }
-            self.close(conn, crate::proto::machine::CloseReason::Eof, now);
+            self.close(conn, CloseReason::Eof, now);
         }
         self.connect_is_done(address, now);
     }
