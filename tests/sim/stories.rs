@@ -8,22 +8,23 @@ use chinwag::chat::node::Config;
 use chinwag::chat::notice::{Failure, Notice};
 use chinwag::limits::{HEADER_FLUSH, Limits, PLAIN_BYTES_MAX};
 use chinwag::proto::machine::CloseReason;
+use chinwag::proto::message::Dialect;
 use fastrand::Rng;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
+pub const MS: Duration = Duration::from_millis(1);
+pub const SECOND: Duration = Duration::from_secs(1);
 
 /// A peer played by hand: where it says it listens, and how it introduces itself.
-const SCRIPT_IP: &str = "10.0.9.9";
-const SCRIPT: &str = "10.0.9.9:9000";
+pub const SCRIPT_IP: &str = "10.0.9.9";
+pub const SCRIPT: &str = "10.0.9.9:9000";
 
-fn calm_world(hosts: usize) -> World {
+pub fn calm_world(hosts: usize) -> World {
     calm_world_of(hosts, &Config::default())
 }
 
-fn calm_world_of(hosts: usize, config: &Config) -> World {
+pub fn calm_world_of(hosts: usize, config: &Config) -> World {
     let mut world = World::new(Faults::none(), Rng::with_seed(0));
     for host in 0..hosts {
         world.add(SocketAddr::from(([10, 0, 0, host as u8 + 1], 8080)), config.clone());
@@ -32,27 +33,27 @@ fn calm_world_of(hosts: usize, config: &Config) -> World {
 }
 
 /// Does it at once, and lets a second and a half pass: time for everything but a failing dial.
-fn act(world: &mut World, id: HostId, act: Act) {
+pub fn act(world: &mut World, id: HostId, act: Act) {
     world.want(id, act, Duration::ZERO);
     world.run_for(1500 * MS);
 }
 
 /// Types one text to one address.
-fn say(world: &mut World, id: HostId, to: &str, text: &str) {
+pub fn say(world: &mut World, id: HostId, to: &str, text: &str) {
     for line in ["1", to, text] {
         world.want(id, Act::Line(line.to_owned()), Duration::ZERO);
     }
     world.run_for(1500 * MS);
 }
 
-fn messages(world: &World, id: HostId) -> Vec<&str> {
+pub fn messages(world: &World, id: HostId) -> Vec<&str> {
     fn text(notice: &Notice) -> Option<&str> {
         if let Notice::Message { text, .. } = notice { Some(text) } else { None }
     }
     world.hosts[id].notices.iter().filter_map(text).collect()
 }
 
-fn count(world: &World, id: HostId, is_meant: impl Fn(&Notice) -> bool) -> usize {
+pub fn count(world: &World, id: HostId, is_meant: impl Fn(&Notice) -> bool) -> usize {
     world.hosts[id].notices.iter().filter(|notice| is_meant(notice)).count()
 }
 
@@ -254,6 +255,40 @@ fn a_slow_peer_is_closed_while_everybody_else_receives() {
     }
     // The last one, and the two that waited.
     assert_eq!(count(&world, 0, |notice| matches!(notice, Notice::NotSent { .. })), 3);
+}
+
+#[test]
+fn a_typed_command_is_known_by_the_words_of_each_recipient() {
+    let exits = |world: &World| count(world, 0, |notice| matches!(notice, Notice::ExitSent(_)));
+    let bracketed = Config { dialect: Dialect::Bracketed, ..Config::default() };
+    let mut world = calm_world_of(1, &bracketed);
+    world.script_listens(SCRIPT);
+    say(&mut world, 0, SCRIPT, "quit");
+    assert_eq!(exits(&world), 1, "who was never heard speaks the dialect chosen at the start");
+
+    let static_peers = vec![SCRIPT.parse().unwrap()];
+    let mut world = calm_world_of(1, &Config { static_peers, ..bracketed });
+    world.script_listens(SCRIPT);
+    for line in ["4", "quit"] {
+        act(&mut world, 0, Act::Line(line.to_owned()));
+    }
+    assert_eq!(exits(&world), 1, "static");
+
+    let mut world = calm_world(1);
+    for hello in ["<10.0.9.9:9000> S hello", "10.0.9.9:9001 T hello"] {
+        let peer = world.script_dials(SCRIPT_IP, 0);
+        world.script_writes(peer, hello);
+        world.script_closes_its_side(peer);
+    }
+    world.script_listens(SCRIPT);
+    world.script_listens("10.0.9.9:9001");
+    world.run_for(SECOND);
+    for line in ["5", "quit"] {
+        act(&mut world, 0, Act::Line(line.to_owned()));
+    }
+    assert_eq!(exits(&world), 1, "of the two, one knows the word");
+    assert_eq!(world.script_heard("10.0.9.9:9001"), ["10.0.0.1:8080 n0 quit"]);
+    assert_eq!(world.node(0).directory().len(), 1);
 }
 
 #[test]

@@ -104,23 +104,17 @@ impl Node {
             let is_static = audience == Audience::Static;
             return Err(if is_static { Mistake::NoStaticPeers } else { Mistake::NoPeers });
         }
-        // A typed command is known by, and said in, the words of the peer's own dialect.
-        let spoken = match audience {
-            Audience::One(to, None) => self.directory.peer(to).map(|peer| peer.dialect),
-            _ => dialect,
-        };
-        let content = match Command::of(text.as_bytes(), spoken.unwrap_or_default()) {
-            Command::Exit => Content::Exit,
-            Command::Connect => Content::Connect,
-            Command::Ack { .. } | Command::Chat => Content::Chat(text.to_owned()),
-        };
         let is_told_once = audience == Audience::All;
-        self.deliver_and_wait(&to, is_told_once, now, |node, report| match content {
-            Content::Chat(text) if dialect.is_none() => node.deliver_to_all(&to, &text, report, now),
-            content => {
-                for &to in &to {
-                    node.deliver(to, content.clone(), dialect, report, now);
-                }
+        self.deliver_and_wait(&to, is_told_once, now, |node, report| {
+            // A typed command is known by, and said in, the words of each peer's own dialect.
+            let (chatted, others): (Vec<_>, Vec<_>) = to.iter().partition(|&&to| {
+                let spoken = dialect.unwrap_or_else(|| node.dialect_of(to));
+                dialect.is_none() && matches!(content(text, spoken), Content::Chat(_))
+            });
+            node.deliver_to_all(&chatted, text, report, now);
+            for to in others {
+                let spoken = dialect.unwrap_or_else(|| node.dialect_of(to));
+                node.deliver(to, content(text, spoken), dialect, report, now);
             }
         });
         Ok(())
@@ -188,6 +182,15 @@ impl Node {
             }
         };
         if self.is_own(address) { Err(Mistake::Yourself(address)) } else { Ok(address) }
+    }
+}
+
+/// What a typed text says to a peer that speaks this dialect.
+fn content(text: &str, dialect: Dialect) -> Content {
+    match Command::of(text.as_bytes(), dialect) {
+        Command::Exit => Content::Exit,
+        Command::Connect => Content::Connect,
+        Command::Ack { .. } | Command::Chat => Content::Chat(text.to_owned()),
     }
 }
 

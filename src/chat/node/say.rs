@@ -95,6 +95,11 @@ impl Node {
         }
     }
 
+    /// The form in which an address is written to.
+    pub(super) fn dialect_of(&self, to: SocketAddr) -> Dialect {
+        self.directory.peer(to).map_or(self.config.dialect, |peer| peer.dialect)
+    }
+
     fn session(&self, to: SocketAddr) -> Option<ConnId> {
         self.directory.peer(to)?.session
     }
@@ -163,8 +168,7 @@ impl Node {
         let Some((_, outgoing)) = self.outbox.under_way(to).filter(|&(carrier, _)| carrier == conn) else {
             return;
         };
-        let own_dialect = self.directory.peer(to).map_or(self.config.dialect, |peer| peer.dialect);
-        let dialect = outgoing.dialect.unwrap_or(own_dialect);
+        let dialect = outgoing.dialect.unwrap_or_else(|| self.dialect_of(to));
         let is_connect = outgoing.content == Content::Connect;
         let mut carried = 0;
         let body = match &outgoing.content {
