@@ -255,6 +255,7 @@ fn a_slow_peer_is_closed_while_everybody_else_receives() {
     }
     // The last one, and the two that waited.
     assert_eq!(count(&world, 0, |notice| matches!(notice, Notice::NotSent { .. })), 3);
+    assert!(!world.node(0).directory().peer(SCRIPT.parse().unwrap()).unwrap().is_offline, "it is there");
 }
 
 #[test]

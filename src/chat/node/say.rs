@@ -282,7 +282,9 @@ impl Node {
     }
 
     fn on_failed(&mut self, to: SocketAddr, outgoing: Outgoing, why: Failure) {
-        if let (Some(peer), Failure::Connection(_)) = (self.directory.peer_mut(to), why) {
+        // These say nothing of whether the peer can be reached.
+        let is_ours = matches!(why, Failure::Connection(CloseReason::NoDescriptor | CloseReason::SlowPeer));
+        if let (Some(peer), Failure::Connection(_), false) = (self.directory.peer_mut(to), why, is_ours) {
             peer.is_offline = peer.session.is_none();
             peer.is_connected &= !peer.is_offline;
         }
@@ -371,28 +373,68 @@ mod tests {
     use crate::chat::node::Config;
     use crate::proto::machine::{Input, Machine};
 
-    #[test]
-    fn a_message_to_all_sessions_is_stored_once() {
+    const PEER: &str = "127.0.0.1:9";
+
+    /// A node that listens.
+    fn running() -> (Node, Instant) {
         let now = crate::testing::start();
         let config = Config { name: Some("N".to_owned()), port: Some(8080), ..Config::default() };
         let mut node = Node::new(config);
-        let handle = |node: &mut Node, input: Input<'_>| {
-            while node.poll_output().is_some() {}
-            node.handle(input, now);
-            while node.poll_output().is_some() {}
+        handle(&mut node, Input::Listening { local: "0.0.0.0:8080".parse().unwrap() }, now);
+        (node, now)
+    }
+
+    fn handle(node: &mut Node, input: Input<'_>, now: Instant) -> Vec<Output<Notice>> {
+        while node.poll_output().is_some() {}
+        node.handle(input, now);
+        std::iter::from_fn(|| node.poll_output()).collect()
+    }
+
+    /// What comes of typing a text for [`PEER`].
+    fn type_text(node: &mut Node, now: Instant) -> Vec<Output<Notice>> {
+        ["1", PEER, "hello"].map(|line| handle(node, Input::Line(line), now)).into_iter().flatten().collect()
+    }
+
+    fn dialled(outputs: &[Output<Notice>]) -> ConnId {
+        let conn = |output: &Output<Notice>| match output {
+            Output::Connect { conn, .. } => Some(*conn),
+            _ => None,
         };
-        handle(&mut node, Input::Listening { local: "0.0.0.0:8080".parse().unwrap() });
+        outputs.iter().find_map(conn).unwrap()
+    }
+
+    fn hear(node: &mut Node, text: &str, now: Instant) -> ConnId {
+        let from = "127.0.0.1:50000".parse().unwrap();
+        let conn = node.accept(from, "127.0.0.1:8080".parse().unwrap(), now).unwrap();
+        handle(node, Input::Received { conn, bytes: format!("{PEER} peer {text}\n").as_bytes() }, now);
+        conn
+    }
+
+    #[test]
+    fn a_peer_is_not_offline_because_we_have_no_descriptor() {
+        for (reason, is_offline) in [(CloseReason::NoDescriptor, false), (CloseReason::Refused, true)] {
+            let (mut node, now) = running();
+            hear(&mut node, "hello", now);
+            let conn = dialled(&type_text(&mut node, now));
+            handle(&mut node, Input::Closed { conn, reason }, now);
+            assert_eq!(node.directory().peer(PEER.parse().unwrap()).unwrap().is_offline, is_offline);
+        }
+    }
+
+    #[test]
+    fn a_message_to_all_sessions_is_stored_once() {
+        let (mut node, now) = running();
         let sessions: Vec<ConnId> = (1..=3)
             .map(|port: u16| {
                 let from = SocketAddr::from(([127, 0, 0, 1], port));
                 let conn = node.accept(from, "127.0.0.1:8080".parse().unwrap(), now).unwrap();
                 let bytes = format!("{from} peer connect\n");
-                handle(&mut node, Input::Received { conn, bytes: bytes.as_bytes() });
+                handle(&mut node, Input::Received { conn, bytes: bytes.as_bytes() }, now);
                 conn
             })
             .collect();
         for line in ["5", "hello"] {
-            handle(&mut node, Input::Line(line));
+            handle(&mut node, Input::Line(line), now);
         }
         let mut payload = |&conn: &ConnId| Rc::clone(node.send_queue(conn).unwrap().unsent().last().unwrap());
         let first = payload(&sessions[0]);
