@@ -345,12 +345,17 @@ impl Node {
         if is_up {
             self.leave(conn, now);
         } else {
-            if let Some(connection) = self.connections.get_mut(conn) {
-                connection.data = Role::new(Kind::Inbound);
-            }
-            self.close(conn, CloseReason::Eof, now);
+            self.drop_dial(conn, now);
         }
         self.connect_is_done(address, now);
+    }
+
+    /// Closes a dial of ours that carries nothing any more.
+    pub(super) fn drop_dial(&mut self, conn: ConnId, now: Instant) {
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.data = Role::new(Kind::Inbound);
+        }
+        self.close(conn, CloseReason::Eof, now);
     }
 }
 

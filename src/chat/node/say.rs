@@ -166,7 +166,8 @@ impl Node {
         let (Some(connection), Some(from)) = (self.connections.get(conn), self.header(conn)) else { return };
         let to = connection.remote();
         let Some((_, outgoing)) = self.outbox.under_way(to).filter(|&(carrier, _)| carrier == conn) else {
-            return;
+            // Nothing to say on it, and an empty connection that is held open harms published peers.
+            return self.drop_dial(conn, now);
         };
         let dialect = outgoing.dialect.unwrap_or_else(|| self.dialect_of(to));
         let is_connect = outgoing.content == Content::Connect;
@@ -419,6 +420,17 @@ mod tests {
             handle(&mut node, Input::Closed { conn, reason }, now);
             assert_eq!(node.directory().peer(PEER.parse().unwrap()).unwrap().is_offline, is_offline);
         }
+    }
+
+    #[test]
+    fn a_dial_that_has_nothing_to_carry_any_more_is_closed_at_once() {
+        let (mut node, now) = running();
+        let conn = dialled(&type_text(&mut node, now));
+        node.outbox.take_all(PEER.parse().unwrap());
+        let local = "127.0.0.1:50000".parse().unwrap();
+        let outputs = handle(&mut node, Input::Connected { conn, local }, now);
+        assert_eq!(outputs, [Output::Close { conn, how: How::Now }]);
+        assert_eq!(node.connections(), 0);
     }
 
     #[test]
