@@ -6,7 +6,7 @@ use crate::wires::VANISHED_TIMEOUT;
 use crate::world::{Act, Fate, HostId, World};
 use chinwag::chat::node::Config;
 use chinwag::chat::notice::{Failure, Notice};
-use chinwag::limits::{HEADER_FLUSH, Limits, PLAIN_BYTES_MAX};
+use chinwag::limits::{HEADER_FLUSH, LINE_BYTES_MAX, Limits, PLAIN_BYTES_MAX};
 use chinwag::proto::machine::CloseReason;
 use chinwag::proto::message::Dialect;
 use fastrand::Rng;
@@ -256,6 +256,22 @@ fn a_slow_peer_is_closed_while_everybody_else_receives() {
     // The last one, and the two that waited.
     assert_eq!(count(&world, 0, |notice| matches!(notice, Notice::NotSent { .. })), 3);
     assert!(!world.node(0).directory().peer(SCRIPT.parse().unwrap()).unwrap().is_offline, "it is there");
+}
+
+fn not_sent(world: &World) -> usize {
+    count(world, 0, |notice| matches!(notice, Notice::NotSent { .. }))
+}
+
+#[test]
+fn a_text_of_two_lines_that_a_session_has_no_room_for_is_told_once() {
+    // The first of the two lines would fit.
+    let limits = Limits { send_queue_bytes_max: LINE_BYTES_MAX + 2, ..Limits::default() };
+    let mut world = calm_world_of(1, &Config { limits, ..Config::default() });
+    let peer = world.script_dials(SCRIPT_IP, 0);
+    world.script_writes(peer, "10.0.9.9:9000 S connect\n");
+    world.run_for(SECOND);
+    say(&mut world, 0, SCRIPT, &"x".repeat(LINE_BYTES_MAX));
+    assert_eq!(not_sent(&world), 1);
 }
 
 #[test]

@@ -141,23 +141,32 @@ impl Node {
         report: Report,
         now: Instant,
     ) {
-        let Some(from) = self.header(session) else { return };
-        let kind = self.connections.get(session).map(|connection| connection.data.kind);
-        for line in lines.under(from, &self.name).iter() {
-            if let Err(reason) = self.connections.send(session, Rc::clone(line)) {
-                self.close(session, reason, now);
-                let content = Content::Chat(lines.text.to_owned());
-                let outgoing = Outgoing { content, dialect: None, report };
-                return self.on_failed(to, outgoing, Failure::Connection(reason));
-            }
+        if let Err(reason) = self.queue_lines(session, lines) {
+            self.close(session, reason, now);
+            let content = Content::Chat(lines.text.to_owned());
+            let outgoing = Outgoing { content, dialect: None, report };
+            return self.on_failed(to, outgoing, Failure::Connection(reason));
         }
         // Of many sessions, each is at hand: no look-up by address.
-        if let Some(Kind::Session(id)) = kind
+        if let Some(connection) = self.connections.get_mut(session)
+            && let Kind::Session(id) = connection.data.kind
             && let Some(peer) = self.directory.get_mut(id)
         {
             peer.note_sent(now);
         }
         self.report(report, true, Notice::Sent(to));
+    }
+
+    /// All of the text or nothing: a part that waits would be told as not sent besides the whole.
+    fn queue_lines(&mut self, session: ConnId, lines: &mut Lines<'_>) -> Result<(), CloseReason> {
+        let from = self.header(session).ok_or(CloseReason::Reset)?;
+        let lines = lines.under(from, &self.name);
+        let waiting = self.connections.get(session).map_or(0, |connection| connection.queue().bytes());
+        let bytes: usize = lines.iter().map(|line| line.len()).sum();
+        if waiting + bytes > self.config.limits.send_queue_bytes_max {
+            return Err(CloseReason::SlowPeer);
+        }
+        lines.iter().try_for_each(|line| self.connections.send(session, Rc::clone(line)))
     }
 
     /// A dial is up: write what it is for, in one piece.
@@ -420,6 +429,17 @@ mod tests {
             handle(&mut node, Input::Closed { conn, reason }, now);
             assert_eq!(node.directory().peer(PEER.parse().unwrap()).unwrap().is_offline, is_offline);
         }
+    }
+
+    #[test]
+    fn a_text_for_a_session_without_its_connection_is_told_and_the_menu_comes_back() {
+        let (mut node, now) = running();
+        let conn = hear(&mut node, "connect", now);
+        node.connections.remove(conn);
+        let outputs = type_text(&mut node, now);
+        let is_told = |output: &Output<Notice>| matches!(output, Output::Notice(Notice::NotSent { .. }));
+        assert_eq!(outputs.iter().filter(|output| is_told(output)).count(), 1);
+        assert!(node.wants_line());
     }
 
     #[test]
