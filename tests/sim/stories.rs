@@ -7,7 +7,7 @@ use crate::world::{Act, Fate, HostId, World};
 use chinwag::chat::node::Config;
 use chinwag::chat::notice::{Failure, Notice};
 use chinwag::limits::{HEADER_FLUSH, LINE_BYTES_MAX, Limits, PLAIN_BYTES_MAX};
-use chinwag::proto::machine::CloseReason;
+use chinwag::proto::machine::{CloseReason, Input};
 use chinwag::proto::message::Dialect;
 use fastrand::Rng;
 use std::net::SocketAddr;
@@ -258,8 +258,51 @@ fn a_slow_peer_is_closed_while_everybody_else_receives() {
     assert!(!world.node(0).directory().peer(SCRIPT.parse().unwrap()).unwrap().is_offline, "it is there");
 }
 
+/// A session with a script that does not read, and two texts for it of which the second does not fit
+/// into the wire.
+fn a_text_in_the_queue(config: &Config) -> World {
+    let mut world = calm_world_of(1, config);
+    let peer = world.script_dials(SCRIPT_IP, 0);
+    world.script_writes(peer, "10.0.9.9:9000 S connect\n");
+    world.run_for(SECOND);
+    world.script_stops_reading(peer);
+    for _ in 0..2 {
+        say(&mut world, 0, SCRIPT, &"x".repeat(40 * 1024));
+    }
+    world
+}
+
 fn not_sent(world: &World) -> usize {
     count(world, 0, |notice| matches!(notice, Notice::NotSent { .. }))
+}
+
+#[test]
+fn what_a_lost_session_did_not_take_is_told_to_a_quiet_user_too() {
+    let limits = Limits { send_queue_bytes_max: 64 * 1024, ..Limits::default() };
+    let mut world = a_text_in_the_queue(&Config { quiet: true, limits, ..Config::default() });
+    say(&mut world, 0, SCRIPT, &"x".repeat(50 * 1024));
+    assert_eq!(not_sent(&world), 2, "the one that waited, and the one that found no room");
+}
+
+#[test]
+fn what_a_session_did_not_take_before_the_end_is_told() {
+    let mut world = a_text_in_the_queue(&Config::default());
+    act(&mut world, 0, Act::Quit);
+    assert_eq!(not_sent(&world), 1);
+}
+
+#[test]
+fn what_was_under_way_when_the_user_lost_patience_is_told() {
+    let mut world = calm_world(1);
+    world.faults.lose = 1000;
+    for line in ["1", SCRIPT, "precious"] {
+        world.want(0, Act::Line(line.to_owned()), Duration::ZERO);
+    }
+    world.run_for(SECOND);
+    for _ in 0..2 {
+        world.handle(0, Input::Interrupted);
+    }
+    assert_eq!(not_sent(&world), 1);
 }
 
 #[test]
@@ -306,6 +349,17 @@ fn a_typed_command_is_known_by_the_words_of_each_recipient() {
     assert_eq!(exits(&world), 1, "of the two, one knows the word");
     assert_eq!(world.script_heard("10.0.9.9:9001"), ["10.0.0.1:8080 n0 quit"]);
     assert_eq!(world.node(0).directory().len(), 1);
+}
+
+#[test]
+fn a_connect_that_finds_no_room_in_the_table_is_told_all_the_same() {
+    let limits = Limits { peers_max: 0, ..Limits::default() };
+    let mut world = calm_world_of(1, &Config { limits, ..Config::default() });
+    world.script_listens(SCRIPT);
+    for line in ["3", SCRIPT] {
+        act(&mut world, 0, Act::Line(line.to_owned()));
+    }
+    assert_eq!(count(&world, 0, |notice| matches!(notice, Notice::ConnectSent(_))), 1);
 }
 
 #[test]

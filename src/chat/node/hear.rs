@@ -152,7 +152,7 @@ impl Node {
         let known_name = peer.as_ref().map(|peer| Rc::clone(&peer.name)).unwrap_or_default();
         let name = if message.name.is_empty() { known_name } else { message.name.into() };
         if let Some(session) = peer.and_then(|peer| peer.session) {
-            self.leave(session, now);
+            self.leave(session, message.address, now);
         }
         let who = Who { address: message.address, name };
         self.show_line(who, Notice::Disconnected, now);
@@ -239,8 +239,9 @@ impl Node {
         let Some(peer) = self.directory.get_mut(id) else { return };
         let older = peer.session.replace(conn).filter(|&older| older != conn);
         peer.is_connected = true;
+        let address = peer.address;
         if let Some(older) = older {
-            self.leave(older, now);
+            self.leave(older, address, now);
         }
         let Some(connection) = self.connections.get_mut(conn) else { return };
         let before = std::mem::replace(&mut connection.data.kind, Kind::Session(id));
@@ -343,7 +344,7 @@ impl Node {
     fn abandon(&mut self, conn: ConnId, address: SocketAddr, now: Instant) {
         let is_up = self.connections.get(conn).is_some_and(|c| c.phase() == Phase::Settling);
         if is_up {
-            self.leave(conn, now);
+            self.leave(conn, address, now);
         } else {
             self.drop_dial(conn, now);
         }

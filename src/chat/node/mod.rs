@@ -118,8 +118,8 @@ pub struct Node {
     /// Lines counted instead of shown, and when that will be told.
     folded: BTreeMap<SocketAddr, (Who, u64)>,
     fold_at: Option<Instant>,
-    /// Connections of the kind [`Kind::Leaving`].
-    leaving: usize,
+    /// Connections of the kind [`Kind::Leaving`], and whose they were.
+    leaving: BTreeMap<ConnId, SocketAddr>,
     counters: Counters,
 }
 
@@ -190,7 +190,7 @@ impl Node {
             shown_lines: Rate::new(SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL),
             folded: BTreeMap::new(),
             fold_at: None,
-            leaving: 0,
+            leaving: BTreeMap::new(),
             counters: Counters::default(),
             config,
         };
@@ -311,6 +311,7 @@ impl Node {
 
     fn over(&mut self, code: u8) {
         self.stage = Stage::Over;
+        self.give_up_all();
         self.outputs.push_back(Output::Quit(code));
     }
 
@@ -327,12 +328,13 @@ impl Node {
     }
 
     /// Half-closes a connection: what is queued is written, and what the peer still says is heard.
-    fn leave(&mut self, conn: ConnId, now: Instant) {
+    /// What of our texts it does not take any more will be told as not sent to `to`.
+    fn leave(&mut self, conn: ConnId, to: SocketAddr, now: Instant) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         if std::mem::replace(&mut connection.data.kind, Kind::Leaving) == Kind::Leaving {
             return;
         }
-        self.leaving += 1;
+        self.leaving.insert(conn, to);
         self.connections.set_phase(conn, Phase::Settling, now);
         self.outputs.push_back(Output::Close { conn, how: How::HalfClose });
     }
@@ -354,8 +356,8 @@ impl Node {
             Kind::Delivery => self.on_delivery_ended(&connection, reason, now),
             Kind::Inbound => {}
             Kind::Leaving => {
-                self.leaving -= 1;
-                self.on_left(&connection, reason);
+                let to = self.leaving.remove(&conn).unwrap_or(connection.remote());
+                self.tell_unsent(&connection, to, reason);
             }
             Kind::Session(peer) => self.on_session_lost(&connection, peer, reason),
         }
@@ -368,7 +370,7 @@ impl Node {
     }
 
     fn end_if_all_is_said(&mut self) {
-        if matches!(self.stage, Stage::Quitting(_)) && self.outbox.is_empty() && self.leaving == 0 {
+        if matches!(self.stage, Stage::Quitting(_)) && self.outbox.is_empty() && self.leaving.is_empty() {
             self.over(0);
         }
     }

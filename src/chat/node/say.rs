@@ -3,7 +3,7 @@
 
 use super::{Kind, Node, Role};
 use crate::chat::directory::{Peer, PeerId};
-use crate::chat::notice::{Failure, Notice};
+use crate::chat::notice::{Failure, Notice, Who};
 use crate::chat::outbox::{Content, Outgoing, Report};
 use crate::limits::{LINE_BYTES_MAX, PLAIN_BYTES_MAX};
 use crate::proto::connection::{Connection, Phase};
@@ -275,16 +275,18 @@ impl Node {
                 self.report(outgoing.report, true, Notice::Sent(to));
             }
             Content::Connect => {
-                let Some(peer) = self.contact(to, outgoing.dialect) else {
-                    return self.settle(outgoing.report);
+                let who = match self.contact(to, outgoing.dialect) {
+                    Some(peer) => {
+                        peer.is_connected = true;
+                        peer.who()
+                    }
+                    None => Who { address: to, name: "".into() },
                 };
-                peer.is_connected = true;
-                let who = peer.who();
                 self.report(outgoing.report, true, Notice::ConnectSent(who));
             }
             Content::Exit => {
                 if let Some(session) = self.directory.remove(to).and_then(|peer| peer.session) {
-                    self.leave(session, now);
+                    self.leave(session, to, now);
                 }
                 self.report(outgoing.report, true, Notice::ExitSent(to));
             }
@@ -319,22 +321,37 @@ impl Node {
         self.tell_unsent(connection, to, reason);
     }
 
-    /// A connection that was left is over. What its peer did not take any more is told.
-    pub(super) fn on_left(&mut self, connection: &Connection<Role>, reason: CloseReason) {
-        let remote = connection.remote();
-        let speaker = connection.data.speaker.as_deref();
-        let claimed = speaker.map(|speaker| String::from_utf8_lossy(&speaker.header));
-        let claimed = claimed.and_then(|header| Message::parse(&header, remote).map(|m| m.address));
-        self.tell_unsent(connection, claimed.unwrap_or(remote), reason);
-    }
-
-    fn tell_unsent(&mut self, connection: &Connection<Role>, to: SocketAddr, reason: CloseReason) {
+    /// Tells what of the user's texts a connection did not take any more, however little else is to be
+    /// told: what was typed is not lost in silence.
+    pub(super) fn tell_unsent(&mut self, connection: &Connection<Role>, to: SocketAddr, reason: CloseReason) {
         for payload in connection.queue().unsent() {
             let line = String::from_utf8_lossy(payload);
             let message = Message::parse(&line, connection.remote());
             if let Some(message) = message.filter(|message| message.command == Command::Chat) {
                 let why = Failure::Connection(reason);
-                self.tell_heard(Notice::NotSent { to, text: message.text.to_owned(), why });
+                self.tell(Notice::NotSent { to, text: message.text.to_owned(), why });
+            }
+        }
+    }
+
+    /// The program ends before all is said: what the user typed and nobody took is told.
+    pub(super) fn give_up_all(&mut self) {
+        let reason = CloseReason::TimedOut;
+        for (conn, to) in std::mem::take(&mut self.leaving) {
+            if let Some(connection) = self.connections.remove(conn) {
+                self.tell_unsent(&connection, to, reason);
+            }
+        }
+        for to in self.outbox.addresses().collect::<Vec<_>>() {
+            let carrier = self.outbox.under_way(to).and_then(|(conn, _)| self.connections.get(conn));
+            let is_written = carrier.is_some_and(|c| c.phase() == Phase::Settling && c.queue().is_empty());
+            if is_written && !self.outbox.advance(to) {
+                self.outbox.pop(to);
+            }
+            for outgoing in self.outbox.take_all(to) {
+                if let (Content::Chat(text), Report::Request(_)) = (outgoing.content, outgoing.report) {
+                    self.tell(Notice::NotSent { to, text, why: Failure::Connection(reason) });
+                }
             }
         }
     }
