@@ -1,5 +1,5 @@
 //! Whole worlds of nodes on virtual wires and virtual time, driven as `proto::machine` says. The seeded
-//! runs are here; short tales without chance are in `stories`.
+//! runs are here; short tales without chance are in `stories`, those of strangers in `claims`.
 //!
 //! `SIM_SEED=n` replays one seed with its trace, in a world of `SIM_HOSTS`; `SIM_SEEDS=n` runs the seeds
 //! below n.
@@ -7,6 +7,7 @@
 #![expect(unreachable_pub, reason = "nobody uses a test from outside")]
 
 mod checks;
+mod claims;
 mod faults;
 mod stories;
 mod wires;

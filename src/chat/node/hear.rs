@@ -8,7 +8,7 @@ use crate::limits::{FOLD_INTERVAL, SPEAKER_BYTES_MAX};
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::machine::{CloseReason, ConnId};
 use crate::proto::message::{Body, Command, Dialect, Message, format, trim_end, trim_end_bytes};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -86,9 +86,9 @@ impl Node {
         if Command::of(text, Dialect::Standard) != Command::Chat {
             return false;
         }
-        let Some(peer) = self.directory.get_mut(id).filter(|peer| names(&speaker.header, &peer.name)) else {
-            return false;
-        };
+        let is_believed = |peer: &Peer| speaker.is_confirmed || !peer.is_confirmed;
+        let is_meant = |peer: &&mut Peer| is_believed(peer) && names(&speaker.header, &peer.name);
+        let Some(peer) = self.directory.get_mut(id).filter(is_meant) else { return false };
         note_heard(peer, Dialect::Standard, true, now);
         self.show_chat(id, trim_end_bytes(text), now);
         true
@@ -100,8 +100,9 @@ impl Node {
         let Some(peer) = self.directory.find(address).filter(|_| header.len() <= SPEAKER_BYTES_MAX) else {
             return;
         };
+        let is_confirmed = self.is_confirmed(conn, address);
         if let Some(connection) = self.connections.get_mut(conn) {
-            connection.data.speaker = Some(Box::new(Speaker { header: header.into(), peer }));
+            connection.data.speaker = Some(Box::new(Speaker { header: header.into(), peer, is_confirmed }));
         }
     }
 
@@ -163,7 +164,14 @@ impl Node {
         let is_confirmed = self.is_confirmed(conn, message.address);
         let can_answer_here =
             end != End::Gone && matches!(connection.data.kind, Kind::Inbound | Kind::Session(_));
-        let is_taken = self.directory.peer(message.address).is_some_and(|peer| peer.is_confirmed);
+        let from = connection.remote();
+        let is_of_another = |session: ConnId| {
+            self.connections.get(session).is_some_and(|session| session.remote().ip() != from.ip())
+        };
+        let is_taken = self
+            .directory
+            .peer(message.address)
+            .is_some_and(|peer| peer.is_confirmed || peer.session.is_some_and(is_of_another));
         // Who is not where they say must not make us dial, nor take over what is meant for another.
         if !is_confirmed && (!can_answer_here || is_taken) {
             return self.on_unconfirmed(conn, message, now);
@@ -216,6 +224,10 @@ impl Node {
         let is_answer = self.connect_under_way(remote) == Some(conn);
         // Whom we dialled is known better than by what it claims.
         let message = &Message { address: if is_answer { remote } else { message.address }, ..*message };
+        let is_confirmed = self.is_confirmed(conn, message.address);
+        if !is_confirmed && self.directory.peer(message.address).is_some_and(|peer| peer.is_confirmed) {
+            return self.on_unconfirmed(conn, message, now);
+        }
         let Some(id) = self.meet(conn, message, now) else { return };
         if let Some(peer) = self.directory.get_mut(id) {
             peer.is_connected = true;
@@ -272,16 +284,19 @@ impl Node {
             None if !source.is_loopback() && !self.new_peers.take(source, now) => return None,
             None => self.directory.find_or_add(message.address)?,
         };
+        if is_confirmed {
+            self.confirm(id, now);
+        }
         let peer = self.directory.get_mut(id)?;
+        if peer.is_confirmed && !is_confirmed {
+            // Who only claims to be the peer changes nothing of what is known about it.
+            return Some(id);
+        }
         let is_new = peer.heard == 0;
-        // Who only claims to be the peer changes neither how it is called nor how it is written to.
-        let is_believed = is_confirmed || !peer.is_confirmed;
-        peer.is_confirmed |= is_confirmed;
-        if is_believed && !message.name.is_empty() {
+        if !message.name.is_empty() {
             peer.rename(message.name);
         }
-        let dialect = if is_believed { message.dialect } else { peer.dialect };
-        note_heard(peer, dialect, message.command == Command::Chat, now);
+        note_heard(peer, message.dialect, message.command == Command::Chat, now);
         if is_new {
             let who = peer.who();
             self.tell_heard(Notice::NewPeer(who));
@@ -289,12 +304,31 @@ impl Node {
         Some(id)
     }
 
-    /// Whether the message comes from the IP that it claims; on this host, from any of its addresses.
+    /// The peer is where it claims to be. A session that somebody else has in its name ends, or what is
+    /// said to the peer would go there.
+    pub(super) fn confirm(&mut self, id: PeerId, now: Instant) {
+        let Some(peer) = self.directory.get_mut(id) else { return };
+        if std::mem::replace(&mut peer.is_confirmed, true) {
+            return;
+        }
+        let (address, session) = (peer.address, peer.session);
+        let Some(session) = session.filter(|&session| !self.is_confirmed(session, address)) else { return };
+        if let Some(peer) = self.directory.get_mut(id) {
+            peer.session = None;
+            peer.is_connected = false;
+        }
+        self.leave(session, address, now);
+    }
+
+    /// Whether the connection comes from the IP that is claimed on it.
     fn is_confirmed(&self, conn: ConnId, claimed: SocketAddr) -> bool {
-        self.connections.get(conn).is_some_and(|connection| {
-            let socket: IpAddr = connection.remote().ip();
-            socket == claimed.ip() || (self.is_of_this_host(socket) && self.is_of_this_host(claimed.ip()))
-        })
+        self.connections.get(conn).is_some_and(|connection| self.is_at_home(connection.remote(), claimed))
+    }
+
+    /// Whether the socket address `from` has the claimed IP; on this host, any of its addresses.
+    fn is_at_home(&self, from: SocketAddr, claimed: SocketAddr) -> bool {
+        let (socket, claimed) = (from.ip(), claimed.ip());
+        socket == claimed || (self.is_of_this_host(socket) && self.is_of_this_host(claimed))
     }
 
     fn show_chat(&mut self, id: PeerId, text: &[u8], now: Instant) {

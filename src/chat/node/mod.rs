@@ -160,6 +160,8 @@ struct Speaker {
     /// `IP:PORT NAME ` as the peer writes it.
     header: Box<[u8]>,
     peer: PeerId,
+    /// The connection comes from the IP that the header claims.
+    is_confirmed: bool,
 }
 
 impl Role {

@@ -253,15 +253,15 @@ impl Node {
     }
 
     /// The entry of an address that was reached. Until it is heard, it is written to as it was first.
-    fn contact(&mut self, to: SocketAddr, dialect: Option<Dialect>) -> Option<&mut Peer> {
+    fn contact(&mut self, to: SocketAddr, dialect: Option<Dialect>, now: Instant) -> Option<&mut Peer> {
         let known = self.directory.find(to);
         let id = known.or_else(|| self.directory.find_or_add(to))?;
+        self.confirm(id, now);
         let peer = self.directory.get_mut(id)?;
         if peer.heard == 0 && (known.is_none() || dialect.is_some()) {
             peer.dialect = dialect.unwrap_or(self.config.dialect);
         }
         peer.is_offline = false;
-        peer.is_confirmed = true;
         Some(peer)
     }
 
@@ -269,13 +269,13 @@ impl Node {
         match outgoing.content {
             Content::Ack => {}
             Content::Chat(_) => {
-                if let Some(peer) = self.contact(to, outgoing.dialect) {
+                if let Some(peer) = self.contact(to, outgoing.dialect, now) {
                     peer.note_sent(now);
                 }
                 self.report(outgoing.report, true, Notice::Sent(to));
             }
             Content::Connect => {
-                let who = match self.contact(to, outgoing.dialect) {
+                let who = match self.contact(to, outgoing.dialect, now) {
                     Some(peer) => {
                         peer.is_connected = true;
                         peer.who()

@@ -1,0 +1,95 @@
+//! Strangers who say that they are somebody else, or many, in calm worlds.
+
+use crate::stories::{MS, SCRIPT, SCRIPT_IP, SECOND, calm_world, count, messages, say};
+use crate::wires::EndId;
+use crate::world::{Act, World};
+use chinwag::chat::directory::Peer;
+use chinwag::chat::notice::Notice;
+use chinwag::proto::message::Dialect;
+use std::time::Duration;
+
+/// Where the stranger is.
+const ELSEWHERE: &str = "10.0.6.6";
+
+fn hears(world: &mut World, ip: &str, bytes: &str) -> EndId {
+    let end = world.script_dials(ip, 0);
+    world.script_writes(end, bytes);
+    world.run_for(MS);
+    end
+}
+
+fn peer(world: &World) -> &Peer {
+    world.node(0).directory().peer(SCRIPT.parse().unwrap()).unwrap()
+}
+
+#[test]
+fn a_session_of_a_claimant_ends_when_the_peer_itself_is_heard() {
+    let mut world = calm_world(1);
+    world.script_listens(SCRIPT);
+    let claimant = hears(&mut world, ELSEWHERE, "10.0.9.9:9000 S connect\n");
+    assert!(peer(&world).session.is_some(), "first come");
+    hears(&mut world, SCRIPT_IP, "10.0.9.9:9000 S hello\n");
+    assert!(peer(&world).session.is_none() && !peer(&world).is_connected);
+    say(&mut world, 0, SCRIPT, "secret");
+    assert_eq!(world.script_heard(SCRIPT), ["10.0.0.1:8080 n0 secret"]);
+    assert!(!world.script_read(claimant).contains("secret"));
+}
+
+#[test]
+fn a_session_of_a_claimant_ends_when_the_peer_itself_is_reached() {
+    let mut world = calm_world(1);
+    world.script_listens(SCRIPT);
+    for line in ["1", SCRIPT, "one"] {
+        world.want(0, Act::Line(line.to_owned()), Duration::ZERO);
+    }
+    world.run_for(100 * MS);
+    let claimant = hears(&mut world, ELSEWHERE, "10.0.9.9:9000 S connect\n");
+    assert!(peer(&world).session.is_some(), "first come");
+    world.run_for(SECOND);
+    say(&mut world, 0, SCRIPT, "two");
+    assert_eq!(world.script_heard(SCRIPT), ["10.0.0.1:8080 n0 one", "10.0.0.1:8080 n0 two"]);
+    assert!(!world.script_read(claimant).contains("two"));
+}
+
+#[test]
+fn a_session_of_a_claimant_is_not_taken_over_by_another_one() {
+    let mut world = calm_world(1);
+    let first = hears(&mut world, ELSEWHERE, "10.0.9.9:9000 S connect\n");
+    hears(&mut world, "10.0.7.7", "10.0.9.9:9000 S connect\n");
+    say(&mut world, 0, SCRIPT, "hello");
+    assert!(world.script_read(first).ends_with(" n0 hello\n"));
+    let again = hears(&mut world, ELSEWHERE, "10.0.9.9:9000 S connect\n");
+    say(&mut world, 0, SCRIPT, "hello again");
+    assert!(world.script_read(again).ends_with(" n0 hello again\n"), "a new one from where it is");
+}
+
+#[test]
+fn lines_of_a_claimant_change_nothing_of_a_confirmed_peer_early_or_late() {
+    let mut world = calm_world(1);
+    let early = hears(&mut world, ELSEWHERE, "10.0.9.9:9000 S before\n");
+    let own = hears(&mut world, SCRIPT_IP, "LISTENING_PORT:9000|TEAM_NAME:S|hello");
+    world.script_closes_its_side(own);
+    world.run_for(MS);
+    let heard = peer(&world).heard;
+    let late = hears(&mut world, ELSEWHERE, "10.0.9.9:9000 S one\n10.0.9.9:9000 S two\n");
+    for (claimant, word) in [(early, "chat"), (late, "chat"), (late, "connect_ack")] {
+        world.script_writes(claimant, &format!("10.0.9.9:9000 S {word}\n"));
+        world.run_for(MS);
+        let peer = peer(&world);
+        assert_eq!((peer.dialect, peer.heard), (Dialect::Netech, heard), "{word}");
+        assert!(!peer.is_connected, "{word}");
+    }
+    assert_eq!(messages(&world, 0), ["before", "hello", "one", "two", "chat", "chat"]);
+}
+
+#[test]
+fn a_peer_that_was_only_reached_is_not_new_by_a_claim() {
+    let mut world = calm_world(1);
+    world.script_listens(SCRIPT);
+    say(&mut world, 0, SCRIPT, "hello");
+    hears(&mut world, ELSEWHERE, "10.0.9.9:9000 S boo\n");
+    assert!(!peer(&world).is_active());
+    assert_eq!(count(&world, 0, |notice| matches!(notice, Notice::NewPeer(_))), 0);
+    hears(&mut world, SCRIPT_IP, "10.0.9.9:9000 S hello\n");
+    assert_eq!(count(&world, 0, |notice| matches!(notice, Notice::NewPeer(_))), 1);
+}
