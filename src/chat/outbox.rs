@@ -122,6 +122,12 @@ impl Outbox {
         self.0.keys().copied()
     }
 
+    /// Whether a connect or an acknowledgement of ours is on its way to `to`.
+    pub(super) fn greets(&self, to: SocketAddr) -> bool {
+        let is_greeting = |outgoing: &Outgoing| matches!(outgoing.content, Content::Ack | Content::Connect);
+        self.0.get(&to).is_some_and(|queue| queue.outgoing.iter().any(is_greeting))
+    }
+
     /// Whether something waits for `to`.
     pub(super) fn waits(&self, to: SocketAddr) -> bool {
         self.0.contains_key(&to)
@@ -148,6 +154,16 @@ mod tests {
         assert_eq!(outbox.pop(to), Some(chat("first")));
         assert_eq!(outbox.take_all(to).len(), WAITING_MESSAGES_MAX);
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn a_greeting_is_found_wherever_it_waits() {
+        let mut outbox = Outbox::default();
+        let to = "10.0.0.1:1".parse().unwrap();
+        outbox.push(to, chat("first")).unwrap();
+        assert!(outbox.waits(to) && !outbox.greets(to));
+        outbox.push(to, Outgoing { content: Content::Ack, ..chat("") }).unwrap();
+        assert!(outbox.greets(to));
     }
 
     #[test]

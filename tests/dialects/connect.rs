@@ -120,6 +120,23 @@ fn a_connect_of_a_connection_that_is_closed_is_acknowledged_by_a_dial_once_a_min
 }
 
 #[test]
+fn a_connect_that_ends_in_a_newline_or_its_end_mark_is_acknowledged_too_if_its_sender_is_gone() {
+    let block = "<127.0.0.1:{port}> @ <{name}>\n{word}\n<end>";
+    for (form, end) in [("127.0.0.1:{port} {name} {word}", "\n"), (block, "")] {
+        let peer = Peer::new();
+        let program = Program::node("P1");
+        let message = |port: u16, name, word| {
+            form.replace("{port}", &port.to_string()).replace("{name}", name).replace("{word}", word)
+        };
+        connect_and_close(&program, message(peer.port(), "P2", "connect") + end);
+        assert_eq!(peer.take(), message(program.port(), "P1", "connect_ack"));
+        say(program.address(), "127.0.0.1:9 P3 marker");
+        let shown = program.stdout.expect("P3 marker\n");
+        assert!(!shown.contains("Lost"), "{shown}");
+    }
+}
+
+#[test]
 fn the_acknowledgement_is_written_in_the_dialect_of_the_peer() {
     let peer = Peer::new();
     let program = Program::node("P1");

@@ -115,8 +115,10 @@ fn a_peer_that_cannot_be_reached_leaves_the_lists_until_it_is_heard_again() {
 fn a_session_that_ends_without_exit_is_lost_and_its_peer_stays() {
     let peer = Peer::new();
     let mut program = Program::node("P1");
-    let wire = session(program.address(), peer.address(), "P2");
+    let mut wire = session(program.address(), peer.address(), "P2");
     program.stdout.expect("connected with you\n");
+    // Who says nothing on it may as well have asked and hung up.
+    wire.ping(1);
     drop(wire);
     program.stdout.expect(&format!("\nLost the connection with P2 ({})", peer.address()));
     assert_eq!(program.query().active, [format!("1. {} P2 (yet to connect)", peer.address())]);

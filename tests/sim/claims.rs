@@ -64,6 +64,17 @@ fn a_session_of_a_claimant_is_not_taken_over_by_another_one() {
 }
 
 #[test]
+fn nobody_is_dialled_for_a_claimant_that_asks_in_a_line_and_hangs_up() {
+    let mut world = calm_world(1);
+    world.script_listens(SCRIPT);
+    let claimant = hears(&mut world, ELSEWHERE, "10.0.9.9:9000 S connect\n");
+    world.script_closes_its_side(claimant);
+    world.run_for(SECOND);
+    assert!(world.script_heard(SCRIPT).is_empty());
+    assert!(!peer(&world).is_connected);
+}
+
+#[test]
 fn lines_of_a_claimant_change_nothing_of_a_confirmed_peer_early_or_late() {
     let mut world = calm_world(1);
     let early = hears(&mut world, ELSEWHERE, "10.0.9.9:9000 S before\n");

@@ -318,6 +318,72 @@ fn a_text_of_two_lines_that_a_session_has_no_room_for_is_told_once() {
 }
 
 #[test]
+fn who_asks_in_whole_messages_and_hangs_up_is_dialled_and_not_lost() {
+    let block = "<10.0.9.9:9000> @ <S>\nconnect\n<end>";
+    let acknowledged_block = "<10.0.0.1:8080> @ <n0>\nconnect_ack\n<end>";
+    let line = "10.0.9.9:9000 S connect\n";
+    for (connect, acknowledgement) in [(line, "10.0.0.1:8080 n0 connect_ack"), (block, acknowledged_block)] {
+        for is_reset in [false, true] {
+            let mut world = calm_world(1);
+            world.script_listens(SCRIPT);
+            let peer = world.script_dials(SCRIPT_IP, 0);
+            world.script_writes(peer, connect);
+            if is_reset {
+                // As a kernel closes a socket with our answer unread in it.
+                world.run_for(MS);
+                world.break_end(peer.other(), CloseReason::Reset);
+            } else {
+                world.script_closes_its_side(peer);
+            }
+            world.run_for(SECOND);
+            assert_eq!(world.script_heard(SCRIPT), [acknowledgement], "{connect:?} {is_reset}");
+            assert_eq!(count(&world, 0, |notice| matches!(notice, Notice::Lost { .. })), 0);
+            assert!(world.node(0).directory().peer(SCRIPT.parse().unwrap()).unwrap().is_connected);
+        }
+    }
+}
+
+#[test]
+fn a_session_is_lost_if_it_was_used_or_stood_for_a_while() {
+    for story in ["heard", "said", "old"] {
+        let mut world = calm_world(1);
+        world.script_listens(SCRIPT);
+        let peer = world.script_dials(SCRIPT_IP, 0);
+        world.script_writes(peer, "10.0.9.9:9000 S connect\n");
+        match story {
+            "heard" => world.script_writes(peer, "!ping 1\n"),
+            "said" => {
+                for line in ["1", SCRIPT, "hello"] {
+                    world.want(0, Act::Line(line.to_owned()), MS);
+                }
+            }
+            _ => world.run_for(2 * SECOND),
+        }
+        world.run_for(10 * MS);
+        world.script_closes_its_side(peer);
+        world.run_for(SECOND);
+        assert_eq!(count(&world, 0, |notice| matches!(notice, Notice::Lost { .. })), 1, "{story}");
+        assert!(world.script_heard(SCRIPT).is_empty(), "{story}");
+    }
+}
+
+#[test]
+fn an_acknowledgement_waits_behind_a_text_that_is_under_way() {
+    let mut world = calm_world(1);
+    world.script_listens(SCRIPT);
+    for line in ["1", SCRIPT, "one"] {
+        world.want(0, Act::Line(line.to_owned()), Duration::ZERO);
+    }
+    world.run_for(100 * MS);
+    let peer = world.script_dials(SCRIPT_IP, 0);
+    world.script_writes(peer, "10.0.9.9:9000 S connect");
+    world.script_closes_its_side(peer);
+    world.run_for(2 * SECOND);
+    let heard = ["10.0.0.1:8080 n0 one", "10.0.0.1:8080 n0 connect_ack"];
+    assert_eq!(world.script_heard(SCRIPT), heard);
+}
+
+#[test]
 fn a_typed_command_is_known_by_the_words_of_each_recipient() {
     let exits = |world: &World| count(world, 0, |notice| matches!(notice, Notice::ExitSent(_)));
     let bracketed = Config { dialect: Dialect::Bracketed, ..Config::default() };

@@ -78,9 +78,10 @@ impl Node {
     /// The fast path: the line begins with the very bytes that the last one began with, so nothing of
     /// its header needs to be parsed or looked up again.
     fn hear_chat_of_known_speaker(&mut self, conn: ConnId, line: &[u8], now: Instant) -> bool {
-        let Some(speaker) = self.connections.get(conn).and_then(|c| c.data.speaker.as_deref()) else {
-            return false;
-        };
+        let Some(connection) = self.connections.get_mut(conn) else { return false };
+        // Whatever comes, it came after the answer.
+        connection.data.is_only_answered = false;
+        let Some(speaker) = connection.data.speaker.as_deref() else { return false };
         let id = speaker.peer;
         let Some(text) = line.strip_prefix(&*speaker.header) else { return false };
         if Command::of(text, Dialect::Standard) != Command::Chat {
@@ -207,13 +208,16 @@ impl Node {
             return self.close(conn, reason, now);
         }
         self.bind_session(conn, id, now);
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.data.is_only_answered = true;
+        }
     }
 
     /// Dials an acknowledgement to a peer that asked and hung up, now and then at most.
-    fn acknowledge(&mut self, id: PeerId, now: Instant) {
+    pub(super) fn acknowledge(&mut self, id: PeerId, now: Instant) {
         let Some(peer) = self.directory.get(id) else { return };
         let address = peer.address;
-        let is_free = peer.session.is_none() && !self.outbox.waits(address);
+        let is_free = peer.session.is_none() && !self.outbox.greets(address);
         if is_free && self.acks.take(address, now) {
             self.deliver(address, Content::Ack, None, Report::Nobody, now);
         }
@@ -326,7 +330,7 @@ impl Node {
     }
 
     /// Whether the socket address `from` has the claimed IP; on this host, any of its addresses.
-    fn is_at_home(&self, from: SocketAddr, claimed: SocketAddr) -> bool {
+    pub(super) fn is_at_home(&self, from: SocketAddr, claimed: SocketAddr) -> bool {
         let (socket, claimed) = (from.ip(), claimed.ip());
         socket == claimed || (self.is_of_this_host(socket) && self.is_of_this_host(claimed))
     }

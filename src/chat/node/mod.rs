@@ -139,6 +139,8 @@ enum Stage {
 #[derive(Debug)]
 struct Role {
     kind: Kind,
+    /// We answered its connect, and neither side has said anything since.
+    is_only_answered: bool,
     /// Whose lines come on it, to recognise the next one by its first bytes.
     speaker: Option<Box<Speaker>>,
 }
@@ -166,7 +168,7 @@ struct Speaker {
 
 impl Role {
     fn new(kind: Kind) -> Self {
-        Self { kind, speaker: None }
+        Self { kind, is_only_answered: false, speaker: None }
     }
 }
 
@@ -361,7 +363,7 @@ impl Node {
                 let to = self.leaving.remove(&conn).unwrap_or(connection.remote());
                 self.tell_unsent(&connection, to, reason);
             }
-            Kind::Session(peer) => self.on_session_lost(&connection, peer, reason),
+            Kind::Session(peer) => self.on_session_lost(&connection, peer, reason, now),
         }
     }
 

@@ -5,7 +5,7 @@ use super::{Kind, Node, Role};
 use crate::chat::directory::{Peer, PeerId};
 use crate::chat::notice::{Failure, Notice, Who};
 use crate::chat::outbox::{Content, Outgoing, Report};
-use crate::limits::{LINE_BYTES_MAX, PLAIN_BYTES_MAX};
+use crate::limits::{LINE_BYTES_MAX, PLAIN_BYTES_MAX, SETTLE_TIMEOUT};
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::machine::{CloseReason, ConnId, How, Output};
 use crate::proto::message::{Body, Command, Dialect, Message, format, split_to_fit};
@@ -152,6 +152,7 @@ impl Node {
             && let Kind::Session(id) = connection.data.kind
             && let Some(peer) = self.directory.get_mut(id)
         {
+            connection.data.is_only_answered = false;
             peer.note_sent(now);
         }
         self.report(report, true, Notice::Sent(to));
@@ -310,15 +311,43 @@ impl Node {
     }
 
     /// A session ended without an exit. What it did not take any more is told.
-    pub(super) fn on_session_lost(&mut self, connection: &Connection<Role>, id: PeerId, reason: CloseReason) {
+    pub(super) fn on_session_lost(
+        &mut self,
+        connection: &Connection<Role>,
+        id: PeerId,
+        reason: CloseReason,
+        now: Instant,
+    ) {
+        let has_hung_up = self.has_hung_up(connection, id, reason, now);
         let Some(peer) = self.directory.get_mut(id) else { return };
         peer.session = None;
+        if has_hung_up {
+            return self.acknowledge(id, now);
+        }
         peer.is_connected = false;
         peer.is_offline = matches!(reason, CloseReason::TimedOut | CloseReason::Unreachable);
         let who = peer.who();
         let to = who.address;
         self.tell_heard(Notice::Lost { who, reason });
         self.tell_unsent(connection, to, reason);
+    }
+
+    /// Whether that was no session yet: its peer sent a connect and hung up, perhaps without having read
+    /// our answer. The end of one reads as a reset where the answer came too late.
+    fn has_hung_up(
+        &self,
+        connection: &Connection<Role>,
+        id: PeerId,
+        reason: CloseReason,
+        now: Instant,
+    ) -> bool {
+        let is_closed = matches!(reason, CloseReason::Eof | CloseReason::Reset);
+        let is_of_now = |peer: &Peer| peer.heard_at.is_some_and(|at| now <= at + SETTLE_TIMEOUT);
+        let is_at_home = |peer: &Peer| self.is_at_home(connection.remote(), peer.address);
+        connection.data.is_only_answered
+            && is_closed
+            && !self.is_quitting()
+            && self.directory.get(id).is_some_and(|peer| is_of_now(peer) && is_at_home(peer))
     }
 
     /// Tells what of the user's texts a connection did not take any more, however little else is to be
