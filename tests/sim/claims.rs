@@ -1,10 +1,13 @@
 //! Strangers who say that they are somebody else, or many, in calm worlds.
 
-use crate::stories::{MS, SCRIPT, SCRIPT_IP, SECOND, calm_world, count, messages, say};
+use crate::stories::{MS, SCRIPT, SCRIPT_IP, SECOND, act, calm_world, calm_world_of, count, messages, say};
 use crate::wires::EndId;
 use crate::world::{Act, World};
 use chinwag::chat::directory::Peer;
+use chinwag::chat::node::Config;
 use chinwag::chat::notice::Notice;
+use chinwag::limits::Limits;
+use chinwag::proto::machine::CloseReason;
 use chinwag::proto::message::Dialect;
 use std::time::Duration;
 
@@ -103,4 +106,53 @@ fn a_peer_that_was_only_reached_is_not_new_by_a_claim() {
     assert_eq!(count(&world, 0, |notice| matches!(notice, Notice::NewPeer(_))), 0);
     hears(&mut world, SCRIPT_IP, "10.0.9.9:9000 S hello\n");
     assert_eq!(count(&world, 0, |notice| matches!(notice, Notice::NewPeer(_))), 1);
+}
+
+#[test]
+fn a_stranger_who_varies_its_claim_has_one_allowance() {
+    for peers_max in [0, 65_536] {
+        let limits = Limits { peers_max, ..Limits::default() };
+        let mut world = calm_world_of(1, &Config { fold: true, limits, ..Config::default() });
+        let lines: String = (1..=300).map(|n| format!("10.0.9.9:{n} S{n} hello\n")).collect();
+        hears(&mut world, ELSEWHERE, &lines);
+        assert_eq!(messages(&world, 0).len(), 200, "{peers_max}");
+        world.run_for(SECOND);
+        let is_told = |n: &Notice| matches!(n, Notice::Folded { who, lines: 100 } if who.address.port() == 0);
+        assert_eq!(count(&world, 0, is_told), 1, "{peers_max}");
+    }
+}
+
+#[test]
+fn a_claimant_does_not_use_up_what_the_peer_may_say() {
+    let mut world = calm_world_of(1, &Config { fold: true, ..Config::default() });
+    hears(&mut world, ELSEWHERE, &"10.0.9.9:9000 S boo\n".repeat(300));
+    hears(&mut world, SCRIPT_IP, "10.0.9.9:9000 S hello\n");
+    assert_eq!(messages(&world, 0).last(), Some(&"hello"));
+}
+
+#[test]
+fn who_connects_and_breaks_off_again_and_again_is_folded_too() {
+    let mut world = calm_world_of(1, &Config { fold: true, ..Config::default() });
+    for _ in 0..300 {
+        let end = hears(&mut world, SCRIPT_IP, "10.0.9.9:9000 S connect\n!ping 1\n");
+        world.break_end(end.other(), CloseReason::Reset);
+    }
+    let shown = count(&world, 0, |n| matches!(n, Notice::Connected(_) | Notice::Lost { .. }));
+    assert!(shown <= 210, "{shown}");
+}
+
+#[test]
+fn a_loss_that_costs_a_text_is_told_whatever_was_folded() {
+    let mut world = calm_world_of(1, &Config { fold: true, ..Config::default() });
+    let end = hears(&mut world, SCRIPT_IP, "10.0.9.9:9000 S connect\n");
+    world.script_stops_reading(end);
+    for _ in 0..2 {
+        say(&mut world, 0, SCRIPT, &"x".repeat(40 * 1024));
+    }
+    world.script_writes(end, &"10.0.9.9:9000 S hello\n".repeat(300));
+    world.run_for(MS);
+    world.break_end(end.other(), CloseReason::Reset);
+    assert_eq!(count(&world, 0, |notice| matches!(notice, Notice::NotSent { .. })), 1);
+    assert_eq!(count(&world, 0, |notice| matches!(notice, Notice::Lost { .. })), 1);
+    act(&mut world, 0, Act::Query);
 }

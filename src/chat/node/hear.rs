@@ -81,6 +81,7 @@ impl Node {
         let Some(connection) = self.connections.get_mut(conn) else { return false };
         // Whatever comes, it came after the answer.
         connection.data.is_only_answered = false;
+        let from = connection.remote();
         let Some(speaker) = connection.data.speaker.as_deref() else { return false };
         let id = speaker.peer;
         let Some(text) = line.strip_prefix(&*speaker.header) else { return false };
@@ -91,7 +92,7 @@ impl Node {
         let is_meant = |peer: &&mut Peer| is_believed(peer) && names(&speaker.header, &peer.name);
         let Some(peer) = self.directory.get_mut(id).filter(is_meant) else { return false };
         note_heard(peer, Dialect::Standard, true, now);
-        self.show_chat(id, trim_end_bytes(text), now);
+        self.show_chat(from, id, trim_end_bytes(text), now);
         true
     }
 
@@ -117,13 +118,15 @@ impl Node {
     }
 
     fn on_chat(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
+        let Some(from) = self.connections.get(conn).map(Connection::remote) else { return };
         match self.meet(conn, message, now) {
-            Some(id) => self.show_chat(id, message.text.as_bytes(), now),
+            Some(id) => self.show_chat(from, id, message.text.as_bytes(), now),
             None => {
-                // No room for its sender: it is shown all the same.
+                // No room for its sender: it is shown all the same, on the account of where it came from.
                 self.counters.raw += 1;
                 let who = Who { address: message.address, name: message.name.into() };
-                self.show_line(who, |who| Notice::Message { who, text: message.text.to_owned() }, now);
+                let text = message.text.to_owned();
+                self.show_line_of(stranger(from), |_| Notice::Message { who, text }, now);
             }
         }
     }
@@ -131,9 +134,7 @@ impl Node {
     fn on_raw(&mut self, from: SocketAddr, text: &str, now: Instant) {
         if !text.is_empty() {
             self.counters.raw += 1;
-            // One source shares one allowance, whatever its ports.
-            let who = Who { address: SocketAddr::new(from.ip(), 0), name: "".into() };
-            self.show_line(who, |_| Notice::Raw { from, text: text.to_owned() }, now);
+            self.show_line_of(stranger(from), |_| Notice::Raw { from, text: text.to_owned() }, now);
         }
     }
 
@@ -150,6 +151,7 @@ impl Node {
         if !self.is_confirmed(conn, message.address) {
             return self.on_unconfirmed(conn, message, now);
         }
+        let Some(from) = self.connections.get(conn).map(Connection::remote) else { return };
         let peer = self.directory.remove(message.address);
         let known_name = peer.as_ref().map(|peer| Rc::clone(&peer.name)).unwrap_or_default();
         let name = if message.name.is_empty() { known_name } else { message.name.into() };
@@ -157,7 +159,7 @@ impl Node {
             self.leave(session, message.address, now);
         }
         let who = Who { address: message.address, name };
-        self.show_line(who, Notice::Disconnected, now);
+        self.show_line(from, who, Notice::Disconnected, now);
     }
 
     fn on_connect(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
@@ -183,7 +185,7 @@ impl Node {
         if let Some(peer) = self.directory.get_mut(id) {
             peer.is_connected = true;
             let who = peer.who();
-            self.show_line(who, Notice::Connected, now);
+            self.show_line(from, who, Notice::Connected, now);
         }
         if can_answer_here {
             self.answer_here(conn, id, message.address, now);
@@ -236,7 +238,7 @@ impl Node {
         if let Some(peer) = self.directory.get_mut(id) {
             peer.is_connected = true;
             let who = peer.who();
-            self.show_line(who, Notice::Accepted, now);
+            self.show_line(remote, who, Notice::Accepted, now);
         }
         if is_answer {
             if let Some(connection) = self.connections.get_mut(conn) {
@@ -335,20 +337,36 @@ impl Node {
         socket == claimed || (self.is_of_this_host(socket) && self.is_of_this_host(claimed))
     }
 
-    fn show_chat(&mut self, id: PeerId, text: &[u8], now: Instant) {
+    fn show_chat(&mut self, from: SocketAddr, id: PeerId, text: &[u8], now: Instant) {
         self.counters.chats += 1;
         if self.config.quiet {
             return;
         }
         if let Some(who) = self.directory.get(id).map(Peer::who) {
             let text = String::from_utf8_lossy(text).into_owned();
-            self.show_line(who, |who| Notice::Message { who, text }, now);
+            self.show_line(from, who, |who| Notice::Message { who, text }, now);
         }
     }
 
-    /// Shows a line of a peer, or counts it where the peer says more than a person can read.
-    fn show_line(&mut self, who: Who, notice: impl FnOnce(Who) -> Notice, now: Instant) {
-        if self.config.quiet {
+    /// Shows a line of a peer, which came from `from`. Who only claims to be the peer does not use up what
+    /// the peer may say.
+    pub(super) fn show_line(
+        &mut self,
+        from: SocketAddr,
+        who: Who,
+        notice: impl FnOnce(Who) -> Notice,
+        now: Instant,
+    ) {
+        if !self.config.fold || self.is_at_home(from, who.address) {
+            self.show_line_of(who, notice, now);
+        } else {
+            self.show_line_of(stranger(from), |_| notice(who), now);
+        }
+    }
+
+    /// Shows a line, or counts it where `who` says more than a person can read.
+    fn show_line_of(&mut self, who: Who, notice: impl FnOnce(Who) -> Notice, now: Instant) {
+        if self.config.quiet || self.is_quitting() {
             return;
         }
         if self.config.fold && !self.shown_lines.take(who.address, now) {
@@ -396,6 +414,11 @@ impl Node {
         }
         self.close(conn, CloseReason::Eof, now);
     }
+}
+
+/// Whoever it is at the other end of a socket: one source shares one allowance, whatever its ports.
+fn stranger(from: SocketAddr) -> Who {
+    Who { address: SocketAddr::new(from.ip(), 0), name: "".into() }
 }
 
 /// Whether a header, `IP:PORT NAME `, bears this name.

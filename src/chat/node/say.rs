@@ -328,8 +328,12 @@ impl Node {
         peer.is_offline = matches!(reason, CloseReason::TimedOut | CloseReason::Unreachable);
         let who = peer.who();
         let to = who.address;
-        self.tell_heard(Notice::Lost { who, reason });
-        self.tell_unsent(connection, to, reason);
+        if self.tell_unsent(connection, to, reason) {
+            self.tell_heard(Notice::Lost { who, reason });
+        } else {
+            let from = connection.remote();
+            self.show_line(from, who, |who| Notice::Lost { who, reason }, now);
+        }
     }
 
     /// Whether that was no session yet: its peer sent a connect and hung up, perhaps without having read
@@ -350,17 +354,25 @@ impl Node {
             && self.directory.get(id).is_some_and(|peer| is_of_now(peer) && is_at_home(peer))
     }
 
-    /// Tells what of the user's texts a connection did not take any more, however little else is to be
-    /// told: what was typed is not lost in silence.
-    pub(super) fn tell_unsent(&mut self, connection: &Connection<Role>, to: SocketAddr, reason: CloseReason) {
+    /// Tells what of the user's texts a connection did not take any more; whether there was any. However
+    /// little else is to be told: what was typed is not lost in silence.
+    pub(super) fn tell_unsent(
+        &mut self,
+        connection: &Connection<Role>,
+        to: SocketAddr,
+        reason: CloseReason,
+    ) -> bool {
+        let mut is_any = false;
         for payload in connection.queue().unsent() {
             let line = String::from_utf8_lossy(payload);
             let message = Message::parse(&line, connection.remote());
             if let Some(message) = message.filter(|message| message.command == Command::Chat) {
                 let why = Failure::Connection(reason);
                 self.tell(Notice::NotSent { to, text: message.text.to_owned(), why });
+                is_any = true;
             }
         }
+        is_any
     }
 
     /// The program ends before all is said: what the user typed and nobody took is told.
