@@ -65,6 +65,7 @@ pub mod chat;
 pub mod limits;
 pub mod net;
 pub mod proto;
+pub mod swarm;
 pub mod term;
 
 #[cfg(test)]

@@ -111,6 +111,27 @@ pub const SPEAKER_BYTES_MAX: usize = 64 + NAME_BYTES_MAX;
 /// Keys that a rate keeps before those with nothing to remember are swept out.
 pub const RATE_KEYS_KEPT: usize = 1024;
 
+/// Addresses of 127.0.0.0/8 that the load generator dials from, unless told others.
+pub const SWARM_SOURCES: u8 = 64;
+
+/// The first port that a peer of the load generator claims to listen on.
+pub const SWARM_CLAIM_FIRST_PORT: u16 = 20_000;
+
+/// Ports that peers of one source address claim, counted from that one.
+pub const SWARM_CLAIM_PORTS: u16 = 45_000;
+
+/// How often the load generator tells how far it is.
+pub const SWARM_PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Messages over time are counted in intervals of this length, as long as the slots suffice.
+pub const TIMELINE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Slots of a timeline; then its intervals double.
+pub const TIMELINE_SLOTS_MAX: usize = 600;
+
+/// Significant decimal digits of a latency.
+pub const LATENCY_DIGITS: u8 = 3;
+
 /// The limits that a user could need to change.
 #[derive(Clone, Debug)]
 pub struct Limits {

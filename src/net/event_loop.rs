@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use signal_hook_mio::v1_0::Signals;
 use std::collections::VecDeque;
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// Tokens of what is no connection: a [`ConnId`] of theirs would need the last slots of all.
@@ -428,7 +428,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                         self.to_flush.push(conn);
                     }
                 }
-                Output::Connect { conn, to } => self.dial(conn, to),
+                Output::Connect { conn, to, from } => self.dial(conn, to, from),
                 Output::Listen(address) => self.listen(address),
                 Output::Notice(notice) => self.screen.show(notice),
                 Output::Quit(code) => self.exit_code = Some(code),
@@ -436,8 +436,8 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         }
     }
 
-    fn dial(&mut self, conn: ConnId, to: SocketAddr) {
-        match TcpStream::connect(to) {
+    fn dial(&mut self, conn: ConnId, to: SocketAddr, from: Option<IpAddr>) {
+        match socket::dial(to, from) {
             Ok(stream) => {
                 self.links.insert(conn, Link::dialled(stream));
                 self.register(conn);

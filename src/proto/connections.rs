@@ -104,6 +104,11 @@ impl<T> Connections<T> {
         }
     }
 
+    /// All of them, in no order.
+    pub fn ids(&self) -> Vec<ConnId> {
+        self.slots.iter().map(|(slot, connection)| ConnId::new(slot as u32, connection.generation)).collect()
+    }
+
     /// The connection, unless it is gone.
     pub fn get(&self, conn: ConnId) -> Option<&Connection<T>> {
         self.slots.get(conn.slot()).filter(|connection| connection.generation == conn.generation())

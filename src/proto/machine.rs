@@ -14,7 +14,7 @@
 use super::send_queue::SendQueue;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 /// Names one connection for its whole life, and never another one after it.
@@ -115,6 +115,8 @@ pub enum Output<N> {
         conn: ConnId,
         /// Where to.
         to: SocketAddr,
+        /// From which of our addresses; `None` leaves that to the system.
+        from: Option<IpAddr>,
     },
     /// Listen for peers; answered by [`Input::Listening`] or [`Input::ListenFailed`].
     Listen(SocketAddr),

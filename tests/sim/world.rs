@@ -272,7 +272,7 @@ impl World {
                     self.close_after_flush(end);
                     self.hosts[id].to_flush.push(conn);
                 }
-                Output::Connect { conn, to } => self.dial(id, conn, to),
+                Output::Connect { conn, to, .. } => self.dial(id, conn, to),
                 Output::Listen(_) => {
                     let local = self.hosts[id].address;
                     self.handle(id, Input::Listening { local });

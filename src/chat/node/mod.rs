@@ -369,7 +369,7 @@ impl Node {
 
     fn start_dials(&mut self, now: Instant) {
         while let Some((conn, to)) = self.connections.next_dial(now) {
-            self.outputs.push_back(Output::Connect { conn, to });
+            self.outputs.push_back(Output::Connect { conn, to, from: None });
         }
     }
 

@@ -1,0 +1,384 @@
+//! The peers of a run: their connections, what they sent, and what of it is known to have been taken.
+
+use super::notice::Notice;
+use super::plan::{Carrier, Plan, Scenario};
+use super::tally::{Measure, Tally};
+use crate::limits::Limits;
+use crate::proto::connections::Connections;
+use crate::proto::machine::{CloseReason, ConnId, How, Output};
+use crate::proto::message::{Body, Dialect, format};
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// One peer, which is one connection.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) number: usize,
+    pub(super) stage: Stage,
+    /// When its dial began, or its connect was written.
+    since: Instant,
+    /// It was ready once; until then it counts as under way.
+    is_settled: bool,
+    /// Its batch of messages, once it has said one.
+    batch: Option<Rc<[u8]>>,
+    /// Messages sent behind the last question.
+    unasked: u64,
+    /// Questions that are not answered yet, in their order.
+    questions: VecDeque<Question>,
+    next_question: u64,
+    /// The scenario's own: what it is still to send, or to hear.
+    pub(super) left: u64,
+    /// The scenario's own: it has done its part.
+    pub(super) is_done: bool,
+    /// It is in the list of those that were flushed.
+    is_flushed: bool,
+}
+
+impl Peer {
+    fn new(number: usize, now: Instant) -> Self {
+        Self {
+            number,
+            stage: Stage::Dialling,
+            since: now,
+            is_settled: false,
+            batch: None,
+            unasked: 0,
+            questions: VecDeque::new(),
+            next_question: 0,
+            left: 0,
+            is_done: false,
+            is_flushed: false,
+        }
+    }
+
+    /// Whether it is neither about to leave nor waiting for an answer.
+    pub(super) fn can_go_on(&self) -> bool {
+        self.stage == Stage::Ready && self.questions.is_empty()
+    }
+}
+
+/// Where a peer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Dialling,
+    /// It said connect.
+    Greeting,
+    Ready,
+    /// It has said all, and waits for the end of the connection.
+    Leaving,
+}
+
+/// A ping: its pong proves that everything before it was read.
+#[derive(Debug)]
+pub(super) struct Question {
+    number: u64,
+    /// When it was asked, or should have been.
+    pub(super) since: Instant,
+    /// Messages between the question before and this one.
+    pub(super) messages: u64,
+}
+
+/// All peers.
+#[derive(Debug)]
+pub(super) struct Crew {
+    pub(super) plan: Plan,
+    pub(super) tally: Tally,
+    pub(super) connections: Connections<Peer>,
+    pub(super) outputs: VecDeque<Output<Notice>>,
+    /// Those that became ready, in that order; some may be gone.
+    pub(super) ready: Vec<ConnId>,
+    /// Those whose queue was asked for, and may be empty now. Kept only if the scenario wants to know.
+    flushed: Vec<ConnId>,
+    pub(super) wants_flushed: bool,
+    /// Connections that are neither ready nor gone.
+    pub(super) unsettled: usize,
+    /// Questions without an answer.
+    pub(super) unanswered: usize,
+    next_number: usize,
+    /// When the dials begin.
+    first_dial_at: Instant,
+    /// When the scenario began.
+    pub(super) started_at: Option<Instant>,
+}
+
+impl Crew {
+    pub(super) fn new(plan: Plan, now: Instant) -> Self {
+        let limits = Limits {
+            connections_max: usize::MAX,
+            dials_max: usize::MAX,
+            connect_timeout: plan.timeout,
+            send_queue_bytes_max: usize::MAX,
+            ..Limits::default()
+        };
+        Self {
+            plan,
+            tally: Tally::default(),
+            connections: Connections::new(limits),
+            outputs: VecDeque::new(),
+            ready: Vec::new(),
+            flushed: Vec::new(),
+            wants_flushed: false,
+            unsettled: 0,
+            unanswered: 0,
+            next_number: 0,
+            first_dial_at: now,
+            started_at: None,
+        }
+    }
+
+    /// Whether every peer has been dialled.
+    pub(super) fn is_all_dialled(&self) -> bool {
+        self.next_number >= self.plan.peers
+    }
+
+    /// When the next peer may be dialled; `None`: not before another one is settled, or never.
+    pub(super) fn next_dial_at(&self) -> Option<Instant> {
+        if self.is_all_dialled() || self.unsettled >= self.plan.in_flight {
+            return None;
+        }
+        let after = self.plan.dials_per_second.map_or(0.0, |rate| self.next_number as f64 / rate);
+        Some(self.first_dial_at + Duration::from_secs_f64(after))
+    }
+
+    pub(super) fn dial_some(&mut self, now: Instant) {
+        while self.next_dial_at().is_some_and(|at| at <= now) {
+            let number = self.next_number;
+            self.next_number += 1;
+            self.unsettled += 1;
+            self.tally.counts.dialled += 1;
+            self.connections.dial(self.plan.target, Peer::new(number, now), now);
+        }
+        while let Some((conn, to)) = self.connections.next_dial(now) {
+            let from = self.connections.get(conn).and_then(|c| self.plan.source(c.data.number));
+            self.outputs.push_back(Output::Connect { conn, to, from });
+        }
+    }
+
+    /// A dial is up: greet as the carrier does. `true`: it is ready by that.
+    pub(super) fn on_connected(&mut self, conn: ConnId, local: IpAddr, now: Instant) -> bool {
+        self.connections.connected(conn, local, now);
+        self.connections.make_session(conn, now);
+        self.tally.counts.connected += 1;
+        let (scenario, carrier) = (self.plan.scenario, self.plan.carrier);
+        let Some(peer) = self.peer_mut(conn) else { return false };
+        let dialled_at = std::mem::replace(&mut peer.since, now);
+        let is_greeting = scenario != Scenario::Churn && carrier == Carrier::Session;
+        if is_greeting {
+            peer.stage = Stage::Greeting;
+        }
+        self.tally.record(Measure::Dial, now - dialled_at);
+        if is_greeting {
+            self.say(conn, Body::Connect);
+        } else if scenario == Scenario::Churn {
+            self.exchange(conn, dialled_at);
+        }
+        scenario != Scenario::Churn && !is_greeting
+    }
+
+    /// The answer to its connect has come.
+    pub(super) fn on_answered(&mut self, conn: ConnId, now: Instant) {
+        let Some(peer) = self.peer_mut(conn) else { return };
+        let since = peer.since;
+        self.tally.counts.answered += 1;
+        self.tally.record(Measure::Answer, now - since);
+    }
+
+    pub(super) fn set_ready(&mut self, conn: ConnId, now: Instant) {
+        let Some(peer) = self.peer_mut(conn) else { return };
+        peer.stage = Stage::Ready;
+        peer.is_settled = true;
+        self.ready.push(conn);
+        self.unsettled -= 1;
+        self.tally.setup = now - self.first_dial_at;
+    }
+
+    /// Says one thing that is no message of the scenario.
+    fn say(&mut self, conn: ConnId, body: Body<'_>) {
+        let Some((claim, name)) = self.introduction(conn) else { return };
+        let line = format(Dialect::Standard, claim, &name, body) + "\n";
+        self.send(conn, line.into_bytes().into());
+    }
+
+    /// Sends one plain message, and all that there is to it: our end of the connection.
+    fn exchange(&mut self, conn: ConnId, dialled_at: Instant) {
+        let Some((claim, name)) = self.introduction(conn) else { return };
+        let message = self.message(claim, &name);
+        if let Some(peer) = self.peer_mut(conn) {
+            peer.since = dialled_at;
+            peer.unasked = 1;
+        }
+        self.tally.counts.sent += 1;
+        self.send(conn, message.into_bytes().into());
+        self.half_close(conn);
+    }
+
+    /// Sends one batch of messages.
+    pub(super) fn send_batch(&mut self, conn: ConnId) {
+        let made = self.peer_mut(conn).and_then(|peer| peer.batch.clone());
+        let Some(batch) = made.or_else(|| self.make_batch(conn)) else { return };
+        let messages = self.plan.batch as u64;
+        if let Some(peer) = self.peer_mut(conn) {
+            peer.unasked += messages;
+            self.tally.counts.sent += messages;
+        }
+        self.send(conn, batch);
+    }
+
+    /// Asks for an answer that proves that all before it was read. It counts from `since`.
+    pub(super) fn ask(&mut self, conn: ConnId, since: Instant) {
+        let Some(peer) = self.peer_mut(conn) else { return };
+        let number = peer.next_question;
+        peer.next_question += 1;
+        let messages = std::mem::take(&mut peer.unasked);
+        peer.questions.push_back(Question { number, since, messages });
+        self.unanswered += 1;
+        self.send(conn, format!("!ping {number}\n").into_bytes().into());
+    }
+
+    /// Those that are ready now, the first dialled first.
+    pub(super) fn living(&self) -> Vec<ConnId> {
+        let is_ready =
+            |&conn: &ConnId| self.connections.get(conn).is_some_and(|c| c.data.stage == Stage::Ready);
+        let mut living: Vec<ConnId> = self.ready.iter().copied().filter(is_ready).collect();
+        living.sort_by_key(|&conn| self.connections.get(conn).map(|c| c.data.number));
+        living
+    }
+
+    /// Those that were dialled and are not ready.
+    pub(super) fn unsettled(&self) -> Vec<ConnId> {
+        let is_unsettled = |&conn: &ConnId| self.connections.get(conn).is_some_and(|c| !c.data.is_settled);
+        self.connections.ids().into_iter().filter(is_unsettled).collect()
+    }
+
+    /// So many messages are done with, for the timeline.
+    pub(super) fn count_done(&mut self, messages: u64, now: Instant) {
+        if let Some(started_at) = self.started_at {
+            self.tally.timeline.count(now - started_at, messages);
+        }
+    }
+
+    /// Whether questions are answered at all.
+    pub(super) fn can_ask(&self) -> bool {
+        self.plan.carrier == Carrier::Session || self.plan.is_echoed
+    }
+
+    /// The question that `line` answers.
+    pub(super) fn answered(&mut self, conn: ConnId, line: &[u8]) -> Option<Question> {
+        let word: &[u8] = if self.plan.is_echoed { b"!ping " } else { b"!pong " };
+        let number: u64 = str::from_utf8(line.strip_prefix(word)?).ok()?.trim_end().parse().ok()?;
+        let questions = &mut self.peer_mut(conn)?.questions;
+        questions.front().filter(|question| question.number == number)?;
+        let question = questions.pop_front()?;
+        self.unanswered -= 1;
+        self.tally.counts.taken += question.messages;
+        Some(question)
+    }
+
+    /// The peer has said all: it says goodbye, and the end of the connection will prove that it was read.
+    pub(super) fn leave(&mut self, conn: ConnId) {
+        let Some(Stage::Ready) = self.peer_mut(conn).map(|peer| peer.stage) else { return };
+        if self.plan.carrier == Carrier::Session {
+            self.say(conn, Body::Exit);
+        }
+        self.half_close(conn);
+    }
+
+    /// The connection is gone; gives what was known of its peer. `reason` is `None` if it was given up.
+    pub(super) fn on_gone(
+        &mut self,
+        conn: ConnId,
+        reason: Option<CloseReason>,
+        now: Instant,
+    ) -> Option<Peer> {
+        let connection = self.connections.remove(conn)?;
+        let is_all_written = connection.queue().is_empty();
+        let peer = connection.data;
+        self.unsettled -= usize::from(!peer.is_settled);
+        self.unanswered -= peer.questions.len();
+        let asked: u64 = peer.questions.iter().map(|question| question.messages).sum();
+        let messages = peer.unasked + asked;
+        if peer.stage == Stage::Leaving && reason == Some(CloseReason::Eof) && is_all_written {
+            self.tally.counts.taken += messages;
+            if self.plan.scenario == Scenario::Churn {
+                self.tally.record(Measure::Exchange, now - peer.since);
+            }
+        } else {
+            self.tally.counts.lost += messages;
+            if let Some(reason) = reason {
+                self.tally.counts.fail(reason);
+            }
+        }
+        Some(peer)
+    }
+
+    /// The driver is about to write what is queued.
+    pub(super) fn note_flush(&mut self, conn: ConnId) {
+        if self.wants_flushed
+            && let Some(peer) = self.peer_mut(conn)
+            && !std::mem::replace(&mut peer.is_flushed, true)
+        {
+            self.flushed.push(conn);
+        }
+    }
+
+    /// Whether somebody's queue may have been written since the last [`Crew::take_flushed`].
+    pub(super) fn has_flushed(&self) -> bool {
+        !self.flushed.is_empty()
+    }
+
+    /// Those whose queue has been written to its end.
+    pub(super) fn take_flushed(&mut self) -> Vec<ConnId> {
+        let mut flushed = std::mem::take(&mut self.flushed);
+        flushed.retain(|&conn| {
+            let Some(connection) = self.connections.get_mut(conn) else { return false };
+            connection.data.is_flushed = false;
+            connection.queue().is_empty()
+        });
+        flushed
+    }
+
+    fn send(&mut self, conn: ConnId, payload: Rc<[u8]>) {
+        self.tally.counts.bytes_sent += payload.len() as u64;
+        self.connections.send(conn, payload).expect("a queue without a limit");
+    }
+
+    fn half_close(&mut self, conn: ConnId) {
+        if let Some(peer) = self.peer_mut(conn) {
+            peer.stage = Stage::Leaving;
+            self.outputs.push_back(Output::Close { conn, how: How::HalfClose });
+        }
+    }
+
+    /// How a peer introduces itself: the address that it claims, and its name.
+    fn introduction(&self, conn: ConnId) -> Option<(SocketAddr, String)> {
+        let connection = self.connections.get(conn)?;
+        let number = connection.data.number;
+        Some((self.plan.claim(number, connection.local()), self.plan.name(number)))
+    }
+
+    fn make_batch(&mut self, conn: ConnId) -> Option<Rc<[u8]>> {
+        let (claim, name) = self.introduction(conn)?;
+        let line = self.message(claim, &name) + "\n";
+        let batch: Rc<[u8]> = line.repeat(self.plan.batch).into_bytes().into();
+        self.peer_mut(conn)?.batch = Some(Rc::clone(&batch));
+        Some(batch)
+    }
+
+    /// One message without its newline, filled up to the length that was asked for.
+    fn message(&self, claim: SocketAddr, name: &str) -> String {
+        let bytes = self.plan.message_bytes.saturating_sub(1);
+        let mut message = format(Dialect::Standard, claim, name, Body::Chat("m"));
+        message.extend(('a'..='z').cycle().take(bytes.saturating_sub(message.len())));
+        message
+    }
+
+    pub(super) fn peer_mut(&mut self, conn: ConnId) -> Option<&mut Peer> {
+        self.connections.get_mut(conn).map(|connection| &mut connection.data)
+    }
+
+    pub(super) fn tell(&mut self, notice: Notice) {
+        self.outputs.push_back(Output::Notice(notice));
+    }
+}

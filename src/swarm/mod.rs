@@ -1,0 +1,15 @@
+//! The load generator: many scripted peers as one [`Machine`](crate::proto::machine::Machine), on the same
+//! shell as the chat.
+//!
+//! Pure like the chat: no socket, no clock, no file. It stands on `proto` and knows nothing of `chat`,
+//! `net` or `term`. A run is a [`plan::Plan`]; [`generator::Swarm`] carries it out and pauses where its
+//! driver may want to look at the target; what it counted is a [`tally::Tally`].
+
+mod crew;
+pub mod generator;
+pub mod histogram_log;
+pub mod notice;
+pub mod plan;
+pub mod report;
+mod scenario;
+pub mod tally;

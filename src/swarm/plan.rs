@@ -1,0 +1,153 @@
+//! What a run is to do: the target, the scenario, and who the peers are. Plain data.
+
+use crate::limits::{SWARM_CLAIM_FIRST_PORT, SWARM_CLAIM_PORTS, SWARM_SOURCES};
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// One run of the generator.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where the program under test listens.
+    pub target: SocketAddr,
+    /// What is done to it.
+    pub scenario: Scenario,
+    /// How a peer speaks.
+    pub carrier: Carrier,
+    /// Peers at once; for [`Scenario::Churn`] the number of connections, one after the other.
+    pub peers: usize,
+    /// The number of the first peer, so that several generators make different ones.
+    pub first_peer: usize,
+    /// The addresses to dial from, in turn; empty leaves the choice to the system.
+    pub sources: Vec<IpAddr>,
+    /// Messages in one write.
+    pub batch: usize,
+    /// Bytes in one message, its newline included.
+    pub message_bytes: usize,
+    /// Dials under way at once; for [`Scenario::Churn`] connections.
+    pub in_flight: usize,
+    /// Dials begun in a second; `None`: as fast as they succeed.
+    pub dials_per_second: Option<f64>,
+    /// How long a dial may take, and how long nothing at all may happen before the run is given up.
+    pub timeout: Duration,
+    /// Answers are our own lines, sent back: the target is no chat but an echo.
+    pub is_echoed: bool,
+}
+
+/// What the peers do once they are connected.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scenario {
+    /// Rounds in each of which every peer writes one batch; whoever drives the generator begins each, so
+    /// that the target can be stopped meanwhile.
+    Burst {
+        /// How many.
+        rounds: u32,
+    },
+    /// One plain message for each connection.
+    Churn,
+    /// The target sends to everybody; the time until everybody has it is taken.
+    FanOut {
+        /// How many times.
+        rounds: u32,
+        /// What makes the target send.
+        origin: Origin,
+    },
+    /// As many messages as are taken.
+    Flood {
+        /// Of all peers together.
+        messages: u64,
+    },
+    /// Connected and silent.
+    Hold {
+        /// For how long.
+        time: Duration,
+    },
+    /// Messages at moments that are fixed beforehand, whether or not the target keeps up.
+    Pace {
+        /// Messages of each peer in a second.
+        rate: f64,
+        /// For how long.
+        time: Duration,
+    },
+    /// Some peers ask, each again as soon as it was answered; the others are silent.
+    Ping {
+        /// Questions of all peers together.
+        rounds: u64,
+        /// Peers that ask.
+        active: usize,
+    },
+}
+
+impl Scenario {
+    /// The word for it on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Burst { .. } => "burst",
+            Self::Churn => "churn",
+            Self::FanOut { .. } => "fan-out",
+            Self::Flood { .. } => "flood",
+            Self::Hold { .. } => "hold",
+            Self::Pace { .. } => "pace",
+            Self::Ping { .. } => "ping",
+        }
+    }
+}
+
+/// What makes the target send a message to everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The first peer's message, which the target passes on to all others.
+    Relay,
+    /// Something outside, such as a line on the target's stdin, at our sign.
+    Trigger,
+    /// Something outside, whenever it likes: time counts from the first peer that has it.
+    Watch,
+}
+
+/// How a peer speaks to the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Carrier {
+    /// `connect` first, then lines both ways on one connection: chinwag's own.
+    Session,
+    /// Lines without a greeting: any program that reads lines.
+    Lines,
+}
+
+impl Plan {
+    /// The default addresses to dial `target` from. Ports are the first thing to run out: one address has
+    /// some 28,000, and finding a free one gets slow after half of them.
+    pub fn default_sources(target: IpAddr) -> Vec<IpAddr> {
+        let is_whole_net_local = cfg!(any(target_os = "linux", target_os = "android"));
+        if is_whole_net_local && target.is_ipv4() && target.is_loopback() {
+            (1..=SWARM_SOURCES).map(|host| Ipv4Addr::new(127, 1, 0, host).into()).collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Where peer `number` dials from; `None`: wherever the system likes.
+    pub(super) fn source(&self, number: usize) -> Option<IpAddr> {
+        let number = self.first_peer + number;
+        self.sources.get(number % self.sources.len().max(1)).copied()
+    }
+
+    /// Where peer `number` claims to listen. Nobody does.
+    pub(super) fn claim(&self, number: usize, local: IpAddr) -> SocketAddr {
+        let of_its_source = (self.first_peer + number) / self.sources.len().max(1);
+        let port = SWARM_CLAIM_FIRST_PORT + (of_its_source % usize::from(SWARM_CLAIM_PORTS)) as u16;
+        SocketAddr::new(local, port)
+    }
+
+    /// How many peers can claim an address of their own.
+    pub fn claims_max(&self) -> usize {
+        self.sources.len().max(1) * usize::from(SWARM_CLAIM_PORTS)
+    }
+
+    /// Under which name peer `number` speaks.
+    pub(super) fn name(&self, number: usize) -> String {
+        format!("p{}", self.first_peer + number)
+    }
+}

@@ -1,0 +1,64 @@
+//! Rounds in each of which every peer writes one batch. The driver stops the target before each and lets it
+//! go on after it, so that each of its reads finds the same number of messages, however fast it is.
+
+use super::{Crew, Pause, Peer, Scenario, State};
+use crate::proto::machine::ConnId;
+use std::time::Instant;
+
+#[derive(Debug)]
+pub(super) struct Burst {
+    rounds: u32,
+    begun: u32,
+    /// Peers that have not written all of this round.
+    writing: usize,
+}
+
+impl Burst {
+    pub(super) fn new(rounds: u32) -> Self {
+        Self { rounds, begun: 0, writing: 0 }
+    }
+}
+
+impl Scenario for Burst {
+    fn begin(&mut self, crew: &mut Crew, _now: Instant) {
+        crew.wants_flushed = true;
+        self.begun += 1;
+        let peers = crew.living();
+        self.writing = peers.len();
+        for conn in peers {
+            if let Some(peer) = crew.peer_mut(conn) {
+                peer.left = 1;
+            }
+            crew.send_batch(conn);
+        }
+    }
+
+    fn progress(&self, _crew: &Crew, _now: Instant) -> (u64, u64) {
+        (self.begun.into(), self.rounds.into())
+    }
+
+    fn state(&self, _crew: &Crew, _now: Instant) -> State {
+        match self.begun {
+            0 => State::GoesOn,
+            _ if self.writing > 0 => State::GoesOn,
+            begun if begun < self.rounds => State::Rests(Pause::BeforeRound),
+            _ => State::Rests(Pause::BeforeEnd),
+        }
+    }
+
+    fn on_written(&mut self, crew: &mut Crew, conn: ConnId, now: Instant) {
+        if let Some(peer) = crew.peer_mut(conn).filter(|peer| peer.left > 0) {
+            peer.left = 0;
+            self.writing -= 1;
+            crew.count_done(crew.plan.batch as u64, now);
+        }
+    }
+
+    fn on_gone(&mut self, _crew: &mut Crew, peer: &Peer, _now: Instant) {
+        self.writing -= usize::from(peer.left > 0);
+    }
+
+    fn is_owed(&self, _crew: &Crew) -> bool {
+        self.writing > 0
+    }
+}

@@ -1,0 +1,30 @@
+//! One plain message for each connection: dial, write, end our side, read to the end.
+
+use super::{Crew, Pause, Peer, Scenario, State};
+use std::time::Instant;
+
+#[derive(Debug, Default)]
+pub(super) struct Churn {
+    ended: u64,
+}
+
+impl Scenario for Churn {
+    fn begin(&mut self, _crew: &mut Crew, _now: Instant) {}
+
+    fn progress(&self, crew: &Crew, _now: Instant) -> (u64, u64) {
+        (self.ended, crew.plan.peers as u64)
+    }
+
+    fn state(&self, crew: &Crew, _now: Instant) -> State {
+        if self.ended == crew.plan.peers as u64 { State::Rests(Pause::BeforeEnd) } else { State::GoesOn }
+    }
+
+    fn on_gone(&mut self, crew: &mut Crew, _peer: &Peer, now: Instant) {
+        self.ended += 1;
+        crew.count_done(1, now);
+    }
+
+    fn is_owed(&self, crew: &Crew) -> bool {
+        crew.unsettled > 0
+    }
+}

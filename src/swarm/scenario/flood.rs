@@ -1,0 +1,87 @@
+//! As many messages as are taken: each peer writes its next batch as soon as the last one is with the
+//! kernel, and asks a question behind the last.
+
+use super::{Crew, Pause, Peer, Question, Scenario, State};
+use crate::proto::machine::ConnId;
+use std::time::Instant;
+
+#[derive(Debug)]
+pub(super) struct Flood {
+    /// Of all peers, rounded up to whole batches.
+    batches: u64,
+    written: u64,
+    /// Peers whose messages are not known to be read yet; `None` before the start.
+    unproved: Option<usize>,
+}
+
+impl Flood {
+    pub(super) fn new(messages: u64, batch: usize) -> Self {
+        Self { batches: messages.div_ceil(batch as u64), written: 0, unproved: None }
+    }
+
+    fn go_on(crew: &mut Crew, conn: ConnId, now: Instant) {
+        let Some(peer) = crew.peer_mut(conn) else { return };
+        if peer.left > 0 {
+            peer.left -= 1;
+            crew.send_batch(conn);
+        } else if crew.can_ask() {
+            crew.ask(conn, now);
+        } else {
+            // The end of the connection is the only proof there is.
+            crew.leave(conn);
+        }
+    }
+
+    fn prove(&mut self) {
+        self.unproved = self.unproved.map(|unproved| unproved - 1);
+    }
+}
+
+impl Scenario for Flood {
+    fn begin(&mut self, crew: &mut Crew, now: Instant) {
+        crew.wants_flushed = true;
+        let peers = crew.living();
+        self.unproved = Some(peers.len());
+        for (place, &conn) in (0..).zip(&peers) {
+            let all = peers.len() as u64;
+            if let Some(peer) = crew.peer_mut(conn) {
+                peer.left = self.batches / all + u64::from(place < self.batches % all);
+            }
+            Self::go_on(crew, conn, now);
+        }
+    }
+
+    fn progress(&self, crew: &Crew, _now: Instant) -> (u64, u64) {
+        (self.written, self.batches * crew.plan.batch as u64)
+    }
+
+    fn state(&self, _crew: &Crew, _now: Instant) -> State {
+        if self.unproved == Some(0) { State::Rests(Pause::BeforeEnd) } else { State::GoesOn }
+    }
+
+    fn on_written(&mut self, crew: &mut Crew, conn: ConnId, now: Instant) {
+        if crew.peer_mut(conn).is_some_and(|peer| peer.can_go_on()) {
+            let batch = crew.plan.batch as u64;
+            self.written += batch;
+            crew.count_done(batch, now);
+            Self::go_on(crew, conn, now);
+        }
+    }
+
+    fn on_answer(&mut self, crew: &mut Crew, conn: ConnId, _question: &Question, _now: Instant) {
+        if let Some(peer) = crew.peer_mut(conn) {
+            peer.is_done = true;
+        }
+        self.prove();
+    }
+
+    fn on_gone(&mut self, _crew: &mut Crew, peer: &Peer, _now: Instant) {
+        if !peer.is_done {
+            self.prove();
+        }
+    }
+
+    fn is_owed(&self, _crew: &Crew) -> bool {
+        true
+    }
+}

@@ -1,0 +1,52 @@
+//! Some peers ask, each again as soon as it was answered; the others are silent.
+
+use super::{Crew, Pause, Question, Scenario, State};
+use crate::proto::machine::ConnId;
+use crate::swarm::tally::Measure;
+use std::time::Instant;
+
+#[derive(Debug)]
+pub(super) struct Ping {
+    rounds: u64,
+    active: usize,
+    asked: u64,
+    answered: u64,
+    has_begun: bool,
+}
+
+impl Ping {
+    pub(super) fn new(rounds: u64, active: usize) -> Self {
+        Self { rounds, active, asked: 0, answered: 0, has_begun: false }
+    }
+
+    fn ask(&mut self, crew: &mut Crew, conn: ConnId, now: Instant) {
+        if self.asked < self.rounds {
+            self.asked += 1;
+            crew.ask(conn, now);
+        }
+    }
+}
+
+impl Scenario for Ping {
+    fn begin(&mut self, crew: &mut Crew, now: Instant) {
+        self.has_begun = true;
+        for conn in crew.living().into_iter().take(self.active) {
+            self.ask(crew, conn, now);
+        }
+    }
+
+    fn progress(&self, _crew: &Crew, _now: Instant) -> (u64, u64) {
+        (self.answered, self.rounds)
+    }
+
+    fn state(&self, crew: &Crew, _now: Instant) -> State {
+        if self.has_begun && crew.unanswered == 0 { State::Rests(Pause::BeforeEnd) } else { State::GoesOn }
+    }
+
+    fn on_answer(&mut self, crew: &mut Crew, conn: ConnId, question: &Question, now: Instant) {
+        self.answered += 1;
+        crew.tally.record(Measure::RoundTrip, now - question.since);
+        crew.count_done(1, now);
+        self.ask(crew, conn, now);
+    }
+}

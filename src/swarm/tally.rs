@@ -1,0 +1,236 @@
+//! What is counted and timed during a run.
+
+use crate::limits::{LATENCY_DIGITS, TIMELINE_INTERVAL, TIMELINE_SLOTS_MAX};
+use crate::proto::machine::CloseReason;
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What is timed. Every time is in nanoseconds, as the generator's turns see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measure {
+    /// From the dial to an established connection.
+    Dial,
+    /// From the connect message to its answer.
+    Answer,
+    /// From a ping, or from when it was due, to its pong.
+    RoundTrip,
+    /// From the dial to the end of the connection that carried one plain message.
+    Exchange,
+    /// From the origin of a message to one peer that has it.
+    Delivery,
+    /// From the origin of a message to the last peer that has it.
+    ToAll,
+    /// By how much a paced message was sent later than it was due.
+    Lateness,
+}
+
+impl Measure {
+    /// The word for it in tables and files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dial => "dial",
+            Self::Answer => "answer",
+            Self::RoundTrip => "round-trip",
+            Self::Exchange => "exchange",
+            Self::Delivery => "delivery",
+            Self::ToAll => "to-all",
+            Self::Lateness => "lateness",
+        }
+    }
+
+    /// All of them, in the order of a table.
+    pub const ALL: [Self; 7] = [
+        Self::Dial,
+        Self::Answer,
+        Self::RoundTrip,
+        Self::Exchange,
+        Self::Delivery,
+        Self::ToAll,
+        Self::Lateness,
+    ];
+}
+
+/// Messages and connections, each in exactly one place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Dials begun.
+    pub dialled: u64,
+    /// Dials that succeeded.
+    pub connected: u64,
+    /// Connections that were answered as sessions.
+    pub answered: u64,
+    /// Connections that ended otherwise than as planned, by their reason.
+    pub failed: BTreeMap<String, u64>,
+    /// Messages handed to a connection: taken, lost, or not known yet.
+    pub sent: u64,
+    /// Messages that the target has read for certain: it answered something behind them, or ended the
+    /// connection in good order after we had ended our side.
+    pub taken: u64,
+    /// Messages on connections that ended before that.
+    pub lost: u64,
+    /// Messages of the target to us.
+    pub heard: u64,
+    /// What came from the target and meant nothing to us.
+    pub odd: u64,
+    /// Bytes handed to connections.
+    pub bytes_sent: u64,
+    /// Bytes received.
+    pub bytes_heard: u64,
+}
+
+impl Counts {
+    /// Adds those of another generator.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            dialled,
+            connected,
+            answered,
+            failed,
+            sent,
+            taken,
+            lost,
+            heard,
+            odd,
+            bytes_sent,
+            bytes_heard,
+        } = other;
+        self.dialled += dialled;
+        self.connected += connected;
+        self.answered += answered;
+        for (reason, count) in failed {
+            *self.failed.entry(reason.clone()).or_default() += count;
+        }
+        self.sent += sent;
+        self.taken += taken;
+        self.lost += lost;
+        self.heard += heard;
+        self.odd += odd;
+        self.bytes_sent += bytes_sent;
+        self.bytes_heard += bytes_heard;
+    }
+
+    /// Connections that ended otherwise than as planned.
+    pub fn failures(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
+    pub(super) fn fail(&mut self, reason: CloseReason) {
+        *self.failed.entry(format!("{reason:?}")).or_default() += 1;
+    }
+}
+
+/// Messages in each interval since the start. When the slots run out, the intervals double.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// The length of an interval.
+    pub interval: Duration,
+    /// Messages in each.
+    pub slots: Vec<u64>,
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self { interval: TIMELINE_INTERVAL, slots: Vec::new() }
+    }
+}
+
+impl Timeline {
+    /// Counts messages at a time since the start.
+    pub fn count(&mut self, at: Duration, messages: u64) {
+        while self.slot(at) >= TIMELINE_SLOTS_MAX {
+            self.halve();
+        }
+        let slot = self.slot(at);
+        if self.slots.len() <= slot {
+            self.slots.resize(slot + 1, 0);
+        }
+        self.slots[slot] += messages;
+    }
+
+    /// Adds that of another generator.
+    pub fn add(&mut self, other: &Self) {
+        let mut other = other.clone();
+        while other.interval < self.interval {
+            other.halve();
+        }
+        while self.interval < other.interval {
+            self.halve();
+        }
+        self.slots.resize(self.slots.len().max(other.slots.len()), 0);
+        for (slot, count) in self.slots.iter_mut().zip(&other.slots) {
+            *slot += count;
+        }
+    }
+
+    fn slot(&self, at: Duration) -> usize {
+        (at.as_nanos() / self.interval.as_nanos()) as usize
+    }
+
+    fn halve(&mut self) {
+        self.interval *= 2;
+        self.slots = self.slots.chunks(2).map(|pair| pair.iter().sum()).collect();
+    }
+}
+
+/// Everything that one generator counted and timed.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Connections and messages.
+    pub counts: Counts,
+    /// Times, by what was timed.
+    pub times: BTreeMap<Measure, Histogram<u64>>,
+    /// Messages over time.
+    pub timeline: Timeline,
+    /// From the first dial to the last peer that was ready.
+    pub setup: Duration,
+    /// From the start of the scenario to its end.
+    pub duration: Duration,
+}
+
+impl Tally {
+    pub(super) fn record(&mut self, measure: Measure, time: Duration) {
+        let times = self.times.entry(measure).or_insert_with(new_histogram);
+        // Its range grows with its values, so there is none that it refuses.
+        let _ = times.record(time.as_nanos() as u64);
+    }
+
+    /// Adds that of another generator that ran at the same time.
+    pub fn add(&mut self, other: &Self) {
+        self.counts.add(&other.counts);
+        self.timeline.add(&other.timeline);
+        self.setup = self.setup.max(other.setup);
+        self.duration = self.duration.max(other.duration);
+        for (&measure, times) in &other.times {
+            let all = self.times.entry(measure).or_insert_with(new_histogram);
+            all.add(times).expect("a histogram that grows takes every value");
+        }
+    }
+}
+
+/// A histogram of nanoseconds that grows as it needs to.
+pub fn new_histogram() -> Histogram<u64> {
+    Histogram::new(LATENCY_DIGITS).expect("a precision that exists")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeline_that_runs_out_of_slots_doubles_its_interval_and_loses_nothing() {
+        let mut timeline = Timeline::default();
+        let last = TIMELINE_SLOTS_MAX as u32 * 3;
+        for slot in 0..last {
+            timeline.count(TIMELINE_INTERVAL * slot, 1);
+        }
+        assert_eq!(timeline.interval, TIMELINE_INTERVAL * 4);
+        assert_eq!((timeline.slots[0], timeline.slots.iter().sum()), (4, u64::from(last)));
+        let mut other = Timeline::default();
+        other.count(Duration::ZERO, 5);
+        other.add(&timeline);
+        assert_eq!((other.interval, other.slots[0]), (timeline.interval, 9));
+    }
+}
