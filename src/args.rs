@@ -1,9 +1,10 @@
 //! The command line, parsed once.
 
+use crate::drive::args::SwarmArgs;
 use chinwag::chat::node::Config;
 use chinwag::limits::{Limits, NAME_BYTES_MAX};
 use chinwag::proto::message::{Dialect, parse_address};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -19,8 +20,11 @@ RUST_LOG=debug shows each connection on stderr.";
 
 /// A peer-to-peer terminal chat: every node listens, every node dials, there is no server.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(version, after_help = EXAMPLES, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// Your name, one word; asked for if not given
     #[arg(long, value_parser = parse_name)]
     name: Option<String>,
@@ -85,6 +89,13 @@ pub(crate) struct Args {
     /// Entries of the peer table
     #[arg(long, value_name = "N", default_value = "65536", value_parser = parse_count)]
     peers_max: usize,
+}
+
+/// What the program can do besides chatting.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Benchmark a node, ours or another program's, with many concurrent peers
+    Swarm(Box<SwarmArgs>),
 }
 
 impl Args {

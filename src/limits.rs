@@ -123,6 +123,18 @@ pub const SWARM_CLAIM_PORTS: u16 = 45_000;
 /// How often the load generator tells how far it is.
 pub const SWARM_PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
+/// The event queue counts its timeouts in these: it wakes us no later than this after the time.
+pub const POLL_RESOLUTION: Duration = Duration::from_millis(1);
+
+/// A target counts as idle when its CPU clock has stood still for so long.
+pub const TARGET_IDLE: Duration = Duration::from_millis(30);
+
+/// The generator was the bottleneck if it used at least this share of a CPU, and the target less.
+pub const BOTTLENECK_SHARE: f64 = 0.9;
+
+/// Paced messages that are later than this, of a hundred one, say that the generator cannot keep up.
+pub const LATENESS_MAX: Duration = Duration::from_millis(1);
+
 /// Messages over time are counted in intervals of this length, as long as the slots suffice.
 pub const TIMELINE_INTERVAL: Duration = Duration::from_millis(100);
 

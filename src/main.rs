@@ -1,8 +1,9 @@
 //! The program: parse the arguments, build the node, run the loop, pass on the exit code.
 
 mod args;
+mod drive;
 
-use args::Args;
+use args::{Args, Command};
 use chinwag::chat::node::Node;
 use chinwag::net::event_loop::EventLoop;
 use chinwag::net::socket;
@@ -16,7 +17,11 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let args = Args::parse();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
-    match run(args) {
+    let result = match args.command {
+        Some(Command::Swarm(args)) => drive::run(*args),
+        None => chat(args),
+    };
+    match result {
         Ok(code) => code.into(),
         Err(error) => {
             log::error!("{error}");
@@ -25,7 +30,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: Args) -> io::Result<u8> {
+fn chat(args: Args) -> io::Result<u8> {
     let room = socket::raise_descriptor_limit();
     let console = Console::inherited()?;
     let has_menu = args.has_menu();

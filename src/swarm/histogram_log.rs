@@ -13,3 +13,7 @@ pub fn encode(_histogram: &Histogram<u64>) -> String {
 pub fn decode(_text: &str) -> Result<Histogram<u64>, String> {
     Deserializer::new().deserialize(&mut &b""[..]).map_err(|error| error.to_string())
 }
+/// stub
+pub fn write_log(_: &super::report::Report) -> Result<String, String> {
+    Ok(String::new())
+}

@@ -10,6 +10,8 @@ pub mod generator;
 pub mod histogram_log;
 pub mod notice;
 pub mod plan;
+pub mod plot;
 pub mod report;
 mod scenario;
+pub mod table;
 pub mod tally;

@@ -19,7 +19,7 @@ pub enum Notice {
 }
 
 /// Before what the generator waits, so that the target can be looked at while nothing moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pause {
     /// Every peer is connected, or has failed to; the scenario is next.
     BeforeStart,

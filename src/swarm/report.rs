@@ -205,14 +205,19 @@ impl Report {
         Ok(())
     }
 
-    /// Messages a second that the target has read for certain, or that it delivered in a fan-out.
-    pub fn messages_per_second(&self) -> f64 {
-        let messages = match self.setup.scenario {
+    /// What the scenario is about: messages that the target has read for certain, that it delivered in a
+    /// fan-out, or questions that it answered.
+    pub fn messages(&self) -> u64 {
+        match self.setup.scenario {
             Scenario::FanOut { .. } => self.counts.heard,
             Scenario::Ping { .. } => self.times.get(&Measure::RoundTrip).map_or(0, |times| times.count),
             _ => self.counts.taken,
-        };
-        if self.seconds > 0.0 { messages as f64 / self.seconds } else { 0.0 }
+        }
+    }
+
+    /// [`Report::messages`] in a second.
+    pub fn messages_per_second(&self) -> f64 {
+        if self.seconds > 0.0 { self.messages() as f64 / self.seconds } else { 0.0 }
     }
 
     /// Connections that became ready in a second, or for churn that were used to their end.
