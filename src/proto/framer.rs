@@ -77,7 +77,7 @@ impl Framer {
 
     fn next_line<'a>(&mut self, rest: &mut &'a [u8]) -> Result<Option<Cow<'a, [u8]>>, CloseReason> {
         while let Some(newline) = memchr(b'\n', rest) {
-            let line = self.complete(rest, newline)?;
+            let line = self.complete_line(rest, newline)?;
             self.mode = Mode::Lines;
             if !matches!(&*line, b"" | b"\r") {
                 return Ok(Some(line));
@@ -93,8 +93,13 @@ impl Framer {
             // Left over from a block, or a person at `nc` who pressed Enter.
             *rest = rest.trim_ascii_start();
         }
-        let in_first_line = memchr(b'\n', partial).is_none();
-        if in_first_line && let Some(newline) = memchr(b'\n', rest) {
+        if partial.first().or(rest.first()) == Some(&b'<') {
+            if let Some(end) = block_end(partial, rest) {
+                return self.complete(rest, end).map(Some);
+            }
+        } else if memchr(b'\n', partial).is_none()
+            && let Some(newline) = memchr(b'\n', rest)
+        {
             let begins = if partial.is_empty() {
                 begins_with_address(&rest[..newline])
             } else {
@@ -102,32 +107,31 @@ impl Framer {
             };
             if begins {
                 self.mode = Mode::Lines;
-                return self.complete(rest, newline).map(Some);
+                return self.complete_line(rest, newline).map(Some);
             }
         }
-        let before = partial.len();
-        let new = *rest;
         self.keep(rest)?;
-        Ok(self.take_block(before, new, rest).map(Cow::Owned))
-    }
-
-    /// Takes a block message out of the partial one, if `new`, which began at `before`, has ended it.
-    fn take_block<'a>(&mut self, before: usize, new: &'a [u8], rest: &mut &'a [u8]) -> Option<Vec<u8>> {
-        let partial = self.partial.as_deref_mut().filter(|partial| partial.starts_with(b"<"))?;
-        let from = before.saturating_sub(BLOCK_END.len() - 1);
-        let end = from + memmem::find(&partial[from..], BLOCK_END)? + BLOCK_END.len();
-        partial.truncate(end);
-        *rest = &new[end - before..];
-        self.partial.take().map(|partial| *partial)
+        Ok(None)
     }
 
     /// The message that ends before the newline at `newline`; `rest` goes on behind it.
-    fn complete<'a>(&mut self, rest: &mut &'a [u8], newline: usize) -> Result<Cow<'a, [u8]>, CloseReason> {
-        let (line, after) = (&rest[..newline], &rest[newline + 1..]);
+    fn complete_line<'a>(
+        &mut self,
+        rest: &mut &'a [u8],
+        newline: usize,
+    ) -> Result<Cow<'a, [u8]>, CloseReason> {
+        let line = self.complete(rest, newline)?;
+        *rest = &rest[1..];
+        Ok(line)
+    }
+
+    /// The message that ends after `count` bytes of `rest`; `rest` goes on there.
+    fn complete<'a>(&mut self, rest: &mut &'a [u8], count: usize) -> Result<Cow<'a, [u8]>, CloseReason> {
+        let (last, after) = rest.split_at(count);
         let message = match self.partial.take() {
-            None => Cow::Borrowed(line),
+            None => Cow::Borrowed(last),
             Some(mut partial) => {
-                partial.extend_from_slice(line);
+                partial.extend_from_slice(last);
                 Cow::Owned(*partial)
             }
         };
@@ -150,6 +154,20 @@ impl Framer {
         *rest = &[];
         Ok(())
     }
+}
+
+/// Where in `rest` the block that began with `partial` ends, its end mark included. `partial` was searched
+/// before: only its last bytes can be the beginning of the mark.
+fn block_end(partial: &[u8], rest: &[u8]) -> Option<usize> {
+    let seam = BLOCK_END.len() - 1;
+    let tail = &partial[partial.len().saturating_sub(seam)..];
+    if !tail.is_empty() {
+        let across = [tail, &rest[..rest.len().min(seam)]].concat();
+        if let Some(at) = memmem::find(&across, BLOCK_END) {
+            return Some(at + BLOCK_END.len() - tail.len());
+        }
+    }
+    memmem::find(rest, BLOCK_END).map(|at| at + BLOCK_END.len())
 }
 
 #[cfg(test)]
@@ -250,6 +268,48 @@ mod tests {
                 let result: Result<Vec<_>, _> =
                     bytes.chunks(chunk.min(bytes.len())).map(|chunk| framer.next(&mut &*chunk)).collect();
                 assert_eq!(result.is_ok(), fits, "{extra} {newline:?} {chunk}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_number_of_blocks_in_a_row_is_no_long_message() {
+        let block = b"<10.0.0.5:8080> @ <P1>\nhello\n<end>";
+        let all = block.repeat(10_000);
+        let mut framer = Framer::default();
+        let mut count = 0;
+        for chunk in all.chunks(64 * 1024) {
+            let mut rest = chunk;
+            while let Some(message) = framer.next(&mut rest).unwrap() {
+                assert_eq!(&*message, block);
+                count += 1;
+            }
+        }
+        assert_eq!((count, framer.flush()), (10_000, None));
+    }
+
+    #[test]
+    fn a_whole_block_is_borrowed_and_leaves_the_rest_alone() {
+        let read = b"<end>".repeat(13_107);
+        let mut framer = Framer::default();
+        let mut rest = read.as_slice();
+        for left in (0..13_107).rev() {
+            let message = framer.next(&mut rest).unwrap().unwrap();
+            assert!(matches!(message, Cow::Borrowed(b"<end>")));
+            assert_eq!((rest.len(), framer.partial.is_none()), (left * BLOCK_END.len(), true));
+        }
+    }
+
+    #[test]
+    fn the_longest_block_passes_and_one_byte_more_does_not() {
+        for (extra, fits) in [(0, true), (1, false)] {
+            let text = "x".repeat(LINE_BYTES_MAX - "<<end>".len() + extra);
+            let bytes = format!("<{text}<end><end>").into_bytes();
+            for chunk in [1000, LINE_BYTES_MAX, bytes.len()] {
+                let mut framer = Framer::default();
+                let result: Result<Vec<_>, _> =
+                    bytes.chunks(chunk).map(|chunk| framer.next(&mut &*chunk)).collect();
+                assert_eq!(result.is_ok(), fits, "{extra} {chunk}");
             }
         }
     }
