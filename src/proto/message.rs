@@ -256,7 +256,8 @@ pub fn format(dialect: Dialect, from: SocketAddr, name: &str, body: Body<'_>) ->
 }
 
 /// Cuts `text` so that the first part, written in `dialect`, has at most `bytes_max` bytes. The second
-/// part is empty if it all fits; neither part of a text that was cut reads as a command of its own.
+/// part is empty if it all fits. Wherever there is such a cut, neither part reads as a command of its own,
+/// and the first does not end in spaces, which receivers strip.
 pub fn split_to_fit<'a>(
     dialect: Dialect,
     from: SocketAddr,
@@ -269,12 +270,24 @@ pub fn split_to_fit<'a>(
         return (text, "");
     }
     let longest = text.floor_char_boundary(room);
+    text.split_at(last_good_cut(dialect, text, longest).unwrap_or(longest))
+}
+
+/// The last cut behind a visible character, no later than `longest`, that makes two chats.
+///
+/// A cut among spaces makes the same two commands as the one before those spaces, so trying it would only
+/// cost time. Both texts are trimmed beforehand, where one more cut would measure the same spaces again.
+fn last_good_cut(dialect: Dialect, text: &str, longest: usize) -> Option<usize> {
+    let start = text.len() - text.trim_ascii_start().len();
+    let visible = trim_end(text).trim_ascii_end();
     let is_chat = |part: &str| Command::of(part.as_bytes(), dialect) == Command::Chat;
-    let cut = (1..=longest).rev().filter(|&cut| text.is_char_boundary(cut)).find(|&cut| {
-        let (part, rest) = text.split_at(cut);
-        is_chat(part) && is_chat(rest)
-    });
-    text.split_at(cut.unwrap_or(longest))
+    text[..longest]
+        .char_indices()
+        .rev()
+        .filter(|&(_, c)| !c.is_whitespace() && c != '\0')
+        .map(|(at, c)| at + c.len_utf8())
+        .filter(|&cut| cut < visible.len())
+        .find(|&cut| is_chat(&text[start..cut]) && is_chat(&visible[cut..]))
 }
 
 /// The host part of an address as an own one: an IPv4 address in IPv6 clothes is an IPv4 address.
@@ -462,7 +475,47 @@ mod tests {
         let room = 1023 - "10.0.0.9:8080 P1 ".len();
         let text = format!("{}exit", "x".repeat(room));
         assert_eq!(split_to_fit(Dialect::Standard, from, "P1", &text, 1023).1, "xexit");
-        let text = format!("exit{}x", " ".repeat(room));
-        assert_eq!(split_to_fit(Dialect::Standard, from, "P1", &text, 1023).0, "exi");
+        let text = format!("{} exit", "x".repeat(room));
+        assert_eq!(split_to_fit(Dialect::Standard, from, "P1", &text, 1023).1, "x exit");
+        for spaces in [room, 65_530] {
+            let text = format!("exit{}x", " ".repeat(spaces));
+            assert_eq!(split_to_fit(Dialect::Standard, from, "P1", &text, 1023).0, "exi");
+        }
+    }
+
+    #[test]
+    fn the_longest_spaces_are_looked_at_once() {
+        let from: SocketAddr = "10.0.0.9:8080".parse().unwrap();
+        let spaces = " ".repeat(4 << 20);
+        // The room ends in the spaces: each cut among them was trimmed anew, all the way.
+        for text in [format!("exit{spaces}x"), format!("hello{spaces}x"), format!("exit{spaces}xexit")] {
+            let (part, rest) = split_to_fit(Dialect::Standard, from, "P1", &text, 2 << 20);
+            assert!(["exi", "hello"].contains(&part) && part.len() + rest.len() == text.len());
+        }
+    }
+
+    #[test]
+    fn what_receivers_strip_is_not_where_a_text_is_cut() {
+        let from: SocketAddr = "10.0.0.9:8080".parse().unwrap();
+        let room = 1023 - "10.0.0.9:8080 P1 ".len();
+        let texts = [
+            "four words of text ".repeat(400),
+            format!("{}{}{}", "x".repeat(room - 10), " ".repeat(20), "y".repeat(room)),
+            format!("{}\u{3000}\0\t{}", "x".repeat(room - 1), "y".repeat(room)),
+            format!("{}  ", "x".repeat(room)),
+        ];
+        for text in &texts {
+            let mut rest = text.as_str();
+            let mut received = String::new();
+            while !rest.is_empty() {
+                let (part, after) = split_to_fit(Dialect::Standard, from, "P1", rest, 1023);
+                let line = format(Dialect::Standard, from, "P1", Body::Chat(part));
+                let message = Message::parse(&line, from).unwrap();
+                assert!(line.len() <= 1023 && !message.text.trim().is_empty(), "{line:?}");
+                received.push_str(message.text.trim_end());
+                rest = after;
+            }
+            assert_eq!(received, text.trim_end());
+        }
     }
 }
