@@ -14,6 +14,12 @@ pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// A name, in bytes: typed ones are refused above it, received ones are cut.
 pub const NAME_BYTES_MAX: usize = 64;
 
+/// The longest `IP:PORT`, in bytes: an IPv6 address in brackets that ends in an IPv4 one and has a scope.
+pub const ADDRESS_BYTES_MAX: usize = 64;
+
+/// The beginning of an unfinished message, in bytes, in which its header is looked for after each read.
+pub const HEADER_SCAN_BYTES: usize = 256;
+
 /// Reading, in bytes, for each connection and turn; also the size of the one read buffer.
 pub const READ_BYTES_PER_TURN: usize = 64 * 1024;
 
@@ -99,6 +105,13 @@ pub const SHOWN_LINES_INTERVAL: Duration = Duration::from_millis(50);
 /// Bytes that wait for a slow reader of stdout; past it notices are counted, or reading pauses.
 pub const STDOUT_BYTES_MAX: usize = 256 * 1024;
 
+/// A write to a shared stdout that was polled for, in bytes. What polls as writable has room for this: a
+/// pipe for `PIPE_BUF`, at least 512, and a Linux pseudo terminal for 256.
+pub const STDOUT_BYTES_PER_GUARDED_WRITE: usize = 256;
+
+/// One read from stdin, in bytes.
+pub const STDIN_BYTES_PER_READ: usize = 16 * 1024;
+
 /// A typed line, in bytes; the rest of a longer one is dropped, and the user is told.
 pub const TYPED_BYTES_MAX: usize = 64 * 1024;
 
@@ -181,6 +194,10 @@ const _: () =
 const _: () = assert!(
     IDLE_FLUSH.as_millis() < SETTLE_TIMEOUT.as_millis(),
     "a connect is answered before its sender gives up"
+);
+const _: () = assert!(
+    ADDRESS_BYTES_MAX + 2 * NAME_BYTES_MAX <= HEADER_SCAN_BYTES,
+    "a header is found where it is looked for"
 );
 const _: () = assert!(DIALS_RESERVED < DESCRIPTORS_RESERVED);
 const _: () = assert!(HEADER_FLUSH.as_millis() < FIRST_MESSAGE_TIMEOUT.as_millis());

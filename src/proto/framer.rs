@@ -6,7 +6,7 @@
 
 use super::machine::CloseReason;
 use super::message::{Message, begins_with_address};
-use crate::limits::{HEADER_FLUSH, IDLE_FLUSH, LINE_BYTES_MAX};
+use crate::limits::{HEADER_FLUSH, HEADER_SCAN_BYTES, IDLE_FLUSH, LINE_BYTES_MAX};
 use memchr::{memchr, memmem};
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -14,9 +14,6 @@ use std::time::Duration;
 
 /// Ends a message that may hold newlines.
 const BLOCK_END: &[u8] = b"<end>";
-
-/// A header is found in so many bytes, or not at all; this is looked for after each read.
-const HEADER_BYTES_MAX: usize = 256;
 
 /// The framing state of one connection. Owns no memory between messages.
 #[derive(Debug, Default)]
@@ -61,7 +58,7 @@ impl Framer {
     /// address `from` is the socket's.
     pub fn flush_after(&self, from: SocketAddr) -> Option<Duration> {
         let partial = self.partial.as_ref().filter(|_| self.mode != Mode::Lines)?;
-        let head = &partial[..partial.len().min(HEADER_BYTES_MAX)];
+        let head = &partial[..partial.len().min(HEADER_SCAN_BYTES)];
         let has_header = Message::parse(&String::from_utf8_lossy(head), from).is_some();
         // Where lines are agreed on, silence in the middle of the first one is more likely the network's.
         let is_soon = has_header && self.mode == Mode::Undelimited;

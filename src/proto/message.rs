@@ -2,11 +2,9 @@
 //!
 //! Parsing borrows from the line; nothing here keeps state or decides what a message leads to.
 
+use crate::limits::ADDRESS_BYTES_MAX;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
-
-/// The longest `[IPv6]:PORT` and the space after it, in bytes.
-const ADDRESS_BYTES_MAX: usize = 48;
 
 /// The form in which a peer writes, and is written to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -194,7 +192,7 @@ pub fn parse_address(text: &str) -> Option<SocketAddr> {
 
 /// Whether `line` begins with `IP:PORT` and a space, so that its newline ends a message.
 pub fn begins_with_address(line: &[u8]) -> bool {
-    let head = &line[..line.len().min(ADDRESS_BYTES_MAX)];
+    let head = &line[..line.len().min(ADDRESS_BYTES_MAX + 1)];
     memchr::memchr(b' ', head)
         .and_then(|space| std::str::from_utf8(&head[..space]).ok())
         .and_then(parse_address)
@@ -290,7 +288,8 @@ fn last_good_cut(dialect: Dialect, text: &str, longest: usize) -> Option<usize> 
         .find(|&cut| is_chat(&text[start..cut]) && is_chat(&visible[cut..]))
 }
 
-/// The host part of an address as an own one: an IPv4 address in IPv6 clothes is an IPv4 address.
+/// The address under which a peer is known: one that dials over IPv4 has its IPv4 address, also where a
+/// socket for both families shows `::ffff:a.b.c.d`.
 pub fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => SocketAddr::new(ip.into(), address.port()),
@@ -382,6 +381,18 @@ mod tests {
     fn a_loopback_header_stays_where_the_socket_is_on_loopback_too() {
         let message = Message::parse("127.0.0.2:8080 P1 hi", "127.0.0.1:5000".parse().unwrap()).unwrap();
         assert_eq!(message.address.to_string(), "127.0.0.2:8080");
+    }
+
+    #[test]
+    fn the_longest_address_begins_a_line_and_no_search_goes_further() {
+        let ip = ["ffff:"; 6].concat() + "255.255.255.255";
+        for address in [format!("[{ip}]:65535"), format!("[{ip}%4294967295]:65535")] {
+            assert!(begins_with_address(format!("{address} P1 hi").as_bytes()), "{address}");
+        }
+        let padded = |zeros: usize| format!("[::1]:{}80 P1 hi", "0".repeat(zeros));
+        let most = ADDRESS_BYTES_MAX - "[::1]:80".len();
+        assert!(begins_with_address(padded(most).as_bytes()));
+        assert!(!begins_with_address(padded(most + 1).as_bytes()));
     }
 
     #[test]

@@ -5,15 +5,12 @@
 //! line before them was taken, so a large file on stdin costs one chunk of memory.
 
 use super::is_ready;
-use crate::limits::TYPED_BYTES_MAX;
+use crate::limits::{STDIN_BYTES_PER_READ, TYPED_BYTES_MAX};
 use rustix::buffer::spare_capacity;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
-
-/// One read, in bytes.
-const CHUNK_BYTES: usize = 16 * 1024;
 
 /// What is kept of a line, in bytes: enough that one over [`TYPED_BYTES_MAX`] is still over it when
 /// a carriage return was stripped. Decoding never makes it shorter.
@@ -43,7 +40,7 @@ impl Stdin {
 impl<F: AsFd> Stdin<F> {
     /// The lines of any descriptor.
     pub fn new(fd: F) -> Self {
-        let chunk = Vec::with_capacity(CHUNK_BYTES);
+        let chunk = Vec::with_capacity(STDIN_BYTES_PER_READ);
         Self { fd, chunk, taken: 0, line: Vec::new(), at_end: false }
     }
 

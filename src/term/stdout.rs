@@ -5,16 +5,12 @@
 //! enough to fit. Files are written to as they are: the position is shared with the shell's `>>`.
 
 use super::is_ready;
-use crate::limits::STDOUT_BYTES_MAX;
+use crate::limits::{STDOUT_BYTES_MAX, STDOUT_BYTES_PER_GUARDED_WRITE};
 use rustix::event::PollFlags;
 use rustix::fs::{FileType, Mode, OFlags};
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-
-/// A guarded write, in bytes. What polls as writable has room for this: a pipe for `PIPE_BUF`, at least
-/// 512, and a Linux pseudo terminal for 256.
-const GUARDED_BYTES: usize = 256;
 
 /// Output that waits in memory while its reader is slow.
 #[derive(Debug)]
@@ -121,7 +117,7 @@ impl Stdout {
     /// A terminal turns a newline into two bytes and for that ends the run before it: only one piece
     /// at a time has the room that was polled for. Seen: with two the write waits.
     fn guarded_len(&self, bytes: &[u8]) -> usize {
-        let most = bytes.len().min(GUARDED_BYTES);
+        let most = bytes.len().min(STDOUT_BYTES_PER_GUARDED_WRITE);
         if !self.is_terminal {
             return most;
         }
