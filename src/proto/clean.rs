@@ -11,8 +11,8 @@ use std::fmt::{self, Write};
 /// reader.
 ///
 /// Control characters become their pictures (`␛` for escape, `␊` for newline); C1 controls,
-/// bidirectional controls and invisible characters become `U+FFFD`. Text of every script, emoji,
-/// variation selectors and combining letters stay.
+/// bidirectional controls and invisible characters become `U+FFFD`. Text of every script, emoji with
+/// their variation selectors and combining letters stay.
 #[derive(Clone, Copy, Debug)]
 pub struct Clean<'a>(pub &'a str);
 
@@ -49,9 +49,15 @@ fn stand_in(c: char) -> Option<char> {
         '\u{80}'..='\u{9F}'
         // Bidirectional controls.
         | '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
-        // Zero width and invisible format controls, tags among them.
-        | '\u{AD}' | '\u{180E}' | '\u{200B}'..='\u{200D}' | '\u{2060}'..='\u{2065}'
-        | '\u{206A}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}'
+        // Zero width and invisible format controls.
+        | '\u{AD}' | '\u{34F}' | '\u{200B}'..='\u{200D}' | '\u{2060}'..='\u{2065}'
+        | '\u{206A}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF0}'..='\u{FFFB}'
+        | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}'
+        // Letters that show nothing: Hangul fillers, Khmer vowels, Mongolian selectors.
+        | '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}' | '\u{17B4}' | '\u{17B5}'
+        | '\u{180B}'..='\u{180F}'
+        // Tags, and variation selectors that no emoji has; the rest of the plane is as invisible.
+        | '\u{E0000}'..='\u{E0FFF}'
         // Line and paragraph separator.
         | '\u{2028}' | '\u{2029}' => Some(char::REPLACEMENT_CHARACTER),
         _ => None,
@@ -97,7 +103,8 @@ mod tests {
     fn what_misleads_becomes_visible() {
         let hidden = "\u{61C}\u{200E}\u{200F}\u{202A}\u{202E}\u{2066}\u{2069}\u{AD}\u{180E}\u{200B}\
                       \u{2060}\u{2064}\u{206A}\u{206F}\u{FEFF}\u{FFF9}\u{FFFB}\u{E0000}\u{E0041}\
-                      \u{E007F}\u{2028}\u{2029}";
+                      \u{E007F}\u{2028}\u{2029}\u{34F}\u{115F}\u{1160}\u{3164}\u{FFA0}\u{17B4}\u{17B5}\
+                      \u{180B}\u{180C}\u{180D}\u{180F}\u{FFF0}\u{1BCA0}\u{1D17A}\u{E0100}\u{E01EF}";
         for c in hidden.chars() {
             table(&[(&format!("a{c}b"), "a\u{FFFD}b")]);
         }
