@@ -38,6 +38,9 @@ pub const EVENTS_PER_TURN: usize = 1024;
 /// Slices in one vectored write.
 pub const SLICES_PER_WRITE: usize = 64;
 
+/// What a message that waits to be sent counts besides its own bytes: about the memory that it costs.
+pub const PAYLOAD_OVERHEAD_BYTES: usize = 64;
+
 /// Descriptors kept free of peers: stdin, stdout, stderr, the listener, the poll, signals and spares.
 pub const DESCRIPTORS_RESERVED: usize = 32;
 
@@ -168,7 +171,8 @@ pub struct Limits {
     pub dials_max: usize,
     /// How long a dial may take.
     pub connect_timeout: Duration,
-    /// Bytes in the send queue of one connection; over it the peer is too slow, and closed.
+    /// Bytes in the send queue of one connection, each message counted with [`PAYLOAD_OVERHEAD_BYTES`]
+    /// more; over it the peer is too slow, and closed.
     pub send_queue_bytes_max: usize,
     /// Entries of the peer table.
     pub peers_max: usize,

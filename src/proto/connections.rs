@@ -264,7 +264,9 @@ impl<T> Connections<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::{FIRST_MESSAGE_TIMEOUT, HEADER_FLUSH, IDLE_FLUSH, IDLE_TIMEOUT};
+    use crate::limits::{
+        FIRST_MESSAGE_TIMEOUT, HEADER_FLUSH, IDLE_FLUSH, IDLE_TIMEOUT, PAYLOAD_OVERHEAD_BYTES,
+    };
     use std::time::Duration;
 
     const MS: Duration = Duration::from_millis(1);
@@ -314,7 +316,9 @@ mod tests {
     fn the_send_queue_is_full_at_its_limit_and_not_before() {
         let (mut connections, now) = table(Limits::default());
         let conn = accept(&mut connections, "10.0.0.2:1", now).unwrap();
-        assert_eq!(connections.send(conn, vec![0; 1024 * 1024].into()), Ok(()));
+        let most = 1024 * 1024 - PAYLOAD_OVERHEAD_BYTES;
+        assert_eq!(connections.send(conn, vec![0; most + 1].into()), Err(CloseReason::SlowPeer));
+        assert_eq!(connections.send(conn, vec![0; most].into()), Ok(()));
         assert_eq!(connections.send(conn, [0].as_slice().into()), Err(CloseReason::SlowPeer));
     }
 

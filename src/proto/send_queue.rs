@@ -3,7 +3,7 @@
 //! A payload is an `Rc<[u8]>`, so that a message to ten thousand peers is formatted and stored once.
 //! An empty queue owns no memory. It knows no socket: [`SendQueue::write_to`] takes any writer.
 
-use crate::limits::SLICES_PER_WRITE;
+use crate::limits::{PAYLOAD_OVERHEAD_BYTES, SLICES_PER_WRITE};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
 use std::rc::Rc;
@@ -31,17 +31,19 @@ impl SendQueue {
         self.0.is_none()
     }
 
-    /// Bytes that wait.
+    /// Bytes that wait to be written.
     pub fn bytes(&self) -> usize {
         self.0.as_ref().map_or(0, |waiting| waiting.bytes)
     }
 
-    /// Appends a payload, unless the queue would then hold more than `bytes_max` bytes.
+    /// Appends a payload, unless the queue would then hold more than `bytes_max` bytes, each payload
+    /// counted with [`PAYLOAD_OVERHEAD_BYTES`] more: a million payloads of one byte are no small queue.
     pub fn push(&mut self, payload: Rc<[u8]>, bytes_max: usize) -> Result<(), Full> {
         if payload.is_empty() {
             return Ok(());
         }
-        if self.bytes() + payload.len() > bytes_max {
+        let payloads = 1 + self.0.as_ref().map_or(0, |waiting| waiting.payloads.len());
+        if self.bytes() + payload.len() + payloads * PAYLOAD_OVERHEAD_BYTES > bytes_max {
             return Err(Full);
         }
         let waiting = self.0.get_or_insert_with(|| {
@@ -141,7 +143,7 @@ mod tests {
     fn queue_of(payloads: &[&str]) -> SendQueue {
         let mut queue = SendQueue::default();
         for payload in payloads {
-            queue.push(payload.as_bytes().into(), 1000).unwrap();
+            queue.push(payload.as_bytes().into(), 100_000).unwrap();
         }
         queue
     }
@@ -176,11 +178,26 @@ mod tests {
 
     #[test]
     fn the_bound_is_exact() {
+        let max = 100 + 2 * PAYLOAD_OVERHEAD_BYTES;
         let mut queue = SendQueue::default();
-        queue.push(vec![0; 60].into(), 100).unwrap();
-        assert_eq!(queue.push(vec![0; 41].into(), 100), Err(Full));
-        queue.push(vec![0; 40].into(), 100).unwrap();
-        assert_eq!((queue.bytes(), queue.push(vec![0].into(), 100)), (100, Err(Full)));
+        queue.push(vec![0; 60].into(), max).unwrap();
+        assert_eq!(queue.push(vec![0; 41].into(), max), Err(Full));
+        queue.push(vec![0; 40].into(), max).unwrap();
+        assert_eq!((queue.bytes(), queue.push(vec![0].into(), max)), (100, Err(Full)));
+    }
+
+    #[test]
+    fn small_payloads_count_with_the_memory_that_they_cost() {
+        let max = 1000 * (1 + PAYLOAD_OVERHEAD_BYTES);
+        let mut queue = SendQueue::default();
+        let one: Rc<[u8]> = b"x".as_slice().into();
+        let mut pushed = 0;
+        while queue.push(Rc::clone(&one), max).is_ok() {
+            pushed += 1;
+        }
+        assert_eq!((pushed, queue.bytes()), (1000, 1000));
+        queue.write_to(&mut Scripted::new(&[1])).unwrap_err();
+        assert_eq!((queue.push(Rc::clone(&one), max), queue.push(one, max)), (Ok(()), Err(Full)));
     }
 
     #[test]
