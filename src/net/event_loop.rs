@@ -251,7 +251,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         self.perform();
         match conn {
             Some(conn) => {
-                self.links.insert(conn, Link::accepted(stream));
+                self.links.insert(conn, Link::accepted(conn, stream));
                 self.links.make_ready(conn);
             }
             None => socket::refuse(stream),
@@ -439,7 +439,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     fn dial(&mut self, conn: ConnId, to: SocketAddr, from: Option<IpAddr>) {
         match socket::dial(to, from) {
             Ok(stream) => {
-                self.links.insert(conn, Link::dialled(stream));
+                self.links.insert(conn, Link::dialled(conn, stream));
                 self.register(conn);
             }
             Err(error) => self.tell_machine(Input::Closed { conn, reason: socket::close_reason(error) }),

@@ -33,16 +33,16 @@ pub(super) struct Link {
 
 impl Link {
     /// A socket that was accepted: it may have been written to, and closed, before it came to us.
-    pub(super) fn accepted(stream: TcpStream) -> Self {
-        let dialled = Self::dialled(stream);
+    pub(super) fn accepted(conn: ConnId, stream: TcpStream) -> Self {
+        let dialled = Self::dialled(conn, stream);
         Self { is_readable: true, is_writable: true, end_is_near: true, is_dialling: false, ..dialled }
     }
 
     /// A socket whose connect is under way.
-    pub(super) fn dialled(stream: TcpStream) -> Self {
+    pub(super) fn dialled(conn: ConnId, stream: TcpStream) -> Self {
         Self {
             stream,
-            generation: 0,
+            generation: conn.generation(),
             is_readable: false,
             is_writable: false,
             end_is_near: false,
@@ -64,10 +64,11 @@ pub(super) struct Links {
 
 impl Links {
     pub(super) fn insert(&mut self, conn: ConnId, link: Link) {
+        debug_assert_eq!(link.generation, conn.generation(), "it was made for {conn:?}");
         if self.slots.len() <= conn.slot() {
             self.slots.resize_with(conn.slot() + 1, || None);
         }
-        let before = self.slots[conn.slot()].replace(Link { generation: conn.generation(), ..link });
+        let before = self.slots[conn.slot()].replace(link);
         debug_assert!(before.is_none(), "the machine gave a slot away twice: {conn:?}");
     }
 
@@ -107,19 +108,19 @@ impl Links {
 mod tests {
     use super::*;
 
-    fn link() -> Link {
+    fn link(conn: ConnId) -> Link {
         // Nobody has to listen: a link is only a socket with bits.
-        Link::accepted(TcpStream::connect("127.0.0.1:9".parse().unwrap()).unwrap())
+        Link::accepted(conn, TcpStream::connect("127.0.0.1:9".parse().unwrap()).unwrap())
     }
 
     #[test]
     fn an_event_for_a_link_that_is_gone_does_not_touch_its_successor() {
         let mut links = Links::default();
         let (old, new) = (ConnId::new(3, 1), ConnId::new(3, 2));
-        links.insert(old, link());
+        links.insert(old, link(old));
         links.make_ready(old);
         links.remove(old).unwrap();
-        links.insert(new, link());
+        links.insert(new, link(new));
         assert!(links.get_mut(old).is_none() && links.remove(old).is_none());
         assert_eq!(links.next_ready(), None, "it stood in the queue for the old one");
         links.make_ready(new);
