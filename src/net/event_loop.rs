@@ -271,7 +271,9 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             if self.links.get_mut(conn).is_some_and(|link| link.is_readable && !link.is_dialling) {
                 self.receive(conn, READ_BYTES_PER_TURN);
             }
-            self.register(conn);
+            if let Err(error) = self.register(conn) {
+                self.closed(conn, socket::close_reason(error));
+            }
         }
     }
 
@@ -318,16 +320,14 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     }
 
     /// Makes the event queue know a link, once, for both directions.
-    fn register(&mut self, conn: ConnId) {
-        let Some(link) = self.links.get_mut(conn).filter(|link| !link.is_registered) else { return };
+    fn register(&mut self, conn: ConnId) -> io::Result<()> {
+        let Some(link) = self.links.get_mut(conn).filter(|link| !link.is_registered) else { return Ok(()) };
         let interest = Interest::READABLE | Interest::WRITABLE;
-        let result = self.poll.registry().register(&mut link.stream, token(conn), interest);
+        self.poll.registry().register(&mut link.stream, token(conn), interest)?;
         link.is_registered = true;
         // The event queue says at once what is so by now, the end of the stream included.
         link.end_is_near = false;
-        if let Err(error) = result {
-            self.closed(conn, socket::close_reason(error));
-        }
+        Ok(())
     }
 
     fn read_stdin(&mut self) {
@@ -437,12 +437,13 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     }
 
     fn dial(&mut self, conn: ConnId, to: SocketAddr, from: Option<IpAddr>) {
-        match socket::dial(to, from) {
-            Ok(stream) => {
-                self.links.insert(conn, Link::dialled(conn, stream));
-                self.register(conn);
-            }
-            Err(error) => self.tell_machine(Input::Closed { conn, reason: socket::close_reason(error) }),
+        let result = socket::dial(to, from).and_then(|stream| {
+            self.links.insert(conn, Link::dialled(conn, stream));
+            self.register(conn)
+        });
+        if let Err(error) = result {
+            self.drop_link(conn);
+            self.tell_machine(Input::Closed { conn, reason: socket::close_reason(error) });
         }
     }
 
