@@ -4,17 +4,46 @@
 
 use chinwag::chat::node::{Config, Node};
 use chinwag::chat::notice::Notice;
-use chinwag::limits::{ACCEPTS_PER_TURN, Limits, READ_BYTES_PER_TURN};
+use chinwag::limits::{ACCEPTS_PER_TURN, IDLE_FLUSH, Limits, READ_BYTES_PER_TURN};
 use chinwag::net::event_loop::EventLoop;
-use std::io::{ErrorKind, Read, Write};
+use chinwag::term::Screen;
+use socket2::SockRef;
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 /// Reached only by a test that fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A screen that is full as soon as it holds so many notices, as that of a program that reads slowly.
+struct Shelf {
+    notices: Vec<Notice>,
+    room: usize,
+}
+
+impl Screen<Notice> for Shelf {
+    fn show(&mut self, notice: Notice) {
+        self.notices.push(notice);
+    }
+
+    fn line_taken(&mut self) {}
+
+    fn flush(&mut self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    fn is_full(&self) -> bool {
+        self.notices.len() >= self.room
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}
+
 struct Peer {
-    node: EventLoop<Node, Vec<Notice>>,
+    node: EventLoop<Node, Shelf>,
     address: SocketAddr,
     seen: Vec<Notice>,
 }
@@ -28,16 +57,26 @@ impl Peer {
     fn with(name: &str, ip: IpAddr, limits: Limits) -> Self {
         let config =
             Config { name: Some(name.to_owned()), port: Some(0), bind: ip, limits, ..Config::default() };
-        let mut node = EventLoop::new(Node::new(config), Vec::new()).unwrap();
+        let shelf = Shelf { notices: Vec::new(), room: usize::MAX };
+        let mut node = EventLoop::new(Node::new(config), shelf).unwrap();
         node.turn(Some(Duration::ZERO)).unwrap();
-        let seen = std::mem::take(node.screen_mut());
+        let seen = std::mem::take(&mut node.screen_mut().notices);
         let Some(Notice::Listening { port }) = seen.first() else { panic!("{seen:?}") };
         Self { node, address: SocketAddr::new(ip, *port), seen: Vec::new() }
     }
 
     fn turn(&mut self) {
+        self.turn_unread();
+        self.read_screen();
+    }
+
+    /// A turn of which nobody reads the screen.
+    fn turn_unread(&mut self) {
         self.node.turn(Some(Duration::from_millis(1))).unwrap();
-        self.seen.append(self.node.screen_mut());
+    }
+
+    fn read_screen(&mut self) {
+        self.seen.append(&mut self.node.screen_mut().notices);
     }
 
     fn type_lines(&mut self, lines: &[&str]) {
@@ -198,6 +237,30 @@ fn the_last_words_before_a_reset_are_heard() {
         peers[0].seen.iter().any(|notice| matches!(notice, Notice::Disconnected(_)))
     });
     assert_eq!(node.texts(), ["last words"]);
+}
+
+#[test]
+fn nothing_falls_due_over_bytes_that_a_full_screen_left_unread() {
+    let mut node = Peer::new("N");
+    let [mut first, mut second] = [(); 2].map(|()| node.dial());
+    second.write_all(b"127.0.0.1:10 second hel").unwrap();
+    until(&mut [&mut node], |peers| peers[0].node.machine().connections() == 2);
+    node.turn();
+    node.node.screen_mut().room = 0;
+    for (stream, bytes) in [(&mut first, "127.0.0.1:9 first full\n"), (&mut second, "lo")] {
+        stream.write_all(bytes.as_bytes()).unwrap();
+        node.turn_unread();
+    }
+    let pause = Instant::now();
+    while pause.elapsed() < 2 * IDLE_FLUSH {
+        node.turn_unread();
+    }
+    // The line of the first one fills the screen again, before the second one is read.
+    node.node.screen_mut().room = 1;
+    node.turn_unread();
+    assert!(node.node.screen_mut().is_full());
+    until(&mut [&mut node], |peers| peers[0].texts().len() == 2);
+    assert_eq!(node.texts(), ["full", "hello"]);
 }
 
 #[test]
