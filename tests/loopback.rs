@@ -240,6 +240,22 @@ fn the_last_words_before_a_reset_are_heard() {
 }
 
 #[test]
+fn what_follows_urgent_data_is_read_without_another_event() {
+    let mut node = Peer::new("N");
+    let mut greeted = node.session(9);
+    let mut silent = node.dial();
+    until(&mut [&mut node], |peers| peers[0].node.machine().connections() == 2);
+    for stream in [&mut greeted, &mut silent] {
+        // All of it is in the kernel before the node looks, and nothing comes after it.
+        stream.write_all(b"127.0.0.1:9 raw one\n127.0.0.1:9 raw ").unwrap();
+        SockRef::from(&*stream).send_out_of_band(b"!").unwrap();
+        stream.write_all(b"two\n127.0.0.1:9 raw three\n").unwrap();
+        node.seen.clear();
+        until(&mut [&mut node], |peers| peers[0].texts() == ["one", "two", "three"]);
+    }
+}
+
+#[test]
 fn nothing_falls_due_over_bytes_that_a_full_screen_left_unread() {
     let mut node = Peer::new("N");
     let [mut first, mut second] = [(); 2].map(|()| node.dial());

@@ -21,8 +21,9 @@ pub enum Drained {
 ///
 /// `may_stop_short`: a read that did not fill the buffer has emptied the socket, and what arrives later
 /// makes a new event, so the read that would only say so can be spared. That holds where the kernel
-/// promises it (Linux, see epoll(7)) and only while no end of the stream was announced: that event came
-/// already, and would not come again.
+/// promises it (Linux, see epoll(7)) and only while neither the end of the stream nor urgent data was
+/// announced. That event came already, and would not come again; and a read stops short at the mark of
+/// urgent data, with more behind it, whether or not that data is taken inline.
 pub fn receive(
     reader: &mut impl Read,
     scratch: &mut [u8],

@@ -28,6 +28,12 @@ const STDIN: Token = Token(usize::MAX - 1);
 const SCREEN: Token = Token(usize::MAX - 2);
 const SIGNALS: Token = Token(usize::MAX - 3);
 
+/// Urgent data is wanted for its mark alone, at which reads stop.
+#[cfg(target_os = "linux")]
+const LINK_INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE).add(Interest::PRIORITY);
+#[cfg(not(target_os = "linux"))]
+const LINK_INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
 /// Drives one machine: its sockets, its user's input and its screen.
 pub struct EventLoop<M: Machine, S> {
     machine: M,
@@ -211,6 +217,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                     let ends = event.is_read_closed() || event.is_write_closed() || event.is_error();
                     link.is_readable |= event.is_readable() || ends;
                     link.end_is_near |= ends;
+                    link.is_urgent |= event.is_priority();
                     if event.is_writable() && !std::mem::replace(&mut link.is_writable, true) {
                         self.to_flush.push(conn);
                     }
@@ -300,7 +307,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     fn receive(&mut self, conn: ConnId, budget: usize) {
         let Self { machine, links, outputs, scratch, now, .. } = self;
         let Some(link) = links.get_mut(conn) else { return };
-        let may_stop_short = cfg!(target_os = "linux") && !link.end_is_near;
+        let may_stop_short = cfg!(target_os = "linux") && !link.end_is_near && !link.is_urgent;
         let drained = drain::receive(&mut link.stream, scratch, budget, may_stop_short, |bytes| {
             machine.handle(Input::Received { conn, bytes }, *now);
             outputs.extend(std::iter::from_fn(|| machine.poll_output()));
@@ -322,8 +329,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     /// Makes the event queue know a link, once, for both directions.
     fn register(&mut self, conn: ConnId) -> io::Result<()> {
         let Some(link) = self.links.get_mut(conn).filter(|link| !link.is_registered) else { return Ok(()) };
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut link.stream, token(conn), interest)?;
+        self.poll.registry().register(&mut link.stream, token(conn), LINK_INTEREST)?;
         link.is_registered = true;
         // The event queue says at once what is so by now, the end of the stream included.
         link.end_is_near = false;

@@ -19,6 +19,8 @@ pub(super) struct Link {
     pub(super) is_writable: bool,
     /// The end of its stream was announced, or may have been before anybody listened.
     pub(super) end_is_near: bool,
+    /// Urgent data came: a read stops where it is, whatever lies behind it.
+    pub(super) is_urgent: bool,
     /// A dial whose outcome is open.
     pub(super) is_dialling: bool,
     /// The event queue knows it.
@@ -46,6 +48,7 @@ impl Link {
             is_readable: false,
             is_writable: false,
             end_is_near: false,
+            is_urgent: false,
             is_dialling: true,
             is_registered: false,
             is_tuned: false,
