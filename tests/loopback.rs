@@ -6,6 +6,7 @@ use chinwag::chat::node::{Config, Node};
 use chinwag::chat::notice::Notice;
 use chinwag::limits::{ACCEPTS_PER_TURN, IDLE_FLUSH, Limits, READ_BYTES_PER_TURN};
 use chinwag::net::event_loop::EventLoop;
+use chinwag::proto::machine::CloseReason;
 use chinwag::term::Screen;
 use socket2::SockRef;
 use std::io::{self, ErrorKind, Read, Write};
@@ -253,6 +254,29 @@ fn what_follows_urgent_data_is_read_without_another_event() {
         node.seen.clear();
         until(&mut [&mut node], |peers| peers[0].texts() == ["one", "two", "three"]);
     }
+}
+
+#[test]
+fn the_last_words_on_a_connection_that_cannot_be_written_wait_for_a_full_screen() {
+    const LINES: usize = 100;
+    let mut node = Peer::new("N");
+    let mut stream = node.session(9);
+    stream.write_all("127.0.0.1:9 raw last words\n".repeat(LINES).as_bytes()).unwrap();
+    // A close with this set is a reset.
+    SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(stream);
+    node.node.screen_mut().room = 0;
+    node.type_lines(&["5", "hello"]);
+    for _ in 0..10 {
+        node.turn();
+    }
+    let heard = |peer: &Peer| peer.node.machine().counters().chats as usize;
+    assert_eq!((heard(&node), node.node.machine().connections()), (0, 1));
+    node.node.screen_mut().room = usize::MAX;
+    until(&mut [&mut node], |peers| peers[0].node.machine().connections() == 0);
+    assert_eq!(heard(&node), LINES);
+    let is_lost = |notice: &Notice| matches!(notice, Notice::Lost { reason: CloseReason::Reset, .. });
+    assert!(node.seen.iter().any(is_lost), "{:?}", node.seen);
 }
 
 #[test]

@@ -308,21 +308,23 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         let Self { machine, links, outputs, scratch, now, .. } = self;
         let Some(link) = links.get_mut(conn) else { return };
         let may_stop_short = cfg!(target_os = "linux") && !link.end_is_near && !link.is_urgent;
+        let broken = link.broken;
         let drained = drain::receive(&mut link.stream, scratch, budget, may_stop_short, |bytes| {
             machine.handle(Input::Received { conn, bytes }, *now);
             outputs.extend(std::iter::from_fn(|| machine.poll_output()));
         });
         link.is_readable = matches!(drained, Drained::Budget);
         self.perform();
-        match drained {
-            Drained::Budget => self.links.make_ready(conn),
-            Drained::Empty => {}
-            Drained::End => {
+        match (drained, broken) {
+            (Drained::Budget, _) => self.links.make_ready(conn),
+            (Drained::Empty, None) => {}
+            (Drained::Empty | Drained::End, Some(reason)) => self.closed(conn, reason),
+            (Drained::End, None) => {
                 // It may have half-closed only, and wait for our answer.
                 self.flush(conn);
                 self.closed(conn, CloseReason::Eof);
             }
-            Drained::Broken(error) => self.closed(conn, socket::close_reason(error)),
+            (Drained::Broken(error), _) => self.closed(conn, socket::close_reason(error)),
         }
     }
 
@@ -375,9 +377,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     }
 
     fn flush(&mut self, conn: ConnId) {
-        let Some(link) = self.links.get_mut(conn).filter(|link| link.is_writable && !link.is_dialling) else {
-            return;
-        };
+        let Some(link) = self.links.get_mut(conn).filter(|link| link.takes_bytes()) else { return };
         let Some(queue) = self.machine.send_queue(conn) else { return };
         if !link.is_tuned && !queue.is_empty() {
             socket::tune(&link.stream);
@@ -392,10 +392,10 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => link.is_writable = false,
             Err(error) => {
-                link.is_writable = false;
-                // The peer's last words may be in the buffer.
-                self.receive(conn, usize::MAX);
-                self.closed(conn, socket::close_reason(error));
+                // The peer's last words may be in the buffer: they come in their turn.
+                link.broken = Some(socket::close_reason(error));
+                (link.is_readable, link.end_is_near) = (true, true);
+                self.links.make_ready(conn);
             }
         }
     }

@@ -4,7 +4,7 @@
 //! The slot of an id is chosen by the machine's slab, so this table is that slab's mirror: the same
 //! slots, the same generations. A bit of readiness is set by an event and cleared only by `WouldBlock`.
 
-use crate::proto::machine::ConnId;
+use crate::proto::machine::{CloseReason, ConnId};
 use mio::net::TcpStream;
 use std::collections::VecDeque;
 
@@ -21,6 +21,8 @@ pub(super) struct Link {
     pub(super) end_is_near: bool,
     /// Urgent data came: a read stops where it is, whatever lies behind it.
     pub(super) is_urgent: bool,
+    /// It cannot be written any more, for this reason: it is closed once it is read to its end.
+    pub(super) broken: Option<CloseReason>,
     /// A dial whose outcome is open.
     pub(super) is_dialling: bool,
     /// The event queue knows it.
@@ -49,12 +51,18 @@ impl Link {
             is_writable: false,
             end_is_near: false,
             is_urgent: false,
+            broken: None,
             is_dialling: true,
             is_registered: false,
             is_tuned: false,
             is_closing: false,
             is_queued: false,
         }
+    }
+
+    /// Whether a write may be tried.
+    pub(super) fn takes_bytes(&self) -> bool {
+        self.is_writable && !self.is_dialling && self.broken.is_none()
     }
 }
 
