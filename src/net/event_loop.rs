@@ -1,11 +1,11 @@
 //! The turn: one thread, one `Poll`, a fixed order. It moves bytes, typed lines and the time into the
 //! machine and does what comes out; it knows no message and no peer.
 
+use super::display::Display;
 use super::drain::{self, Drained};
 use super::keyboard::{Keyboard, Typed};
 use super::links::{Link, Links};
 use super::listener::Listener;
-use super::screen_watch::ScreenWatch;
 use super::{signals, socket};
 use crate::limits::{
     ACCEPTS_PER_TURN, EVENTS_PER_TURN, QUIT_TIMEOUT, READ_BYTES_PER_TURN, SCREEN_RETRY, TYPED_LINES_PER_TURN,
@@ -15,7 +15,6 @@ use crate::term::Screen;
 use crate::term::stdin::Stdin;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use rustix::io::Errno;
 use signal_hook_mio::v1_0::Signals;
 use std::collections::VecDeque;
 use std::io;
@@ -37,8 +36,7 @@ const LINK_INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE);
 /// Drives one machine: its sockets, its user's input and its screen.
 pub struct EventLoop<M: Machine, S> {
     machine: M,
-    screen: S,
-    screen_watch: ScreenWatch,
+    display: Display<S>,
     keyboard: Option<Keyboard>,
     signals: Option<Signals>,
     poll: Poll,
@@ -57,8 +55,6 @@ pub struct EventLoop<M: Machine, S> {
     /// The user or a signal wants the program to end: nothing may hold it up any more.
     is_ending: bool,
     exit_code: Option<u8>,
-    /// What is wrong with the screen, to be told by the exit code, since nothing else can.
-    fault: Option<io::Error>,
 }
 
 impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
@@ -67,8 +63,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     pub fn new(machine: M, screen: S) -> io::Result<Self> {
         Ok(Self {
             machine,
-            screen,
-            screen_watch: ScreenWatch::Flowing,
+            display: Display::new(screen),
             keyboard: None,
             signals: None,
             poll: Poll::new()?,
@@ -82,7 +77,6 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             has_begun: false,
             is_ending: false,
             exit_code: None,
-            fault: None,
         })
     }
 
@@ -105,13 +99,13 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
 
     /// The screen.
     pub fn screen_mut(&mut self) -> &mut S {
-        &mut self.screen
+        &mut self.display.screen
     }
 
     /// Types a line as the user would, whether or not the machine waits for one.
     pub fn type_line(&mut self, line: &str) {
         self.now = Instant::now();
-        self.screen.line_taken();
+        self.display.screen.line_taken();
         self.handle(Input::Line(line));
         self.flush_some();
     }
@@ -122,7 +116,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         loop {
             if let Some(code) = self.turn(None)? {
                 self.finish_screen()?;
-                return self.fault.map_or(Ok(code), Err);
+                return self.display.fault.map_or(Ok(code), Err);
             }
         }
     }
@@ -189,7 +183,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             let retry_at = self.listener.as_ref().and_then(|listener| listener.retry_at);
             self.machine.poll_timeout().into_iter().chain(retry_at).min()
         };
-        let next = self.screen_watch.retry_at().into_iter().chain(of_network).min();
+        let next = self.display.retry_at().into_iter().chain(of_network).min();
         let left = next.map(|at| at.saturating_duration_since(Instant::now()));
         left.into_iter().chain(wait).min()
     }
@@ -197,7 +191,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     /// A program reads our output and is slower than our peers: nothing is read until it has caught up,
     /// so that nothing is lost. Nothing comes due either: a peer is not silent because nobody listens.
     fn is_paused(&self) -> bool {
-        !self.is_ending && self.screen_watch != ScreenWatch::Gone && self.screen.is_full()
+        !self.is_ending && self.display.is_full::<M::Notice>()
     }
 
     /// Events only set bits and queue links.
@@ -346,7 +340,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             let Some(keyboard) = &mut self.keyboard else { return };
             match keyboard.next() {
                 Typed::Line(line) => {
-                    self.screen.line_taken();
+                    self.display.screen.line_taken();
                     self.handle(Input::Line(&line));
                 }
                 Typed::End => return self.close_stdin(),
@@ -436,7 +430,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                 }
                 Output::Connect { conn, to, from } => self.dial(conn, to, from),
                 Output::Listen(address) => self.listen(address),
-                Output::Notice(notice) => self.screen.show(notice),
+                Output::Notice(notice) => self.display.screen.show(notice),
                 Output::Quit(code) => self.exit_code = Some(code),
             }
         }
@@ -475,28 +469,9 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     }
 
     fn flush_screen(&mut self) {
-        if self.screen_watch == ScreenWatch::Gone {
-            return;
-        }
-        let flushed = self.screen.flush();
-        let is_slow = matches!(flushed, Ok(false));
-        let registry = self.poll.registry();
-        self.screen_watch =
-            self.screen_watch.after_flush(is_slow, self.screen.fd(), registry, SCREEN, self.now);
-        if let Err(error) = flushed {
-            self.on_screen_gone(error);
-        }
-    }
-
-    /// Nobody will read us again: that is a wish to end. Anything but a hang-up is a fault besides.
-    fn on_screen_gone(&mut self, error: io::Error) {
-        self.screen_watch = ScreenWatch::Gone;
-        let is_hang_up = matches!(Errno::from_io_error(&error), Some(Errno::PIPE | Errno::IO));
-        if !is_hang_up {
-            self.fault = Some(io::Error::new(error.kind(), format!("the output cannot be written: {error}")));
-        }
-        // A quit under way goes on: only a second signal cuts its farewells short.
-        if !std::mem::replace(&mut self.is_ending, true) {
+        let is_gone = self.display.flush::<M::Notice>(self.poll.registry(), SCREEN, self.now);
+        // That is a wish to end. A quit under way goes on: only a second signal cuts its farewells short.
+        if is_gone && !std::mem::replace(&mut self.is_ending, true) {
             self.handle(Input::Interrupted);
         }
     }
@@ -504,7 +479,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     /// The last words on a slow screen.
     fn finish_screen(&mut self) -> io::Result<()> {
         let until = self.now + QUIT_TIMEOUT;
-        while self.screen_watch.is_slow() && self.now < until {
+        while self.display.is_slow() && self.now < until {
             match self.poll.poll(&mut self.events, Some(SCREEN_RETRY)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}

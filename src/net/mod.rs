@@ -8,11 +8,11 @@
     reason = "the room for sockets and the clock"
 )]
 
+mod display;
 pub mod drain;
 pub mod event_loop;
 mod keyboard;
 mod links;
 mod listener;
-mod screen_watch;
 mod signals;
 pub mod socket;
