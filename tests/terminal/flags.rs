@@ -96,6 +96,19 @@ fn quiet_counts_what_peers_say_and_tells_the_tally_at_the_end() {
 }
 
 #[test]
+fn the_largest_limits_are_no_limits() {
+    let peer = Peer::new();
+    let max = usize::MAX.to_string();
+    for flag in ["connections-max", "connections-per-ip-max", "dials-max", "send-queue-max", "peers-max"] {
+        let mut program = Program::node_with("P1", &[&format!("--{flag}"), &max]);
+        program.send(peer.address(), flag);
+        assert_eq!(peer.take(), format!("{} P1 {flag}", program.address()));
+        let mut wire = session(program.address(), ([127, 0, 0, 1], 9).into(), "P2");
+        wire.ping(1);
+    }
+}
+
+#[test]
 fn the_claimed_ip_can_be_chosen() {
     let peer = Peer::new();
     let mut program = Program::node_with("P1", &["--ip", "127.0.0.9"]);

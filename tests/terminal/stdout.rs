@@ -6,6 +6,7 @@ use crate::common::program::{Program, command};
 use crate::pty;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl};
+use rustix::process::Signal;
 use socket2::SockRef;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, PipeReader, Write};
@@ -20,8 +21,7 @@ fn node_on_a_pipe() -> (Program, BufReader<PipeReader>, u16) {
     let (reader, writer) = io::pipe().unwrap();
     let program = Program::spawn(command(&NODE).stdout(writer));
     let mut reader = BufReader::new(reader);
-    let mut line = String::new();
-    reader.read_line(&mut line).unwrap();
+    let line = line_of(&mut reader);
     let port = line.strip_prefix("Server listening on port ").unwrap().trim().parse().unwrap();
     (program, reader, port)
 }
@@ -36,6 +36,27 @@ fn a_closed_stdout_is_quit_and_no_panic() {
     assert_eq!(peer.take(), format!("{to} P1 exit"));
     assert_eq!(program.wait(), 0);
     assert_eq!(program.stderr.bytes(), b"");
+}
+
+#[test]
+fn a_stdout_that_closes_does_not_cut_the_farewells_of_a_quit_short() {
+    let peer = Peer::new();
+    let (mut program, mut reader, port) = node_on_a_pipe();
+    let to = ([127, 0, 0, 1], port).into();
+    say(to, format!("{} P2 hello", peer.address()));
+    while !line_of(&mut reader).ends_with("P2 hello\n") {}
+    drop(reader);
+    // The program notices when it says that it ends.
+    program.signal(Signal::TERM);
+    assert_eq!(peer.take(), format!("{to} P1 exit"));
+    assert_eq!(program.wait(), 0);
+    assert_eq!(program.stderr.bytes(), b"");
+}
+
+fn line_of(reader: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    assert!(reader.read_line(&mut line).unwrap() > 0, "the program ended");
+    line
 }
 
 #[test]
