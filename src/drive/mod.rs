@@ -105,37 +105,45 @@ struct Usage {
 
 impl Run<'_> {
     fn conduct(&mut self, generator: &mut dyn Generator) -> io::Result<()> {
+        let mut event = generator.wait()?;
         loop {
-            match generator.wait()? {
+            event = match event {
                 Event::Over => return Ok(()),
-                Event::Trigger => self.pull_trigger()?,
+                Event::Trigger => {
+                    self.pull_trigger()?;
+                    generator.wait()?
+                }
                 Event::Paused(Pause::BeforeStart) => {
                     self.settle(generator)?;
                     self.usage.connected = self.sample();
-                    self.go(generator)?;
+                    self.go(generator)?
                 }
                 Event::Paused(Pause::BeforeRound) => self.go(generator)?,
                 Event::Paused(Pause::BeforeEnd) => {
                     self.settle(generator)?;
                     self.usage.after = self.sample();
                     generator.go()?;
+                    generator.wait()?
                 }
             }
         }
     }
 
-    /// Begins the scenario, or its next round.
-    fn go(&mut self, generator: &mut dyn Generator) -> io::Result<()> {
-        match &self.target {
-            Some(target) if self.args.scenario == ScenarioName::Burst => {
-                let used = play_round(target, generator, true)?;
-                // What stopping and resuming costs by itself is not the messages' doing.
-                let idle = play_round(target, generator, false)?;
-                self.usage.rounds.push(used.saturating_sub(idle));
-                Ok(())
-            }
-            _ => generator.go(),
-        }
+    /// Begins the scenario, or its next round, and gives what comes of it.
+    fn go(&mut self, generator: &mut dyn Generator) -> io::Result<Event> {
+        let burst = self.target.as_ref().filter(|_| self.args.scenario == ScenarioName::Burst);
+        let Some(target) = burst else {
+            generator.go()?;
+            return generator.wait();
+        };
+        // What stopping and resuming costs by itself is not the messages' doing.
+        let (idle, _) = play_round(target, generator, |_| Ok(()))?;
+        let (used, event) = play_round(target, generator, |generator| {
+            generator.go()?;
+            generator.wait()
+        })?;
+        self.usage.rounds.push(used.saturating_sub(idle));
+        Ok(event)
     }
 
     fn settle(&self, generator: &mut dyn Generator) -> io::Result<()> {
@@ -186,22 +194,23 @@ impl Run<'_> {
 /// What a line of the target has besides the text, about.
 const TRIGGER_HEADER_BYTES: usize = 24;
 
-/// Stops the target, has every peer write its batch, lets the target go on, and takes the CPU time that it
-/// uses until it is idle. Without messages it is what that costs by itself.
-fn play_round(target: &Target, generator: &mut dyn Generator, has_messages: bool) -> io::Result<Duration> {
+/// Stops the target while `write` has every peer write its batch, lets it go on, and takes the CPU time that
+/// it uses until it is idle.
+fn play_round<T>(
+    target: &Target,
+    generator: &mut dyn Generator,
+    write: impl FnOnce(&mut dyn Generator) -> io::Result<T>,
+) -> io::Result<(Duration, T)> {
     let stopped = target.stop()?;
     let until = Instant::now() + STOP_TIMEOUT;
     while !target.is_stopped() && Instant::now() < until {
         generator.rest(TARGET_POLL)?;
     }
-    if has_messages {
-        generator.go()?;
-        generator.wait()?;
-    }
+    let written = write(generator)?;
     let before = target.cpu();
     drop(stopped);
     settle(target, generator)?;
-    Ok(target.cpu().saturating_sub(before))
+    Ok((target.cpu().saturating_sub(before), written))
 }
 
 /// How often the target is looked at while it settles.

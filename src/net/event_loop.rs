@@ -470,9 +470,10 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
 
     fn flush_screen(&mut self) {
         let is_gone = self.display.flush::<M::Notice>(self.poll.registry(), SCREEN, self.now);
-        // That is a wish to end. A quit under way goes on: only a second signal cuts its farewells short.
-        if is_gone && !std::mem::replace(&mut self.is_ending, true) {
-            self.handle(Input::Interrupted);
+        // Who cannot be told anything will not type anything either.
+        if is_gone {
+            self.is_ending = true;
+            self.handle(Input::StdinClosed);
         }
     }
 

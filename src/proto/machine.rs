@@ -93,7 +93,7 @@ pub enum Input<'a> {
         /// Some bytes, at least one.
         bytes: &'a [u8],
     },
-    /// The user will type no more.
+    /// The user will type no more, or can be told no more. That too is a wish to end.
     StdinClosed,
     /// The moment that [`Machine::poll_timeout`] named is here.
     Timeout,

@@ -416,7 +416,10 @@ impl Machine for Node {
         match input {
             Input::Closed { conn, reason } => self.on_closed(conn, reason, now),
             Input::Connected { conn, local } => self.on_connected(conn, canonical(local).ip(), now),
-            Input::Interrupted | Input::StdinClosed => self.quit(now),
+            Input::Interrupted => self.quit(now),
+            // A quit under way goes on: only a second signal cuts its farewells short.
+            Input::StdinClosed if self.is_quitting() => {}
+            Input::StdinClosed => self.quit(now),
             Input::Line(line) => self.on_line(line, now),
             Input::Listening { local } => self.on_listening(local, now),
             Input::ListenFailed(error) => self.on_listen_failed(error),
