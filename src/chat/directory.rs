@@ -9,7 +9,7 @@ use crate::proto::machine::ConnId;
 use crate::proto::message::Dialect;
 use slab::Slab;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -83,7 +83,7 @@ impl Peer {
 #[derive(Debug)]
 pub struct Directory {
     peers: Slab<Peer>,
-    by_address: BTreeMap<SocketAddr, PeerId>,
+    by_address: ByAddress,
     generation: u32,
     peers_max: usize,
 }
@@ -91,7 +91,7 @@ pub struct Directory {
 impl Directory {
     /// An empty table for so many peers.
     pub fn new(peers_max: usize) -> Self {
-        Self { peers: Slab::new(), by_address: BTreeMap::new(), generation: 0, peers_max }
+        Self { peers: Slab::new(), by_address: ByAddress::default(), generation: 0, peers_max }
     }
 
     /// How many are known.
@@ -111,7 +111,7 @@ impl Directory {
 
     /// The entry of an address.
     pub fn find(&self, address: SocketAddr) -> Option<PeerId> {
-        self.by_address.get(&address).copied()
+        self.by_address.get(address)
     }
 
     /// The entry, unless it was removed.
@@ -164,13 +164,13 @@ impl Directory {
 
     /// Removes an address from the table.
     pub fn remove(&mut self, address: SocketAddr) -> Option<Peer> {
-        let id = self.by_address.remove(&address)?;
+        let id = self.by_address.remove(address)?;
         self.peers.try_remove(id.slot as usize)
     }
 
     /// All entries, in the order of their addresses.
     pub fn iter(&self) -> impl Iterator<Item = &Peer> {
-        self.by_address.values().filter_map(|&id| self.get(id))
+        self.by_address.ids().filter_map(|id| self.get(id))
     }
 
     /// The active peers, the one heard last first.
@@ -186,6 +186,42 @@ impl Directory {
             self.iter().filter(|peer| peer.heard == 0 && !peer.is_connected && !peer.is_offline).collect();
         contacted.sort_by_key(|peer| std::cmp::Reverse(peer.sent_at));
         contacted
+    }
+}
+
+/// The entries by their address. IPv4 has a map of its own: its keys are 6 bytes instead of 32, and there
+/// may be tens of thousands.
+#[derive(Debug, Default)]
+struct ByAddress {
+    v4: BTreeMap<SocketAddrV4, PeerId>,
+    v6: BTreeMap<SocketAddrV6, PeerId>,
+}
+
+impl ByAddress {
+    fn get(&self, address: SocketAddr) -> Option<PeerId> {
+        match address {
+            SocketAddr::V4(address) => self.v4.get(&address).copied(),
+            SocketAddr::V6(address) => self.v6.get(&address).copied(),
+        }
+    }
+
+    fn insert(&mut self, address: SocketAddr, id: PeerId) {
+        match address {
+            SocketAddr::V4(address) => self.v4.insert(address, id),
+            SocketAddr::V6(address) => self.v6.insert(address, id),
+        };
+    }
+
+    fn remove(&mut self, address: SocketAddr) -> Option<PeerId> {
+        match address {
+            SocketAddr::V4(address) => self.v4.remove(&address),
+            SocketAddr::V6(address) => self.v6.remove(&address),
+        }
+    }
+
+    /// In the order of the addresses.
+    fn ids(&self) -> impl Iterator<Item = PeerId> {
+        self.v4.values().chain(self.v6.values()).copied()
     }
 }
 

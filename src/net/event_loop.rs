@@ -4,7 +4,7 @@
 use super::display::Display;
 use super::drain::{self, Drained};
 use super::keyboard::{Keyboard, Typed};
-use super::links::{Link, Links};
+use super::links::{End, Link, Links, Start};
 use super::listener::Listener;
 use super::{signals, socket};
 use crate::limits::{
@@ -266,10 +266,10 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                 return;
             }
             let Some(conn) = self.links.next_ready() else { continue };
-            if self.links.get_mut(conn).is_some_and(|link| link.is_dialling) {
+            if self.links.get_mut(conn).is_some_and(|link| !link.is_up()) {
                 self.finish_dial(conn);
             }
-            if self.links.get_mut(conn).is_some_and(|link| link.is_readable && !link.is_dialling) {
+            if self.links.get_mut(conn).is_some_and(|link| link.is_readable && link.is_up()) {
                 self.receive(conn, READ_BYTES_PER_TURN);
             }
             if let Err(error) = self.register(conn) {
@@ -290,7 +290,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             // Two ends of one socket: a port of the ephemeral range on which nobody listens.
             Ok((peer, local)) if peer == local => self.closed(conn, CloseReason::Refused),
             Ok((_, local)) => {
-                link.is_dialling = false;
+                link.start = Start::Up;
                 self.handle(Input::Connected { conn, local });
             }
             Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
@@ -302,18 +302,18 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         let Self { machine, links, outputs, scratch, now, .. } = self;
         let Some(link) = links.get_mut(conn) else { return };
         let may_stop_short = cfg!(target_os = "linux") && !link.end_is_near && !link.is_urgent;
-        let broken = link.broken;
+        let end = link.end;
         let drained = drain::receive(&mut link.stream, scratch, budget, may_stop_short, |bytes| {
             machine.handle(Input::Received { conn, bytes }, *now);
             outputs.extend(std::iter::from_fn(|| machine.poll_output()));
         });
         link.is_readable = matches!(drained, Drained::Budget);
         self.perform();
-        match (drained, broken) {
+        match (drained, end) {
             (Drained::Budget, _) => self.links.make_ready(conn),
-            (Drained::Empty, None) => {}
-            (Drained::Empty | Drained::End, Some(reason)) => self.closed(conn, reason),
-            (Drained::End, None) => {
+            (Drained::Empty | Drained::End, End::Broken(reason)) => self.closed(conn, reason),
+            (Drained::Empty, _) => {}
+            (Drained::End, _) => {
                 // It may have half-closed only, and wait for our answer.
                 self.flush(conn);
                 self.closed(conn, CloseReason::Eof);
@@ -322,11 +322,12 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         }
     }
 
-    /// Makes the event queue know a link, once, for both directions.
+    /// Makes the event queue know a link that was accepted, once, for both directions.
     fn register(&mut self, conn: ConnId) -> io::Result<()> {
-        let Some(link) = self.links.get_mut(conn).filter(|link| !link.is_registered) else { return Ok(()) };
+        let is_new = |link: &&mut Link| link.start == Start::Unregistered;
+        let Some(link) = self.links.get_mut(conn).filter(is_new) else { return Ok(()) };
         self.poll.registry().register(&mut link.stream, token(conn), LINK_INTEREST)?;
-        link.is_registered = true;
+        link.start = Start::Up;
         // The event queue says at once what is so by now, the end of the stream included.
         link.end_is_near = false;
         Ok(())
@@ -378,8 +379,8 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             link.is_tuned = true;
         }
         match queue.write_to(&mut link.stream) {
-            Ok(()) if link.is_closing => {
-                link.is_closing = false;
+            Ok(()) if link.end == End::Closing => {
+                link.end = End::Open;
                 // What went wrong with it, the next read will say.
                 let _ = link.stream.shutdown(Shutdown::Write);
             }
@@ -387,7 +388,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => link.is_writable = false,
             Err(error) => {
                 // The peer's last words may be in the buffer: they come in their turn.
-                link.broken = Some(socket::close_reason(error));
+                link.end = End::Broken(socket::close_reason(error));
                 (link.is_readable, link.end_is_near) = (true, true);
                 self.links.make_ready(conn);
             }
@@ -423,8 +424,8 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             match output {
                 Output::Close { conn, how: How::Now } => drop(self.drop_link(conn)),
                 Output::Close { conn, how: How::HalfClose } => {
-                    if let Some(link) = self.links.get_mut(conn) {
-                        link.is_closing = true;
+                    if let Some(link) = self.links.get_mut(conn).filter(|link| link.end == End::Open) {
+                        link.end = End::Closing;
                         self.to_flush.push(conn);
                     }
                 }
@@ -437,12 +438,12 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     }
 
     fn dial(&mut self, conn: ConnId, to: SocketAddr, from: Option<IpAddr>) {
-        let result = socket::dial(to, from).and_then(|stream| {
+        let result = socket::dial(to, from).and_then(|mut stream| {
+            self.poll.registry().register(&mut stream, token(conn), LINK_INTEREST)?;
             self.links.insert(conn, Link::dialled(conn, stream));
-            self.register(conn)
+            Ok(())
         });
         if let Err(error) = result {
-            self.drop_link(conn);
             self.tell_machine(Input::Closed { conn, reason: socket::close_reason(error) });
         }
     }

@@ -21,48 +21,74 @@ pub(super) struct Link {
     pub(super) end_is_near: bool,
     /// Urgent data came: a read stops where it is, whatever lies behind it.
     pub(super) is_urgent: bool,
-    /// It cannot be written any more, for this reason: it is closed once it is read to its end.
-    pub(super) broken: Option<CloseReason>,
-    /// A dial whose outcome is open.
-    pub(super) is_dialling: bool,
-    /// The event queue knows it.
-    pub(super) is_registered: bool,
     /// Its options for writing are set.
     pub(super) is_tuned: bool,
-    /// To be half-closed once its queue is empty.
-    pub(super) is_closing: bool,
+    pub(super) start: Start,
+    pub(super) end: End,
     /// It stands in the ready queue.
     is_queued: bool,
 }
 
+/// How far a link has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// A dial whose outcome is open.
+    Dialling,
+    /// Accepted, and not known to the event queue yet.
+    Unregistered,
+    /// Up.
+    Up,
+}
+
+/// What is to become of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It stays.
+    Open,
+    /// It is half-closed once its queue is empty.
+    Closing,
+    /// It cannot be written any more, for this reason: it is closed once it is read to its end.
+    Broken(CloseReason),
+}
+
+// Idle links are many. (With debug assertions mio keeps more in a stream.)
+#[cfg(not(debug_assertions))]
+const _: () = assert!(size_of::<Option<Link>>() == 16);
+
 impl Link {
     /// A socket that was accepted: it may have been written to, and closed, before it came to us.
     pub(super) fn accepted(conn: ConnId, stream: TcpStream) -> Self {
-        let dialled = Self::dialled(conn, stream);
-        Self { is_readable: true, is_writable: true, end_is_near: true, is_dialling: false, ..dialled }
+        Self::new(conn, stream, Start::Unregistered, true)
     }
 
     /// A socket whose connect is under way.
     pub(super) fn dialled(conn: ConnId, stream: TcpStream) -> Self {
+        Self::new(conn, stream, Start::Dialling, false)
+    }
+
+    fn new(conn: ConnId, stream: TcpStream, start: Start, may_have_something: bool) -> Self {
         Self {
             stream,
             generation: conn.generation(),
-            is_readable: false,
-            is_writable: false,
-            end_is_near: false,
+            is_readable: may_have_something,
+            is_writable: may_have_something,
+            end_is_near: may_have_something,
             is_urgent: false,
-            broken: None,
-            is_dialling: true,
-            is_registered: false,
             is_tuned: false,
-            is_closing: false,
+            start,
+            end: End::Open,
             is_queued: false,
         }
     }
 
+    /// Whether its dial, if it was one, is over.
+    pub(super) fn is_up(&self) -> bool {
+        self.start != Start::Dialling
+    }
+
     /// Whether a write may be tried.
     pub(super) fn takes_bytes(&self) -> bool {
-        self.is_writable && !self.is_dialling && self.broken.is_none()
+        self.is_writable && self.is_up() && !matches!(self.end, End::Broken(_))
     }
 }
 

@@ -3,6 +3,7 @@
 //! A connection is not a peer: a plain peer makes a new one for every message. What the connection is
 //! for is the machine's own matter and lives in `data`.
 
+use super::ends::Ends;
 use super::framer::Framer;
 use super::machine::CloseReason;
 use super::send_queue::SendQueue;
@@ -70,19 +71,16 @@ pub struct Connection<T> {
     pub(super) phase: Phase,
     pub(super) framer: Framer,
     pub(super) queue: SendQueue,
-    /// Our own IP on it; unspecified until a dial is up.
-    pub(super) local: IpAddr,
-    pub(super) remote: SocketAddr,
+    /// Our own IP is unspecified until a dial is up.
+    pub(super) ends: Ends,
     pub(super) generation: u32,
     /// It is in the list of those to be flushed.
     pub(super) is_dirty: bool,
     /// It counts against the limit of its source IP.
     pub(super) is_counted: bool,
-    /// When the phase began.
+    /// When the phase began; in [`Phase::Open`], when the last bytes came.
     pub(super) since: Moment,
-    /// When its last bytes came.
-    pub(super) heard: Moment,
-    /// Its entry in the list of deadlines: never later than [`Connection::deadline`], which moves
+    /// Its entry among the deadlines: never later than [`Connection::deadline`], which moves
     /// with every byte while this need not.
     pub(super) armed: Option<Moment>,
 }
@@ -94,13 +92,11 @@ impl<T> Connection<T> {
             phase,
             framer: Framer::default(),
             queue: SendQueue::default(),
-            local,
-            remote,
+            ends: Ends::new(remote, local),
             generation: 0,
             is_dirty: false,
             is_counted: false,
             since: now,
-            heard: now,
             armed: None,
         }
     }
@@ -112,12 +108,12 @@ impl<T> Connection<T> {
 
     /// The other end of the socket.
     pub fn remote(&self) -> SocketAddr {
-        self.remote
+        self.ends.remote()
     }
 
     /// Our own IP on it.
     pub fn local(&self) -> IpAddr {
-        self.local
+        self.ends.local()
     }
 
     /// What waits to be sent.
@@ -152,19 +148,23 @@ impl<T> Connection<T> {
     /// When it must be looked at next if nothing more comes.
     pub(super) fn deadline(&self, connect_timeout: Duration) -> Option<Moment> {
         let end = self.end(connect_timeout).map(|(at, _)| at);
-        self.silence().into_iter().chain(end).min()
+        self.framer.flush_at(self.remote()).into_iter().chain(end).min()
     }
 
     /// What is due at `now`, if anything.
     pub(super) fn due(&self, connect_timeout: Duration, now: Moment) -> Option<Due> {
         match self.end(connect_timeout) {
             Some((at, reason)) if at <= now => Some(Due::End(reason)),
-            _ => self.silence().filter(|&at| at <= now).map(|_| Due::Flush),
+            _ => self.framer.flush_at(self.remote()).filter(|&at| at <= now).map(|_| Due::Flush),
         }
     }
 
-    fn silence(&self) -> Option<Moment> {
-        Some(self.heard + self.framer.flush_after(self.remote)?)
+    /// Bytes came.
+    pub(super) fn heard(&mut self, now: Moment) {
+        self.framer.heard(now);
+        if self.phase == Phase::Open {
+            self.since = now;
+        }
     }
 
     fn end(&self, connect_timeout: Duration) -> Option<(Moment, CloseReason)> {
@@ -172,7 +172,7 @@ impl<T> Connection<T> {
             Phase::Waiting | Phase::Session => None,
             Phase::Dialling => Some((self.since + connect_timeout, CloseReason::TimedOut)),
             Phase::Greeting => Some((self.since + FIRST_MESSAGE_TIMEOUT, CloseReason::NoMessage)),
-            Phase::Open => Some((self.heard + IDLE_TIMEOUT, CloseReason::Idle)),
+            Phase::Open => Some((self.since + IDLE_TIMEOUT, CloseReason::Idle)),
             Phase::Settling => Some((self.since + SETTLE_TIMEOUT, CloseReason::TimedOut)),
         }
     }

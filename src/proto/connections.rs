@@ -1,15 +1,17 @@
 //! All connections of one machine: a slab whose slots have generations, the list of those with bytes to
 //! send, the deadlines, and the limits on how many there may be.
 //!
-//! One ordered set holds at most one deadline for each connection. A deadline that moves away with every
-//! byte is left where it is and looked at again when its time comes, so receiving lines touches no set.
+//! Each connection has at most one deadline that counts. One that moves away with every byte is left where
+//! it is and looked at again when its time comes, so receiving lines touches no list.
 
 use super::connection::{Connection, Due, Moment, Phase};
+use super::deadlines::Deadlines;
+use super::ends::Ends;
 use super::machine::{CloseReason, ConnId};
 use super::send_queue::SendQueue;
 use crate::limits::{DIALS_RESERVED, Limits};
 use slab::Slab;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
@@ -22,7 +24,7 @@ pub struct Connections<T> {
     generation: u32,
     /// The first moment that the table was told of; the others count from it.
     epoch: Option<Instant>,
-    deadlines: BTreeSet<(Moment, ConnId)>,
+    deadlines: Deadlines,
     dirty: VecDeque<ConnId>,
     waiting: VecDeque<ConnId>,
     dialling: usize,
@@ -37,7 +39,7 @@ impl<T> Connections<T> {
             slots: Slab::new(),
             generation: 0,
             epoch: None,
-            deadlines: BTreeSet::new(),
+            deadlines: Deadlines::default(),
             dirty: VecDeque::new(),
             waiting: VecDeque::new(),
             dialling: 0,
@@ -91,15 +93,13 @@ impl<T> Connections<T> {
         }
         let conn = self.waiting.pop_front()?;
         self.set_phase(conn, Phase::Dialling, now);
-        self.get(conn).map(|connection| (conn, connection.remote))
+        self.get(conn).map(|connection| (conn, connection.remote()))
     }
 
     /// A dial is up; our own IP on it is `local`.
     pub fn connected(&mut self, conn: ConnId, local: IpAddr, now: Instant) {
-        let moment = self.moment(now);
         if let Some(connection) = self.get_mut(conn) {
-            connection.local = local;
-            connection.heard = moment;
+            connection.ends = Ends::new(connection.remote(), local);
             self.set_phase(conn, Phase::Open, now);
         }
     }
@@ -123,8 +123,8 @@ impl<T> Connections<T> {
     pub fn remove(&mut self, conn: ConnId) -> Option<Connection<T>> {
         self.get(conn)?;
         let connection = self.slots.remove(conn.slot());
-        if let Some(at) = connection.armed {
-            self.deadlines.remove(&(at, conn));
+        if connection.armed.is_some() {
+            self.tidy_deadlines();
         }
         match connection.phase {
             Phase::Dialling => self.dialling -= 1,
@@ -132,7 +132,7 @@ impl<T> Connections<T> {
             _ => {}
         }
         if connection.is_counted {
-            self.uncount(connection.remote.ip());
+            self.uncount(connection.remote().ip());
         }
         Some(connection)
     }
@@ -161,7 +161,7 @@ impl<T> Connections<T> {
     pub fn heard(&mut self, conn: ConnId, now: Instant) {
         let now = self.moment(now);
         if let Some(connection) = self.get_mut(conn) {
-            connection.heard = now;
+            connection.heard(now);
             self.arm(conn);
         }
     }
@@ -196,20 +196,20 @@ impl<T> Connections<T> {
     /// When something may be due next.
     pub fn next_deadline(&self) -> Option<Instant> {
         let epoch = self.epoch?;
-        self.deadlines.first().map(|&(at, _)| at.to_instant(epoch))
+        self.deadlines.first().map(|(at, _)| at.to_instant(epoch))
     }
 
     /// The next connection on which something is due at `now`. The caller acts on it, or it is named
     /// again.
     pub fn next_due(&mut self, now: Instant) -> Option<(ConnId, Due)> {
         let now = self.moment(now);
-        while let Some(&(at, conn)) = self.deadlines.first().filter(|&&(at, _)| at <= now) {
-            self.deadlines.remove(&(at, conn));
+        while let Some((_, conn)) = self.deadlines.first().filter(|&(at, _)| at <= now) {
             let connect_timeout = self.limits.connect_timeout;
-            let Some(connection) = self.get_mut(conn) else { continue };
+            let Some(connection) = self.get_mut(conn) else { break };
             connection.armed = None;
             let due = connection.due(connect_timeout, now);
             self.arm(conn);
+            self.tidy_deadlines();
             if let Some(due) = due {
                 return Some((conn, due));
             }
@@ -230,7 +230,7 @@ impl<T> Connections<T> {
         conn
     }
 
-    /// Sees to it that the set holds a deadline no later than the connection's.
+    /// Sees to it that there is an entry no later than the connection's deadline.
     fn arm(&mut self, conn: ConnId) {
         let connect_timeout = self.limits.connect_timeout;
         let Some(connection) = self.get_mut(conn) else { return };
@@ -238,17 +238,26 @@ impl<T> Connections<T> {
         let armed = connection.armed;
         if armed.is_none_or(|armed| at < armed) {
             connection.armed = Some(at);
-            if let Some(armed) = armed {
-                self.deadlines.remove(&(armed, conn));
+            self.deadlines.push(at, conn);
+            if armed.is_some() {
+                self.tidy_deadlines();
             }
-            self.deadlines.insert((at, conn));
         }
     }
 
     fn disarm(&mut self, conn: ConnId) {
-        if let Some(at) = self.get_mut(conn).and_then(|connection| connection.armed.take()) {
-            self.deadlines.remove(&(at, conn));
+        if self.get_mut(conn).and_then(|connection| connection.armed.take()).is_some() {
+            self.tidy_deadlines();
         }
+    }
+
+    fn tidy_deadlines(&mut self) {
+        let slots = &self.slots;
+        self.deadlines.tidy(slots.len(), |at, conn| {
+            slots.get(conn.slot()).is_some_and(|connection| {
+                connection.generation == conn.generation() && connection.armed == Some(at)
+            })
+        });
     }
 
     fn uncount(&mut self, source: IpAddr) {

@@ -1,9 +1,10 @@
 //! Bytes to messages: where one ends and the next begins.
 //!
 //! A new connection may speak lines, or send one message with no newline and go quiet. The first line
-//! that begins with an address settles it: from then on only newlines count. The framer knows no clock;
-//! it says how long the peer must be silent before [`Framer::flush`] may be called.
+//! that begins with an address settles it: from then on only newlines count. Silence completes a message
+//! as well: the framer is told when bytes came, and says when [`Framer::flush`] may be called.
 
+use super::connection::Moment;
 use super::machine::CloseReason;
 use super::message::{Message, begins_with_address};
 use crate::limits::{HEADER_FLUSH, HEADER_SCAN_BYTES, IDLE_FLUSH, LINE_BYTES_MAX};
@@ -19,9 +20,16 @@ const BLOCK_END: &[u8] = b"<end>";
 #[derive(Debug, Default)]
 pub struct Framer {
     mode: Mode,
-    /// An unfinished message; boxed because most connections have none.
-    #[expect(clippy::box_collection, reason = "8 bytes in each idle connection instead of 24")]
-    partial: Option<Box<Vec<u8>>>,
+    /// Boxed because most connections have none.
+    partial: Option<Box<Partial>>,
+}
+
+/// An unfinished message.
+#[derive(Debug, Default)]
+struct Partial {
+    bytes: Vec<u8>,
+    /// When its last bytes came, once that is known.
+    heard: Option<Moment>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,13 +59,24 @@ impl Framer {
         if self.mode == Mode::Expected {
             self.mode = Mode::Undelimited;
         }
-        Some(*partial)
+        Some(partial.bytes)
     }
 
-    /// How long the peer must be silent for [`Framer::flush`]; `None`: silence completes nothing. The
-    /// address `from` is the socket's.
-    pub fn flush_after(&self, from: SocketAddr) -> Option<Duration> {
-        let partial = self.partial.as_ref().filter(|_| self.mode != Mode::Lines)?;
+    /// An unfinished message is as old as its last bytes.
+    pub(super) fn heard(&mut self, now: Moment) {
+        if let Some(partial) = &mut self.partial {
+            partial.heard = Some(now);
+        }
+    }
+
+    /// When the peer has been silent for long enough for [`Framer::flush`]; `None`: silence completes
+    /// nothing. The address `from` is the socket's.
+    pub(super) fn flush_at(&self, from: SocketAddr) -> Option<Moment> {
+        Some(self.partial.as_ref()?.heard? + self.flush_after(from)?)
+    }
+
+    fn flush_after(&self, from: SocketAddr) -> Option<Duration> {
+        let partial = &self.partial.as_ref().filter(|_| self.mode != Mode::Lines)?.bytes;
         let head = &partial[..partial.len().min(HEADER_SCAN_BYTES)];
         let has_header = Message::parse(&String::from_utf8_lossy(head), from).is_some();
         // Where lines are agreed on, silence in the middle of the first one is more likely the network's.
@@ -85,7 +104,7 @@ impl Framer {
     }
 
     fn next_undelimited<'a>(&mut self, rest: &mut &'a [u8]) -> Result<Option<Cow<'a, [u8]>>, CloseReason> {
-        let partial = self.partial.as_deref().map_or(&[][..], Vec::as_slice);
+        let partial = self.partial.as_deref().map_or(&[][..], |partial| &partial.bytes);
         if partial.is_empty() {
             // Left over from a block, or a person at `nc` who pressed Enter.
             *rest = rest.trim_ascii_start();
@@ -128,8 +147,8 @@ impl Framer {
         let message = match self.partial.take() {
             None => Cow::Borrowed(last),
             Some(mut partial) => {
-                partial.extend_from_slice(last);
-                Cow::Owned(*partial)
+                partial.bytes.extend_from_slice(last);
+                Cow::Owned(partial.bytes)
             }
         };
         if message.len() > LINE_BYTES_MAX {
@@ -143,7 +162,7 @@ impl Framer {
         if rest.is_empty() {
             return Ok(());
         }
-        let partial = self.partial.get_or_insert_default();
+        let partial = &mut self.partial.get_or_insert_default().bytes;
         if partial.len() + rest.len() > LINE_BYTES_MAX {
             return Err(CloseReason::LineTooLong);
         }

@@ -6,6 +6,8 @@
 pub mod clean;
 pub mod connection;
 pub mod connections;
+mod deadlines;
+mod ends;
 pub mod framer;
 pub mod machine;
 pub mod message;

@@ -1,0 +1,58 @@
+//! When something is due, for many connections: a heap of moments, out of which nothing is ever taken but
+//! its first.
+//!
+//! An entry that is no longer wanted stays, and is known by that its connection does not remember it. The
+//! first entry is always a wanted one, so nobody is woken for nothing; and when most entries are unwanted
+//! they are swept out together, which costs less than taking each from a tree.
+
+use super::connection::Moment;
+use super::machine::ConnId;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// Unwanted entries that are always left alone.
+const UNWANTED_MIN: usize = 64;
+
+/// The entries; who calls says which of them are wanted.
+#[derive(Debug, Default)]
+pub(super) struct Deadlines(BinaryHeap<Reverse<(Moment, ConnId)>>);
+
+impl Deadlines {
+    pub(super) fn push(&mut self, at: Moment, conn: ConnId) {
+        self.0.push(Reverse((at, conn)));
+    }
+
+    pub(super) fn first(&self) -> Option<(Moment, ConnId)> {
+        self.0.peek().map(|&Reverse(entry)| entry)
+    }
+
+    /// To be called when entries may have become unwanted. At most `wanted_max` are wanted.
+    pub(super) fn tidy(&mut self, wanted_max: usize, is_wanted: impl Fn(Moment, ConnId) -> bool) {
+        if self.0.len() > 2 * wanted_max + UNWANTED_MIN {
+            self.0.retain(|&Reverse((at, conn))| is_wanted(at, conn));
+        }
+        while self.first().is_some_and(|(at, conn)| !is_wanted(at, conn)) {
+            self.0.pop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn unwanted_entries_are_never_first_and_never_many() {
+        let start = crate::testing::start();
+        let at = |ms: u32| Moment::of(start + Duration::from_millis(ms.into()), start);
+        let mut deadlines = Deadlines::default();
+        for ms in 0..10_000 {
+            deadlines.push(at(ms), ConnId::new(0, ms));
+            let wanted = at(ms.saturating_sub(9));
+            deadlines.tidy(10, |at, _| at >= wanted && at != wanted + Duration::from_millis(1));
+            assert_eq!(deadlines.first().unwrap().0, wanted);
+            assert!(deadlines.0.len() <= 2 * 10 + UNWANTED_MIN + 1);
+        }
+    }
+}
