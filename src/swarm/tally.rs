@@ -41,6 +41,11 @@ impl Measure {
         }
     }
 
+    /// The inverse of [`Measure::name`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|measure| measure.name() == name)
+    }
+
     /// All of them, in the order of a table.
     pub const ALL: [Self; 7] = [
         Self::Dial,
@@ -165,6 +170,14 @@ impl Timeline {
         }
     }
 
+    /// Whether its interval is one that it can have come to, as is to be asked of one that was read from a
+    /// file before anything is added.
+    pub(super) fn is_sound(&self) -> bool {
+        let times = self.interval.as_nanos() / TIMELINE_INTERVAL.as_nanos();
+        let is_whole = self.interval.as_nanos().is_multiple_of(TIMELINE_INTERVAL.as_nanos());
+        is_whole && times.is_power_of_two() && times <= 1 << 32
+    }
+
     fn slot(&self, at: Duration) -> usize {
         (at.as_nanos() / self.interval.as_nanos()) as usize
     }
@@ -193,8 +206,9 @@ pub struct Tally {
 impl Tally {
     pub(super) fn record(&mut self, measure: Measure, time: Duration) {
         let times = self.times.entry(measure).or_insert_with(new_histogram);
-        // Its range grows with its values, so there is none that it refuses.
-        let _ = times.record(time.as_nanos() as u64);
+        // Not `saturating_record`, which cuts every value down to a range that then never grows. Below one
+        // nanosecond it has none.
+        times.record((time.as_nanos() as u64).max(1)).expect("a histogram that grows takes every value");
     }
 
     /// Adds that of another generator that ran at the same time.
@@ -218,6 +232,31 @@ pub fn new_histogram() -> Histogram<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_measure_is_found_by_its_name() {
+        for measure in Measure::ALL {
+            assert_eq!(Measure::from_name(measure.name()), Some(measure));
+        }
+        assert_eq!(Measure::from_name("Dial"), None);
+    }
+
+    #[test]
+    fn a_time_is_recorded_whatever_its_size() {
+        let mut tally = Tally::default();
+        for time in [Duration::ZERO, Duration::from_micros(250), Duration::from_secs(40_000), Duration::MAX] {
+            tally.record(Measure::Dial, time);
+        }
+        let times = &tally.times[&Measure::Dial];
+        assert_eq!((times.len(), times.min()), (4, 1));
+        assert!(times.value_at_quantile(0.5).abs_diff(250_000) < 250);
+        assert!(times.value_at_quantile(0.75).abs_diff(40_000_000_000_000) < 40_000_000_000);
+        let mut other = Tally::default();
+        other.record(Measure::Dial, Duration::from_nanos(3));
+        other.add(&tally);
+        assert_eq!(other.times[&Measure::Dial].len(), 5);
+        assert_eq!(other.times[&Measure::Dial].max(), times.max());
+    }
 
     #[test]
     fn a_timeline_that_runs_out_of_slots_doubles_its_interval_and_loses_nothing() {
