@@ -207,3 +207,10 @@ const _: () = assert!(DIALS_RESERVED < DESCRIPTORS_RESERVED);
 const _: () = assert!(HEADER_FLUSH.as_millis() < FIRST_MESSAGE_TIMEOUT.as_millis());
 const _: () = assert!(QUIT_TIMEOUT.as_millis() > SETTLE_TIMEOUT.as_millis(), "a farewell has time to settle");
 const _: () = assert!(usize::BITS >= 64, "a ConnId is the event queue's token, and that is a usize");
+
+/// A histogram that is read has at most so many bytes when it is inflated; ours have half as many.
+pub const HISTOGRAM_BYTES_MAX: usize = 1 << 20;
+
+/// A histogram that is read has at most so many values: above, a mean is no longer exact, and sums of counts
+/// could overflow.
+pub const HISTOGRAM_VALUES_MAX: u64 = 1 << 53;

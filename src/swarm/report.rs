@@ -2,12 +2,16 @@
 //!
 //! Serializable both ways, so that reports of several generators add up to one. What its driver knows and
 //! the generator cannot, such as the target's process and the host, is filled in by the driver.
+//!
+//! JSON has no word for a number that is none, and what is written instead cannot be read back. So a number
+//! here that may be the result of a division is written by `finite`.
 
 use super::generator::Ending;
+use super::histogram_log;
 use super::plan::{Carrier, Plan, Scenario};
 use super::tally::{Counts, Measure, Tally, Timeline};
 use hdrhistogram::Histogram;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -28,8 +32,10 @@ pub struct Report {
     /// How it ended.
     pub ending: Ending,
     /// From the first dial to the last ready peer, in seconds.
+    #[serde(serialize_with = "finite")]
     pub setup_seconds: f64,
     /// From the start of the scenario to its end, in seconds.
+    #[serde(serialize_with = "finite")]
     pub seconds: f64,
     /// Connections and messages.
     pub counts: Counts,
@@ -76,6 +82,7 @@ pub struct Times {
     /// The shortest.
     pub min: u64,
     /// The mean.
+    #[serde(serialize_with = "finite")]
     pub mean: f64,
     /// Half of them were no longer.
     pub p50: u64,
@@ -96,8 +103,10 @@ pub struct Times {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GeneratorUse {
     /// User and system time of all its processes, in seconds.
+    #[serde(serialize_with = "finite")]
     pub cpu_seconds: f64,
     /// That of its busiest process, as a share of one CPU.
+    #[serde(serialize_with = "finite")]
     pub cpu_share: f64,
     /// It was the bottleneck: the target could have taken more.
     pub is_bottleneck: bool,
@@ -111,10 +120,13 @@ pub struct TargetUse {
     /// Its name.
     pub name: String,
     /// User and system time while the peers connected, in seconds.
+    #[serde(serialize_with = "finite")]
     pub cpu_setup_seconds: f64,
     /// User and system time while the scenario ran and until the target was idle again, in seconds.
+    #[serde(serialize_with = "finite")]
     pub cpu_seconds: f64,
     /// That time as a share of one CPU.
+    #[serde(serialize_with = "finite")]
     pub cpu_share: f64,
     /// Nanoseconds of CPU time for each message, or each delivery; `None` where there was none. For bursts
     /// the median of the rounds.
@@ -182,27 +194,48 @@ impl Report {
 
     /// Adds what another generator did in the same run.
     ///
-    /// Fails if a histogram in either of them cannot be read.
+    /// Fails, and adds nothing, if the other is of another form, or if a histogram in either of them cannot
+    /// be read.
     pub fn add(&mut self, other: &Self) -> Result<(), String> {
-        self.setup.peers += other.setup.peers;
-        self.setup.processes += other.setup.processes;
-        if other.ending != Ending::Complete {
-            self.ending = other.ending;
+        if other.schema != self.schema {
+            return Err(format!("A report has form {}, another has {}.", self.schema, other.schema));
         }
+        if !other.timeline.is_sound() || !self.timeline.is_sound() {
+            return Err("A report's timeline has intervals that are not ours.".to_owned());
+        }
+        self.times = self.times_with(&other.times)?;
+        self.setup.add(&other.setup);
+        // That it was stuck says more about the target than that somebody lost patience.
+        self.ending = match (self.ending, other.ending) {
+            (Ending::Complete, ending) | (ending, Ending::Complete) => ending,
+            (Ending::Stuck, _) | (_, Ending::Stuck) => Ending::Stuck,
+            (Ending::Interrupted, Ending::Interrupted) => Ending::Interrupted,
+        };
         self.setup_seconds = self.setup_seconds.max(other.setup_seconds);
         self.seconds = self.seconds.max(other.seconds);
         self.counts.add(&other.counts);
         self.timeline.add(&other.timeline);
         self.generator.cpu_seconds += other.generator.cpu_seconds;
         self.generator.cpu_share = self.generator.cpu_share.max(other.generator.cpu_share);
-        for (measure, times) in &other.times {
-            let mut all = times.to_histogram()?;
-            if let Some(own) = self.times.get(measure) {
-                all.add(own.to_histogram()?).map_err(|error| error.to_string())?;
+        self.generator.is_bottleneck |= other.generator.is_bottleneck;
+        for remark in &other.remarks {
+            if !self.remarks.contains(remark) {
+                self.remarks.push(remark.clone());
             }
-            self.times.insert(*measure, Times::new(&all));
         }
         Ok(())
+    }
+
+    fn times_with(&self, more: &BTreeMap<Measure, Times>) -> Result<BTreeMap<Measure, Times>, String> {
+        let mut all = self.times.clone();
+        for (&measure, times) in more {
+            let mut sum = times.to_histogram()?;
+            if let Some(own) = self.times.get(&measure) {
+                histogram_log::add(&mut sum, &own.to_histogram()?)?;
+            }
+            all.insert(measure, Times::new(&sum));
+        }
+        Ok(all)
     }
 
     /// What the scenario is about: messages that the target has read for certain, that it delivered in a
@@ -215,23 +248,65 @@ impl Report {
         }
     }
 
-    /// [`Report::messages`] in a second.
+    /// [`Report::messages`] in a second. Zero where there were none, and for bursts, most of whose time is
+    /// spent between them.
     pub fn messages_per_second(&self) -> f64 {
-        if self.seconds > 0.0 { self.messages() as f64 / self.seconds } else { 0.0 }
+        match self.setup.scenario {
+            Scenario::Burst { .. } => 0.0,
+            _ => per_second(self.messages() as f64, self.seconds),
+        }
+    }
+
+    /// The bytes of [`Report::messages_per_second`]; zero for pings, which have next to none.
+    pub fn bytes_per_second(&self) -> f64 {
+        match self.setup.scenario {
+            Scenario::FanOut { .. } => per_second(self.counts.bytes_heard as f64, self.seconds),
+            Scenario::Ping { .. } => 0.0,
+            _ => self.messages_per_second() * self.setup.message_bytes as f64,
+        }
     }
 
     /// Connections that became ready in a second, or for churn that were used to their end.
     pub fn connections_per_second(&self) -> f64 {
-        let (connections, seconds) = match self.setup.scenario {
-            Scenario::Churn => (self.counts.taken, self.seconds),
-            _ => (self.counts.connected, self.setup_seconds),
-        };
-        if seconds > 0.0 { connections as f64 / seconds } else { 0.0 }
+        match self.setup.scenario {
+            Scenario::Churn => per_second(self.counts.taken as f64, self.seconds),
+            _ => per_second(self.counts.connected as f64, self.setup_seconds),
+        }
     }
 
     /// Whether every connection went as planned and every message was taken.
     pub fn is_flawless(&self) -> bool {
         self.ending == Ending::Complete && self.counts.failures() == 0 && self.counts.lost == 0
+    }
+}
+
+impl Setup {
+    /// Whether messages of that size are sent at all.
+    pub(super) fn has_messages(&self) -> bool {
+        !matches!(self.scenario, Scenario::Hold { .. } | Scenario::Ping { .. })
+    }
+
+    /// Whether they are sent in batches.
+    pub(super) fn has_batches(&self) -> bool {
+        self.has_messages() && self.scenario != Scenario::Churn
+    }
+
+    /// Adds that of another generator: what is said of all peers together.
+    fn add(&mut self, other: &Self) {
+        self.peers += other.peers;
+        self.in_flight += other.in_flight;
+        self.processes += other.processes;
+        match (&mut self.scenario, other.scenario) {
+            (Scenario::Flood { messages }, Scenario::Flood { messages: more }) => *messages += more,
+            (
+                Scenario::Ping { rounds, active },
+                Scenario::Ping { rounds: more_rounds, active: more_active },
+            ) => {
+                *rounds += more_rounds;
+                *active += more_active;
+            }
+            _ => {}
+        }
     }
 }
 
@@ -247,12 +322,262 @@ impl Times {
             p99: times.value_at_quantile(0.99),
             p99_9: times.value_at_quantile(0.999),
             max: times.max(),
-            histogram: super::histogram_log::encode(times),
+            histogram: histogram_log::encode(times),
         }
     }
 
     /// The histogram that it was made of.
     pub fn to_histogram(&self) -> Result<Histogram<u64>, String> {
-        super::histogram_log::decode(&self.histogram)
+        histogram_log::decode(&self.histogram)
+    }
+}
+
+/// How many in a second; none in no time.
+fn per_second(count: f64, seconds: f64) -> f64 {
+    let rate = count / seconds;
+    if seconds > 0.0 && rate.is_finite() { rate } else { 0.0 }
+}
+
+/// Writes a number that JSON has no word for as zero, which is what a share of no time is.
+fn finite<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(if number.is_finite() { *number } else { 0.0 })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::swarm::plan::Origin;
+    use crate::swarm::tally::new_histogram;
+    use std::time::Duration;
+
+    pub(in crate::swarm) fn histogram(values: &[u64]) -> Histogram<u64> {
+        let mut histogram = new_histogram();
+        for &value in values {
+            histogram.record(value).unwrap();
+        }
+        histogram
+    }
+
+    fn times(values: impl IntoIterator<Item = u64>) -> Times {
+        Times::new(&histogram(&values.into_iter().collect::<Vec<_>>()))
+    }
+
+    /// A report with something in each field.
+    pub(in crate::swarm) fn full() -> Report {
+        Report {
+            schema: SCHEMA,
+            program: "chinwag 1.2.3".to_owned(),
+            began_at: 1_700_000_000,
+            setup: Setup {
+                target: "127.0.0.1:5000".parse().unwrap(),
+                scenario: Scenario::Flood { messages: 1_000_000 },
+                carrier: Carrier::Session,
+                peers: 1_003,
+                batch: 64,
+                message_bytes: 42,
+                in_flight: 128,
+                processes: 2,
+            },
+            ending: Ending::Interrupted,
+            setup_seconds: 0.123,
+            seconds: 0.81,
+            counts: Counts {
+                dialled: 1_003,
+                connected: 1_001,
+                answered: 1_000,
+                failed: [("TimedOut".to_owned(), 2), ("Reset".to_owned(), 1)].into(),
+                sent: 1_000_000,
+                taken: 999_000,
+                lost: 1_000,
+                heard: 7,
+                odd: 1,
+                bytes_sent: 42_060_000,
+                bytes_heard: 70_210,
+            },
+            times: [
+                (Measure::Dial, times((1..=1_001).map(|n| n * 999))),
+                (Measure::Answer, times((1..=1_000).map(|n| n * n * 12))),
+                (Measure::RoundTrip, times((1..=20_000).map(|n| 20_000 + n * n * n / 90_000))),
+                (Measure::Exchange, times([1_234_567_890])),
+                (Measure::Delivery, times((1..=200).map(|n| n * n * n * n))),
+                (Measure::ToAll, times([5, 500, 50_000_000])),
+                (Measure::Lateness, times([1, 2, 3])),
+            ]
+            .into(),
+            timeline: Timeline {
+                interval: Duration::from_millis(100),
+                slots: vec![90_000, 110_000, 130_000, 140_000, 135_000, 141_000, 139_000, 100_000, 15_000],
+            },
+            generator: GeneratorUse { cpu_seconds: 0.912, cpu_share: 0.613, is_bottleneck: true },
+            target: Some(TargetUse {
+                pid: 4711,
+                name: "chinwag".to_owned(),
+                cpu_setup_seconds: 0.052,
+                cpu_seconds: 0.801,
+                cpu_share: 0.989,
+                cpu_ns_per_message: Some(801.8),
+                memory_before: 4_300_800,
+                memory_connected: 10_000_000,
+                memory_after: 10_485_760,
+                memory_per_connection: Some(5_693.5),
+            }),
+            host: Host {
+                kernel: "Linux 6.1.0-18-amd64".to_owned(),
+                cpu: Some("AMD EPYC 7763 64-Core Processor".to_owned()),
+                cpus: 4,
+                descriptors_max: 1_048_576,
+                target_descriptors_max: Some(1_024),
+                somaxconn: Some(4_096),
+                port_range: Some((32_768, 60_999)),
+                sources: 16,
+            },
+            remarks: vec![
+                "The generator was the bottleneck: the target could have taken more than this run gave it, \
+                 so the rates above are those of the generator."
+                    .to_owned(),
+                "3 connections failed.".to_owned(),
+            ],
+        }
+    }
+
+    /// A report of a run in which nothing happened, by somebody who knows nothing.
+    pub(in crate::swarm) fn minimal() -> Report {
+        Report {
+            schema: SCHEMA,
+            program: "chinwag 1.2.3".to_owned(),
+            began_at: 0,
+            setup: Setup {
+                target: "[::1]:5000".parse().unwrap(),
+                scenario: Scenario::Hold { time: Duration::from_secs(10) },
+                carrier: Carrier::Lines,
+                peers: 1,
+                batch: 1,
+                message_bytes: 42,
+                in_flight: 128,
+                processes: 1,
+            },
+            ending: Ending::Complete,
+            setup_seconds: 0.0,
+            seconds: 0.0,
+            counts: Counts::default(),
+            times: BTreeMap::new(),
+            timeline: Timeline::default(),
+            generator: GeneratorUse::default(),
+            target: None,
+            host: Host::default(),
+            remarks: Vec::new(),
+        }
+    }
+
+    fn through_json(report: &Report) -> Report {
+        serde_json::from_str(&serde_json::to_string_pretty(report).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_report_comes_back_from_json_as_it_went() {
+        let scenarios = [
+            Scenario::Burst { rounds: 3 },
+            Scenario::Churn,
+            Scenario::FanOut { rounds: 2, origin: Origin::Watch },
+            Scenario::Pace { rate: 0.1 + 0.2, time: Duration::from_millis(1_500) },
+            Scenario::Ping { rounds: 5, active: 2 },
+        ];
+        for scenario in scenarios {
+            let mut report = full();
+            report.setup.scenario = scenario;
+            report.seconds = 1.0 / 3.0;
+            assert_eq!(through_json(&report), report);
+        }
+        assert_eq!(through_json(&minimal()), minimal());
+    }
+
+    #[test]
+    fn a_number_that_is_none_does_not_spoil_the_json() {
+        for none in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut report = full();
+            report.seconds = none;
+            report.setup_seconds = none;
+            report.generator.cpu_share = none;
+            report.generator.cpu_seconds = none;
+            report.times.get_mut(&Measure::Dial).unwrap().mean = none;
+            let target = report.target.as_mut().unwrap();
+            target.cpu_seconds = none;
+            target.cpu_setup_seconds = none;
+            target.cpu_share = none;
+            target.cpu_ns_per_message = Some(none);
+            target.memory_per_connection = Some(none);
+            let read = through_json(&report);
+            let target = read.target.unwrap();
+            assert_eq!((read.seconds, read.setup_seconds, target.cpu_share), (0.0, 0.0, 0.0));
+            assert_eq!((target.cpu_ns_per_message, target.memory_per_connection), (None, None));
+        }
+    }
+
+    #[test]
+    fn rates_are_numbers_whatever_the_duration() {
+        for seconds in [0.0, -1.0, f64::NAN, f64::INFINITY, f64::MIN_POSITIVE / 4.0, 1e-9, 2.0] {
+            let report = Report { seconds, setup_seconds: seconds, ..full() };
+            for rate in
+                [report.messages_per_second(), report.bytes_per_second(), report.connections_per_second()]
+            {
+                assert!(rate.is_finite() && rate >= 0.0, "{rate} in {seconds} s");
+            }
+        }
+        assert_eq!(Times::new(&new_histogram()).mean, 0.0);
+    }
+
+    #[test]
+    fn reports_add_up_to_the_counts_and_percentiles_of_both() {
+        let (mut all, mut other) = (full(), full());
+        let (low, high): (Vec<u64>, Vec<u64>) = ((1..=900).collect(), (10_000..=10_099).collect());
+        all.times = [(Measure::Dial, times(low.clone())), (Measure::Answer, times([7]))].into();
+        other.times = [(Measure::Dial, times(high.clone())), (Measure::ToAll, times([9]))].into();
+        other.setup_seconds = 5.0;
+        other.remarks = vec!["3 connections failed.".to_owned(), "It rained.".to_owned()];
+        all.add(&other).unwrap();
+        assert_eq!(all.times[&Measure::Dial], times([low, high].concat()));
+        assert_eq!(all.times[&Measure::Dial].p90, 900);
+        assert_eq!((&all.times[&Measure::Answer], &all.times[&Measure::ToAll]), (&times([7]), &times([9])));
+        assert_eq!((all.counts.taken, all.counts.failed["TimedOut"]), (1_998_000, 4));
+        assert_eq!((all.setup.peers, all.setup.processes, all.setup.in_flight), (2_006, 4, 256));
+        assert_eq!(all.setup.scenario, Scenario::Flood { messages: 2_000_000 });
+        assert_eq!((all.setup_seconds, all.seconds), (5.0, 0.81));
+        assert_eq!((all.timeline.slots[1], all.remarks.len()), (220_000, 3));
+        assert_eq!((all.generator.cpu_seconds, all.generator.cpu_share), (1.824, 0.613));
+    }
+
+    #[test]
+    fn the_worst_ending_is_kept() {
+        use Ending::{Complete, Interrupted, Stuck};
+        for (one, other, both) in [
+            (Complete, Complete, Complete),
+            (Complete, Interrupted, Interrupted),
+            (Interrupted, Complete, Interrupted),
+            (Interrupted, Interrupted, Interrupted),
+            (Stuck, Interrupted, Stuck),
+            (Interrupted, Stuck, Stuck),
+        ] {
+            let mut all = Report { ending: one, ..minimal() };
+            all.add(&Report { ending: other, ..minimal() }).unwrap();
+            assert_eq!(all.ending, both);
+        }
+    }
+
+    #[test]
+    fn a_report_that_cannot_be_added_changes_nothing() {
+        let mut broken = full();
+        broken.times.get_mut(&Measure::ToAll).unwrap().histogram.clear();
+        let endless = |interval| Report { timeline: Timeline { interval, slots: vec![1] }, ..full() };
+        for (other, sentence) in [
+            (broken, "A histogram is cut off."),
+            (Report { schema: 9, ..full() }, "A report has form 1, another has 9."),
+            (endless(Duration::ZERO), "A report's timeline has intervals that are not ours."),
+            (endless(Duration::from_millis(150)), "A report's timeline has intervals that are not ours."),
+            (endless(Duration::MAX), "A report's timeline has intervals that are not ours."),
+        ] {
+            let mut all = full();
+            assert_eq!(all.add(&other), Err(sentence.to_owned()));
+            assert_eq!(all, full());
+        }
     }
 }
