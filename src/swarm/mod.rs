@@ -4,6 +4,10 @@
 //! Pure like the chat: no socket, no clock, no file. It stands on `proto` and knows nothing of `chat`,
 //! `net` or `term`. A run is a [`plan::Plan`]; [`generator::Swarm`] carries it out and pauses where its
 //! driver may want to look at the target; what it counted is a [`tally::Tally`].
+//!
+//! What is kept of it is a [`report::Report`], which has other forms: a [`table`] for the terminal
+//! and a [`histogram_log`] for the tools of HdrHistogram. All are text made of data;
+//! writing them anywhere is for others.
 
 mod crew;
 pub mod generator;
@@ -15,3 +19,4 @@ pub mod report;
 mod scenario;
 pub mod table;
 pub mod tally;
+mod units;

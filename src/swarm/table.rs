@@ -1,10 +1,411 @@
-//! stub
-use super::report::Report;
+//! The result of a run as a table of plain text, for whoever waits at the terminal.
+//!
+//! Only what the scenario gives a meaning to, and only what is known. No line is longer than
+//! [`COLUMNS_MAX`], and nothing in it can move the cursor.
+
+use super::generator::Ending;
+use super::plan::{Carrier, Origin, Scenario};
+use super::report::{Host, Report, TargetUse, Times};
+use super::units::{percent, rate, seconds, size, speed, time, whole};
 use std::fmt;
-/// stub
+
+/// The longest line, in characters.
+pub const COLUMNS_MAX: usize = 100;
+
+/// The label of a row, and the spaces behind it.
+const LABEL: usize = 13;
+
+/// A time in the table of times.
+const CELL: usize = 10;
+
+/// What is between two items of a row.
+const GAP: &str = "   ";
+
+/// A report, to be printed.
+#[derive(Clone, Copy, Debug)]
 pub struct Table<'a>(pub &'a Report);
+
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#?}", self.0)
+        let report = self.0;
+        let blocks = [head(report), traffic(report), times(report), machines(report), notes(report)];
+        let blocks: Vec<String> = blocks.into_iter().filter(|block| !block.is_empty()).collect();
+        f.write_str(&blocks.join("\n"))
+    }
+}
+
+fn head(report: &Report) -> String {
+    row("run", &run(report)) + &row("ended early", &ending(report.ending)) + &row("peers", &peers(report))
+}
+
+fn traffic(report: &Report) -> String {
+    [
+        row("connections", &connections(report)),
+        row("", &failures(report)),
+        row("messages", &messages(report)),
+        row("", &rates(report)),
+    ]
+    .concat()
+}
+
+fn machines(report: &Report) -> String {
+    let target = report.target.as_ref();
+    [
+        row("target", &target.map(cpu_of_target).unwrap_or_default()),
+        row("its memory", &target.map(memory_of_target).unwrap_or_default()),
+        row("generator", &generator(report)),
+        row("host", &host(&report.host)),
+        row("", &limits(&report.host)),
+    ]
+    .concat()
+}
+
+fn run(report: &Report) -> Vec<String> {
+    let setup = &report.setup;
+    let what = match setup.scenario {
+        Scenario::Burst { rounds } => format!("{} rounds", whole(rounds.into())),
+        Scenario::Churn => format!("{} connections", whole(setup.peers as u64)),
+        Scenario::FanOut { rounds, origin } => {
+            let origin = match origin {
+                Origin::Relay => "relayed",
+                Origin::Trigger => "triggered",
+                Origin::Watch => "watched",
+            };
+            format!("{} rounds, {origin}", whole(rounds.into()))
+        }
+        Scenario::Flood { messages } => format!("{} messages", whole(messages)),
+        Scenario::Hold { time } => format!("for {}", seconds(time.as_secs_f64())),
+        Scenario::Pace { rate: messages, time } => {
+            format!("{} for each peer, for {}", rate(messages, " messages"), seconds(time.as_secs_f64()))
+        }
+        Scenario::Ping { rounds, active } => {
+            format!("{} questions of {} peers", whole(rounds), whole(active as u64))
+        }
+    };
+    vec![format!("{}: {what}, to {}", setup.scenario.name(), setup.target), report.program.clone()]
+}
+
+fn ending(ending: Ending) -> Vec<String> {
+    match ending {
+        Ending::Complete => vec![],
+        Ending::Interrupted => vec!["interrupted".to_owned()],
+        Ending::Stuck => vec!["the target did nothing for too long".to_owned()],
+    }
+}
+
+fn peers(report: &Report) -> Vec<String> {
+    let setup = &report.setup;
+    let speech = match (setup.scenario, setup.carrier) {
+        (Scenario::Churn, _) => format!("{} at once", whole(setup.in_flight as u64)),
+        (_, Carrier::Session) => format!("{}, as sessions", whole(setup.peers as u64)),
+        (_, Carrier::Lines) => format!("{}, as plain lines", whole(setup.peers as u64)),
+    };
+    items([
+        Some(speech),
+        setup.has_batches().then(|| format!("{} in a batch", whole(setup.batch as u64))),
+        setup.has_messages().then(|| format!("{} bytes each", whole(setup.message_bytes as u64))),
+        (setup.processes > 1).then(|| format!("{} processes", whole(setup.processes as u64))),
+    ])
+}
+
+fn connections(report: &Report) -> Vec<String> {
+    let (setup, counts) = (&report.setup, &report.counts);
+    let is_churn = setup.scenario == Scenario::Churn;
+    let has_sessions = setup.carrier == Carrier::Session && !is_churn;
+    let per_second = report.connections_per_second();
+    let duration = if is_churn { report.seconds } else { report.setup_seconds };
+    items([
+        Some(format!("dialled {}", whole(counts.dialled))),
+        Some(format!("connected {}", whole(counts.connected))),
+        has_sessions.then(|| format!("answered {}", whole(counts.answered))),
+        Some(format!("failed {}", whole(counts.failures()))),
+        (per_second > 0.0).then(|| format!("{} in {}", rate(per_second, ""), seconds(duration))),
+    ])
+}
+
+fn failures(report: &Report) -> Vec<String> {
+    report.counts.failed.iter().map(|(reason, count)| format!("{reason} {}", whole(*count))).collect()
+}
+
+fn messages(report: &Report) -> Vec<String> {
+    let counts = &report.counts;
+    let is_fan_out = matches!(report.setup.scenario, Scenario::FanOut { .. });
+    let of_sent = |name, count| (counts.sent > 0).then(|| format!("{name} {}", whole(count)));
+    items([
+        of_sent("sent", counts.sent),
+        of_sent("taken", counts.taken),
+        of_sent("lost", counts.lost),
+        (counts.heard > 0 || is_fan_out).then(|| format!("heard {}", whole(counts.heard))),
+        (counts.odd > 0).then(|| format!("odd {}", whole(counts.odd))),
+    ])
+}
+
+fn rates(report: &Report) -> Vec<String> {
+    let (messages, bytes) = (report.messages_per_second(), report.bytes_per_second());
+    let what = match report.setup.scenario {
+        Scenario::FanOut { .. } => " deliveries",
+        Scenario::Ping { .. } => " answers",
+        _ => " messages",
+    };
+    items([
+        (messages > 0.0).then(|| format!("{} in {}", rate(messages, what), seconds(report.seconds))),
+        (messages > 0.0 && bytes > 0.0).then(|| speed(bytes)),
+    ])
+}
+
+fn times(report: &Report) -> String {
+    let counts: Vec<String> = report.times.values().map(|times| whole(times.count)).collect();
+    let Some(widest) = counts.iter().map(String::len).max() else { return String::new() };
+    let width = widest.max(CELL - 1) + 1;
+    let mut table = format!("{:LABEL$}{:>width$}", "times", "count");
+    for name in ["min", "p50", "p90", "p99", "p99.9", "max"] {
+        table += &format!("{name:>CELL$}");
+    }
+    for ((measure, times), count) in report.times.iter().zip(&counts) {
+        let Times { min, p50, p90, p99, p99_9, max, .. } = *times;
+        table += &format!("\n  {:1$}{count:>width$}", measure.name(), LABEL - 2);
+        for nanoseconds in [min, p50, p90, p99, p99_9, max] {
+            table += &format!("{:>CELL$}", time(nanoseconds as f64));
+        }
+    }
+    table + "\n"
+}
+
+fn cpu_of_target(target: &TargetUse) -> Vec<String> {
+    items([
+        Some(format!("{} ({})", target.name, target.pid)),
+        Some(format!("{} of CPU, {} of one", seconds(target.cpu_seconds), percent(target.cpu_share))),
+        target.cpu_ns_per_message.map(|nanoseconds| format!("{} for each message", time(nanoseconds))),
+        (target.cpu_setup_seconds > 0.0)
+            .then(|| format!("{} while connecting", seconds(target.cpu_setup_seconds))),
+    ])
+}
+
+fn memory_of_target(target: &TargetUse) -> Vec<String> {
+    let known = |name, bytes| (bytes > 0).then(|| format!("{name} {}", size(bytes as f64)));
+    items([
+        known("before", target.memory_before),
+        known("connected", target.memory_connected),
+        known("after", target.memory_after),
+        target.memory_per_connection.map(|bytes| {
+            // It can have shrunk, if it gave back what it had used before the run.
+            let sign = if bytes < 0.0 { "-" } else { "" };
+            format!("{sign}{} for each connection", size(bytes.abs()))
+        }),
+    ])
+}
+
+fn generator(report: &Report) -> Vec<String> {
+    let generator = &report.generator;
+    let busiest = if report.setup.processes > 1 { " in its busiest process" } else { "" };
+    let is_known = generator.cpu_seconds > 0.0 || generator.cpu_share > 0.0;
+    items([
+        is_known.then(|| {
+            let share = percent(generator.cpu_share);
+            format!("{} of CPU, {share} of one{busiest}", seconds(generator.cpu_seconds))
+        }),
+        generator.is_bottleneck.then(|| "it was the bottleneck".to_owned()),
+    ])
+}
+
+fn host(host: &Host) -> Vec<String> {
+    items([
+        (!host.kernel.is_empty()).then(|| host.kernel.clone()),
+        host.cpu.clone(),
+        (host.cpus > 0).then(|| format!("{} CPUs", whole(host.cpus as u64))),
+    ])
+}
+
+fn limits(host: &Host) -> Vec<String> {
+    items([
+        (host.descriptors_max > 0).then(|| format!("descriptors {}", whole(host.descriptors_max))),
+        host.target_descriptors_max.map(|max| format!("the target's {}", whole(max))),
+        host.somaxconn.map(|max| format!("somaxconn {}", whole(max))),
+        host.port_range.map(|(first, last)| format!("ports {first}-{last}")),
+        (host.sources > 0).then(|| format!("sources {}", whole(host.sources as u64))),
+    ])
+}
+
+fn items<const N: usize>(items: [Option<String>; N]) -> Vec<String> {
+    items.into_iter().flatten().collect()
+}
+
+/// One label and its items, in as many lines as they take; nothing without items.
+fn row(label: &str, items: &[String]) -> String {
+    lines(label, LABEL, items.iter().map(|item| plain(item)), GAP)
+}
+
+fn notes(report: &Report) -> String {
+    const NOTE: &str = "Note: ";
+    let note = |remark: &String| {
+        let remark = plain(remark);
+        lines(NOTE, NOTE.len(), remark.split(' ').map(str::to_owned), " ")
+    };
+    report.remarks.iter().map(note).collect()
+}
+
+/// In one line and without what would do something to a terminal: a process calls itself what it likes.
+fn plain(text: &str) -> String {
+    let letters: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    letters.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Puts as many parts in a line as it holds, the label before the first; a part that is longer than a line
+/// is cut.
+fn lines(label: &str, indent: usize, parts: impl Iterator<Item = String>, gap: &str) -> String {
+    let width = COLUMNS_MAX - indent;
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts.filter(|part| !part.is_empty()) {
+        let length = part.chars().count();
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + gap.len() + length <= width => {
+                *line += &(gap.to_owned() + &part)
+            }
+            _ => {
+                let letters: Vec<char> = part.chars().collect();
+                lines.extend(letters.chunks(width).map(|chunk| chunk.iter().collect::<String>()));
+            }
+        }
+    }
+    let labels = std::iter::once(label).chain(std::iter::repeat(""));
+    labels.zip(lines).map(|(label, line)| format!("{label:indent$}{}\n", line.trim())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::tests::{full, minimal};
+    use super::*;
+    use std::time::Duration;
+
+    const FULL: &str = "\
+run          flood: 1,000,000 messages, to 127.0.0.1:5000   chinwag 1.2.3
+ended early  interrupted
+peers        1,003, as sessions   64 in a batch   42 bytes each   2 processes
+
+connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,138/s in 123 ms
+             Reset 1   TimedOut 2
+messages     sent 1,000,000   taken 999,000   lost 1,000   heard 7   odd 1
+             1,233,333 messages/s in 810 ms   51.8 MB/s
+
+times             count       min       p50       p90       p99     p99.9       max
+  dial            1,001    999 ns    501 µs    901 µs    990 µs    999 µs   1.00 ms
+  answer          1,000     12 ns   3.00 ms   9.72 ms   11.8 ms   12.0 ms   12.0 ms
+  round-trip     20,000   20.0 µs   11.1 ms   64.8 ms   86.3 ms   88.7 ms   88.9 ms
+  exchange            1    1.23 s    1.24 s    1.24 s    1.24 s    1.24 s    1.24 s
+  delivery          200      1 ns    100 ms    1.05 s    1.54 s    1.60 s    1.60 s
+  to-all              3      5 ns    500 ns   50.0 ms   50.0 ms   50.0 ms   50.0 ms
+  lateness            3      1 ns      2 ns      3 ns      3 ns      3 ns      3 ns
+
+target       chinwag (4711)   801 ms of CPU, 98.9% of one   802 ns for each message
+             52.0 ms while connecting
+its memory   before 4.10 MiB   connected 9.54 MiB   after 10.0 MiB   5.56 KiB for each connection
+generator    912 ms of CPU, 61.3% of one in its busiest process   it was the bottleneck
+host         Linux 6.1.0-18-amd64   AMD EPYC 7763 64-Core Processor   4 CPUs
+             descriptors 1,048,576   the target's 1,024   somaxconn 4,096   ports 32768-60999
+             sources 16
+
+Note: The generator was the bottleneck: the target could have taken more than this run gave it, so
+      the rates above are those of the generator.
+Note: 3 connections failed.
+";
+
+    const MINIMAL: &str = "\
+run          hold: for 10.0 s, to [::1]:5000   chinwag 1.2.3
+peers        1, as plain lines
+
+connections  dialled 0   connected 0   failed 0
+";
+
+    const SCENARIOS: &str = "\
+run          burst: 20 rounds, to 127.0.0.1:5000   chinwag 1.2.3
+ended early  the target did nothing for too long
+peers        1,003, as sessions   64 in a batch   42 bytes each   2 processes
+connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,138/s in 123 ms
+             Reset 1   TimedOut 2
+messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
+
+run          churn: 1,003 connections, to 127.0.0.1:5000   chinwag 1.2.3
+ended early  the target did nothing for too long
+peers        128 at once   42 bytes each   2 processes
+connections  dialled 1,003   connected 1,001   failed 3   1,233,333/s in 810 ms
+             Reset 1   TimedOut 2
+messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
+             1,233,333 messages/s in 810 ms   51.8 MB/s
+
+run          fan-out: 100 rounds, relayed, to 127.0.0.1:5000   chinwag 1.2.3
+ended early  the target did nothing for too long
+peers        1,003, as sessions   64 in a batch   42 bytes each   2 processes
+connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,138/s in 123 ms
+             Reset 1   TimedOut 2
+messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
+             370,370 deliveries/s in 810 ms   86.7 kB/s
+
+run          pace: 0.50 messages/s for each peer, for 10.0 s, to 127.0.0.1:5000   chinwag 1.2.3
+ended early  the target did nothing for too long
+peers        1,003, as sessions   64 in a batch   42 bytes each   2 processes
+connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,138/s in 123 ms
+             Reset 1   TimedOut 2
+messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
+             1,233,333 messages/s in 810 ms   51.8 MB/s
+
+run          ping: 10,000 questions of 10 peers, to 127.0.0.1:5000   chinwag 1.2.3
+ended early  the target did nothing for too long
+peers        1,003, as sessions   2 processes
+connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,138/s in 123 ms
+             Reset 1   TimedOut 2
+messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
+             24,691 answers/s in 810 ms
+";
+
+    #[test]
+    fn a_full_report_has_all_rows() {
+        assert_eq!(Table(&full()).to_string(), FULL);
+    }
+
+    #[test]
+    fn a_report_of_nothing_has_hardly_any_rows() {
+        assert_eq!(Table(&minimal()).to_string(), MINIMAL);
+    }
+
+    #[test]
+    fn a_scenario_has_the_rows_that_mean_something_for_it() {
+        let tables = [
+            Scenario::Burst { rounds: 20 },
+            Scenario::Churn,
+            Scenario::FanOut { rounds: 100, origin: Origin::Relay },
+            Scenario::Pace { rate: 0.5, time: Duration::from_secs(10) },
+            Scenario::Ping { rounds: 10_000, active: 10 },
+        ]
+        .map(|scenario| {
+            let mut report = full();
+            report.setup.scenario = scenario;
+            report.ending = Ending::Stuck;
+            report.counts.heard = 300_000;
+            head(&report) + &traffic(&report)
+        });
+        assert_eq!(tables.join("\n"), SCENARIOS);
+    }
+
+    #[test]
+    fn no_line_is_too_long_and_none_moves_the_cursor() {
+        let mut report = full();
+        let long = "word\u{1b}[2J\r".repeat(40) + &"ö".repeat(300);
+        report.program = long.clone();
+        report.host.kernel = long.clone();
+        report.remarks = vec![long.clone(), String::new()];
+        report.target.as_mut().unwrap().name = long;
+        report.setup.target = "[1111:2222:3333:4444:5555:6666:7777:8888]:65535".parse().unwrap();
+        for count in [&mut report.counts.sent, &mut report.counts.taken, &mut report.counts.dialled] {
+            *count = u64::MAX;
+        }
+        for times in report.times.values_mut() {
+            *times = Times { count: u64::MAX, max: u64::MAX, p99: u64::MAX, ..times.clone() };
+        }
+        let failed = (0..30).map(|number| (format!("Fault{number}"), u64::from(number < 3)));
+        report.counts.failed = failed.collect();
+        for line in Table(&report).to_string().lines() {
+            assert!(line.chars().count() <= COLUMNS_MAX, "{line}");
+            assert!(!line.contains(char::is_control) && line == line.trim_end(), "{line:?}");
+        }
     }
 }
