@@ -15,9 +15,12 @@ use args::{BURST_WARM_UP_ROUNDS, ScenarioName, SwarmArgs, SwarmCommand};
 use chinwag::limits::{BOTTLENECK_SHARE, LATENESS_MAX, TARGET_IDLE};
 use chinwag::net::socket;
 use chinwag::swarm::generator::Ending;
+use chinwag::swarm::histogram_log::{self, Log};
 use chinwag::swarm::notice::Pause;
 use chinwag::swarm::plan::Plan;
-use chinwag::swarm::report::{Report, TargetUse};
+use chinwag::swarm::plot;
+use chinwag::swarm::report::{Report, TargetUse, Times};
+use chinwag::swarm::table::{self, Table};
 use chinwag::swarm::tally::Measure;
 use generator::{Generator, Local, Workers};
 use panel::Event;
@@ -26,7 +29,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use target::{Sample, Target};
 
@@ -357,13 +360,13 @@ fn publish(args: &SwarmArgs, report: &Report) -> io::Result<()> {
         if is_json_to_stdout { stdout.write_all(json.as_bytes())? } else { write_file(file, &json)? }
     }
     if !is_json_to_stdout {
-        write!(stdout, "{}", chinwag::swarm::table::Table(report))?;
+        write!(stdout, "{}", Table(report))?;
     }
     if let Some(file) = &args.plot {
-        write_file(file, &chinwag::swarm::plot::svg(report).map_err(io::Error::other)?)?;
+        write_file(file, &plot::svg(report).map_err(io::Error::other)?)?;
     }
     if let Some(file) = &args.hgrm {
-        write_file(file, &chinwag::swarm::histogram_log::write_log(report).map_err(io::Error::other)?)?;
+        write_file(file, &Log::new(report).and_then(|log| log.write()).map_err(io::Error::other)?)?;
     }
     Ok(())
 }
@@ -379,6 +382,22 @@ fn median(times: &[Duration]) -> Option<Duration> {
     sorted.get(sorted.len() / 2).copied()
 }
 
-fn merge(_files: &[std::path::PathBuf], _hgrm: Option<&Path>) -> io::Result<u8> {
+/// Adds up logs of latencies, and prints their percentiles.
+fn merge(files: &[PathBuf], sum: Option<&Path>) -> io::Result<u8> {
+    let logs = files.iter().map(|file| {
+        let text = fs::read_to_string(file).map_err(|error| error.to_string());
+        text.and_then(|text| histogram_log::read_log(&text))
+            .map_err(|why| format!("{}: {why}", file.display()))
+    });
+    let log = match histogram_log::merge(logs) {
+        Ok(log) if log.times.is_empty() => return refuse(&["there are no times in these files".to_owned()]),
+        Ok(log) => log,
+        Err(why) => return refuse(&[why]),
+    };
+    let times = log.times.iter().map(|(&measure, times)| (measure, Times::new(times))).collect();
+    write!(io::stdout().lock(), "{}", table::times(&times))?;
+    if let Some(file) = sum {
+        write_file(file, &log.write().map_err(io::Error::other)?)?;
+    }
     Ok(0)
 }

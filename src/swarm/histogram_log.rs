@@ -2,7 +2,7 @@
 //!
 //! What is read may be anything: each fault is a sentence, and no text takes more than a few megabytes.
 
-use super::report::Report;
+use super::report::{PROGRAM, Report, Times};
 use super::tally::{Measure, new_histogram};
 use crate::limits::{HISTOGRAM_BYTES_MAX, HISTOGRAM_VALUES_MAX, LATENCY_DIGITS};
 use base64::Engine;
@@ -28,7 +28,15 @@ const HEADER: usize = 40;
 const NANOSECONDS_OF_MAX: f64 = 1e6;
 
 /// What an interval log has to say.
-pub type Log = BTreeMap<Measure, Histogram<u64>>;
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Log {
+    /// When the first interval began, in seconds since 1970.
+    pub began_at: u64,
+    /// The length of the longest, in seconds.
+    pub seconds: f64,
+    /// All intervals, added up by what was timed.
+    pub times: BTreeMap<Measure, Histogram<u64>>,
+}
 
 /// One histogram, compressed, in base64; empty for counts that the form has no room for, beyond 2^63.
 pub fn encode(histogram: &Histogram<u64>) -> String {
@@ -54,30 +62,41 @@ pub fn decode(text: &str) -> Result<Histogram<u64>, String> {
     Ok(histogram)
 }
 
-/// The times of a run as an interval log: one interval for each kind of time, which is its tag.
-///
-/// Fails if a histogram of the report cannot be read, or if its times are none.
-pub fn write_log(report: &Report) -> Result<String, String> {
-    let began_at = Duration::from_secs(report.began_at);
-    let start = UNIX_EPOCH.checked_add(began_at).ok_or("The run began beyond all calendars.")?;
-    let length = Duration::try_from_secs_f64(report.seconds)
-        .map_err(|error| sentence("The run's duration is none", error))?;
-    let mut text = Vec::new();
-    let mut serializer = V2DeflateSerializer::new();
-    let mut log = IntervalLogWriterBuilder::new()
-        .add_comment(&format!("[Logged with {}]", report.program))
-        .add_comment("[Histogram log format version 1.3]")
-        .with_start_time(start)
-        .with_max_value_divisor(NANOSECONDS_OF_MAX)
-        .begin_log_with(&mut text, &mut serializer)
-        .map_err(|error| sentence("The log cannot be written", error))?;
-    for (measure, times) in &report.times {
-        let name = measure.name();
-        let histogram = times.to_histogram().map_err(|error| format!("{name}: {error}"))?;
-        log.write_histogram(&histogram, began_at, length, Tag::new(name))
-            .map_err(|error| sentence(name, error))?;
+impl Log {
+    /// The times of a run. Fails if a histogram of the report cannot be read.
+    pub fn new(report: &Report) -> Result<Self, String> {
+        let histogram = |(&measure, times): (&Measure, &Times)| {
+            let histogram = times.to_histogram().map_err(|error| format!("{}: {error}", measure.name()))?;
+            Ok((measure, histogram))
+        };
+        let times = report.times.iter().map(histogram).collect::<Result<_, String>>()?;
+        Ok(Self { began_at: report.began_at, seconds: report.seconds, times })
     }
-    Ok(String::from_utf8_lossy(&text).into_owned())
+
+    /// As text: one interval for each kind of time, which is its tag.
+    ///
+    /// Fails if its times are none.
+    pub fn write(&self) -> Result<String, String> {
+        let began_at = Duration::from_secs(self.began_at);
+        let start = UNIX_EPOCH.checked_add(began_at).ok_or("The run began beyond all calendars.")?;
+        let length = Duration::try_from_secs_f64(self.seconds)
+            .map_err(|error| sentence("The run's duration is none", error))?;
+        let mut text = Vec::new();
+        let mut serializer = V2DeflateSerializer::new();
+        let mut log = IntervalLogWriterBuilder::new()
+            .add_comment(&format!("[Logged with {PROGRAM}]"))
+            .add_comment("[Histogram log format version 1.3]")
+            .with_start_time(start)
+            .with_max_value_divisor(NANOSECONDS_OF_MAX)
+            .begin_log_with(&mut text, &mut serializer)
+            .map_err(|error| sentence("The log cannot be written", error))?;
+        for (measure, times) in &self.times {
+            let name = measure.name();
+            log.write_histogram(times, began_at, length, Tag::new(name))
+                .map_err(|error| sentence(name, error))?;
+        }
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
 }
 
 /// All intervals of a log, added up by their tags.
@@ -85,7 +104,7 @@ pub fn write_log(report: &Report) -> Result<String, String> {
 /// Fails with a sentence that names the line: every interval must have a tag that is one of ours, since a
 /// time that belongs nowhere would be lost.
 pub fn read_log(text: &str) -> Result<Log, String> {
-    let mut log = Log::new();
+    let mut log = Log { began_at: u64::MAX, ..Log::default() };
     for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
         // One by one, since the iterator tells no place for what it could read.
         let line = format!("{line}\n");
@@ -104,10 +123,13 @@ pub fn read_log(text: &str) -> Result<Log, String> {
 ///
 /// Fails with the first of them that failed.
 pub fn merge(logs: impl IntoIterator<Item = Result<Log, String>>) -> Result<Log, String> {
-    let mut all = Log::new();
+    let mut all = Log { began_at: u64::MAX, ..Log::default() };
     for log in logs {
-        for (measure, times) in log? {
-            add(all.entry(measure).or_insert_with(new_histogram), &times)?;
+        let log = log?;
+        all.began_at = all.began_at.min(log.began_at);
+        all.seconds = all.seconds.max(log.seconds);
+        for (measure, times) in log.times {
+            add(all.times.entry(measure).or_insert_with(new_histogram), &times)?;
         }
     }
     Ok(all)
@@ -128,7 +150,9 @@ fn read_interval(log: &mut Log, interval: &IntervalLogHistogram<'_>) -> Result<(
         format!("The tag {start:?} is not one of ours.")
     })?;
     let times = decode(interval.encoded_histogram()).map_err(|error| format!("Tag {}: {error}", &*tag))?;
-    add(log.entry(measure).or_insert_with(new_histogram), &times)
+    log.began_at = log.began_at.min(interval.start_timestamp().as_secs());
+    log.seconds = log.seconds.max(interval.duration().as_secs_f64());
+    add(log.times.entry(measure).or_insert_with(new_histogram), &times)
 }
 
 /// Undoes the compression, up to the checksum at its end, which the crate's own reader never gets to.
@@ -214,6 +238,10 @@ mod tests {
         plain
     }
 
+    fn write_log(report: &Report) -> Result<String, String> {
+        Log::new(report)?.write()
+    }
+
     #[test]
     fn a_histogram_comes_back_as_it_went_and_can_grow() {
         for values in [&[][..], &[1], &[1, 2, 3, 1_000_000], &[1, 1 << 62], &[5; 100]] {
@@ -263,7 +291,7 @@ mod tests {
         let report = full();
         let text = write_log(&report).unwrap();
         let mut lines = text.lines();
-        assert_eq!(lines.next(), Some("#[Logged with chinwag 1.2.3]"));
+        assert_eq!(lines.next(), Some(format!("#[Logged with {PROGRAM}]").as_str()));
         assert_eq!(lines.next(), Some("#[Histogram log format version 1.3]"));
         assert_eq!(lines.next(), Some("#[StartTime: 1700000000.000 (seconds since epoch)]"));
         assert_eq!(lines.next(), Some("#[MaxValueDivisor: 1000000.000]"));
@@ -271,11 +299,14 @@ mod tests {
         assert!(dial.starts_with("Tag=dial,1700000000.000,0.810,1.000,HISTFAAA"), "{dial}");
         assert_eq!(lines.count() + 1, report.times.len());
         let log = read_log(&text).unwrap();
-        assert_eq!(log.len(), report.times.len());
+        assert_eq!(log.times.len(), report.times.len());
         for (measure, times) in &report.times {
-            assert!(log[measure] == times.to_histogram().unwrap(), "{measure:?}");
+            assert!(log.times[measure] == times.to_histogram().unwrap(), "{measure:?}");
         }
-        assert_eq!(read_log(&write_log(&minimal()).unwrap()), Ok(Log::new()));
+        assert_eq!(
+            read_log(&write_log(&minimal()).unwrap()),
+            Ok(Log { began_at: u64::MAX, ..Log::default() })
+        );
     }
 
     #[test]
@@ -286,11 +317,11 @@ mod tests {
              Tag=dial,0.000,1.000,0.0,{one}\r\nTag=dial,1.000,1.000,5.0,{other}\nTag=answer,0.5,1.0,0.1,{one}"
         );
         let log = read_log(&text).unwrap();
-        assert!(log[&Measure::Dial] == histogram(&[1, 2, 2, 5_000_000]));
-        assert!(log[&Measure::Answer] == histogram(&[1, 2]));
+        assert!(log.times[&Measure::Dial] == histogram(&[1, 2, 2, 5_000_000]));
+        assert!(log.times[&Measure::Answer] == histogram(&[1, 2]));
         let all = merge([read_log(&text), Ok(log)]).unwrap();
-        assert!(all[&Measure::Dial] == histogram(&[1, 1, 2, 2, 2, 2, 5_000_000, 5_000_000]));
-        assert_eq!(all[&Measure::Answer].len(), 4);
+        assert!(all.times[&Measure::Dial] == histogram(&[1, 1, 2, 2, 2, 2, 5_000_000, 5_000_000]));
+        assert_eq!(all.times[&Measure::Answer].len(), 4);
         assert_eq!(merge([Ok(all), Err("No.".to_owned())]), Err("No.".to_owned()));
     }
 
@@ -311,7 +342,7 @@ mod tests {
         }
         let many = sealed(&plain(3, 1, 1000, &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x1f]));
         let line = format!("Tag=dial,0.0,1.0,1.0,{many}\n");
-        assert_eq!(read_log(&line).unwrap()[&Measure::Dial].len(), HISTOGRAM_VALUES_MAX - 1);
+        assert_eq!(read_log(&line).unwrap().times[&Measure::Dial].len(), HISTOGRAM_VALUES_MAX - 1);
         assert_eq!(
             read_log(&line.repeat(2)).unwrap_err(),
             "Line 2: A histogram has 18014398509481982 values; 9007199254740992 are the most."
@@ -333,7 +364,7 @@ mod tests {
 
     /// Whatever is read, it is read to its end, and then still usable.
     fn use_all(text: &str) {
-        for mut histogram in read_log(text).unwrap_or_default().into_values() {
+        for mut histogram in read_log(text).unwrap_or_default().times.into_values() {
             let _ = (histogram.mean(), histogram.value_at_quantile(0.99), histogram.iter_recorded().count());
             let _ = decode(&encode(&histogram));
             let _ = add(&mut histogram, &self::histogram(&[1, u64::MAX]));
@@ -377,8 +408,4 @@ mod tests {
             use_all(&format!("Tag=dial,0.0,1.0,1.0,{}\n", sealed(&plain)));
         }
     }
-}
-/// stub
-pub fn write_log(_: &super::report::Report) -> Result<String, String> {
-    Ok(String::new())
 }

@@ -18,6 +18,9 @@ use std::net::SocketAddr;
 /// The version of the form of a report; it changes when a field changes its meaning or goes.
 pub const SCHEMA: u32 = 1;
 
+/// What writes reports.
+pub const PROGRAM: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
+
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -167,7 +170,7 @@ impl Report {
     pub fn new(plan: &Plan, tally: &Tally, ending: Ending) -> Self {
         Self {
             schema: SCHEMA,
-            program: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
+            program: PROGRAM.to_owned(),
             began_at: 0,
             setup: Setup {
                 target: plan.target,

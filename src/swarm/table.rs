@@ -6,7 +6,9 @@
 use super::generator::Ending;
 use super::plan::{Carrier, Origin, Scenario};
 use super::report::{Host, Report, TargetUse, Times};
+use super::tally::Measure;
 use super::units::{percent, rate, seconds, size, speed, time, whole};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The longest line, in characters.
@@ -28,7 +30,7 @@ pub struct Table<'a>(pub &'a Report);
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let report = self.0;
-        let blocks = [head(report), traffic(report), times(report), machines(report), notes(report)];
+        let blocks = [head(report), traffic(report), times(&report.times), machines(report), notes(report)];
         let blocks: Vec<String> = blocks.into_iter().filter(|block| !block.is_empty()).collect();
         f.write_str(&blocks.join("\n"))
     }
@@ -153,15 +155,16 @@ fn rates(report: &Report) -> Vec<String> {
     ])
 }
 
-fn times(report: &Report) -> String {
-    let counts: Vec<String> = report.times.values().map(|times| whole(times.count)).collect();
+/// The times alone; empty without any.
+pub fn times(times: &BTreeMap<Measure, Times>) -> String {
+    let counts: Vec<String> = times.values().map(|times| whole(times.count)).collect();
     let Some(widest) = counts.iter().map(String::len).max() else { return String::new() };
     let width = widest.max(CELL - 1) + 1;
     let mut table = format!("{:LABEL$}{:>width$}", "times", "count");
     for name in ["min", "p50", "p90", "p99", "p99.9", "max"] {
         table += &format!("{name:>CELL$}");
     }
-    for ((measure, times), count) in report.times.iter().zip(&counts) {
+    for ((measure, times), count) in times.iter().zip(&counts) {
         let Times { min, p50, p90, p99, p99_9, max, .. } = *times;
         table += &format!("\n  {:1$}{count:>width$}", measure.name(), LABEL - 2);
         for nanoseconds in [min, p50, p90, p99, p99_9, max] {
