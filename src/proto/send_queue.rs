@@ -71,9 +71,17 @@ impl SendQueue {
         Ok(())
     }
 
-    /// The payloads of which not every byte was written, for telling what was lost.
-    pub fn unsent(&self) -> impl Iterator<Item = &Rc<[u8]>> {
-        self.0.iter().flat_map(|waiting| &waiting.payloads)
+    /// The payloads of which not every byte was written, for telling what was lost; with each, how many
+    /// of its bytes were.
+    pub fn unsent(&self) -> impl Iterator<Item = (&Rc<[u8]>, usize)> {
+        let written = |place, waiting: &Waiting| if place == 0 { waiting.written } else { 0 };
+        self.0.iter().flat_map(move |waiting| {
+            waiting
+                .payloads
+                .iter()
+                .enumerate()
+                .map(move |(place, payload)| (payload, written(place, waiting)))
+        })
     }
 }
 

@@ -40,6 +40,12 @@ impl Node {
     }
 
     fn on_request(&mut self, request: Request, now: Instant) -> Result<(), Mistake> {
+        if let Request::Send(Audience::All, text) = &request
+            && self.broadcast(text, now)
+        {
+            return Ok(());
+        }
+        self.flush_broadcast();
         match request {
             Request::BeCalled(name, is_changed) => self.be_called(name, is_changed),
             Request::Connect(whom) => return self.connect(&whom, now),

@@ -4,6 +4,7 @@
 //! the user asks for in `ask`.
 
 mod ask;
+mod broadcast;
 mod hear;
 mod say;
 
@@ -21,6 +22,7 @@ use crate::proto::connections::Connections;
 use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
 use crate::proto::message::{Dialect, canonical};
 use crate::proto::send_queue::SendQueue;
+use broadcast::Broadcast;
 use say::Ticket;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -103,6 +105,11 @@ pub struct Node {
     connections: Connections<Role>,
     directory: Directory,
     outbox: Outbox,
+    /// Texts to everybody that are not queued yet.
+    broadcast: Option<Broadcast>,
+    /// Connections whose queue is over its limit, and since when there are any.
+    slow: Vec<ConnId>,
+    slow_at: Option<Instant>,
     outputs: VecDeque<Output<Notice>>,
     /// What the numbers of the last list stand for.
     listed: Vec<SocketAddr>,
@@ -184,6 +191,9 @@ impl Node {
             connections: Connections::new(limits.clone()),
             directory: Directory::new(limits.peers_max),
             outbox: Outbox::default(),
+            broadcast: None,
+            slow: Vec::new(),
+            slow_at: None,
             outputs: VecDeque::new(),
             listed: Vec::new(),
             tickets: BTreeMap::new(),
@@ -262,6 +272,7 @@ impl Node {
     }
 
     fn on_timeout(&mut self, now: Instant) {
+        self.close_slow(now);
         while let Some((conn, due)) = self.connections.next_due(now) {
             match due {
                 Due::Flush => self.on_silence(conn, now),
@@ -413,6 +424,9 @@ impl Machine for Node {
 
     fn handle(&mut self, input: Input<'_>, now: Instant) {
         debug_assert!(self.outputs.is_empty(), "law 2: drain the outputs first");
+        if !matches!(input, Input::Line(_)) {
+            self.flush_broadcast();
+        }
         match input {
             Input::Closed { conn, reason } => self.on_closed(conn, reason, now),
             Input::Connected { conn, local } => self.on_connected(conn, canonical(local).ip(), now),
@@ -435,6 +449,7 @@ impl Machine for Node {
     }
 
     fn poll_transmit(&mut self) -> Option<ConnId> {
+        self.flush_broadcast();
         self.connections.next_dirty()
     }
 
@@ -448,7 +463,10 @@ impl Machine for Node {
             _ => None,
         };
         let awaited = self.awaited.map(|(_, until)| until);
-        [self.connections.next_deadline(), self.fold_at, awaited, quit].into_iter().flatten().min()
+        [self.connections.next_deadline(), self.slow_at, self.fold_at, awaited, quit]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn wants_line(&self) -> bool {

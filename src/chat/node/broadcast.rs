@@ -1,0 +1,214 @@
+//! Texts to everybody, gathered while nothing else happens: sixteen texts that are typed in one turn cost
+//! each session one payload, which all sessions share, and one look at its peer.
+//!
+//! Only where everybody has a session; all others are sent to one by one. Whatever else happens, what was
+//! gathered goes first, so the order in which a peer is spoken to stays.
+
+use super::{Kind, Node};
+use crate::chat::directory::PeerId;
+use crate::chat::notice::Notice;
+use crate::limits::LINE_BYTES_MAX;
+use crate::proto::machine::{CloseReason, ConnId};
+use crate::proto::message::{Body, Command, Dialect, format, split_to_fit};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+/// What is gathered.
+#[derive(Debug)]
+pub(super) struct Broadcast {
+    /// Those that are spoken to under one address of ours, by that address.
+    groups: Vec<Group>,
+    recipients: usize,
+    texts: u64,
+    /// When the last text came.
+    at: Instant,
+}
+
+#[derive(Debug)]
+struct Group {
+    from: SocketAddr,
+    to: Vec<(PeerId, ConnId)>,
+    lines: Vec<u8>,
+}
+
+impl Node {
+    /// Adds a text to what everybody gets. `false`: that cannot be done, and nothing was.
+    pub(super) fn broadcast(&mut self, text: &str, now: Instant) -> bool {
+        // The bracketed dialect has the words of all others.
+        if Command::of(text.as_bytes(), Dialect::Bracketed) != Command::Chat {
+            return false;
+        }
+        let Some(mut broadcast) = self.broadcast.take().or_else(|| self.gather(now)) else { return false };
+        for group in &mut broadcast.groups {
+            group.add(text, &self.name);
+        }
+        broadcast.texts += 1;
+        broadcast.at = now;
+        let recipients = broadcast.recipients;
+        let is_large = broadcast.groups.iter().any(|group| group.lines.len() > LINE_BYTES_MAX);
+        self.broadcast = Some(broadcast);
+        if is_large {
+            self.flush_broadcast();
+        }
+        self.tell(Notice::SentToAll(recipients));
+        true
+    }
+
+    /// Everybody, if everybody has a session and nothing else under way.
+    fn gather(&self, now: Instant) -> Option<Broadcast> {
+        if !self.outbox.is_empty() {
+            return None;
+        }
+        let mut groups: Vec<Group> = Vec::new();
+        let mut recipients = 0;
+        for peer in self.directory.iter().filter(|peer| !peer.is_offline) {
+            let conn = peer.session?;
+            let from = self.header(conn)?;
+            let Kind::Session(id) = self.connections.get(conn)?.data.kind else { return None };
+            recipients += 1;
+            match groups.iter_mut().find(|group| group.from == from) {
+                Some(group) => group.to.push((id, conn)),
+                None => groups.push(Group { from, to: vec![(id, conn)], lines: Vec::new() }),
+            }
+        }
+        (recipients > 0).then_some(Broadcast { groups, recipients, texts: 0, at: now })
+    }
+
+    /// Queues what was gathered. To be called before anything else can happen.
+    pub(super) fn flush_broadcast(&mut self) {
+        let Some(broadcast) = self.broadcast.take() else { return };
+        for group in broadcast.groups {
+            let payload: Rc<[u8]> = group.lines.into();
+            for (id, conn) in group.to {
+                if let Some(connection) = self.connections.get_mut(conn) {
+                    connection.data.is_only_answered = false;
+                }
+                if let Some(peer) = self.directory.get_mut(id) {
+                    peer.sent += broadcast.texts;
+                    peer.sent_at = Some(broadcast.at);
+                }
+                self.send_beyond_limit(conn, Rc::clone(&payload), broadcast.at);
+            }
+        }
+    }
+
+    /// Queues a payload even where there is no room: whether the peer is too slow is seen when it had its
+    /// chance to take some, and what it did not take is told then.
+    fn send_beyond_limit(&mut self, conn: ConnId, payload: Rc<[u8]>, now: Instant) {
+        if self.connections.send(conn, Rc::clone(&payload)).is_err()
+            && let Some(queue) = self.connections.send_queue(conn)
+        {
+            let _ = queue.push(payload, usize::MAX);
+            self.slow.push(conn);
+            self.slow_at.get_or_insert(now);
+        }
+    }
+
+    /// Closes those that have still not taken what went beyond their limit.
+    pub(super) fn close_slow(&mut self, now: Instant) {
+        self.slow_at = None;
+        let bytes_max = self.config.limits.send_queue_bytes_max;
+        for conn in std::mem::take(&mut self.slow) {
+            if self.connections.get(conn).is_some_and(|connection| connection.queue().bytes() > bytes_max) {
+                self.close(conn, CloseReason::SlowPeer, now);
+            }
+        }
+    }
+}
+
+impl Group {
+    fn add(&mut self, text: &str, name: &str) {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let part;
+            (part, rest) = split_to_fit(Dialect::Standard, self.from, name, rest, LINE_BYTES_MAX);
+            self.lines
+                .extend_from_slice(format(Dialect::Standard, self.from, name, Body::Chat(part)).as_bytes());
+            self.lines.push(b'\n');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::node::say::tests::{handle, running};
+    use crate::chat::notice::Failure;
+    use crate::proto::machine::{Input, Machine, Output};
+
+    const ALL: &str = "5";
+
+    /// Sessions with peers of these ports.
+    fn sessions<const N: usize>(node: &mut Node, ports: [u16; N], now: Instant) -> [ConnId; N] {
+        ports.map(|port| {
+            let from = SocketAddr::from(([127, 0, 0, 1], port));
+            let conn = node.accept(from, "127.0.0.1:8080".parse().unwrap(), now).unwrap();
+            let bytes = format!("{from} peer{port} connect\n");
+            handle(node, Input::Received { conn, bytes: bytes.as_bytes() }, now);
+            node.send_queue(conn).unwrap().write_to(&mut std::io::sink()).unwrap();
+            conn
+        })
+    }
+
+    fn payloads(node: &mut Node, conn: ConnId) -> Vec<Rc<[u8]>> {
+        while node.poll_transmit().is_some() {}
+        node.send_queue(conn).unwrap().unsent().map(|(payload, _)| Rc::clone(payload)).collect()
+    }
+
+    #[test]
+    fn what_goes_to_all_in_a_turn_is_one_payload_that_all_share() {
+        let (mut node, now) = running();
+        let conns = sessions(&mut node, [1, 2, 3], now);
+        for line in [ALL, "hello", ALL, "again"] {
+            handle(&mut node, Input::Line(line), now);
+        }
+        let first = payloads(&mut node, conns[0]);
+        assert_eq!(first.len(), 1);
+        assert_eq!(&*first[0], b"127.0.0.1:8080 N hello\n127.0.0.1:8080 N again\n");
+        assert!(conns.iter().all(|&conn| Rc::ptr_eq(&first[0], &payloads(&mut node, conn)[0])));
+        assert!(node.directory().iter().all(|peer| peer.sent == 2));
+    }
+
+    #[test]
+    fn nothing_overtakes_what_was_gathered() {
+        let (mut node, now) = running();
+        let [conn] = sessions(&mut node, [1], now);
+        for line in [ALL, "first", "1", "127.0.0.1:1", "second", ALL, "third"] {
+            handle(&mut node, Input::Line(line), now);
+        }
+        handle(&mut node, Input::Received { conn, bytes: b"!ping 7\n" }, now);
+        let said = payloads(&mut node, conn).concat();
+        let said = String::from_utf8(said).unwrap();
+        let texts: Vec<&str> = said.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
+        assert_eq!(texts, ["first", "second", "third", "7"]);
+    }
+
+    #[test]
+    fn who_has_no_room_is_closed_unless_it_takes_some_at_once_and_every_text_is_told_once() {
+        let (mut node, now) = running();
+        let [fast, slow] = sessions(&mut node, [1, 2], now);
+        let text = "x".repeat(40_000);
+        let mut outputs = Vec::new();
+        for _ in 0..1 + node.config.limits.send_queue_bytes_max / text.len() {
+            outputs.extend(handle(&mut node, Input::Line(ALL), now));
+            outputs.extend(handle(&mut node, Input::Line(&text), now));
+        }
+        while node.poll_transmit().is_some() {}
+        node.send_queue(fast).unwrap().write_to(&mut std::io::sink()).unwrap();
+        assert!(node.poll_timeout().is_some_and(|at| at <= now), "nobody else would look");
+        outputs.extend(handle(&mut node, Input::Timeout, now));
+        let closed = |output: &Output<Notice>| matches!(output, Output::Close { conn, .. } if *conn == slow);
+        assert_eq!(outputs.iter().filter(|output| closed(output)).count(), 1);
+        assert!(node.send_queue(slow).is_none() && node.send_queue(fast).is_some());
+        let untold = |output: &&Output<Notice>| match output {
+            Output::Notice(Notice::NotSent {
+                to, why: Failure::Connection(CloseReason::SlowPeer), ..
+            }) => to.port() == 2,
+            _ => false,
+        };
+        let sent = |output: &&Output<Notice>| matches!(output, Output::Notice(Notice::SentToAll(2)));
+        assert_eq!(outputs.iter().filter(untold).count(), outputs.iter().filter(sent).count());
+        assert!(node.poll_timeout().is_none_or(|at| at > now));
+    }
+}
