@@ -20,6 +20,7 @@ pub enum Notice {
 
 /// Before what the generator waits, so that the target can be looked at while nothing moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::enum_variant_names, reason = "a pause is known by what follows it")]
 pub enum Pause {
     /// Every peer is connected, or has failed to; the scenario is next.
     BeforeStart,
