@@ -6,7 +6,7 @@ use super::tally::{Measure, Tally};
 use crate::limits::Limits;
 use crate::proto::connections::Connections;
 use crate::proto::machine::{CloseReason, ConnId, How, Output};
-use crate::proto::message::{Body, Dialect, format};
+use crate::proto::message::{Body, Command, Dialect, Message, format, trim_end_bytes};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -68,6 +68,19 @@ pub(super) enum Stage {
     Ready,
     /// It has said all, and waits for the end of the connection.
     Leaving,
+    /// The target has said exit.
+    Dismissed,
+}
+
+/// What a line of the target means to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    Exit,
+    Message,
+    /// Nothing.
+    Odd,
+    /// The connection is a session from here on.
+    Welcome,
 }
 
 /// A ping: its pong proves that everything before it was read.
@@ -97,14 +110,14 @@ pub(super) struct Crew {
     /// Questions without an answer.
     pub(super) unanswered: usize,
     next_number: usize,
-    /// When the dials begin.
-    first_dial_at: Instant,
+    /// When the dials began.
+    first_dial_at: Option<Instant>,
     /// When the scenario began.
     pub(super) started_at: Option<Instant>,
 }
 
 impl Crew {
-    pub(super) fn new(plan: Plan, now: Instant) -> Self {
+    pub(super) fn new(plan: Plan) -> Self {
         let limits = Limits {
             connections_max: usize::MAX,
             dials_max: usize::MAX,
@@ -123,7 +136,7 @@ impl Crew {
             unsettled: 0,
             unanswered: 0,
             next_number: 0,
-            first_dial_at: now,
+            first_dial_at: None,
             started_at: None,
         }
     }
@@ -133,13 +146,18 @@ impl Crew {
         self.next_number >= self.plan.peers
     }
 
+    /// From here on peers are dialled.
+    pub(super) fn begin_to_dial(&mut self, now: Instant) {
+        self.first_dial_at = Some(now);
+    }
+
     /// When the next peer may be dialled; `None`: not before another one is settled, or never.
     pub(super) fn next_dial_at(&self) -> Option<Instant> {
         if self.is_all_dialled() || self.unsettled >= self.plan.in_flight {
             return None;
         }
-        let after = self.plan.dials_per_second.map_or(0.0, |rate| self.next_number as f64 / rate);
-        Some(self.first_dial_at + Duration::from_secs_f64(after))
+        let seconds = self.plan.dials_per_second.map_or(0.0, |rate| self.next_number as f64 / rate);
+        later(self.first_dial_at?, seconds)
     }
 
     pub(super) fn dial_some(&mut self, now: Instant) {
@@ -156,42 +174,38 @@ impl Crew {
         }
     }
 
-    /// A dial is up: greet as the carrier does. `true`: it is ready by that.
-    pub(super) fn on_connected(&mut self, conn: ConnId, local: IpAddr, now: Instant) -> bool {
+    /// A dial is up: say what comes first.
+    pub(super) fn on_connected(&mut self, conn: ConnId, local: IpAddr, now: Instant) {
         self.connections.connected(conn, local, now);
         self.connections.make_session(conn, now);
-        self.tally.counts.connected += 1;
-        let (scenario, carrier) = (self.plan.scenario, self.plan.carrier);
-        let Some(peer) = self.peer_mut(conn) else { return false };
+        let Some(peer) = self.peer_mut(conn) else { return };
+        peer.stage = Stage::Greeting;
         let dialled_at = std::mem::replace(&mut peer.since, now);
-        let is_greeting = scenario != Scenario::Churn && carrier == Carrier::Session;
-        if is_greeting {
-            peer.stage = Stage::Greeting;
-        }
+        self.tally.counts.connected += 1;
         self.tally.record(Measure::Dial, now - dialled_at);
-        if is_greeting {
-            self.say(conn, Body::Connect);
-        } else if scenario == Scenario::Churn {
-            self.exchange(conn, dialled_at);
+        match (self.plan.scenario, self.plan.carrier) {
+            (Scenario::Churn, _) => self.exchange(conn, dialled_at),
+            (_, Carrier::Session) => self.say(conn, Body::Connect),
+            (_, Carrier::Lines) => self.set_ready(conn, now),
         }
-        scenario != Scenario::Churn && !is_greeting
     }
 
-    /// The answer to its connect has come.
-    pub(super) fn on_answered(&mut self, conn: ConnId, now: Instant) {
+    /// Its connect was answered: it has a session.
+    pub(super) fn on_welcome(&mut self, conn: ConnId, now: Instant) {
         let Some(peer) = self.peer_mut(conn) else { return };
         let since = peer.since;
         self.tally.counts.answered += 1;
         self.tally.record(Measure::Answer, now - since);
+        self.set_ready(conn, now);
     }
 
-    pub(super) fn set_ready(&mut self, conn: ConnId, now: Instant) {
+    fn set_ready(&mut self, conn: ConnId, now: Instant) {
         let Some(peer) = self.peer_mut(conn) else { return };
         peer.stage = Stage::Ready;
         peer.is_settled = true;
         self.ready.push(conn);
         self.unsettled -= 1;
-        self.tally.setup = now - self.first_dial_at;
+        self.tally.setup = self.first_dial_at.map_or(Duration::ZERO, |first| now - first);
     }
 
     /// Says one thing that is no message of the scenario.
@@ -214,21 +228,23 @@ impl Crew {
         self.half_close(conn);
     }
 
-    /// Sends one batch of messages.
-    pub(super) fn send_batch(&mut self, conn: ConnId) {
-        let made = self.peer_mut(conn).and_then(|peer| peer.batch.clone());
-        let Some(batch) = made.or_else(|| self.make_batch(conn)) else { return };
+    /// Sends one batch of messages; `false`: the peer is not there to send it.
+    pub(super) fn send_batch(&mut self, conn: ConnId) -> bool {
+        let Some(peer) = self.ready_mut(conn) else { return false };
+        let made = peer.batch.clone();
+        let Some(batch) = made.or_else(|| self.make_batch(conn)) else { return false };
         let messages = self.plan.batch as u64;
         if let Some(peer) = self.peer_mut(conn) {
             peer.unasked += messages;
             self.tally.counts.sent += messages;
         }
         self.send(conn, batch);
+        true
     }
 
     /// Asks for an answer that proves that all before it was read. It counts from `since`.
     pub(super) fn ask(&mut self, conn: ConnId, since: Instant) {
-        let Some(peer) = self.peer_mut(conn) else { return };
+        let Some(peer) = self.ready_mut(conn) else { return };
         let number = peer.next_question;
         peer.next_question += 1;
         let messages = std::mem::take(&mut peer.unasked);
@@ -239,17 +255,29 @@ impl Crew {
 
     /// Those that are ready now, the first dialled first.
     pub(super) fn living(&self) -> Vec<ConnId> {
-        let is_ready =
-            |&conn: &ConnId| self.connections.get(conn).is_some_and(|c| c.data.stage == Stage::Ready);
-        let mut living: Vec<ConnId> = self.ready.iter().copied().filter(is_ready).collect();
-        living.sort_by_key(|&conn| self.connections.get(conn).map(|c| c.data.number));
-        living
+        let is_ready = |&conn: &ConnId| {
+            let peer = &self.connections.get(conn)?.data;
+            (peer.stage == Stage::Ready).then_some((peer.number, conn))
+        };
+        let mut living: Vec<_> = self.ready.iter().filter_map(is_ready).collect();
+        living.sort_unstable();
+        living.into_iter().map(|(_, conn)| conn).collect()
     }
 
-    /// Those that were dialled and are not ready.
-    pub(super) fn unsettled(&self) -> Vec<ConnId> {
-        let is_unsettled = |&conn: &ConnId| self.connections.get(conn).is_some_and(|c| !c.data.is_settled);
-        self.connections.ids().into_iter().filter(is_unsettled).collect()
+    /// Those that were dialled, are not ready, and have said nothing that may be lost.
+    pub(super) fn beginners(&self) -> Vec<ConnId> {
+        let is_beginner = |&conn: &ConnId| {
+            let stage = self.connections.get(conn).map(|c| c.data.stage);
+            matches!(stage, Some(Stage::Dialling | Stage::Greeting))
+        };
+        self.connections.ids().into_iter().filter(is_beginner).collect()
+    }
+
+    /// Bytes that were written so far, or went with a connection. It asks every connection.
+    pub(super) fn bytes_written(&self) -> u64 {
+        let ids = self.connections.ids();
+        let waiting = ids.iter().filter_map(|&conn| self.connections.get(conn)).map(|c| c.queue().bytes());
+        self.tally.counts.bytes_sent - waiting.sum::<usize>() as u64
     }
 
     /// So many messages are done with, for the timeline.
@@ -262,6 +290,31 @@ impl Crew {
     /// Whether questions are answered at all.
     pub(super) fn can_ask(&self) -> bool {
         self.plan.carrier == Carrier::Session || self.plan.is_echoed
+    }
+
+    /// What a line means that answers no question. Only a greeting is worth parsing: what comes later is
+    /// nearly always a message, and there are many.
+    pub(super) fn meaning(&self, conn: ConnId, line: &[u8]) -> Heard {
+        let Some(connection) = self.connections.get(conn) else { return Heard::Odd };
+        if connection.data.stage == Stage::Greeting {
+            let text = String::from_utf8_lossy(line);
+            let command = Message::parse(&text, connection.remote()).map(|message| message.command);
+            return match command {
+                Some(Command::Ack { session: true }) => Heard::Welcome,
+                Some(Command::Exit) => Heard::Exit,
+                _ => Heard::Odd,
+            };
+        }
+        // An address, a name, a text; a control begins with `!`.
+        let text = memchr::memchr_iter(b' ', line).nth(1).map(|space| &line[space + 1..]);
+        match text.filter(|_| !line.starts_with(b"!")) {
+            Some(text) => match Command::of(trim_end_bytes(text), Dialect::Standard) {
+                Command::Chat => Heard::Message,
+                Command::Exit => Heard::Exit,
+                Command::Ack { .. } | Command::Connect => Heard::Odd,
+            },
+            None => Heard::Odd,
+        }
     }
 
     /// The question that `line` answers.
@@ -278,7 +331,9 @@ impl Crew {
 
     /// The peer has said all: it says goodbye, and the end of the connection will prove that it was read.
     pub(super) fn leave(&mut self, conn: ConnId) {
-        let Some(Stage::Ready) = self.peer_mut(conn).map(|peer| peer.stage) else { return };
+        if self.ready_mut(conn).is_none() {
+            return;
+        }
         if self.plan.carrier == Carrier::Session {
             self.say(conn, Body::Exit);
         }
@@ -378,7 +433,17 @@ impl Crew {
         self.connections.get_mut(conn).map(|connection| &mut connection.data)
     }
 
+    /// The peer, as long as it may send.
+    fn ready_mut(&mut self, conn: ConnId) -> Option<&mut Peer> {
+        self.peer_mut(conn).filter(|peer| peer.stage == Stage::Ready)
+    }
+
     pub(super) fn tell(&mut self, notice: Notice) {
         self.outputs.push_back(Output::Notice(notice));
     }
+}
+
+/// So many seconds after `start`; `None`: never.
+pub(super) fn later(start: Instant, seconds: f64) -> Option<Instant> {
+    start.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
 }

@@ -1,6 +1,6 @@
 //! The generator: connects a crew, lets a scenario play, says goodbye; and pauses in between.
 
-use super::crew::{Crew, Stage as PeerStage};
+use super::crew::{Crew, Heard, Stage as PeerStage};
 use super::notice::{Notice, Pause};
 use super::plan::{Plan, Scenario as Kind};
 use super::scenario::{self, Scenario, State};
@@ -8,7 +8,7 @@ use super::tally::Tally;
 use crate::limits::SWARM_PROGRESS_INTERVAL;
 use crate::proto::connection::Due;
 use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
-use crate::proto::message::{Command, Message, canonical};
+use crate::proto::message::canonical;
 use crate::proto::send_queue::SendQueue;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -25,8 +25,10 @@ pub struct Swarm {
     stage: Stage,
     /// When the next progress is told.
     progress_at: Instant,
-    /// When anything last went on; the target is stuck if it owes us something for too long.
+    /// When anything last went on, or was looked for in vain.
     active_at: Instant,
+    /// The bytes written when the target had been in our debt, and silent, for half of the timeout.
+    written_then: Option<u64>,
     ending: Ending,
 }
 
@@ -56,17 +58,22 @@ impl Swarm {
     /// A generator that begins to dial at once. Its driver answers each [`Notice::Paused`] with the line
     /// [`GO`].
     pub fn new(plan: Plan, now: Instant) -> Self {
-        let is_churn = plan.scenario == Kind::Churn;
+        // With none of either a run would never come to its end.
+        let plan = Plan { batch: plan.batch.max(1), in_flight: plan.in_flight.max(1), ..plan };
         let mut swarm = Self {
             scenario: scenario::new(&plan),
-            crew: Crew::new(plan, now),
             stage: Stage::Connecting,
             progress_at: now + SWARM_PROGRESS_INTERVAL,
             active_at: now,
+            written_then: None,
             ending: Ending::Complete,
+            crew: Crew::new(plan),
         };
-        if is_churn {
+        if swarm.crew.plan.scenario == Kind::Churn {
+            // It dials while it runs.
             swarm.pause(Pause::BeforeStart);
+        } else {
+            swarm.crew.begin_to_dial(now);
         }
         swarm.go_on(now);
         swarm
@@ -94,9 +101,7 @@ impl Swarm {
                 self.stage = Stage::Running;
                 self.scenario.begin(&mut self.crew, now);
             }
-            Stage::Paused(Pause::BeforeEnd) => {
-                self.leave();
-            }
+            Stage::Paused(Pause::BeforeEnd) => self.leave(),
             Stage::Connecting | Stage::Running | Stage::Leaving | Stage::Over => {}
         }
     }
@@ -115,40 +120,49 @@ impl Swarm {
 
     fn hear(&mut self, conn: ConnId, line: &[u8], now: Instant) {
         if let Some(question) = self.crew.answered(conn, line) {
-            return self.scenario.on_answer(&mut self.crew, conn, &question, now);
+            if self.stage == Stage::Running {
+                self.scenario.on_answer(&mut self.crew, conn, &question, now);
+            }
+            return;
         }
-        let Some(connection) = self.crew.connections.get(conn) else { return };
-        let (stage, remote) = (connection.data.stage, connection.remote());
-        let text = String::from_utf8_lossy(line);
-        match (stage, Message::parse(&text, remote).map(|message| message.command)) {
-            (PeerStage::Greeting, Some(Command::Ack { session: true })) => {
-                self.crew.on_answered(conn, now);
-                self.crew.set_ready(conn, now);
+        match self.crew.meaning(conn, line) {
+            // What is on its way to it will not be read, so its end of the connection proves nothing.
+            Heard::Exit => {
+                if let Some(peer) = self.crew.peer_mut(conn) {
+                    peer.stage = PeerStage::Dismissed;
+                }
+                self.close(conn, CloseReason::Eof, now);
             }
-            (_, Some(Command::Chat)) => {
+            Heard::Message => {
                 self.crew.tally.counts.heard += 1;
-                self.scenario.on_message(&mut self.crew, conn, now);
+                if self.stage == Stage::Running {
+                    self.scenario.on_message(&mut self.crew, conn, now);
+                }
             }
-            // An exit; its end of the connection follows.
-            (_, Some(Command::Exit)) => {}
-            _ => self.crew.tally.counts.odd += 1,
+            Heard::Odd => self.crew.tally.counts.odd += 1,
+            Heard::Welcome => self.crew.on_welcome(conn, now),
         }
     }
 
     fn close(&mut self, conn: ConnId, reason: CloseReason, now: Instant) {
+        self.give_up(conn, Some(reason), now);
+    }
+
+    /// Ends a connection; `reason` is `None` if that is nobody's fault.
+    fn give_up(&mut self, conn: ConnId, reason: Option<CloseReason>, now: Instant) {
         self.crew.outputs.push_back(Output::Close { conn, how: How::Now });
-        self.on_gone(conn, Some(reason), now);
+        self.on_gone(conn, reason, now);
     }
 
     fn on_closed(&mut self, conn: ConnId, reason: CloseReason, now: Instant) {
-        self.on_unfinished(conn, now);
+        self.on_unfinished(conn);
         self.on_gone(conn, Some(reason), now);
     }
 
     fn on_gone(&mut self, conn: ConnId, reason: Option<CloseReason>, now: Instant) {
         let Some(peer) = self.crew.on_gone(conn, reason, now) else { return };
-        let takes_part = self.stage == Stage::Running || matches!(self.stage, Stage::Paused(_));
-        if takes_part {
+        self.stir(now);
+        if self.stage == Stage::Running {
             self.scenario.on_gone(&mut self.crew, &peer, now);
         }
     }
@@ -157,12 +171,14 @@ impl Swarm {
         while let Some((conn, due)) = self.crew.connections.next_due(now) {
             match due {
                 Due::End(reason) => self.close(conn, reason, now),
-                Due::Flush => self.on_unfinished(conn, now),
+                Due::Flush => self.on_unfinished(conn),
             }
         }
         for conn in self.crew.take_flushed() {
-            self.active_at = now;
-            self.scenario.on_written(&mut self.crew, conn, now);
+            self.stir(now);
+            if self.stage == Stage::Running {
+                self.scenario.on_written(&mut self.crew, conn, now);
+            }
         }
         if self.stage == Stage::Running && self.scenario.due_at().is_some_and(|at| at <= now) {
             self.scenario.on_due(&mut self.crew, now);
@@ -170,33 +186,47 @@ impl Swarm {
         if self.progress_at <= now {
             self.tell_progress(now);
         }
-        if self.stuck_at().is_some_and(|at| at <= now) {
-            self.on_stuck(now);
+        if self.quiet_at().is_some_and(|at| at <= now) {
+            self.on_quiet(now);
         }
     }
 
-    /// An answer without a newline, and nothing more comes: no chinwag.
-    fn on_unfinished(&mut self, conn: ConnId, now: Instant) {
-        if let Some(message) = self.crew.connections.get_mut(conn).and_then(|c| c.flush()) {
-            self.hear(conn, &message, now);
-        }
+    /// A line without a newline, and nothing more comes: no chinwag.
+    fn on_unfinished(&mut self, conn: ConnId) {
+        let unfinished = self.crew.connections.get_mut(conn).and_then(|connection| connection.flush());
+        self.crew.tally.counts.odd += u64::from(unfinished.is_some());
     }
 
-    /// When the target has been in our debt for too long.
-    fn stuck_at(&self) -> Option<Instant> {
+    /// Something went on, or nothing needs to.
+    fn stir(&mut self, now: Instant) {
+        self.active_at = now;
+        self.written_then = None;
+    }
+
+    /// When to look whether the target, which is in our debt, still does anything: twice in a timeout.
+    fn quiet_at(&self) -> Option<Instant> {
         let is_owed = match self.stage {
             Stage::Connecting => self.crew.unsettled > 0,
             Stage::Running => self.scenario.is_owed(&self.crew),
             Stage::Leaving => true,
             Stage::Paused(_) | Stage::Over => false,
         };
-        is_owed.then(|| self.active_at + self.crew.plan.timeout)
+        is_owed.then(|| self.active_at + self.crew.plan.timeout / 2)
+    }
+
+    /// Nothing is heard. As long as the target reads, it is only slow.
+    fn on_quiet(&mut self, now: Instant) {
+        let written = self.crew.bytes_written();
+        self.active_at = now;
+        if self.written_then.replace(written) == Some(written) {
+            self.on_stuck(now);
+        }
     }
 
     /// Those that are not answered while others were have failed; else the target has.
     fn on_stuck(&mut self, now: Instant) {
         if self.stage == Stage::Connecting && !self.crew.ready.is_empty() {
-            for conn in self.crew.unsettled() {
+            for conn in self.crew.beginners() {
                 self.close(conn, CloseReason::TimedOut, now);
             }
         } else {
@@ -235,13 +265,9 @@ impl Swarm {
         }
     }
 
-    /// Whether peers are to be dialled now.
+    /// Whether peers that were not dialled yet may be.
     fn dials(&self) -> bool {
-        match self.stage {
-            Stage::Connecting => true,
-            Stage::Running => self.crew.plan.scenario == Kind::Churn,
-            Stage::Paused(_) | Stage::Leaving | Stage::Over => false,
-        }
+        matches!(self.stage, Stage::Connecting | Stage::Running)
     }
 
     fn note_duration(&mut self, now: Instant) {
@@ -252,18 +278,19 @@ impl Swarm {
 
     /// Somebody wants it to end: what was sent is still asked after. A second time it ends at once.
     fn interrupt(&mut self, now: Instant) {
-        let is_second = self.ending == Ending::Interrupted || self.stage == Stage::Leaving;
+        if self.stage == Stage::Over {
+            return;
+        }
+        let is_second = self.stage == Stage::Leaving;
         self.ending = Ending::Interrupted;
         if is_second {
             return self.end(None, now);
         }
         self.note_duration(now);
-        self.stage = Stage::Leaving;
-        for conn in self.crew.unsettled() {
-            self.crew.outputs.push_back(Output::Close { conn, how: How::Now });
-            self.on_gone(conn, None, now);
-        }
         self.leave();
+        for conn in self.crew.beginners() {
+            self.give_up(conn, None, now);
+        }
     }
 
     fn leave(&mut self) {
@@ -279,8 +306,17 @@ impl Swarm {
         self.note_duration(now);
         self.stage = Stage::Leaving;
         for conn in self.crew.connections.ids() {
-            self.crew.outputs.push_back(Output::Close { conn, how: How::Now });
-            self.on_gone(conn, reason, now);
+            self.give_up(conn, reason, now);
+        }
+    }
+
+    /// Whether it is about a connection that is gone.
+    fn is_stale(&self, input: &Input<'_>) -> bool {
+        match *input {
+            Input::Closed { conn, .. } | Input::Connected { conn, .. } | Input::Received { conn, .. } => {
+                self.crew.connections.get(conn).is_none()
+            }
+            _ => false,
         }
     }
 
@@ -299,16 +335,15 @@ impl Machine for Swarm {
     }
 
     fn handle(&mut self, input: Input<'_>, now: Instant) {
-        if !matches!(input, Input::Timeout) {
-            self.active_at = now;
+        if self.is_stale(&input) {
+            return;
+        }
+        if !matches!(input, Input::Timeout) || self.quiet_at().is_none() {
+            self.stir(now);
         }
         match input {
             Input::Closed { conn, reason } => self.on_closed(conn, reason, now),
-            Input::Connected { conn, local } => {
-                if self.crew.on_connected(conn, canonical(local).ip(), now) {
-                    self.crew.set_ready(conn, now);
-                }
-            }
+            Input::Connected { conn, local } => self.crew.on_connected(conn, canonical(local).ip(), now),
             Input::Interrupted | Input::StdinClosed => self.interrupt(now),
             Input::Line(GO) => self.go(now),
             Input::Received { conn, bytes } => self.on_received(conn, bytes, now),
@@ -337,11 +372,103 @@ impl Machine for Swarm {
         let dial = self.crew.next_dial_at().filter(|_| self.dials());
         let scenario = self.scenario.due_at().filter(|_| self.stage == Stage::Running);
         let of_connections = self.crew.connections.next_deadline();
-        let all = [of_connections, flushed, dial, scenario, self.stuck_at(), Some(self.progress_at)];
+        let all = [of_connections, flushed, dial, scenario, self.quiet_at(), Some(self.progress_at)];
         all.into_iter().flatten().min().filter(|_| self.stage != Stage::Over)
     }
 
     fn wants_line(&self) -> bool {
         matches!(self.stage, Stage::Paused(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::swarm::plan::Carrier;
+    use crate::swarm::tally::Measure;
+    use std::time::Duration;
+
+    /// A generator whose peers are connected; its target echoes if the test says so.
+    struct Run {
+        swarm: Swarm,
+        conns: Vec<ConnId>,
+        now: Instant,
+    }
+
+    impl Run {
+        fn begin(scenario: Kind, peers: usize) -> Self {
+            let now = crate::testing::start();
+            let plan = Plan {
+                target: ([127, 0, 0, 1], 9).into(),
+                scenario,
+                carrier: Carrier::Lines,
+                peers,
+                first_peer: 0,
+                sources: Vec::new(),
+                batch: 1,
+                message_bytes: 32,
+                in_flight: peers,
+                dials_per_second: None,
+                timeout: Duration::from_secs(1),
+                is_echoed: true,
+            };
+            let mut swarm = Swarm::new(plan, now);
+            let dials = std::iter::from_fn(|| swarm.poll_output()).map(|output| match output {
+                Output::Connect { conn, .. } => conn,
+                other => panic!("no dial: {other:?}"),
+            });
+            let conns: Vec<_> = dials.collect();
+            let mut run = Self { swarm, conns: conns.clone(), now };
+            for conn in conns {
+                run.turn(Input::Connected { conn, local: ([127, 0, 0, 1], 5).into() });
+            }
+            run
+        }
+
+        /// One turn, and the one after it; gives what was written.
+        fn turn(&mut self, input: Input<'_>) -> String {
+            let mut written = Vec::new();
+            for input in [input, Input::Timeout] {
+                self.swarm.handle(input, self.now);
+                while self.swarm.poll_output().is_some() {}
+                for &conn in &self.conns {
+                    if let Some(queue) = self.swarm.send_queue(conn) {
+                        queue.write_to(&mut written).unwrap();
+                    }
+                }
+            }
+            String::from_utf8(written).unwrap()
+        }
+
+        fn hear(&mut self, peer: usize, line: &[u8]) -> String {
+            self.turn(Input::Received { conn: self.conns[peer], bytes: line })
+        }
+    }
+
+    #[test]
+    fn a_write_of_nothing_moves_no_flood() {
+        let mut run = Run::begin(Kind::Flood { messages: 2 }, 2);
+        assert_eq!(run.turn(Input::Line(GO)).matches("!ping 0\n").count(), 2);
+        for (peer, stage) in [(0, Stage::Running), (1, Stage::Paused(Pause::BeforeEnd))] {
+            assert_eq!((run.turn(Input::Timeout), run.hear(peer, b"!ping 0\n")), Default::default());
+            assert_eq!((run.turn(Input::Timeout), run.swarm.stage), (String::new(), stage));
+        }
+        assert_eq!((run.swarm.tally().counts.sent, run.swarm.tally().counts.taken), (2, 2));
+    }
+
+    #[test]
+    fn a_paced_message_that_we_are_late_with_counts_from_when_it_was_due() {
+        let second = Duration::from_secs(1);
+        let mut run = Run::begin(Kind::Pace { rate: 1.0, time: 3 * second }, 1);
+        assert!(run.turn(Input::Line(GO)).ends_with("!ping 0\n"));
+        run.hear(0, b"!ping 0\n");
+        run.now += 3 * second;
+        assert!(run.turn(Input::Timeout).ends_with("!ping 2\n"), "both that are due");
+        run.hear(0, b"!ping 1\n!ping 2\n");
+        for measure in [Measure::Lateness, Measure::RoundTrip] {
+            let times = &run.swarm.tally().times[&measure];
+            let late = [second, 2 * second].map(|time| times.count_at(time.as_nanos() as u64));
+            assert_eq!((times.len(), late), (3, [1, 1]), "{measure:?}");
+        }
     }
 }

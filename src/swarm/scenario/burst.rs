@@ -38,11 +38,12 @@ impl Scenario for Burst {
     }
 
     fn state(&self, _crew: &Crew, _now: Instant) -> State {
-        match self.begun {
-            0 => State::GoesOn,
-            _ if self.writing > 0 => State::GoesOn,
-            begun if begun < self.rounds => State::Rests(Pause::BeforeRound),
-            _ => State::Rests(Pause::BeforeEnd),
+        if self.writing > 0 {
+            State::GoesOn
+        } else if self.begun < self.rounds {
+            State::Rests(Pause::BeforeRound)
+        } else {
+            State::Rests(Pause::BeforeEnd)
         }
     }
 

@@ -9,7 +9,9 @@ pub(super) struct Churn {
 }
 
 impl Scenario for Churn {
-    fn begin(&mut self, _crew: &mut Crew, _now: Instant) {}
+    fn begin(&mut self, crew: &mut Crew, now: Instant) {
+        crew.begin_to_dial(now);
+    }
 
     fn progress(&self, crew: &Crew, _now: Instant) -> (u64, u64) {
         (self.ended, crew.plan.peers as u64)

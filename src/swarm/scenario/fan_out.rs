@@ -39,10 +39,10 @@ impl FanOut {
                 peer.left = batch;
             }
         }
-        match relay {
-            Some(conn) => crew.send_batch(conn),
-            None if self.origin == Origin::Trigger => crew.tell(Notice::Trigger),
-            None => {}
+        if let Some(conn) = relay {
+            crew.send_batch(conn);
+        } else if self.origin == Origin::Trigger {
+            crew.tell(Notice::Trigger);
         }
     }
 
@@ -72,13 +72,12 @@ impl Scenario for FanOut {
     }
 
     fn state(&self, _crew: &Crew, _now: Instant) -> State {
-        let is_over = self.begun > 0 && self.missing == 0;
-        if is_over { State::Rests(Pause::BeforeEnd) } else { State::GoesOn }
+        if self.missing == 0 { State::Rests(Pause::BeforeEnd) } else { State::GoesOn }
     }
 
     fn on_message(&mut self, crew: &mut Crew, conn: ConnId, now: Instant) {
-        let since = *self.since.get_or_insert(now);
         let Some(peer) = crew.peer_mut(conn).filter(|peer| peer.left > 0) else { return };
+        let since = *self.since.get_or_insert(now);
         peer.left -= 1;
         if peer.left == 0 {
             crew.tally.record(Measure::Delivery, now - since);

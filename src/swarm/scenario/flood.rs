@@ -10,13 +10,13 @@ pub(super) struct Flood {
     /// Of all peers, rounded up to whole batches.
     batches: u64,
     written: u64,
-    /// Peers whose messages are not known to be read yet; `None` before the start.
-    unproved: Option<usize>,
+    /// Peers whose messages are not known to be read yet.
+    unproved: usize,
 }
 
 impl Flood {
     pub(super) fn new(messages: u64, batch: usize) -> Self {
-        Self { batches: messages.div_ceil(batch as u64), written: 0, unproved: None }
+        Self { batches: messages.div_ceil(batch as u64), written: 0, unproved: 0 }
     }
 
     fn go_on(crew: &mut Crew, conn: ConnId, now: Instant) {
@@ -31,17 +31,13 @@ impl Flood {
             crew.leave(conn);
         }
     }
-
-    fn prove(&mut self) {
-        self.unproved = self.unproved.map(|unproved| unproved - 1);
-    }
 }
 
 impl Scenario for Flood {
     fn begin(&mut self, crew: &mut Crew, now: Instant) {
         crew.wants_flushed = true;
         let peers = crew.living();
-        self.unproved = Some(peers.len());
+        self.unproved = peers.len();
         for (place, &conn) in (0..).zip(&peers) {
             let all = peers.len() as u64;
             if let Some(peer) = crew.peer_mut(conn) {
@@ -56,11 +52,12 @@ impl Scenario for Flood {
     }
 
     fn state(&self, _crew: &Crew, _now: Instant) -> State {
-        if self.unproved == Some(0) { State::Rests(Pause::BeforeEnd) } else { State::GoesOn }
+        if self.unproved == 0 { State::Rests(Pause::BeforeEnd) } else { State::GoesOn }
     }
 
     fn on_written(&mut self, crew: &mut Crew, conn: ConnId, now: Instant) {
-        if crew.peer_mut(conn).is_some_and(|peer| peer.can_go_on()) {
+        // A driver may write at any time, also when there was nothing to write.
+        if crew.peer_mut(conn).is_some_and(|peer| peer.can_go_on() && !peer.is_done) {
             let batch = crew.plan.batch as u64;
             self.written += batch;
             crew.count_done(batch, now);
@@ -72,13 +69,11 @@ impl Scenario for Flood {
         if let Some(peer) = crew.peer_mut(conn) {
             peer.is_done = true;
         }
-        self.prove();
+        self.unproved -= 1;
     }
 
     fn on_gone(&mut self, _crew: &mut Crew, peer: &Peer, _now: Instant) {
-        if !peer.is_done {
-            self.prove();
-        }
+        self.unproved -= usize::from(!peer.is_done);
     }
 
     fn is_owed(&self, _crew: &Crew) -> bool {

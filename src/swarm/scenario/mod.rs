@@ -15,7 +15,8 @@ use crate::proto::machine::ConnId;
 use std::fmt::Debug;
 use std::time::Instant;
 
-/// What a scenario does when something happens. Nothing, unless it says otherwise.
+/// What a scenario does when something happens. Nothing, unless it says otherwise. From
+/// [`Scenario::begin`] until it rests it is told; before and after that, nothing but how far it is is asked.
 pub(super) trait Scenario: Debug {
     /// The crew is connected, or this round's pause is over.
     fn begin(&mut self, crew: &mut Crew, now: Instant);

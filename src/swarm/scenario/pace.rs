@@ -3,6 +3,7 @@
 
 use super::{Crew, Pause, Question, Scenario, State};
 use crate::proto::machine::ConnId;
+use crate::swarm::crew::later;
 use crate::swarm::tally::Measure;
 use std::time::{Duration, Instant};
 
@@ -24,8 +25,10 @@ impl Pace {
         Self { rate, time, start: None, peers: Vec::new(), interval: 0.0, next: 0, batches: 0 }
     }
 
+    /// `None`: there are not so many.
     fn due(&self, batch: u64) -> Option<Instant> {
-        Some(self.start? + Duration::from_secs_f64(batch as f64 * self.interval))
+        let seconds = batch as f64 * self.interval;
+        later(self.start.filter(|_| batch < self.batches)?, seconds)
     }
 }
 
@@ -44,7 +47,7 @@ impl Scenario for Pace {
     }
 
     fn state(&self, crew: &Crew, _now: Instant) -> State {
-        let is_over = self.start.is_some() && self.next == self.batches && crew.unanswered == 0;
+        let is_over = self.next == self.batches && crew.unanswered == 0;
         if is_over { State::Rests(Pause::BeforeEnd) } else { State::GoesOn }
     }
 
@@ -54,13 +57,13 @@ impl Scenario for Pace {
     }
 
     fn on_due(&mut self, crew: &mut Crew, now: Instant) {
-        while self.next < self.batches
-            && let Some(due) = self.due(self.next).filter(|&due| due <= now)
-        {
+        while let Some(due) = self.due(self.next).filter(|&due| due <= now) {
             let conn = self.peers[(self.next % self.peers.len() as u64) as usize];
             self.next += 1;
+            if !crew.send_batch(conn) {
+                continue;
+            }
             crew.tally.record(Measure::Lateness, now - due);
-            crew.send_batch(conn);
             if crew.can_ask() {
                 crew.ask(conn, due);
             } else {
@@ -70,6 +73,6 @@ impl Scenario for Pace {
     }
 
     fn due_at(&self) -> Option<Instant> {
-        self.due(self.next).filter(|_| self.next < self.batches)
+        self.due(self.next)
     }
 }

@@ -11,12 +11,11 @@ pub(super) struct Ping {
     active: usize,
     asked: u64,
     answered: u64,
-    has_begun: bool,
 }
 
 impl Ping {
     pub(super) fn new(rounds: u64, active: usize) -> Self {
-        Self { rounds, active, asked: 0, answered: 0, has_begun: false }
+        Self { rounds, active, asked: 0, answered: 0 }
     }
 
     fn ask(&mut self, crew: &mut Crew, conn: ConnId, now: Instant) {
@@ -29,7 +28,6 @@ impl Ping {
 
 impl Scenario for Ping {
     fn begin(&mut self, crew: &mut Crew, now: Instant) {
-        self.has_begun = true;
         for conn in crew.living().into_iter().take(self.active) {
             self.ask(crew, conn, now);
         }
@@ -40,7 +38,7 @@ impl Scenario for Ping {
     }
 
     fn state(&self, crew: &Crew, _now: Instant) -> State {
-        if self.has_begun && crew.unanswered == 0 { State::Rests(Pause::BeforeEnd) } else { State::GoesOn }
+        if crew.unanswered == 0 { State::Rests(Pause::BeforeEnd) } else { State::GoesOn }
     }
 
     fn on_answer(&mut self, crew: &mut Crew, conn: ConnId, question: &Question, now: Instant) {
