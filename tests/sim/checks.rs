@@ -87,7 +87,7 @@ fn number(from: HostId, to: HostId, whole: &str) -> Option<u32> {
 
 /// After each turn of a host.
 pub fn after_turn(world: &World, host: HostId) {
-    let Some(node) = &world.hosts[host].node else { return };
+    let Some(node) = world.hosts[host].node() else { return };
     let links = &world.hosts[host].links;
     assert_eq!(node.connections(), links.len(), "host {host}: each connection has one wire");
     let mut before = None;
@@ -104,7 +104,7 @@ pub fn after_turn(world: &World, host: HostId) {
 /// When nothing is on its way any more.
 pub fn at_rest(world: &World) {
     for (id, host) in world.hosts.iter().enumerate() {
-        let Some(node) = &host.node else { continue };
+        let Some(node) = host.node() else { continue };
         assert!(node.wants_line() && host.acts.is_empty(), "host {id}: the menu came back");
         let bound = node.directory().iter().filter(|peer| peer.session.is_some()).count();
         assert_eq!(host.links.len(), bound, "host {id}: no connection is left over");
@@ -124,7 +124,7 @@ fn assert_sessions_agree(world: &World, id: HostId, node: &Node) {
     for peer in node.directory().iter() {
         let Some(session) = peer.session else { continue };
         let other = world.owner(world.hosts[id].links[&session].other());
-        let Owner::Node(other, conn) = other else { panic!("host {id}: {peer:?} ends at {other:?}") };
+        let Owner::Program(other, conn) = other else { panic!("host {id}: {peer:?} ends at {other:?}") };
         assert_eq!(world.hosts[other].address, peer.address, "host {id}: a session with somebody else");
         assert_eq!(world.session(other, id), Some(conn), "hosts {id} and {other} disagree");
     }
@@ -133,7 +133,7 @@ fn assert_sessions_agree(world: &World, id: HostId, node: &Node) {
 /// Whether both sides still live, and the session that the text went by still stands.
 fn is_route_alive(world: &World, from: HostId, to: HostId, text: &Text) -> bool {
     let [sender, recipient] = [from, to].map(|id| &world.hosts[id]);
-    let is_alive = sender.node.is_some() && recipient.node.is_some();
+    let is_alive = sender.program.is_some() && recipient.program.is_some();
     let is_same = sender.life == text.route.0 && recipient.life == text.recipient_life;
     is_alive && is_same && (text.route.1.is_none() || world.session(from, to) == text.route.1)
 }
@@ -141,7 +141,7 @@ fn is_route_alive(world: &World, from: HostId, to: HostId, text: &Text) -> bool 
 /// After everybody was told to quit at `since`.
 pub fn all_over(world: &World, since: Duration) {
     for (id, host) in world.hosts.iter().enumerate() {
-        assert!(host.node.is_none() && host.links.is_empty(), "host {id} is still there");
+        assert!(host.program.is_none() && host.links.is_empty(), "host {id} is still there");
         if let Some((code, at)) = host.exit {
             assert_eq!(code, 0, "host {id}");
             assert!(at <= since + QUIT_TIMEOUT, "host {id} took {:?} to quit", at - since);

@@ -9,6 +9,7 @@
 mod checks;
 mod claims;
 mod faults;
+mod program;
 mod stories;
 mod wires;
 mod world;

@@ -36,7 +36,7 @@ impl EndId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
     Nobody,
-    Node(HostId, ConnId),
+    Program(HostId, ConnId),
     /// The test itself, in the part of a peer that speaks raw bytes.
     Script,
 }
@@ -104,9 +104,9 @@ impl World {
         EndId { wire, side: 0 }
     }
 
-    pub fn dial(&mut self, id: HostId, conn: ConnId, to: SocketAddr) {
-        let from = self.hosts[id].address.ip();
-        let end = self.add_wire(from, to, Owner::Node(id, conn));
+    pub fn dial(&mut self, id: HostId, conn: ConnId, to: SocketAddr, from: Option<IpAddr>) {
+        let from = from.unwrap_or(self.hosts[id].address.ip());
+        let end = self.add_wire(from, to, Owner::Program(id, conn));
         assert!(self.hosts[id].links.insert(conn, end).is_none(), "host {id}: {conn:?} twice");
     }
 
@@ -127,18 +127,18 @@ impl World {
             return self.enter(latency, Event::Dialled(wire, Ok(())));
         }
         let is_refused = chance(&mut self.rng, self.faults.refuse);
-        let Some(id) = host.filter(|&id| self.hosts[id].node.is_some() && !is_refused) else {
+        let Some(id) = host.filter(|&id| self.hosts[id].program.is_some() && !is_refused) else {
             return self.enter(latency, Event::Dialled(wire, Err(CloseReason::Refused)));
         };
         self.enter(latency, Event::Dialled(wire, Ok(())));
         let now = self.base + self.now;
-        let Some(node) = &mut self.hosts[id].node else { return };
-        let conn = node.accept(from, to, now);
+        let Some(program) = &mut self.hosts[id].program else { return };
+        let conn = program.accept(from, to, now);
         self.note(id, format_args!("accept {from} {conn:?}"));
         self.drain(id);
         match conn {
             Some(conn) => {
-                self.end_mut(far).owner = Owner::Node(id, conn);
+                self.end_mut(far).owner = Owner::Program(id, conn);
                 assert!(self.hosts[id].links.insert(conn, far).is_none(), "host {id}: {conn:?} twice");
             }
             // A refusal is a reset: an end would look to the dialler as if its message had been taken.
@@ -151,7 +151,7 @@ impl World {
         let end = EndId { wire, side: 0 };
         self.wires[wire].is_up = outcome.is_ok();
         match (self.owner(end), outcome) {
-            (Owner::Node(id, conn), Ok(())) => {
+            (Owner::Program(id, conn), Ok(())) => {
                 let local = self.end(end).address;
                 self.handle(id, Input::Connected { conn, local });
                 self.end_turn(id);
@@ -167,11 +167,10 @@ impl World {
         let host = &mut self.hosts[id];
         let Some(&end) = host.links.get(&conn) else { return };
         let wire = &mut self.wires[end.wire];
-        let Some(queue) = host.node.as_mut().and_then(|node| node.send_queue(conn)).filter(|_| wire.is_up)
-        else {
-            return;
-        };
+        let queue = host.program.as_mut().and_then(|program| program.send_queue(conn));
+        let Some(queue) = queue.filter(|_| wire.is_up) else { return };
         let [near, far] = [end.side, 1 - end.side];
+        assert!(queue.is_empty() || !wire.ends[far].is_ended, "host {id}: {conn:?} speaks after its end");
         let mut writer = Writer { pipe: &mut wire.ends[far].incoming, window: wire.pace.window };
         match queue.write_to(&mut writer) {
             Ok(()) => wire.ends[far].is_ended |= wire.ends[near].is_closing,
@@ -182,24 +181,34 @@ impl World {
     }
 
     /// Sees to it that what is on its way to `end` gets there.
-    fn set_moving(&mut self, end: EndId) {
+    pub fn set_moving(&mut self, end: EndId) {
         let latency = self.wires[end.wire].pace.latency;
         self.set_moving_after(end, latency);
     }
 
     fn set_moving_after(&mut self, end: EndId, after: Duration) {
         let Wire { is_up, is_cut, .. } = self.wires[end.wire];
+        let is_deaf = self.is_deaf(end);
         let state = self.end_mut(end);
-        let has_something = state.is_reading && (!state.incoming.is_empty() || state.is_ended);
+        let has_something = !is_deaf && (!state.incoming.is_empty() || state.is_ended);
         if has_something && is_up && !is_cut && !std::mem::replace(&mut state.is_moving, true) {
             self.enter(after, Event::Deliver(end));
+        }
+    }
+
+    /// Whether its owner does not read for now.
+    fn is_deaf(&self, end: EndId) -> bool {
+        match self.owner(end) {
+            Owner::Nobody => false,
+            Owner::Program(id, _) => self.hosts[id].is_deaf,
+            Owner::Script => !self.end(end).is_reading,
         }
     }
 
     pub fn deliver(&mut self, end: EndId) {
         let Wire { pace, is_cut, .. } = self.wires[end.wire];
         self.end_mut(end).is_moving = false;
-        if is_cut {
+        if is_cut || self.is_deaf(end) {
             return;
         }
         let owner = self.owner(end);
@@ -221,13 +230,14 @@ impl World {
         if std::mem::take(&mut self.end_mut(end.other()).is_blocked) {
             self.enter(pace.latency, Event::Writable(end.other()));
         }
-        if let Owner::Node(id, conn) = owner {
+        if let Owner::Program(id, conn) = owner {
             self.handle(id, Input::Received { conn, bytes: &bytes });
             self.end_turn(id);
         } else {
             self.end_mut(end).read.extend(bytes);
         }
         if is_reset {
+            self.resets += 1;
             self.enter(Duration::ZERO, Event::Break(end, CloseReason::Reset));
             self.enter(Duration::ZERO, Event::Break(end.other(), CloseReason::Reset));
         }
@@ -237,7 +247,7 @@ impl World {
     /// The other side has shut down. As the event loop does: what we have to say first, then the end.
     fn deliver_end(&mut self, end: EndId) {
         match self.owner(end) {
-            Owner::Node(id, conn) => {
+            Owner::Program(id, conn) => {
                 self.flush(id, conn);
                 self.unlink(id, conn);
                 self.drop_end(end);
@@ -253,7 +263,7 @@ impl World {
         self.end_mut(end).incoming.clear();
         self.end_mut(end).is_ended = false;
         match std::mem::replace(&mut self.end_mut(end).owner, Owner::Nobody) {
-            Owner::Node(id, conn) => {
+            Owner::Program(id, conn) => {
                 self.unlink(id, conn);
                 self.handle(id, Input::Closed { conn, reason });
                 self.end_turn(id);

@@ -1,14 +1,18 @@
-//! A network in one process: hosts that run a node each, the wires between them, and a clock that
-//! jumps from event to event. Every node is driven as the contract in `proto::machine` says, turn by
+//! A network in one process: hosts that run a program each, the wires between them, and a clock that
+//! jumps from event to event. Every program is driven as the contract in `proto::machine` says, turn by
 //! turn, as the event loop would; what each of its users wants is typed through the menu. One seed
 //! makes one run.
 
 use crate::checks::{self, Ledger};
 use crate::faults::{Faults, chance};
+use crate::program::{Program, Recipe, Told};
 use crate::wires::{EndId, Owner, Wire};
 use chinwag::chat::node::{Config, Node};
 use chinwag::chat::notice::Notice;
 use chinwag::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
+use chinwag::swarm::generator::{GO, Swarm};
+use chinwag::swarm::notice::Notice as SwarmNotice;
+use chinwag::swarm::plan::Plan;
 use fastrand::Rng;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::{self, Write as _};
@@ -18,13 +22,18 @@ use std::time::{Duration, Instant};
 
 pub type HostId = usize;
 
+/// How long whoever drives a generator looks at its target before each part of a run.
+pub const PAUSE: Duration = Duration::from_millis(10);
+
 /// Closed connections that a host remembers, to be asked about them again.
 const STALE_IDS_MAX: usize = 16;
 
-/// A place where a node runs, is started and dies.
+/// A place where a program runs, is started and dies.
 pub struct Host {
     pub address: SocketAddr,
-    pub node: Option<Node>,
+    pub program: Option<Program>,
+    /// The program that ran before, as it was at its end.
+    past: Option<Program>,
     /// Counts the starts.
     pub life: u32,
     pub links: BTreeMap<ConnId, EndId>,
@@ -33,10 +42,14 @@ pub struct Host {
     pub acts: VecDeque<Act>,
     /// The exit code, and when.
     pub exit: Option<(u8, Duration)>,
-    config: Config,
+    /// Dials that were wanted, and those that succeeded.
+    pub dialled: [u64; 2],
+    /// It reads nothing, though its kernel does.
+    pub is_deaf: bool,
+    recipe: Recipe,
     /// Numbers the user's texts, across all lives.
     said: u32,
-    /// When the agenda has a look at the node's deadlines.
+    /// When the agenda has a look at the program's deadlines.
     due: Option<Duration>,
     to_flush: Vec<ConnId>,
     stale: VecDeque<ConnId>,
@@ -59,6 +72,11 @@ pub enum Act {
 /// What befalls a host.
 #[derive(Clone, Copy, Debug)]
 pub enum Fate {
+    /// It reads nothing more, until it hears again.
+    Deaf,
+    Hearing,
+    /// Somebody wants the program to end.
+    Interrupted,
     /// The process is killed: the kernel closes what it held.
     Killed,
     Started,
@@ -94,6 +112,8 @@ pub struct World {
     entered: u64,
     pub wires: Vec<Wire>,
     pub by_address: BTreeMap<SocketAddr, HostId>,
+    /// Connections that broke while something was on its way.
+    pub resets: u64,
     /// Where scripts listen, and the ends that they were dialled on.
     pub script_listeners: BTreeMap<SocketAddr, Vec<EndId>>,
     pub next_port: u16,
@@ -115,6 +135,7 @@ impl World {
             entered: 0,
             wires: Vec::new(),
             by_address: BTreeMap::new(),
+            resets: 0,
             script_listeners: BTreeMap::new(),
             next_port: 0,
             rng,
@@ -125,42 +146,61 @@ impl World {
 
     /// A host with a running node.
     pub fn add(&mut self, address: SocketAddr, config: Config) -> HostId {
-        let id = self.hosts.len();
         let config = Config {
-            name: Some(format!("n{id}")),
+            name: Some(format!("n{}", self.hosts.len())),
             port: Some(address.port()),
             own_ips: vec![address.ip()],
             ..config
         };
+        let id = self.add_host(address, Recipe::Chat(config));
+        self.by_address.insert(address, id);
+        id
+    }
+
+    /// A host with a generator that begins at once. Nobody can dial it.
+    pub fn add_swarm(&mut self, address: SocketAddr, plan: Plan) -> HostId {
+        self.add_host(address, Recipe::Swarm(plan))
+    }
+
+    fn add_host(&mut self, address: SocketAddr, recipe: Recipe) -> HostId {
+        let id = self.hosts.len();
         self.hosts.push(Host {
             address,
-            node: None,
+            program: None,
+            past: None,
             life: 0,
             links: BTreeMap::new(),
             notices: Vec::new(),
             acts: VecDeque::new(),
             exit: None,
-            config,
+            dialled: [0, 0],
+            is_deaf: false,
+            recipe,
             said: 0,
             due: None,
             to_flush: Vec::new(),
             stale: VecDeque::new(),
         });
-        self.by_address.insert(address, id);
         self.start(id);
         id
     }
 
+    /// The chat on this host, also when it is over.
     pub fn node(&self, id: HostId) -> &Node {
-        self.hosts[id].node.as_ref().expect("the host is up")
+        self.hosts[id].last().and_then(Program::as_node).expect("a chat")
+    }
+
+    /// The generator on this host, also when it is over.
+    pub fn swarm(&self, id: HostId) -> &Swarm {
+        self.hosts[id].last().and_then(Program::as_swarm).expect("a generator")
     }
 
     /// The connection on which `id` speaks with `other`.
     pub fn session(&self, id: HostId, other: HostId) -> Option<ConnId> {
-        self.hosts[id].node.as_ref()?.directory().peer(self.hosts[other].address)?.session
+        self.hosts[id].node()?.directory().peer(self.hosts[other].address)?.session
     }
 
-    /// One number for all that ever went into a node or came out of it.
+    /// One number for all that ever went into a program or came out of it.
     pub fn trace_hash(&self) -> u64 {
         self.trace.finish()
     }
@@ -197,16 +237,13 @@ impl World {
             Event::Deliver(end) => self.deliver(end),
             Event::Dialled(wire, outcome) => self.dialled(wire, outcome),
             Event::Due(id) => self.fire(id),
-            Event::Meet(id, Fate::Killed) => self.stop(id, false),
-            Event::Meet(id, Fate::Started) if self.hosts[id].node.is_some() => {}
-            Event::Meet(id, Fate::Started) => self.start(id),
-            Event::Meet(id, Fate::Vanished) => self.stop(id, true),
+            Event::Meet(id, fate) => self.meet(id, fate),
             Event::Want(id, act) => {
                 self.hosts[id].acts.push_back(act);
                 self.end_turn(id);
             }
             Event::Writable(end) => {
-                if let Owner::Node(id, conn) = self.owner(end) {
+                if let Owner::Program(id, conn) = self.owner(end) {
                     self.hosts[id].to_flush.push(conn);
                     self.end_turn(id);
                 }
@@ -217,18 +254,38 @@ impl World {
 
 /// The life of a host, turn by turn.
 impl World {
+    fn meet(&mut self, id: HostId, fate: Fate) {
+        match fate {
+            Fate::Deaf => self.hosts[id].is_deaf = true,
+            Fate::Hearing => {
+                self.hosts[id].is_deaf = false;
+                let ends: Vec<EndId> = self.hosts[id].links.values().copied().collect();
+                ends.into_iter().for_each(|end| self.set_moving(end));
+            }
+            Fate::Interrupted => {
+                self.handle(id, Input::Interrupted);
+                self.end_turn(id);
+            }
+            Fate::Killed => self.stop(id, false),
+            Fate::Started if self.hosts[id].program.is_some() => {}
+            Fate::Started => self.start(id),
+            Fate::Vanished => self.stop(id, true),
+        }
+    }
+
     fn start(&mut self, id: HostId) {
+        let now = self.base + self.now;
         let host = &mut self.hosts[id];
         host.life += 1;
         host.exit = None;
-        host.node = Some(Node::new(host.config.clone()));
+        host.program = Some(host.recipe.start(now));
         self.drain(id);
         self.end_turn(id);
     }
 
     fn stop(&mut self, id: HostId, is_silent: bool) {
         let host = &mut self.hosts[id];
-        host.node = None;
+        host.past = host.program.take().or(host.past.take());
         host.acts.clear();
         host.to_flush.clear();
         host.stale.clear();
@@ -244,16 +301,18 @@ impl World {
     pub fn handle(&mut self, id: HostId, input: Input<'_>) {
         self.note(id, format_args!("<- {input:?}"));
         let now = self.base + self.now;
-        if let Some(node) = &mut self.hosts[id].node {
-            node.handle(input, now);
+        let host = &mut self.hosts[id];
+        host.dialled[1] += u64::from(matches!(input, Input::Connected { .. }));
+        if let Some(program) = &mut host.program {
+            program.handle(input, now);
             self.drain(id);
         }
     }
 
     /// All that the machine wants, before anything else is handled.
     pub fn drain(&mut self, id: HostId) {
-        let Some(node) = &mut self.hosts[id].node else { return };
-        let outputs: Vec<_> = std::iter::from_fn(|| node.poll_output()).collect();
+        let Some(program) = &mut self.hosts[id].program else { return };
+        let outputs: Vec<_> = std::iter::from_fn(|| program.poll_output()).collect();
         for output in outputs {
             self.note(id, format_args!("-> {output:?}"));
             match output {
@@ -272,12 +331,16 @@ impl World {
                     self.close_after_flush(end);
                     self.hosts[id].to_flush.push(conn);
                 }
-                Output::Connect { conn, to, .. } => self.dial(id, conn, to),
+                Output::Connect { conn, to, from } => {
+                    self.hosts[id].dialled[0] += 1;
+                    self.dial(id, conn, to, from);
+                }
                 Output::Listen(_) => {
                     let local = self.hosts[id].address;
                     self.handle(id, Input::Listening { local });
                 }
-                Output::Notice(notice) => self.on_notice(id, notice),
+                Output::Notice(Told::Chat(notice)) => self.on_notice(id, notice),
+                Output::Notice(Told::Swarm(notice)) => self.on_swarm_notice(id, notice),
                 Output::Quit(code) => self.hosts[id].exit = Some((code, self.now)),
             }
         }
@@ -305,15 +368,33 @@ impl World {
         self.hosts[id].notices.push(notice);
     }
 
+    /// What whoever drives a generator does: lets it go on, and has the target's user say something.
+    fn on_swarm_notice(&mut self, id: HostId, notice: SwarmNotice) {
+        let Recipe::Swarm(plan) = &self.hosts[id].recipe else { return };
+        match notice {
+            SwarmNotice::Paused(_) => self.want(id, Act::Line(GO.to_owned()), PAUSE),
+            SwarmNotice::Progress { connected, done, total } => {
+                assert_eq!(connected, self.hosts[id].links.len() as u64, "host {id}: each has one wire");
+                assert!(done <= total, "host {id}: {done} of {total}");
+            }
+            SwarmNotice::Trigger => {
+                let (target, batch) = (self.by_address.get(&plan.target).copied(), plan.batch);
+                for target in target.into_iter().cycle().take(batch) {
+                    self.want(target, Act::SayToAll, Duration::ZERO);
+                }
+            }
+        }
+    }
+
     /// What remains of a turn after its events: the user types, then everything is flushed at once.
     pub fn end_turn(&mut self, id: HostId) {
         self.ask_about_the_dead(id);
-        while self.hosts[id].node.as_ref().is_some_and(Node::wants_line) {
+        while self.hosts[id].program.as_ref().is_some_and(Machine::wants_line) {
             let Some(act) = self.hosts[id].acts.pop_front() else { break };
             self.act(id, act);
         }
-        while let Some(node) = &mut self.hosts[id].node {
-            let transmit = node.poll_transmit();
+        while let Some(program) = &mut self.hosts[id].program {
+            let transmit = program.poll_transmit();
             let Some(conn) = transmit.or_else(|| self.hosts[id].to_flush.pop()) else { break };
             self.flush(id, conn);
         }
@@ -324,9 +405,9 @@ impl World {
         checks::after_turn(self, id);
     }
 
-    /// Enters the node's next deadline, unless an earlier look at it is entered already.
+    /// Enters the program's next deadline, unless an earlier look at it is entered already.
     fn arm(&mut self, id: HostId) {
-        let Some(at) = self.hosts[id].node.as_ref().and_then(Node::poll_timeout) else { return };
+        let Some(at) = self.hosts[id].program.as_ref().and_then(Machine::poll_timeout) else { return };
         let at = at.duration_since(self.base).max(self.now);
         if self.hosts[id].due.is_none_or(|due| at < due) {
             self.hosts[id].due = Some(at);
@@ -340,10 +421,11 @@ impl World {
         }
         self.hosts[id].due = None;
         let now = self.base + self.now;
-        let is_due = |node: &Node| node.poll_timeout().is_some_and(|at| at <= now);
-        if self.hosts[id].node.as_ref().is_some_and(is_due) {
+        let is_due =
+            |host: &Host| host.program.as_ref().and_then(Machine::poll_timeout).is_some_and(|at| at <= now);
+        if is_due(&self.hosts[id]) {
             self.handle(id, Input::Timeout);
-            assert!(!is_due(self.node(id)) || self.hosts[id].exit.is_some(), "host {id} spins");
+            assert!(!is_due(&self.hosts[id]) || self.hosts[id].exit.is_some(), "host {id} spins");
         }
         self.end_turn(id);
     }
@@ -390,13 +472,13 @@ impl World {
         let conn = self.hosts[id].stale[choice];
         let now = self.base + self.now;
         let local = self.hosts[id].address;
-        let Some(node) = &mut self.hosts[id].node else { return };
-        let before = format!("{node:?}");
-        node.handle(Input::Connected { conn, local }, now);
-        node.handle(Input::Received { conn, bytes: b"10.0.9.9:99 nobody boo\n" }, now);
-        node.handle(Input::Closed { conn, reason: CloseReason::Reset }, now);
-        assert!(node.send_queue(conn).is_none() && node.poll_output().is_none(), "host {id} {conn:?}");
-        assert_eq!(before, format!("{node:?}"), "host {id} {conn:?}");
+        let Some(program) = &mut self.hosts[id].program else { return };
+        let before = format!("{program:?}");
+        program.handle(Input::Connected { conn, local }, now);
+        program.handle(Input::Received { conn, bytes: b"10.0.9.9:99 nobody boo\n" }, now);
+        program.handle(Input::Closed { conn, reason: CloseReason::Reset }, now);
+        assert!(program.send_queue(conn).is_none() && program.poll_output().is_none(), "host {id} {conn:?}");
+        assert_eq!(before, format!("{program:?}"), "host {id} {conn:?}");
     }
 
     pub fn unlink(&mut self, id: HostId, conn: ConnId) -> Option<EndId> {
@@ -420,6 +502,17 @@ impl World {
     #[expect(clippy::disallowed_macros, reason = "the trace that SIM_SEED asked for")]
     fn print(&self, id: HostId, what: fmt::Arguments<'_>) {
         eprintln!("{:>10.3?} n{id} {what}", self.now);
+    }
+}
+
+impl Host {
+    fn last(&self) -> Option<&Program> {
+        self.program.as_ref().or(self.past.as_ref())
+    }
+
+    /// The chat that runs here.
+    pub fn node(&self) -> Option<&Node> {
+        self.program.as_ref().and_then(Program::as_node)
     }
 }
 
