@@ -11,6 +11,7 @@ mod claims;
 mod faults;
 mod program;
 mod stories;
+mod swarm;
 mod wires;
 mod world;
 
