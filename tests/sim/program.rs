@@ -20,7 +20,7 @@ pub enum Recipe {
 /// What runs on a host.
 #[derive(Debug)]
 pub enum Program {
-    Chat(Node),
+    Chat(Box<Node>),
     Swarm(Swarm),
 }
 
@@ -34,7 +34,7 @@ pub enum Told {
 impl Recipe {
     pub fn start(&self, now: Instant) -> Program {
         match self {
-            Self::Chat(config) => Program::Chat(Node::new(config.clone())),
+            Self::Chat(config) => Program::Chat(Box::new(Node::new(config.clone()))),
             Self::Swarm(plan) => Program::Swarm(Swarm::new(plan.clone(), now)),
         }
     }
