@@ -21,7 +21,7 @@ pub enum Recipe {
 #[derive(Debug)]
 pub enum Program {
     Chat(Box<Node>),
-    Swarm(Swarm),
+    Swarm(Box<Swarm>),
 }
 
 /// What a program tells its user.
@@ -35,7 +35,7 @@ impl Recipe {
     pub fn start(&self, now: Instant) -> Program {
         match self {
             Self::Chat(config) => Program::Chat(Box::new(Node::new(config.clone()))),
-            Self::Swarm(plan) => Program::Swarm(Swarm::new(plan.clone(), now)),
+            Self::Swarm(plan) => Program::Swarm(Box::new(Swarm::new(plan.clone(), now))),
         }
     }
 }
