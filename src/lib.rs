@@ -1,6 +1,6 @@
-//! A peer-to-peer chat: a pure machine in a thin mio shell.
+//! A peer-to-peer chat, and a load generator for such chats: two pure machines in one thin mio shell.
 //!
-//! Bytes, typed lines and the time go into the machine; connects, closes, notices and queued bytes come
+//! Bytes, typed lines and the time go into a machine; connects, closes, notices and queued bytes come
 //! out of it. It has no socket, no clock, no terminal and no randomness, so the program, a simulation and
 //! a test drive the very same code. Who drives it keeps the laws in [`proto::machine`].
 //!
@@ -14,21 +14,22 @@
 //!     +------+-------------------------------+      +------+------+
 //!            | Input, now                                  |
 //!            v          ^ Output, queued bytes             | sentences for notices
-//!     +-----------------+--------------------+             v
-//!     | chat  people, menu, who is known     |<---- chat::notice, data
-//!     +------+-------------------------------+
-//!            | stands on
-//!            v
+//!     +-----------------+-----+  +-----------+             v
+//!     | chat  people, menu,   |  | swarm     |      chat::notice, data
+//!     |       who is known    |  | many peers|
+//!     +------+----------------+  +-----+-----+
+//!            | both stand on           |
+//!            v                         v
 //!     +--------------------------------------+
 //!     | proto  bytes, messages, connections  |----->  limits: every number
 //!     +--------------------------------------+
 //! ```
 //!
-//! `net` drives any [`Machine`](proto::machine::Machine) and does not name `chat`; `chat` names neither `net`
-//! nor `term`; `proto` names nobody above it. Only the program, tests, examples and benches introduce them to
-//! each other. Which room? Needs a socket: [`net`]. Is about descriptor 0 or 1: [`term`]. Bytes, lines, the
-//! life of one connection: [`proto`]. People, menus, what happened: [`chat`]. A number that someone may
-//! change: [`limits`]. The lints in `.clippy.toml` keep sockets, clocks and printing out of the pure rooms.
+//! `net` drives any [`Machine`](proto::machine::Machine) and names neither `chat` nor `swarm`; those name
+//! neither `net` nor `term`, nor each other; `proto` names nobody above it. Only the program, tests, examples
+//! and benches introduce them to each other. Which room? Needs a socket: [`net`]. Is about descriptor 0 or 1:
+//! [`term`]. Bytes, lines, the life of one connection: [`proto`]. People, menus, what happened: [`chat`].
+//! Load, and what is measured of it: [`swarm`]. A number that someone may change: [`limits`]. The lints in `.clippy.toml` keep sockets, clocks and printing out of the pure rooms.
 //!
 //! # Reading order
 //!
@@ -40,6 +41,8 @@
 //! 6. [`net::event_loop`] from `turn` downwards, then the rest of [`net`].
 //! 7. [`term`]: the console, then stdin, stdout and the sentences.
 //! 8. `main.rs`: how it is put together.
+//! 9. [`swarm::plan`], [`swarm::generator`], one file of `swarm/scenario`, [`swarm::report`]; then the
+//!    program's `drive`, which directs a run.
 //!
 //! # Words
 //!
@@ -55,6 +58,9 @@
 //! | Message | one parsed message |
 //! | Request | what the user asked for |
 //! | Notice | what the user is told, as data |
+//! | Plan | what the load generator is to do |
+//! | Scenario | what its peers do once they are connected |
+//! | Report | what came of it, and all that the numbers depend on |
 //! | turn | one round of the event loop: sleep, read, act, write |
 //! | drain | to read until nothing is left or the budget is spent; of outputs: until `None` |
 //! | flush | to write what is queued; of a framer: to take an unfinished message as it is |
