@@ -123,10 +123,11 @@ fn receive(criterion: &mut Criterion) {
         let conn = driver.accept(8080);
         let bytes = LINE.repeat(lines).into_bytes();
         group.throughput(Throughput::Elements(lines as u64));
+        driver.handle(Input::Received { conn, bytes: &bytes });
+        assert_eq!(driver.node.counters().chats, lines as u64, "every line is a message");
         group.bench_function(BenchmarkId::from_parameter(lines), |bencher| {
             bencher.iter(|| driver.handle(Input::Received { conn, bytes: black_box(&bytes) }));
         });
-        assert!(driver.node.counters().chats >= lines as u64, "every line was a message");
     }
     group.finish();
 }
