@@ -14,6 +14,7 @@ Examples:
   chinwag --name P1 --port 8080              the same without the questions
   chinwag --name P1 --port 0                 listen on any free port, and say which
   chinwag --name bot --port 8080 --headless  serve until SIGINT or SIGTERM, and print what comes
+  chinwag swarm 127.0.0.1:8080 --peers 1000  see how that one copes with a thousand peers
 
 Exit codes: 0 fine, 1 a fault, 2 wrong usage or a port that cannot be had.
 RUST_LOG=debug shows each connection on stderr.";

@@ -145,6 +145,46 @@ pub const POLL_RESOLUTION: Duration = Duration::from_millis(1);
 /// A target counts as idle when its CPU clock has stood still for so long.
 pub const TARGET_IDLE: Duration = Duration::from_millis(30);
 
+/// How often the target is looked at while it is to stop or to become idle.
+pub const TARGET_POLL: Duration = Duration::from_millis(1);
+
+/// How long a signal may take to stop the target, and the target to become idle.
+pub const TARGET_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Rounds of a burst that are not counted: a new connection acknowledges its first segments at once, and
+/// only then does it behave as it will for the rest of its life.
+pub const BURST_WARM_UP_ROUNDS: u32 = 20;
+
+/// What a line of the target has besides the text that was typed, about, in bytes.
+pub const TRIGGER_HEADER_BYTES: usize = 24;
+
+/// Kernel memory that one connection costs with both its ends on this host, in bytes, as measured on Linux.
+pub const KERNEL_BYTES_PER_PAIR: u64 = 9 * 1024;
+
+/// A signal that comes just before the load generator waits for its processes is seen so much later.
+pub const SWARM_SIGNAL_POLL: Duration = Duration::from_millis(100);
+
+/// The most peers, messages and the like of one run.
+pub const SWARM_COUNT_MAX: usize = 1_000_000_000;
+
+/// The most rounds of one run.
+pub const SWARM_ROUNDS_MAX: u32 = 1_000_000;
+
+/// The most messages in a batch.
+pub const SWARM_BATCH_MAX: usize = 65_536;
+
+/// A message of the load generator has at least so many bytes, its newline included.
+pub const SWARM_MESSAGE_BYTES_MIN: usize = 16;
+
+/// The most processes of one run.
+pub const SWARM_PROCESSES_MAX: usize = 1_024;
+
+/// The least and the most of something in a second.
+pub const SWARM_RATES: (f64, f64) = (0.001, 1e9);
+
+/// The shortest and the longest time of a run, in seconds.
+pub const SWARM_SECONDS: (f64, f64) = (0.001, 86_400.0);
+
 /// The generator was the bottleneck if it used at least this share of a CPU, and the target less.
 pub const BOTTLENECK_SHARE: f64 = 0.9;
 

@@ -1,5 +1,9 @@
-//! The command line of `chinwag swarm`.
+//! The command line of `chinwag swarm`, and what it means for each process of a run.
 
+use chinwag::limits::{
+    BURST_WARM_UP_ROUNDS, LINE_BYTES_MAX, SWARM_BATCH_MAX, SWARM_COUNT_MAX, SWARM_MESSAGE_BYTES_MIN,
+    SWARM_PROCESSES_MAX, SWARM_RATES, SWARM_ROUNDS_MAX, SWARM_SECONDS,
+};
 use chinwag::proto::message::parse_address;
 use chinwag::swarm::plan::{Carrier, Origin, Plan, Scenario};
 use clap::{Args, Subcommand, ValueEnum};
@@ -16,8 +20,14 @@ Examples:
   chinwag swarm 127.0.0.1:8080 fan-out --peers 1000 --trigger node.fifo
   chinwag swarm merge a.hgrm b.hgrm
 
-Exit codes: 0 all went as planned, 1 something failed or was lost, 2 wrong usage or a limit that would
-stop the run, 130 interrupted.";
+Exit codes: 0 all went as planned, 1 something failed or was lost, 2 wrong usage or a limit
+that would stop the run, 130 interrupted. An interrupt ends the run in good order and prints
+what there is; a second one does not wait for the target.";
+
+const LOAD: &str = "Load";
+const CONNECTIONS: &str = "Connections";
+const TARGET: &str = "Target";
+const RESULTS: &str = "Results";
 
 /// Benchmark a node, ours or another program's, with many concurrent peers
 #[derive(Debug, Args)]
@@ -35,96 +45,121 @@ pub(crate) struct SwarmArgs {
     pub(crate) scenario: ScenarioName,
 
     /// Peers at once
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = parse_count)]
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = parse_count, help_heading = LOAD)]
     pub(crate) peers: usize,
 
     /// Messages of all peers together (flood, churn), or questions (ping)
-    #[arg(long, value_name = "M", default_value = "100000", value_parser = parse_count)]
+    #[arg(long, value_name = "M", default_value = "100000", value_parser = parse_count, help_heading = LOAD)]
     pub(crate) messages: usize,
 
     /// Messages in one write (flood, pace, burst), or awaited in one round (fan-out)
-    #[arg(long, value_name = "B", default_value = "1", value_parser = parse_small)]
+    #[arg(long, value_name = "B", default_value = "1", value_parser = parse_batch, help_heading = LOAD)]
     pub(crate) batch: usize,
 
     /// Bytes in a message, its newline included
-    #[arg(long, value_name = "BYTES", default_value = "64", value_parser = parse_length)]
+    #[arg(long, value_name = "BYTES", default_value = "64", value_parser = parse_length, help_heading = LOAD)]
     pub(crate) length: usize,
 
     /// How long to hold or to pace, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds, help_heading = LOAD)]
     pub(crate) time: Duration,
 
     /// Messages of each peer in a second (pace)
-    #[arg(long, value_name = "R", default_value = "1", value_parser = parse_rate)]
+    #[arg(long, value_name = "R", default_value = "1", value_parser = parse_rate, help_heading = LOAD)]
     pub(crate) pace: f64,
 
-    /// Rounds (burst, fan-out)
-    #[arg(long, value_name = "N", default_value = "30", value_parser = parse_rounds)]
+    /// Rounds that are counted (burst, fan-out)
+    #[arg(long, value_name = "N", default_value = "30", value_parser = parse_rounds, help_heading = LOAD)]
     pub(crate) rounds: u32,
 
     /// Peers that ask; the others are silent (ping)
-    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_count)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_count, help_heading = LOAD)]
     pub(crate) active: usize,
 
-    /// Lines without a greeting, for targets that know no sessions
-    #[arg(long)]
-    pub(crate) lines: bool,
-
-    /// The target sends every line back: that is the answer
-    #[arg(long, requires = "lines")]
-    pub(crate) echo: bool,
-
-    /// The target passes the first peer's messages on to all others (fan-out)
-    #[arg(long, conflicts_with = "trigger")]
-    pub(crate) relay: bool,
-
-    /// A pipe that is the target's stdin: menu choice 5 is typed there for each message (fan-out)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) trigger: Option<PathBuf>,
-
     /// Dials begun in a second [default: as fast as they succeed]
-    #[arg(long, value_name = "N", value_parser = parse_rate)]
+    #[arg(long, value_name = "N", value_parser = parse_rate, help_heading = CONNECTIONS)]
     pub(crate) rate: Option<f64>,
 
     /// Dials under way at once, or connections (churn)
-    #[arg(long, value_name = "K", default_value = "64", value_parser = parse_count)]
+    #[arg(
+        long,
+        value_name = "K",
+        default_value = "64",
+        value_parser = parse_count,
+        help_heading = CONNECTIONS
+    )]
     pub(crate) in_flight: usize,
 
     /// An address to dial from; repeat it for more [default: 64 of 127.0.0.0/8 where the target is there]
-    #[arg(long = "source", value_name = "IP", value_delimiter = ',')]
+    #[arg(long = "source", value_name = "IP", value_delimiter = ',', help_heading = CONNECTIONS)]
     pub(crate) sources: Vec<IpAddr>,
 
     /// Processes that share the work, where one has too few descriptors or too little CPU
-    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_processes)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "1",
+        value_parser = parse_processes,
+        help_heading = CONNECTIONS
+    )]
     pub(crate) processes: usize,
 
     /// How long a dial may take, and how long the target may do nothing, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value = "10",
+        value_parser = parse_seconds,
+        help_heading = CONNECTIONS
+    )]
     pub(crate) timeout: Duration,
 
+    /// Lines without a greeting, for targets that know no sessions
+    #[arg(long, help_heading = TARGET)]
+    pub(crate) lines: bool,
+
+    /// The target sends every line back: that is the answer
+    #[arg(long, requires = "lines", help_heading = TARGET)]
+    pub(crate) echo: bool,
+
+    /// The target passes the first peer's messages on to all others (fan-out)
+    #[arg(long, conflicts_with = "trigger", help_heading = TARGET)]
+    pub(crate) relay: bool,
+
+    /// A named pipe that is the target's stdin: menu choice 5 is typed there for each message (fan-out).
+    /// A target started with <>FILE outlives the run. Without this or --relay, type it yourself
+    #[arg(long, value_name = "FILE", help_heading = TARGET)]
+    pub(crate) trigger: Option<PathBuf>,
+
     /// The target's process on this host: its CPU time and memory are reported; burst stops and resumes it
-    #[arg(long, value_name = "PID", required_if_eq("scenario", "burst"), value_parser = parse_pid)]
+    #[arg(
+        long,
+        value_name = "PID",
+        required_if_eq("scenario", "burst"),
+        value_parser = parse_pid,
+        help_heading = TARGET
+    )]
     pub(crate) pid: Option<u32>,
 
-    /// Write the report as JSON; - is stdout, instead of the table
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
-
-    /// Draw throughput over time and latency percentiles
-    #[arg(long, value_name = "FILE.svg")]
-    pub(crate) plot: Option<PathBuf>,
-
-    /// Write the latencies in HdrHistogram's log format
-    #[arg(long, value_name = "FILE")]
-    pub(crate) hgrm: Option<PathBuf>,
-
     /// Allow a target that is not on this host's loopback, after asking
-    #[arg(long)]
+    #[arg(long, help_heading = TARGET)]
     pub(crate) allow_remote: bool,
 
     /// The answer to that question
-    #[arg(long, requires = "allow_remote")]
+    #[arg(long, requires = "allow_remote", help_heading = TARGET)]
     pub(crate) yes: bool,
+
+    /// Write the report as JSON; - is stdout, instead of the table
+    #[arg(long, value_name = "FILE", help_heading = RESULTS)]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Draw throughput over time and latency percentiles
+    #[arg(long, value_name = "FILE.svg", help_heading = RESULTS)]
+    pub(crate) plot: Option<PathBuf>,
+
+    /// Write the latencies in HdrHistogram's log format
+    #[arg(long, value_name = "FILE", help_heading = RESULTS)]
+    pub(crate) hgrm: Option<PathBuf>,
 
     /// Be one of several processes: carry out this plan, wait for go on stdin, report on stdout
     #[arg(long, hide = true, value_name = "PLAN", value_parser = parse_plan)]
@@ -164,42 +199,47 @@ pub(crate) enum ScenarioName {
 }
 
 impl SwarmArgs {
-    /// What one process is to do. `share`: its number, of how many.
-    pub(crate) fn plan(&self, target: SocketAddr, share: (usize, usize)) -> Plan {
-        let (number, processes) = share;
-        let part = |all: usize| all / processes + usize::from(number < all % processes);
+    /// What one process is to do. `place`: its number, of how many.
+    pub(crate) fn plan(&self, target: SocketAddr, place: (usize, usize)) -> Plan {
+        let (number, processes) = place;
         let is_churn = self.scenario == ScenarioName::Churn;
         let population = if is_churn { self.messages } else { self.peers };
-        let before: usize = (0..number)
-            .map(|earlier| population / processes + usize::from(earlier < population % processes))
-            .sum();
         let sources =
             if self.sources.is_empty() { Plan::default_sources(target.ip()) } else { self.sources.clone() };
         Plan {
             target,
-            scenario: self.scenario(part(self.messages)),
+            scenario: self.scenario(place),
             carrier: if self.lines { Carrier::Lines } else { Carrier::Session },
-            peers: part(population),
-            first_peer: before,
+            peers: share(population, place),
+            first_peer: (0..number).map(|earlier| share(population, (earlier, processes))).sum(),
             sources,
             batch: if is_churn { 1 } else { self.batch },
             message_bytes: self.length,
-            in_flight: self.in_flight,
+            in_flight: share(self.in_flight, place).max(1),
             dials_per_second: self.rate.map(|rate| rate / processes as f64),
             timeout: self.timeout,
             is_echoed: self.echo,
         }
     }
 
-    fn scenario(&self, messages: usize) -> Scenario {
+    fn scenario(&self, place: (usize, usize)) -> Scenario {
+        let (number, processes) = place;
         match self.scenario {
             ScenarioName::Burst => Scenario::Burst { rounds: self.rounds + BURST_WARM_UP_ROUNDS },
             ScenarioName::Churn => Scenario::Churn,
             ScenarioName::FanOut => Scenario::FanOut { rounds: self.rounds, origin: self.origin() },
-            ScenarioName::Flood => Scenario::Flood { messages: messages as u64 },
+            ScenarioName::Flood => {
+                let batches = self.messages.div_ceil(self.batch);
+                Scenario::Flood { messages: (share(batches, place) * self.batch) as u64 }
+            }
             ScenarioName::Hold => Scenario::Hold { time: self.time },
             ScenarioName::Pace => Scenario::Pace { rate: self.pace, time: self.time },
-            ScenarioName::Ping => Scenario::Ping { rounds: messages as u64, active: self.active },
+            ScenarioName::Ping => {
+                // The first have somebody who asks; the others have only silent peers.
+                let asking = processes.min(self.active);
+                let rounds = if number < asking { share(self.messages, (number, asking)) } else { 0 };
+                Scenario::Ping { rounds: rounds as u64, active: share(self.active, place) }
+            }
         }
     }
 
@@ -210,11 +250,66 @@ impl SwarmArgs {
             _ => Origin::Watch,
         }
     }
+
+    /// What cannot be done together, as sentences. `whole`: the plan of all processes.
+    pub(crate) fn contradictions(&self, whole: &Plan) -> Vec<String> {
+        let is_fan_out = self.scenario == ScenarioName::FanOut;
+        let is_ping = self.scenario == ScenarioName::Ping;
+        let has_origin = self.relay || self.trigger.is_some();
+        let sources_differ = self.sources.iter().any(|ip| ip.is_ipv4() != whole.target.is_ipv4());
+        let message_bytes_min = message_bytes_min(whole);
+        let table = [
+            (
+                is_fan_out && self.processes > 1 && has_origin,
+                "--relay and --trigger need one process: only it knows when everybody has the message"
+                    .to_owned(),
+            ),
+            (
+                is_fan_out && self.relay && self.peers < 2,
+                "--relay needs two peers: one speaks, one hears".to_owned(),
+            ),
+            (!is_fan_out && has_origin, "--relay and --trigger are for the scenario fan-out".to_owned()),
+            (
+                is_ping && self.lines && !self.echo,
+                "ping needs answers: sessions, or --lines --echo where the target sends every line back"
+                    .to_owned(),
+            ),
+            (is_ping && self.active > self.peers, "there are more --active than --peers".to_owned()),
+            (
+                self.processes > whole.peers,
+                format!(
+                    "there are more --processes than {}",
+                    if whole.scenario == Scenario::Churn { "--messages" } else { "--peers" }
+                ),
+            ),
+            (sources_differ, "--source and the target must be of one kind, IPv4 or IPv6".to_owned()),
+            (
+                !is_ping && self.scenario != ScenarioName::Hold && self.length < message_bytes_min,
+                format!(
+                    "--length {} is too short: with its header a message has {message_bytes_min} bytes",
+                    self.length
+                ),
+            ),
+        ];
+        table.into_iter().filter(|(is_so, _)| *is_so).map(|(_, why)| why).collect()
+    }
 }
 
-/// Rounds of a burst that are not counted: a new connection acknowledges its first segments at once, and
-/// only then does it behave as it will for the rest of its life.
-pub(crate) const BURST_WARM_UP_ROUNDS: u32 = 20;
+/// The part of one process, by its number and the number of all. The parts add up to the whole, and no two
+/// differ by more than one.
+fn share(all: usize, (number, processes): (usize, usize)) -> usize {
+    all / processes + usize::from(number < all % processes)
+}
+
+/// The shortest message that every peer can send, with its newline. Where the system chooses the source, its
+/// longest address counts.
+fn message_bytes_min(whole: &Plan) -> usize {
+    let longest = whole.sources.iter().map(|ip| ip.to_string().len()).max();
+    let address = longest.unwrap_or(if whole.target.is_ipv4() { "255.255.255.255".len() } else { 39 });
+    let brackets = if whole.target.is_ipv4() { 0 } else { "[]".len() };
+    let name = format!("p{}", whole.peers - 1).len();
+    address + brackets + ":65535".len() + 1 + name + " m\n".len()
+}
 
 fn parse_target(target: &str) -> Result<SocketAddr, String> {
     parse_address(target)
@@ -231,23 +326,23 @@ fn parse_in<T: std::str::FromStr + PartialOrd + std::fmt::Display>(
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {
-    parse_in(text, 1, 1_000_000_000)
+    parse_in(text, 1, SWARM_COUNT_MAX)
 }
 
-fn parse_small(text: &str) -> Result<usize, String> {
-    parse_in(text, 1, 65_536)
+fn parse_batch(text: &str) -> Result<usize, String> {
+    parse_in(text, 1, SWARM_BATCH_MAX)
 }
 
 fn parse_length(text: &str) -> Result<usize, String> {
-    parse_in(text, 16, 65_536)
+    parse_in(text, SWARM_MESSAGE_BYTES_MIN, LINE_BYTES_MAX)
 }
 
 fn parse_rounds(text: &str) -> Result<u32, String> {
-    parse_in(text, 1, 1_000_000)
+    parse_in(text, 1, SWARM_ROUNDS_MAX)
 }
 
 fn parse_processes(text: &str) -> Result<usize, String> {
-    parse_in(text, 1, 1_024)
+    parse_in(text, 1, SWARM_PROCESSES_MAX)
 }
 
 fn parse_pid(text: &str) -> Result<u32, String> {
@@ -255,13 +350,114 @@ fn parse_pid(text: &str) -> Result<u32, String> {
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {
-    parse_in(text, 0.001, 1e9)
+    parse_in(text, SWARM_RATES.0, SWARM_RATES.1)
 }
 
 fn parse_seconds(text: &str) -> Result<Duration, String> {
-    parse_in(text, 0.001, 86_400.0).map(Duration::from_secs_f64)
+    parse_in(text, SWARM_SECONDS.0, SWARM_SECONDS.1).map(Duration::from_secs_f64)
 }
 
 fn parse_plan(text: &str) -> Result<Plan, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        swarm: SwarmArgs,
+    }
+
+    fn target() -> SocketAddr {
+        "127.0.0.1:5000".parse().unwrap()
+    }
+
+    fn parse(line: &str) -> SwarmArgs {
+        let words = ["swarm", "127.0.0.1:5000"].into_iter().chain(line.split_whitespace());
+        Line::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).swarm
+    }
+
+    /// What the parts of all processes come to.
+    fn sum(args: &SwarmArgs, processes: usize) -> (usize, u64, usize, usize) {
+        let mut sum = (0, 0, 0, 0);
+        for number in 0..processes {
+            let plan = args.plan(target(), (number, processes));
+            assert_eq!(plan.first_peer, sum.0, "peers follow on one another");
+            let (messages, active) = match plan.scenario {
+                Scenario::Flood { messages } => (messages, 0),
+                Scenario::Ping { rounds, active } => (rounds, active),
+                _ => (0, 0),
+            };
+            assert_eq!(messages > 0 && active == 0, messages > 0 && args.scenario != ScenarioName::Ping);
+            sum = (sum.0 + plan.peers, sum.1 + messages, sum.2 + active, sum.3 + plan.in_flight);
+        }
+        sum
+    }
+
+    #[test]
+    fn the_parts_of_all_processes_add_up_to_the_whole() {
+        let table = [
+            ("hold --peers 1000", (1000, 0, 0, 64)),
+            ("hold --peers 7 --in-flight 100", (7, 0, 0, 100)),
+            ("flood --peers 200 --messages 1001", (200, 1001, 0, 64)),
+            ("flood --peers 200 --messages 1001 --batch 10", (200, 1010, 0, 64)),
+            ("ping --peers 200 --messages 1001", (200, 1001, 1, 64)),
+            ("ping --peers 200 --messages 1001 --active 5", (200, 1001, 5, 64)),
+            ("churn --messages 1001", (1001, 0, 0, 64)),
+        ];
+        for (line, whole) in table {
+            for processes in 1..=7 {
+                assert_eq!(sum(&parse(line), processes), whole, "{line} by {processes}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_process_dials_at_its_part_of_the_rate_and_at_least_one_at_once() {
+        let plan = parse("--rate 100 --in-flight 2").plan(target(), (3, 4));
+        assert_eq!((plan.dials_per_second, plan.in_flight), (Some(25.0), 1));
+    }
+
+    #[test]
+    fn what_cannot_be_done_together_is_told() {
+        let table = [
+            ("fan-out --relay --processes 2", "need one process"),
+            ("fan-out --trigger x --processes 2", "need one process"),
+            ("fan-out --relay --peers 1", "two peers"),
+            ("flood --relay", "fan-out"),
+            ("hold --trigger x", "fan-out"),
+            ("ping --lines", "--echo"),
+            ("ping --peers 2 --active 3", "--active"),
+            ("hold --peers 2 --processes 3", "than --peers"),
+            ("churn --messages 2 --processes 3", "than --messages"),
+            ("hold --source ::1", "one kind"),
+            ("flood --length 23", "24 bytes"),
+        ];
+        for (line, word) in table {
+            let args = parse(line);
+            let told = args.contradictions(&args.plan(target(), (0, 1)));
+            assert!(told.len() == 1 && told[0].contains(word), "{line}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_done_together_is_done() {
+        let table = [
+            "fan-out --relay --peers 2 --length 22",
+            "fan-out --processes 2",
+            "ping --lines --echo",
+            "ping --processes 3 --length 16",
+            "hold --peers 3 --processes 3",
+            "churn --messages 3 --processes 3 --peers 1",
+            "flood --source 127.0.0.9 --length 64",
+        ];
+        for line in table {
+            let args = parse(line);
+            assert_eq!(args.contradictions(&args.plan(target(), (0, 1))), Vec::<String>::new(), "{line}");
+        }
+    }
 }

@@ -1,19 +1,18 @@
-//! The generators of a run: one in this process, or several processes that this one directs. Both are told
-//! to go on where they pause, and both end with a report.
+//! What generates the load, as whoever directs it sees it: it is told to go on where it pauses, and ends with
+//! a report. And the simple kind of it, a swarm in this process.
 
 use super::panel::{Event, Panel};
 use chinwag::limits::POLL_RESOLUTION;
 use chinwag::net::event_loop::EventLoop;
 use chinwag::proto::machine::Machine;
-use chinwag::swarm::generator::{GO, Swarm};
+use chinwag::swarm::generator::{Ending, GO, Swarm};
 use chinwag::swarm::notice::Pause;
 use chinwag::swarm::plan::{Plan, Scenario};
 use chinwag::swarm::report::Report;
 use chinwag::term::stdin::Stdin;
-use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
+use std::io::{self, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,6 +32,10 @@ pub(super) trait Generator {
 pub(super) struct Local {
     plan: Plan,
     event_loop: EventLoop<Swarm, Panel>,
+    /// Another process directs this one, by its stdin.
+    is_directed: bool,
+    /// Whoever directs it was told of the interrupt.
+    is_interrupt_told: bool,
     is_over: bool,
 }
 
@@ -40,7 +43,19 @@ impl Local {
     pub(super) fn new(plan: Plan, is_shown: bool) -> io::Result<Self> {
         let swarm = Swarm::new(plan.clone(), Instant::now());
         let event_loop = EventLoop::new(swarm, Panel::new(is_shown))?.with_signals()?;
-        Ok(Self { plan, event_loop, is_over: false })
+        Ok(Self { plan, event_loop, is_directed: false, is_interrupt_told: false, is_over: false })
+    }
+
+    /// The same, told to go on by lines on stdin.
+    fn directed(plan: Plan) -> io::Result<Self> {
+        let local = Self::new(plan, false)?;
+        let event_loop = local.event_loop.with_stdin(Stdin::inherited())?;
+        Ok(Self { event_loop, is_directed: true, ..local })
+    }
+
+    fn has_news_of_interrupt(&mut self) -> bool {
+        let is_interrupted = self.event_loop.machine().ending() == Ending::Interrupted;
+        is_interrupted && !std::mem::replace(&mut self.is_interrupt_told, true)
     }
 
     /// The system wakes us up to a millisecond late, which would be taken for the target's latency: the
@@ -57,11 +72,18 @@ impl Local {
 impl Generator for Local {
     fn wait(&mut self) -> io::Result<Event> {
         loop {
+            if self.has_news_of_interrupt() {
+                return Ok(Event::Interrupted);
+            }
             if let Some(event) = self.event_loop.screen_mut().next_event() {
                 return Ok(event);
             }
             if self.is_over {
                 return Ok(Event::Over);
+            }
+            // Lines are read only while it pauses, which may be in a day.
+            if self.is_directed && self.event_loop.screen_mut().take_progress() && has_hung_up()? {
+                return Err(io::ErrorKind::BrokenPipe.into());
             }
             let wait = self.wait_exactly();
             self.is_over = self.event_loop.turn(wait)?.is_some();
@@ -70,14 +92,16 @@ impl Generator for Local {
 
     fn rest(&mut self, time: Duration) -> io::Result<()> {
         let until = Instant::now() + time;
-        while !self.is_over {
+        loop {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                break;
+                return Ok(());
+            } else if self.is_over {
+                thread::sleep(left);
+            } else {
+                self.is_over = self.event_loop.turn(Some(left))?.is_some();
             }
-            self.is_over = self.event_loop.turn(Some(left))?.is_some();
         }
-        Ok(())
     }
 
     fn go(&mut self) -> io::Result<()> {
@@ -96,35 +120,43 @@ impl Generator for Local {
     }
 }
 
-/// Be one of several processes: tell each pause on stdout, take `go` from stdin, and end with the report.
+/// Be one of several processes: say when ready for signals, tell each event on stdout, take `go` from
+/// stdin, and end with the report; or when nobody listens any more.
 pub(super) fn work(plan: Plan) -> io::Result<()> {
-    let mut local = Local::new(plan, false)?;
-    local.event_loop = local.event_loop.with_stdin(Stdin::inherited())?;
+    let outcome = Local::directed(plan).and_then(|mut local| work_through(&mut local));
+    outcome.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
+}
+
+fn work_through(local: &mut Local) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{READY}")?;
     loop {
         let event = local.wait()?;
+        writeln!(stdout, "{}", word(event))?;
         if event == Event::Over {
             break;
         }
-        writeln!(stdout, "{}", word(event))?;
-        stdout.flush()?;
     }
-    writeln!(stdout, "{}", word(Event::Over))?;
     serde_json::to_writer(&mut stdout, &local.report()?)?;
     writeln!(stdout)
 }
 
-const EVENTS: [Event; 5] = [
-    Event::Trigger,
-    Event::Paused(Pause::BeforeStart),
-    Event::Paused(Pause::BeforeRound),
-    Event::Paused(Pause::BeforeEnd),
-    Event::Over,
-];
+/// Whether whoever writes to our stdin is gone.
+fn has_hung_up() -> io::Result<bool> {
+    let stdin = io::stdin();
+    // Asks for nothing: that the other end is closed is told in any case.
+    let mut stdin = [PollFd::new(&stdin, PollFlags::empty())];
+    retry_on_intr(|| poll(&mut stdin, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })))?;
+    Ok(stdin[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL))
+}
+
+/// The first line of a process that is directed by another one.
+pub(super) const READY: &str = "ready";
 
 /// How a process tells another one of an event.
 fn word(event: Event) -> &'static str {
     match event {
+        Event::Interrupted => "interrupted",
         Event::Trigger => "trigger",
         Event::Paused(Pause::BeforeStart) => "before-start",
         Event::Paused(Pause::BeforeRound) => "before-round",
@@ -133,93 +165,34 @@ fn word(event: Event) -> &'static str {
     }
 }
 
-/// Several processes, each with a share of the peers.
-pub(super) struct Workers(Vec<Worker>);
-
-struct Worker {
-    child: Child,
-    /// Closed with us, whatever happens to us: the worker ends then.
-    stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
-    /// What it waits with, unless it is at work.
-    event: Option<Event>,
+/// The inverse of [`word`].
+pub(super) fn event(word: &str) -> Option<Event> {
+    EVENTS.into_iter().find(|&event| self::word(event) == word)
 }
 
-impl Workers {
-    /// Starts one for each of these command lines.
-    pub(super) fn start(command_lines: impl Iterator<Item = Vec<OsString>>) -> io::Result<Self> {
-        let program = std::env::current_exe()?;
-        command_lines.map(|arguments| Worker::start(&program, arguments)).collect::<io::Result<_>>().map(Self)
-    }
-}
+const EVENTS: [Event; 6] = [
+    Event::Interrupted,
+    Event::Trigger,
+    Event::Paused(Pause::BeforeStart),
+    Event::Paused(Pause::BeforeRound),
+    Event::Paused(Pause::BeforeEnd),
+    Event::Over,
+];
 
-impl Worker {
-    fn start(program: &Path, arguments: Vec<OsString>) -> io::Result<Self> {
-        let mut command = Command::new(program);
-        let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let pipes = child.stdin.take().zip(child.stdout.take());
-        let (stdin, stdout) = pipes.ok_or(io::ErrorKind::BrokenPipe)?;
-        Ok(Self { child, stdin, stdout: BufReader::new(stdout), event: None })
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn read_line(&mut self) -> io::Result<String> {
-        let mut line = String::new();
-        if self.stdout.read_line(&mut line)? == 0 {
-            let status = self.child.wait()?;
-            return Err(io::Error::other(format!("a generator process ended early: {status}")));
+    #[test]
+    fn an_event_is_found_by_its_word() {
+        for known in EVENTS {
+            assert_eq!(event(word(known)), Some(known));
         }
-        Ok(line)
+        assert_eq!(event("go"), None);
     }
 
-    fn wait(&mut self) -> io::Result<Event> {
-        if let Some(event) = self.event {
-            return Ok(event);
-        }
-        let line = self.read_line()?;
-        let event = EVENTS.into_iter().find(|&event| word(event) == line.trim_end());
-        let event = event.ok_or_else(|| io::Error::other(format!("a generator process said {line:?}")))?;
-        self.event = Some(event);
-        Ok(event)
-    }
-}
-
-impl Generator for Workers {
-    fn wait(&mut self) -> io::Result<Event> {
-        let mut earliest = Event::Over;
-        for worker in &mut self.0 {
-            earliest = earliest.min(worker.wait()?);
-        }
-        if earliest == Event::Trigger {
-            self.0.iter_mut().for_each(|worker| worker.event = worker.event.filter(|&e| e != Event::Trigger));
-        }
-        Ok(earliest)
-    }
-
-    fn rest(&mut self, time: Duration) -> io::Result<()> {
-        thread::sleep(time);
-        Ok(())
-    }
-
-    fn go(&mut self) -> io::Result<()> {
-        let earliest = self.0.iter().filter_map(|worker| worker.event).min();
-        for worker in self.0.iter_mut().filter(|worker| worker.event == earliest) {
-            worker.event = None;
-            // Who was interrupted does not listen any more; its report follows.
-            let _ = writeln!(worker.stdin, "{GO}");
-        }
-        Ok(())
-    }
-
-    fn report(&mut self) -> io::Result<Report> {
-        let mut sum: Option<Report> = None;
-        for worker in &mut self.0 {
-            let report: Report = serde_json::from_str(&worker.read_line()?)?;
-            worker.child.wait()?;
-            match &mut sum {
-                None => sum = Some(report),
-                Some(sum) => sum.add(&report).map_err(io::Error::other)?,
-            }
-        }
-        sum.ok_or_else(|| io::Error::other("there was no generator"))
+    #[test]
+    fn what_asks_for_the_least_patience_comes_first() {
+        assert!(EVENTS.is_sorted());
     }
 }

@@ -1,7 +1,7 @@
 //! What the numbers depend on, and which limit would stop a run before it has begun.
 
 use super::target::Target;
-use chinwag::limits::DESCRIPTORS_RESERVED;
+use chinwag::limits::{DESCRIPTORS_RESERVED, KERNEL_BYTES_PER_PAIR, SWARM_PROCESSES_MAX};
 use chinwag::swarm::plan::{Plan, Scenario};
 use chinwag::swarm::report::Host;
 use rustix::process::{Resource, getrlimit};
@@ -9,9 +9,6 @@ use rustix::system::uname;
 use std::fs;
 use std::num::NonZero;
 use std::thread;
-
-/// Kernel memory that one connection costs with both its ends on this host, in bytes, as measured on Linux.
-const KERNEL_BYTES_PER_PAIR: u64 = 9 * 1024;
 
 /// The facts about this host.
 pub(super) fn facts(plan: &Plan, target: Option<&Target>) -> Host {
@@ -30,57 +27,93 @@ pub(super) fn facts(plan: &Plan, target: Option<&Target>) -> Host {
 }
 
 /// The limits that would stop the run, each as a sentence with the way out.
-pub(super) fn obstacles(plan: &Plan, processes: usize, peers: usize, host: &Host) -> Vec<String> {
-    let is_churn = plan.scenario == Scenario::Churn;
-    // In a churn only those under way are there at once.
-    let at_once = |peers: usize| if is_churn { peers.min(plan.in_flight) } else { peers };
-    let reserved = DESCRIPTORS_RESERVED as u64;
-    let mut obstacles = Vec::new();
-    let needed = at_once(peers.div_ceil(processes)) as u64 + reserved;
-    if needed > host.descriptors_max {
-        let each = host.descriptors_max.saturating_sub(reserved).max(1);
-        let enough = (peers as u64).div_ceil(each);
-        obstacles.push(format!(
-            "{needed} open files are needed in each process, and the limit is {}: use --processes {enough}, \
-             or raise the limit with ulimit -n",
-            host.descriptors_max
-        ));
+pub(super) fn obstacles(whole: &Plan, processes: usize, host: &Host) -> Vec<String> {
+    let all = [
+        own_descriptors(whole, processes, host),
+        target_descriptors(whole, host),
+        ports(whole, host),
+        claims(whole, host),
+        memory(whole, memory_available()),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// Connections that are there at the same time, of so many peers.
+fn at_once(whole: &Plan, peers: usize) -> usize {
+    if whole.scenario == Scenario::Churn { peers.min(whole.in_flight) } else { peers }
+}
+
+fn own_descriptors(whole: &Plan, processes: usize, host: &Host) -> Option<String> {
+    let (limit, reserved) = (host.descriptors_max, DESCRIPTORS_RESERVED as u64);
+    let connections = at_once(whole, whole.peers);
+    let needed = connections.div_ceil(processes) as u64 + reserved;
+    let enough = (connections as u64).div_ceil(limit.saturating_sub(reserved).max(1));
+    let way_out = if enough <= SWARM_PROCESSES_MAX as u64 {
+        format!("use --processes {enough}, or raise the limit with ulimit -n")
+    } else {
+        format!(
+            "use fewer peers, or raise the limit with ulimit -n; not even --processes {SWARM_PROCESSES_MAX} are enough"
+        )
+    };
+    (needed > limit).then(|| {
+        format!("{needed} open files are needed in each process, and the limit is {limit}: {way_out}")
+    })
+}
+
+fn target_descriptors(whole: &Plan, host: &Host) -> Option<String> {
+    let needed = (at_once(whole, whole.peers) + DESCRIPTORS_RESERVED) as u64;
+    let limit = host.target_descriptors_max.filter(|&limit| needed > limit)?;
+    Some(format!(
+        "the target may have {limit} open files, and {needed} are needed: start it under a higher ulimit -n, or \
+         use fewer peers"
+    ))
+}
+
+fn ports(whole: &Plan, host: &Host) -> Option<String> {
+    let (first, last) = host.port_range?;
+    let ports = (usize::from(last) + 1).saturating_sub(first.into()) * host.sources;
+    let needed = at_once(whole, whole.peers);
+    (needed > ports).then(|| {
+        format!(
+            "{} have {ports} ports for {needed} connections: give more of them with --source, or widen \
+             net.ipv4.ip_local_port_range",
+            source_addresses(host)
+        )
+    })
+}
+
+fn claims(whole: &Plan, host: &Host) -> Option<String> {
+    let has_too_many = whole.scenario != Scenario::Churn && whole.peers > whole.claims_max();
+    has_too_many.then(|| {
+        format!(
+            "{} peers cannot each claim an address of their own from {}: give more of them with --source",
+            whole.peers,
+            source_addresses(host)
+        )
+    })
+}
+
+/// What the kernel needs for connections with both ends here, and we for the batches that peers repeat.
+fn memory(whole: &Plan, available: Option<u64>) -> Option<String> {
+    let connections = at_once(whole, whole.peers) as u64;
+    let kernel =
+        if whole.target.ip().is_loopback() { KERNEL_BYTES_PER_PAIR } else { KERNEL_BYTES_PER_PAIR / 2 };
+    let each = kernel + (whole.batch * whole.message_bytes) as u64;
+    let needed = connections.saturating_mul(each);
+    let available = available.filter(|&available| needed > available)?;
+    Some(format!(
+        "some {} MiB of memory are needed for {connections} connections and what they write at once, and {} MiB \
+         are free: use fewer peers, a smaller --batch or a smaller --length",
+        needed >> 20,
+        available >> 20
+    ))
+}
+
+fn source_addresses(host: &Host) -> String {
+    match host.sources {
+        1 => "one source address".to_owned(),
+        sources => format!("{sources} source addresses"),
     }
-    let needed = at_once(peers) as u64 * processes.min(1) as u64 + reserved;
-    if let Some(limit) = host.target_descriptors_max.filter(|&limit| needed > limit) {
-        obstacles.push(format!(
-            "the target may have {limit} open files, and {needed} are needed: start it under a higher ulimit -n, \
-             or use fewer --peers"
-        ));
-    }
-    if let Some((first, last)) = host.port_range {
-        let ports = (usize::from(last) + 1).saturating_sub(first.into()) * host.sources;
-        if at_once(peers) > ports {
-            obstacles.push(format!(
-                "{} source addresses have {ports} ports for {peers} peers: give more of them with --source, or \
-                 widen net.ipv4.ip_local_port_range",
-                host.sources
-            ));
-        }
-    }
-    if !is_churn && peers > plan.claims_max() {
-        obstacles.push(format!(
-            "{peers} peers cannot each claim an address of their own from {} source addresses: give more of them \
-             with --source",
-            host.sources
-        ));
-    }
-    let memory = at_once(peers) as u64 * KERNEL_BYTES_PER_PAIR;
-    if let Some(available) =
-        memory_available().filter(|&available| plan.target.ip().is_loopback() && memory > available)
-    {
-        obstacles.push(format!(
-            "the kernel needs some {} MiB for {peers} connections on this host, and {} MiB are free",
-            memory >> 20,
-            available >> 20
-        ));
-    }
-    obstacles
 }
 
 fn port_range() -> Option<(u16, u16)> {
@@ -145,19 +178,36 @@ mod tests {
             (10, 301, &["the target may have", "300 ports"]),
         ];
         for (processes, peers, wanted) in table {
-            let told = obstacles(&plan(1), processes, peers, &host);
+            let told = obstacles(&Plan { peers, ..plan(1) }, processes, &host);
             assert_eq!(told.len(), wanted.len(), "{peers}: {told:?}");
             assert!(told.iter().zip(wanted).all(|(told, wanted)| told.contains(wanted)), "{told:?}");
         }
-        let churn = Plan { scenario: Scenario::Churn, ..plan(1) };
-        assert_eq!(obstacles(&churn, 1, 1_000_000, &host), Vec::<String>::new());
+        let churn = Plan { scenario: Scenario::Churn, peers: 1_000_000, ..plan(1) };
+        assert_eq!(obstacles(&churn, 1, &host), Vec::<String>::new());
     }
 
     #[test]
     fn the_way_out_that_is_named_is_one() {
         let host = Host { descriptors_max: 132, sources: 64, ..Host::default() };
-        let told = obstacles(&plan(64), 1, 1000, &host);
-        assert!(told[0].contains("--processes 10"), "{told:?}");
-        assert_eq!(obstacles(&plan(64), 10, 1000, &host), Vec::<String>::new());
+        let whole = Plan { peers: 1000, ..plan(64) };
+        let told = obstacles(&whole, 1, &host);
+        assert!(told[0].contains("--processes 10,"), "{told:?}");
+        assert_eq!(obstacles(&whole, 10, &host), Vec::<String>::new());
+        let told = obstacles(&Plan { peers: 1_000_000, ..whole }, 1, &host);
+        assert!(told[0].contains("use fewer peers"), "{told:?}");
+    }
+
+    #[test]
+    fn peers_need_an_address_and_memory_each() {
+        let most = plan(2).claims_max();
+        let host = Host { descriptors_max: u64::MAX, sources: 2, ..Host::default() };
+        assert_eq!(claims(&Plan { peers: most, ..plan(2) }, &host), None);
+        let told = claims(&Plan { peers: most + 1, ..plan(2) }, &host).unwrap();
+        assert!(told.contains("from 2 source addresses"), "{told}");
+        let whole = Plan { peers: 100, batch: 10, message_bytes: 100, ..plan(2) };
+        let needed = 100 * (KERNEL_BYTES_PER_PAIR + 1_000);
+        assert_eq!(memory(&whole, Some(needed)), None);
+        assert!(memory(&whole, Some(needed - 1)).is_some());
+        assert_eq!(memory(&whole, None), None);
     }
 }

@@ -12,8 +12,13 @@ use std::time::Duration;
 /// What the driver must act on, in the order in which it comes in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Event {
+    /// Somebody wants it to end: from here on the generator waits for nothing but the target.
+    Interrupted,
+    /// The target is to send to everybody.
     Trigger,
+    /// It is to be told to go on.
     Paused(Pause),
+    /// It is done.
     Over,
 }
 
@@ -23,9 +28,11 @@ pub(super) struct Panel {
     bar: ProgressBar,
     events: VecDeque<Event>,
     pause: Option<Pause>,
-    /// Our own CPU time when the scenario began, and what it used until its end.
-    cpu_at_start: Duration,
-    cpu_used: Duration,
+    /// It told how far it is since somebody asked.
+    has_progressed: bool,
+    /// Our own CPU time when the scenario began, and at its end.
+    cpu_at_start: Option<Duration>,
+    cpu_at_end: Option<Duration>,
 }
 
 impl Panel {
@@ -40,8 +47,9 @@ impl Panel {
             bar,
             events: VecDeque::new(),
             pause: None,
-            cpu_at_start: Duration::ZERO,
-            cpu_used: Duration::ZERO,
+            has_progressed: false,
+            cpu_at_start: None,
+            cpu_at_end: None,
         }
     }
 
@@ -49,11 +57,19 @@ impl Panel {
         self.events.pop_front()
     }
 
-    /// Our own CPU time while the scenario ran.
-    pub(super) fn cpu_used(&self) -> Duration {
-        self.cpu_used
+    /// Whether it was told how far the generator is since this was last asked: so it is now and then,
+    /// whatever else happens.
+    pub(super) fn take_progress(&mut self) -> bool {
+        std::mem::take(&mut self.has_progressed)
     }
 
+    /// Our own CPU time while the scenario ran, until now if it was cut short.
+    pub(super) fn cpu_used(&self) -> Duration {
+        let start = self.cpu_at_start;
+        start.map_or(Duration::ZERO, |start| self.cpu_at_end.unwrap_or_else(own_cpu).saturating_sub(start))
+    }
+
+    /// Clears the bar.
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
@@ -64,12 +80,13 @@ impl Screen<Notice> for Panel {
         match notice {
             Notice::Paused(pause) => {
                 if pause == Pause::BeforeEnd {
-                    self.cpu_used = own_cpu().saturating_sub(self.cpu_at_start);
+                    self.cpu_at_end = Some(own_cpu());
                 }
                 self.pause = Some(pause);
                 self.events.push_back(Event::Paused(pause));
             }
             Notice::Progress { connected, done, total } => {
+                self.has_progressed = true;
                 self.bar.set_length(total);
                 self.bar.set_position(done);
                 self.bar.set_prefix(format!("{connected} connected"));
@@ -81,7 +98,8 @@ impl Screen<Notice> for Panel {
     fn line_taken(&mut self) {
         match self.pause.take() {
             Some(Pause::BeforeStart) => {
-                self.cpu_at_start = own_cpu();
+                self.cpu_at_start = Some(own_cpu());
+                self.bar.set_position(0);
                 self.bar.set_message("running");
             }
             Some(Pause::BeforeEnd) => self.bar.set_message("leaving"),

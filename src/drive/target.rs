@@ -1,6 +1,7 @@
 //! The target as a process of this host: its CPU clock, its memory, and stopping it for a moment.
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use std::fs;
 use std::io;
 use std::time::Duration;
@@ -28,13 +29,23 @@ impl Target {
         Ok(Self { pid })
     }
 
+    pub(super) fn pid(&self) -> u32 {
+        self.pid.as_raw_pid().unsigned_abs()
+    }
+
+    /// Fails if we are not allowed to stop it.
+    pub(super) fn may_stop(&self) -> io::Result<()> {
+        Ok(test_kill_process(self.pid)?)
+    }
+
     pub(super) fn cpu(&self) -> Duration {
         // A process that has ended has no clock any more; it uses nothing either.
         cpu_of(self.pid).unwrap_or_default()
     }
 
-    pub(super) fn sample(&self) -> Sample {
-        Sample { cpu: self.cpu(), memory: self.memory().unwrap_or(0) }
+    /// What it has used by now; `None` if it has ended.
+    pub(super) fn sample(&self) -> Option<Sample> {
+        Some(Sample { cpu: cpu_of(self.pid).ok()?, memory: self.memory()? })
     }
 
     pub(super) fn name(&self) -> String {
@@ -58,10 +69,14 @@ impl Target {
         self.state() == Some('T')
     }
 
-    /// Stops it until the guard is dropped, whatever happens to us but SIGKILL.
-    pub(super) fn stop(&self) -> io::Result<Stopped<'_>> {
-        kill_process(self.pid, Signal::STOP)?;
-        Ok(Stopped(self))
+    /// Stops it until the guard is dropped; `None` if it has ended. Only what kills us at once, without
+    /// a signal that we catch, can leave it stopped.
+    pub(super) fn stop(&self) -> io::Result<Option<Stopped<'_>>> {
+        match kill_process(self.pid, Signal::STOP) {
+            Ok(()) => Ok(Some(Stopped(self))),
+            Err(Errno::SRCH) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn memory(&self) -> Option<u64> {

@@ -1,0 +1,202 @@
+//! One run: lets the generator go on where it pauses, and looks at the target meanwhile.
+
+use super::generator::Generator;
+use super::panel::Event;
+use super::target::{Sample, Target};
+use super::trigger::Trigger;
+use chinwag::limits::{BURST_WARM_UP_ROUNDS, TARGET_IDLE, TARGET_PATIENCE, TARGET_POLL};
+use chinwag::swarm::notice::Pause;
+use chinwag::swarm::plan::{Plan, Scenario};
+use chinwag::swarm::report::{Report, TargetUse};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// One run under way.
+pub(super) struct Run<'a> {
+    whole: &'a Plan,
+    target: Option<Target>,
+    trigger: Option<Trigger>,
+    usage: Usage,
+    remarks: Vec<String>,
+}
+
+/// What the target had used at the turning points of a run. `None`: not reached, or the target was gone.
+#[derive(Debug, Default)]
+struct Usage {
+    before: Option<Sample>,
+    connected: Option<Sample>,
+    after: Option<Sample>,
+    /// CPU time of each round of a burst.
+    rounds: Vec<Duration>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(whole: &'a Plan, target: Option<Target>, trigger: Option<Trigger>) -> Self {
+        let before = target.as_ref().and_then(Target::sample);
+        let usage = Usage { before, ..Usage::default() };
+        Self { whole, target, trigger, usage, remarks: Vec::new() }
+    }
+
+    /// Sees the generator through to its end.
+    pub(super) fn conduct(&mut self, generator: &mut dyn Generator) -> io::Result<()> {
+        let mut event = generator.wait()?;
+        loop {
+            event = match event {
+                Event::Over => break,
+                Event::Interrupted => generator.wait()?,
+                Event::Trigger => {
+                    self.pull_trigger(generator)?;
+                    generator.wait()?
+                }
+                Event::Paused(Pause::BeforeStart) => {
+                    self.settle(generator)?;
+                    self.usage.connected = self.sample();
+                    self.go(generator)?
+                }
+                Event::Paused(Pause::BeforeRound) => self.go(generator)?,
+                Event::Paused(Pause::BeforeEnd) => {
+                    self.settle(generator)?;
+                    self.usage.after = self.sample();
+                    generator.go()?;
+                    generator.wait()?
+                }
+            }
+        }
+        if self.usage.after.is_none() {
+            // It was cut short.
+            self.usage.after = self.sample();
+        }
+        Ok(())
+    }
+
+    /// What the generator does not know and the reader should.
+    pub(super) fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
+    /// What the target used; `None` if that is not known, or it has not survived the run.
+    pub(super) fn target_use(&mut self, report: &Report) -> Option<TargetUse> {
+        let target = self.target.as_ref()?;
+        let use_of_it = self.usage.sum_up(report, target.pid(), target.name());
+        if use_of_it.is_none() {
+            self.remarks.push("The process that --pid names ended during the run.".to_owned());
+        }
+        use_of_it
+    }
+
+    /// Begins the scenario, or its next round, and gives what comes of it.
+    fn go(&mut self, generator: &mut dyn Generator) -> io::Result<Event> {
+        let is_burst = matches!(self.whole.scenario, Scenario::Burst { .. });
+        let Some(target) = self.target.as_ref().filter(|_| is_burst) else {
+            generator.go()?;
+            return generator.wait();
+        };
+        // What stopping and resuming costs by itself is not the messages' doing.
+        let (idle, _) = play_round(target, generator, |_| Ok(()))?;
+        let (used, event) = play_round(target, generator, |generator| {
+            generator.go()?;
+            generator.wait()
+        })?;
+        // Whoever was interrupted has not written all.
+        if matches!(event, Event::Paused(_)) {
+            self.usage.rounds.push(used.saturating_sub(idle));
+        }
+        Ok(event)
+    }
+
+    fn pull_trigger(&mut self, generator: &mut dyn Generator) -> io::Result<()> {
+        let Some(trigger) = &mut self.trigger else { return Ok(()) };
+        match trigger.pull(self.whole, generator) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.trigger = None;
+                self.remarks.push("The target stopped reading the pipe that --trigger names.".to_owned());
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn settle(&self, generator: &mut dyn Generator) -> io::Result<()> {
+        self.target.as_ref().map_or(Ok(()), |target| settle(target, generator))
+    }
+
+    fn sample(&self) -> Option<Sample> {
+        self.target.as_ref().and_then(Target::sample)
+    }
+}
+
+impl Usage {
+    fn sum_up(&self, report: &Report, pid: u32, name: String) -> Option<TargetUse> {
+        let (before, after) = (self.before?, self.after?);
+        // Cut short while it still connected: nothing came after that.
+        let connected = self.connected.unwrap_or(after);
+        let cpu = after.cpu.saturating_sub(connected.cpu).as_secs_f64();
+        let is_churn = report.setup.scenario == Scenario::Churn;
+        let stayed = if is_churn { 0 } else { report.counts.connected };
+        let growth = connected.memory.saturating_sub(before.memory) as f64;
+        Some(TargetUse {
+            pid,
+            name,
+            cpu_setup_seconds: connected.cpu.saturating_sub(before.cpu).as_secs_f64(),
+            cpu_seconds: cpu,
+            cpu_share: if report.seconds > 0.0 { cpu / report.seconds } else { 0.0 },
+            cpu_ns_per_message: self.cpu_ns_per_message(report, cpu),
+            memory_before: before.memory,
+            memory_connected: connected.memory,
+            memory_after: after.memory,
+            memory_per_connection: (stayed > 0).then(|| growth / stayed as f64),
+        })
+    }
+
+    /// In bursts the median of the rounds; else what it used in all, in seconds, for each message.
+    fn cpu_ns_per_message(&self, report: &Report, cpu: f64) -> Option<f64> {
+        if matches!(report.setup.scenario, Scenario::Burst { .. }) {
+            let a_round = report.counts.connected * report.setup.batch as u64;
+            let counted = self.rounds.get(BURST_WARM_UP_ROUNDS as usize..).unwrap_or_default();
+            return median(counted).map(|median| median.as_nanos() as f64 / a_round as f64);
+        }
+        let messages = report.messages();
+        (messages > 0).then(|| cpu * 1e9 / messages as f64)
+    }
+}
+
+/// Stops the target while `write` has every peer write its batch, lets it go on, and takes the CPU time that
+/// it uses until it is idle. A target that is gone is not stopped; its connections will tell.
+fn play_round<T>(
+    target: &Target,
+    generator: &mut dyn Generator,
+    write: impl FnOnce(&mut dyn Generator) -> io::Result<T>,
+) -> io::Result<(Duration, T)> {
+    let stopped = target.stop()?;
+    let until = Instant::now() + TARGET_PATIENCE;
+    while stopped.is_some() && !target.is_stopped() && Instant::now() < until {
+        generator.rest(TARGET_POLL)?;
+    }
+    let written = write(generator)?;
+    let before = target.cpu();
+    drop(stopped);
+    settle(target, generator)?;
+    Ok((target.cpu().saturating_sub(before), written))
+}
+
+/// Waits until the target's CPU clock stands still.
+fn settle(target: &Target, generator: &mut dyn Generator) -> io::Result<()> {
+    let until = Instant::now() + TARGET_PATIENCE;
+    let (mut cpu, mut moved_at) = (target.cpu(), Instant::now());
+    while Instant::now() < until {
+        generator.rest(TARGET_POLL)?;
+        let used = target.cpu();
+        if used != cpu {
+            (cpu, moved_at) = (used, Instant::now());
+        } else if moved_at.elapsed() >= TARGET_IDLE && target.is_idle() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn median(times: &[Duration]) -> Option<Duration> {
+    let mut sorted = times.to_vec();
+    sorted.sort();
+    sorted.get(sorted.len() / 2).copied()
+}
