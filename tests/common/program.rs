@@ -42,10 +42,21 @@ pub(crate) fn command_with_default_static_peers(args: &[&str]) -> Command {
 
 /// The command with so many descriptors for the program.
 pub(crate) fn command_with_descriptors(count: u32, args: &[&str]) -> Command {
+    limited(count, &[&["--static-peer", "127.0.0.1:1"], args].concat())
+}
+
+/// The command of the load generator against `target`; `args` are words.
+pub(crate) fn swarm_command(target: impl Display, args: &str) -> Command {
+    let target = target.to_string();
+    let words: Vec<&str> = ["swarm", &target].into_iter().chain(args.split_whitespace()).collect();
+    command_with_default_static_peers(&words)
+}
+
+/// Exactly this command line, with so many descriptors for the program.
+pub(crate) fn limited(count: u32, args: &[&str]) -> Command {
     let mut command = Command::new("sh");
     let script = format!("ulimit -n {count} && exec \"$0\" \"$@\"");
-    command.args(["-c", &script, env!("CARGO_BIN_EXE_chinwag"), "--static-peer", "127.0.0.1:1"]);
-    piped(command.args(args));
+    piped(command.args(["-c", &script, env!("CARGO_BIN_EXE_chinwag")]).args(args));
     command
 }
 

@@ -1,0 +1,91 @@
+//! What a run writes, and what reads it back.
+
+use crate::common::program::{Program, command_with_default_static_peers};
+use crate::outcome::{Outcome, node, run};
+use crate::scratch::Scratch;
+use chinwag::swarm::histogram_log::{Log, read_log};
+use chinwag::swarm::report::Report;
+use chinwag::swarm::tally::Measure;
+
+fn merge(words: &[&str]) -> Outcome {
+    let words = [&["swarm", "merge"], words].concat();
+    Outcome::of(Program::spawn(&mut command_with_default_static_peers(&words)))
+}
+
+fn count(log: &Log, measure: Measure) -> u64 {
+    log.times.get(&measure).map_or(0, |times| times.len())
+}
+
+#[test]
+fn the_report_the_plot_and_the_log_are_written_beside_the_table() {
+    let (node, scratch) = (node(), Scratch::new("written"));
+    let [json, plot, hgrm] = ["run.json", "run.svg", "run.hgrm"].map(|name| scratch.word(name));
+    let args = format!("ping --messages 300 --peers 20 --json {json} --plot {plot} --hgrm {hgrm}");
+    let outcome = run(node.address(), &args);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+    assert!(outcome.stdout.contains("ping: 300 questions"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("round-trip"), "{}", outcome.stdout);
+    let report: Report = serde_json::from_str(&scratch.read("run.json")).expect("a report");
+    assert_eq!(report.times[&Measure::RoundTrip].count, 300);
+    let svg = scratch.read("run.svg");
+    let svg = roxmltree::Document::parse(&svg).expect("XML");
+    assert_eq!(svg.root_element().tag_name().name(), "svg");
+    let log = read_log(&scratch.read("run.hgrm")).expect("a log");
+    assert_eq!([Measure::Dial, Measure::Answer, Measure::RoundTrip].map(|m| count(&log, m)), [20, 20, 300]);
+}
+
+#[test]
+fn json_on_stdout_is_all_that_is_there() {
+    let node = node();
+    let outcome = run(node.address(), "hold --time 0.01 --peers 5 --json -");
+    assert_eq!(outcome.report().counts.answered, 5);
+    assert!(outcome.stdout.starts_with('{') && outcome.stdout.ends_with("}\n"), "{}", outcome.stdout);
+}
+
+#[test]
+fn logs_of_several_runs_add_up() {
+    let (node, scratch) = (node(), Scratch::new("merge"));
+    let [a, b, sum] = ["a.hgrm", "b.hgrm", "sum.hgrm"].map(|name| scratch.word(name));
+    for (file, questions) in [(&a, 300), (&b, 41)] {
+        let args = format!("ping --messages {questions} --peers 20 --hgrm {file}");
+        assert_eq!(run(node.address(), &args).code, 0);
+    }
+    let outcome = merge(&[&a, &b, "--hgrm", &sum]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+    let row = outcome.stdout.lines().find(|line| line.contains("round-trip")).expect("a row");
+    assert!(row.split_whitespace().any(|word| word == "341"), "{}", outcome.stdout);
+    let log = read_log(&scratch.read("sum.hgrm")).expect("a log");
+    assert_eq!((count(&log, Measure::RoundTrip), count(&log, Measure::Dial)), (341, 40));
+    // What was written is as good as what was measured.
+    assert_eq!(merge(&[&sum]).stdout, outcome.stdout);
+}
+
+#[test]
+fn a_file_that_cannot_be_added_is_named() {
+    let scratch = Scratch::new("no-merge");
+    let table = [
+        (scratch.file("garbage", "not a log\n"), "Line 1"),
+        (scratch.file("empty", ""), "no times"),
+        (scratch.word("missing"), "No such file"),
+        (scratch.word(""), "directory"),
+    ];
+    for (file, word) in table {
+        let outcome = merge(&[&file]);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{file}");
+        assert!(outcome.stderr.contains(&file) && outcome.stderr.contains(word), "{}", outcome.stderr);
+    }
+    let outcome = merge(&[]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));
+    assert!(outcome.stderr.contains("<FILES>"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_sum_that_cannot_be_written_is_a_fault_that_names_the_file() {
+    let (node, scratch) = (node(), Scratch::new("merge-nowhere"));
+    let a = scratch.word("a.hgrm");
+    assert_eq!(run(node.address(), &format!("--time 0.01 --peers 5 --hgrm {a}")).code, 0);
+    let nowhere = scratch.word("missing/sum");
+    let outcome = merge(&[&a, "--hgrm", &nowhere]);
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stderr.contains(&nowhere), "{}", outcome.stderr);
+}

@@ -1,0 +1,29 @@
+//! The load generator as a program, against the program itself and against targets that misbehave.
+//!
+//! The names of the tests are the specification.
+
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "targets are plain blocking sockets"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/namespace.rs"]
+mod namespace;
+#[expect(dead_code, reason = "only the program's stderr is a terminal here")]
+#[path = "../common/terminal.rs"]
+mod pty;
+
+mod files;
+mod interrupt;
+mod outcome;
+mod processes;
+mod progress;
+mod remote;
+mod scenarios;
+mod scratch;
+mod targets;
+mod usage;

@@ -1,0 +1,53 @@
+//! Files of one test.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A directory that goes with the test.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// `test` names it.
+    pub(crate) fn new(test: &str) -> Self {
+        let name = format!("{test}-{}", std::process::id());
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&directory).expect("a directory for scratch files");
+        Self(directory)
+    }
+
+    /// A file in it, which need not be there.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// The same as a word of a command line.
+    pub(crate) fn word(&self, name: &str) -> String {
+        let path = self.path(name).into_os_string().into_string().expect("UTF-8");
+        assert!(!path.contains(char::is_whitespace), "{path}");
+        path
+    }
+
+    /// A file with this in it.
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
+        fs::write(self.path(name), text).expect("a file");
+        self.word(name)
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).expect("the file is there")
+    }
+
+    /// A named pipe.
+    pub(crate) fn pipe(&self, name: &str) -> PathBuf {
+        let made = Command::new("mkfifo").arg(self.path(name)).status().expect("mkfifo runs");
+        assert!(made.success());
+        self.path(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,110 @@
+//! Targets that do not do what they should. A run ends in any case, and says what was wrong.
+
+use crate::common::port::Port;
+use crate::outcome::{Outcome, run};
+use chinwag::swarm::generator::Ending;
+use chinwag::swarm::report::Report;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
+/// A target that does this with each connection, and keeps what it gives back.
+fn target<T: Send + 'static>(mut greet: impl FnMut(TcpStream) -> T + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        while let Ok((stream, _)) = listener.accept() {
+            kept.push(greet(stream));
+        }
+    });
+    address
+}
+
+/// The report of a run of twenty that cannot end well; `remark` is in one of its remarks, and in the notes
+/// of the table.
+#[track_caller]
+fn failed(target: SocketAddr, args: &str, remark: &str) -> Report {
+    let run = |more: &str| run(target, &format!("{args} --peers 20 {more}"));
+    let Outcome { code, stdout, stderr } = run("");
+    assert_eq!((code, stderr.as_str()), (1, ""), "{stdout}");
+    let unwrapped = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(unwrapped.contains(remark), "{stdout}");
+    let outcome = run("--json -");
+    assert_eq!(outcome.code, 1);
+    let report = outcome.report();
+    assert!(report.remarks.join("\n").contains(remark), "{:?}", report.remarks);
+    assert_eq!(report.counts.sent, report.counts.taken + report.counts.lost, "{report:?}");
+    report
+}
+
+fn reasons(report: &Report) -> Vec<(&str, u64)> {
+    report.counts.failed.iter().map(|(reason, &count)| (reason.as_str(), count)).collect()
+}
+
+#[test]
+fn nobody_listens() {
+    let port = Port::reserve();
+    for args in ["hold", "flood", "fan-out --lines", "hold --processes 2"] {
+        let report = failed(port.address(), args, "does anything listen on 127.0.0.1:");
+        assert_eq!((report.counts.dialled, report.counts.connected), (20, 0), "{args}");
+        assert_eq!((reasons(&report), report.ending), (vec![("Refused", 20)], Ending::Complete), "{args}");
+    }
+    let report = failed(port.address(), "churn --messages 50", "does anything listen on");
+    assert_eq!((reasons(&report), report.counts.sent), (vec![("Refused", 50)], 0));
+}
+
+#[test]
+fn it_closes_at_once() {
+    let address = target(drop);
+    let report = failed(address, "hold", "try --lines");
+    assert_eq!((report.counts.connected, report.counts.failures()), (20, 20), "{report:?}");
+    let report = failed(address, "flood --lines --messages 1000000 --length 1000", "");
+    // Whether anything was sent before that was known is up to the system.
+    assert_eq!((report.counts.failures(), report.counts.taken), (20, 0), "{report:?}");
+}
+
+#[test]
+fn it_answers_garbage() {
+    let address = target(|mut stream| {
+        stream.write_all(b"\xff\x00\x1b[31m garbage\nHTTP/1.1 400 Bad Request\n\n").expect("it reads");
+        stream
+    });
+    let report = failed(address, "hold --timeout 1", "try --lines");
+    assert_eq!((reasons(&report), report.ending), (vec![("TimedOut", 20)], Ending::Stuck));
+    assert!(report.counts.odd >= 40 && report.counts.answered == 0, "{report:?}");
+}
+
+#[test]
+fn it_never_answers() {
+    for args in ["hold --timeout 1", "hold --timeout 1 --processes 2"] {
+        let report = failed(target(|stream| stream), args, "Given up: the target owed an answer");
+        assert_eq!((reasons(&report), report.ending), (vec![("TimedOut", 20)], Ending::Stuck), "{args}");
+        assert_eq!((report.counts.connected, report.counts.answered), (20, 0), "{args}");
+    }
+}
+
+#[test]
+fn it_never_reads() {
+    let args = "flood --lines --messages 1000000 --length 60000 --timeout 1";
+    let report = failed(target(|stream| stream), args, "Given up: the target owed an answer");
+    assert_eq!((reasons(&report), report.ending), (vec![("TimedOut", 20)], Ending::Stuck));
+    assert!(report.counts.lost > 0 && report.counts.taken == 0, "{report:?}");
+}
+
+#[test]
+fn it_answers_some_and_not_others() {
+    let mut count = 0;
+    let address = target(move |mut stream| {
+        count += 1;
+        if count % 2 == 0 {
+            stream.write_all(b"127.0.0.1:9 N connected chinwag/1\n").expect("it reads");
+        }
+        stream
+    });
+    let outcome = run(address, "hold --time 0.1 --timeout 1 --peers 20 --json -");
+    let report = outcome.report();
+    // Who was answered is not let go either: it never ends its side.
+    assert_eq!((outcome.code, report.counts.answered, report.ending), (1, 10, Ending::Stuck));
+    assert_eq!(reasons(&report), [("TimedOut", 20)]);
+}
