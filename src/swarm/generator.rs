@@ -120,6 +120,7 @@ impl Swarm {
 
     fn hear(&mut self, conn: ConnId, line: &[u8], now: Instant) {
         if let Some(question) = self.crew.answered(conn, line) {
+            self.stir(now);
             if self.stage == Stage::Running {
                 self.scenario.on_answer(&mut self.crew, conn, &question, now);
             }
@@ -134,13 +135,17 @@ impl Swarm {
                 self.close(conn, CloseReason::Eof, now);
             }
             Heard::Message => {
+                self.stir(now);
                 self.crew.tally.counts.heard += 1;
                 if self.stage == Stage::Running {
                     self.scenario.on_message(&mut self.crew, conn, now);
                 }
             }
             Heard::Odd => self.crew.tally.counts.odd += 1,
-            Heard::Welcome => self.crew.on_welcome(conn, now),
+            Heard::Welcome => {
+                self.stir(now);
+                self.crew.on_welcome(conn, now);
+            }
         }
     }
 
@@ -338,7 +343,8 @@ impl Machine for Swarm {
         if self.is_stale(&input) {
             return;
         }
-        if !matches!(input, Input::Timeout) || self.quiet_at().is_none() {
+        // What came may mean nothing.
+        if !matches!(input, Input::Timeout | Input::Received { .. }) || self.quiet_at().is_none() {
             self.stir(now);
         }
         match input {
@@ -454,6 +460,18 @@ mod tests {
             assert_eq!((run.turn(Input::Timeout), run.swarm.stage), (String::new(), stage));
         }
         assert_eq!((run.swarm.tally().counts.sent, run.swarm.tally().counts.taken), (2, 2));
+    }
+
+    #[test]
+    fn a_target_that_says_nothing_of_meaning_is_stuck_however_much_it_says() {
+        let mut run = Run::begin(Kind::Ping { rounds: 1, active: 1 }, 1);
+        run.turn(Input::Line(GO));
+        for _ in 0..10 {
+            run.now += Duration::from_millis(200);
+            run.hear(0, b"!pang\n");
+        }
+        assert_eq!((run.swarm.stage, run.swarm.ending()), (Stage::Over, Ending::Stuck));
+        assert_eq!(run.swarm.tally().counts.failed["TimedOut"], 1);
     }
 
     #[test]
