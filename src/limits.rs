@@ -65,6 +65,12 @@ pub const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between two acknowledgements that we dial a peer for.
 pub const ACK_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Acknowledgements that we dial for peers of one source IP, none counted on loopback: a burst, then one at
+/// each interval. They share the dials with what the user says.
+pub const ACKS_OF_IP_BURST: u32 = 16;
+/// See [`ACKS_OF_IP_BURST`].
+pub const ACKS_OF_IP_INTERVAL: Duration = Duration::from_secs(1);
+
 /// How long Quit waits for its farewells.
 pub const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 

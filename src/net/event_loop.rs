@@ -365,10 +365,14 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     }
 
     fn flush_some(&mut self) {
+        self.flush_links();
+        self.flush_screen();
+    }
+
+    fn flush_links(&mut self) {
         while let Some(conn) = self.to_flush.pop().or_else(|| self.machine.poll_transmit()) {
             self.flush(conn);
         }
-        self.flush_screen();
     }
 
     fn flush(&mut self, conn: ConnId) {
@@ -475,6 +479,8 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         if is_gone {
             self.is_ending = true;
             self.handle(Input::StdinClosed);
+            // The farewells have no event to wait for.
+            self.flush_links();
         }
     }
 

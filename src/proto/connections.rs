@@ -168,13 +168,25 @@ impl<T> Connections<T> {
 
     /// Queues a payload. An error says why the connection cannot go on.
     pub fn send(&mut self, conn: ConnId, payload: Rc<[u8]>) -> Result<(), CloseReason> {
-        let bytes_max = self.limits.send_queue_bytes_max;
+        let size_max = self.limits.send_queue_bytes_max;
         let Some(connection) = self.get_mut(conn) else { return Ok(()) };
-        connection.queue.push(payload, bytes_max).map_err(|_| CloseReason::SlowPeer)?;
-        if !std::mem::replace(&mut connection.is_dirty, true) {
-            self.dirty.push_back(conn);
-        }
+        connection.queue.push(payload, size_max).map_err(|_| CloseReason::SlowPeer)?;
+        self.make_dirty(conn);
         Ok(())
+    }
+
+    /// Queues a payload even where there is no room. `true`: there was none, and whether the connection can
+    /// go on is seen by [`Connections::is_overfull`] once it had its chance to write.
+    pub fn send_beyond(&mut self, conn: ConnId, payload: Rc<[u8]>) -> bool {
+        let Some(connection) = self.get_mut(conn) else { return false };
+        connection.queue.push_beyond(payload);
+        self.make_dirty(conn);
+        self.is_overfull(conn)
+    }
+
+    /// Whether more waits on it than may.
+    pub fn is_overfull(&self, conn: ConnId) -> bool {
+        self.get(conn).is_some_and(|connection| connection.queue.size() > self.limits.send_queue_bytes_max)
     }
 
     /// The next connection that was given something to send.
@@ -215,6 +227,14 @@ impl<T> Connections<T> {
             }
         }
         None
+    }
+
+    fn make_dirty(&mut self, conn: ConnId) {
+        if let Some(connection) = self.get_mut(conn)
+            && !std::mem::replace(&mut connection.is_dirty, true)
+        {
+            self.dirty.push_back(conn);
+        }
     }
 
     fn moment(&mut self, instant: Instant) -> Moment {

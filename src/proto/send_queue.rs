@@ -36,22 +36,31 @@ impl SendQueue {
         self.0.as_ref().map_or(0, |waiting| waiting.bytes)
     }
 
-    /// Appends a payload, unless the queue would then hold more than `bytes_max` bytes, each payload
-    /// counted with [`PAYLOAD_OVERHEAD_BYTES`] more: a million payloads of one byte are no small queue.
-    pub fn push(&mut self, payload: Rc<[u8]>, bytes_max: usize) -> Result<(), Full> {
-        if payload.is_empty() {
-            return Ok(());
-        }
-        let payloads = 1 + self.0.as_ref().map_or(0, |waiting| waiting.payloads.len());
-        if self.bytes() + payload.len() + payloads * PAYLOAD_OVERHEAD_BYTES > bytes_max {
+    /// What the queue holds as the bound counts it: its bytes, and [`PAYLOAD_OVERHEAD_BYTES`] more for each
+    /// payload. A million payloads of one byte are no small queue.
+    pub fn size(&self) -> usize {
+        self.0.as_ref().map_or(0, |waiting| waiting.bytes + waiting.payloads.len() * PAYLOAD_OVERHEAD_BYTES)
+    }
+
+    /// Appends a payload, unless the size would then be over `size_max`.
+    pub fn push(&mut self, payload: Rc<[u8]>, size_max: usize) -> Result<(), Full> {
+        if self.size() + payload.len() + PAYLOAD_OVERHEAD_BYTES > size_max && !payload.is_empty() {
             return Err(Full);
+        }
+        self.push_beyond(payload);
+        Ok(())
+    }
+
+    /// Appends a payload whatever the size; who calls sees to the bound.
+    pub fn push_beyond(&mut self, payload: Rc<[u8]>) {
+        if payload.is_empty() {
+            return;
         }
         let waiting = self.0.get_or_insert_with(|| {
             Box::new(Waiting { payloads: VecDeque::with_capacity(1), written: 0, bytes: 0 })
         });
         waiting.bytes += payload.len();
         waiting.payloads.push_back(payload);
-        Ok(())
     }
 
     /// Writes until nothing is left, which is `Ok`, or the writer gives an error.

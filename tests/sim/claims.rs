@@ -156,3 +156,32 @@ fn a_loss_that_costs_a_text_is_told_whatever_was_folded() {
     assert_eq!(count(&world, 0, |notice| matches!(notice, Notice::Lost { .. })), 1);
     act(&mut world, 0, Act::Query);
 }
+
+#[test]
+fn a_claim_does_not_end_our_own_connect() {
+    let mut world = calm_world(1);
+    world.script_listens(SCRIPT);
+    for line in ["3", SCRIPT] {
+        world.want(0, Act::Line(line.to_owned()), Duration::ZERO);
+    }
+    world.run_for(10 * MS);
+    let claimant = hears(&mut world, ELSEWHERE, "10.0.9.9:9000 S connect\n");
+    world.run_for(2 * SECOND);
+    assert_eq!(world.script_heard(SCRIPT), ["10.0.0.1:8080 n0 connect"]);
+    assert!(peer(&world).session.is_none() && peer(&world).is_confirmed);
+    say(&mut world, 0, SCRIPT, "secret");
+    assert!(!world.script_read(claimant).contains("secret"));
+}
+
+#[test]
+fn one_stranger_cannot_keep_our_dials_busy_with_acknowledgements() {
+    let mut world = calm_world(1);
+    for port in 1..=90 {
+        let end = world.script_dials(SCRIPT_IP, 0);
+        world.script_writes(end, &format!("{SCRIPT_IP}:{port} S{port} connect"));
+        world.script_closes_its_side(end);
+    }
+    world.run_for(10 * MS);
+    let dials = world.wires.len() - 90;
+    assert!((1..=20).contains(&dials), "{dials}");
+}

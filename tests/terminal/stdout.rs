@@ -1,7 +1,7 @@
 //! stdout: shared with others, slow, full, or gone.
 
 use crate::common::output::Output;
-use crate::common::peer::{Peer, Wire, say};
+use crate::common::peer::{Peer, Wire, say, session};
 use crate::common::program::{Program, command};
 use crate::pty;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -36,6 +36,17 @@ fn a_closed_stdout_is_quit_and_no_panic() {
     assert_eq!(peer.take(), format!("{to} P1 exit"));
     assert_eq!(program.wait(), 0);
     assert_eq!(program.stderr.bytes(), b"");
+}
+
+#[test]
+fn a_session_gets_its_farewell_when_stdout_closes() {
+    let (mut program, reader, port) = node_on_a_pipe();
+    let to = ([127, 0, 0, 1], port).into();
+    let mut peer = session(to, ([127, 0, 0, 1], 9).into(), "P2");
+    drop(reader);
+    peer.write("127.0.0.1:9 P2 hello\n");
+    assert_eq!(peer.read_to_end(), format!("{to} P1 exit\n"));
+    assert_eq!(program.wait(), 0);
 }
 
 #[test]

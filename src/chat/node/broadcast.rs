@@ -88,29 +88,26 @@ impl Node {
                     peer.sent += broadcast.texts;
                     peer.sent_at = Some(broadcast.at);
                 }
-                self.send_beyond_limit(conn, Rc::clone(&payload), broadcast.at);
+                // Whether a peer without room is too slow is seen when it had its chance to take some.
+                if self.connections.send_beyond(conn, Rc::clone(&payload)) {
+                    self.slow.push((conn, broadcast.at));
+                }
             }
         }
     }
 
-    /// Queues a payload even where there is no room: whether the peer is too slow is seen when it had its
-    /// chance to take some, and what it did not take is told then.
-    fn send_beyond_limit(&mut self, conn: ConnId, payload: Rc<[u8]>, now: Instant) {
-        if self.connections.send(conn, Rc::clone(&payload)).is_err()
-            && let Some(queue) = self.connections.send_queue(conn)
-        {
-            let _ = queue.push(payload, usize::MAX);
-            self.slow.push(conn);
-            self.slow_at.get_or_insert(now);
-        }
+    /// All that was queued had its chance to be written: who is still over the limit can be closed.
+    pub(super) fn note_all_flushed(&mut self) {
+        self.slow_at = self.slow.first().map(|&(_, at)| at);
     }
 
     /// Closes those that have still not taken what went beyond their limit.
     pub(super) fn close_slow(&mut self, now: Instant) {
-        self.slow_at = None;
-        let bytes_max = self.config.limits.send_queue_bytes_max;
-        for conn in std::mem::take(&mut self.slow) {
-            if self.connections.get(conn).is_some_and(|connection| connection.queue().bytes() > bytes_max) {
+        if self.slow_at.take().is_none() {
+            return;
+        }
+        for (conn, _) in std::mem::take(&mut self.slow) {
+            if self.connections.is_overfull(conn) {
                 self.close(conn, CloseReason::SlowPeer, now);
             }
         }
@@ -133,8 +130,9 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::node::say::tests::{handle, running};
+    use crate::chat::node::say::tests::{handle, running, running_with};
     use crate::chat::notice::Failure;
+    use crate::limits::Limits;
     use crate::proto::machine::{Input, Machine, Output};
 
     const ALL: &str = "5";
@@ -194,8 +192,13 @@ mod tests {
             outputs.extend(handle(&mut node, Input::Line(ALL), now));
             outputs.extend(handle(&mut node, Input::Line(&text), now));
         }
-        while node.poll_transmit().is_some() {}
-        node.send_queue(fast).unwrap().write_to(&mut std::io::sink()).unwrap();
+        outputs.extend(handle(&mut node, Input::Timeout, now));
+        assert!(node.send_queue(slow).is_some(), "nobody had a chance to write yet");
+        while let Some(conn) = node.poll_transmit() {
+            if conn == fast {
+                node.send_queue(fast).unwrap().write_to(&mut std::io::sink()).unwrap();
+            }
+        }
         assert!(node.poll_timeout().is_some_and(|at| at <= now), "nobody else would look");
         outputs.extend(handle(&mut node, Input::Timeout, now));
         let closed = |output: &Output<Notice>| matches!(output, Output::Close { conn, .. } if *conn == slow);
@@ -210,5 +213,20 @@ mod tests {
         let sent = |output: &&Output<Notice>| matches!(output, Output::Notice(Notice::SentToAll(2)));
         assert_eq!(outputs.iter().filter(untold).count(), outputs.iter().filter(sent).count());
         assert!(node.poll_timeout().is_none_or(|at| at > now));
+    }
+
+    #[test]
+    fn what_is_larger_than_the_whole_limit_is_written_all_the_same() {
+        let (mut node, now) = running_with(Limits { send_queue_bytes_max: 200, ..Limits::default() });
+        let [conn] = sessions(&mut node, [1], now);
+        for line in [ALL, &"x".repeat(160)] {
+            handle(&mut node, Input::Line(line), now);
+        }
+        assert_eq!(node.poll_transmit(), Some(conn));
+        let mut written = Vec::new();
+        node.send_queue(conn).unwrap().write_to(&mut written).unwrap();
+        assert_eq!(node.poll_transmit(), None);
+        handle(&mut node, Input::Timeout, now);
+        assert!(node.send_queue(conn).is_some() && written.ends_with(b"xx\n"));
     }
 }

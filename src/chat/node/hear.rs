@@ -174,7 +174,8 @@ impl Node {
         let is_taken = self
             .directory
             .peer(message.address)
-            .is_some_and(|peer| peer.is_confirmed || peer.session.is_some_and(is_of_another));
+            .is_some_and(|peer| peer.is_confirmed || peer.session.is_some_and(is_of_another))
+            || self.connect_under_way(message.address).is_some();
         // Who is not where they say must not make us dial, nor take over what is meant for another.
         if !is_confirmed && (!can_answer_here || is_taken) {
             return self.on_unconfirmed(conn, message, now);
@@ -219,8 +220,9 @@ impl Node {
     pub(super) fn acknowledge(&mut self, id: PeerId, now: Instant) {
         let Some(peer) = self.directory.get(id) else { return };
         let address = peer.address;
+        let ip = address.ip();
         let is_free = peer.session.is_none() && !self.outbox.greets(address);
-        if is_free && self.acks.take(address, now) {
+        if is_free && self.acks.take(address, now) && (ip.is_loopback() || self.acks_of_ip.take(ip, now)) {
             self.deliver(address, Content::Ack, None, Report::Nobody, now);
         }
     }

@@ -14,8 +14,8 @@ use super::notice::{Notice, Who};
 use super::outbox::{Content, Outbox, Report};
 use super::rate::Rate;
 use crate::limits::{
-    ACK_INTERVAL, Limits, NEW_PEERS_BURST, NEW_PEERS_INTERVAL, QUIT_TIMEOUT, SHOWN_LINES_BURST,
-    SHOWN_LINES_INTERVAL,
+    ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, Limits, NEW_PEERS_BURST, NEW_PEERS_INTERVAL,
+    QUIT_TIMEOUT, SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL,
 };
 use crate::proto::connection::{Connection, Due, Phase};
 use crate::proto::connections::Connections;
@@ -107,8 +107,9 @@ pub struct Node {
     outbox: Outbox,
     /// Texts to everybody that are not queued yet.
     broadcast: Option<Broadcast>,
-    /// Connections whose queue is over its limit, and since when there are any.
-    slow: Vec<ConnId>,
+    /// Connections whose queue went over its limit, and when.
+    slow: Vec<(ConnId, Instant)>,
+    /// When those among them that did not take some of it since are to be closed.
     slow_at: Option<Instant>,
     outputs: VecDeque<Output<Notice>>,
     /// What the numbers of the last list stand for.
@@ -120,6 +121,8 @@ pub struct Node {
     awaited: Option<(u32, Instant)>,
     /// Acknowledgements that we dial a peer for.
     acks: Rate<SocketAddr>,
+    /// The same, for each IP: many peers of one share our dials.
+    acks_of_ip: Rate<IpAddr>,
     new_peers: Rate<IpAddr>,
     shown_lines: Rate<SocketAddr>,
     /// Lines counted instead of shown, and when that will be told.
@@ -200,6 +203,7 @@ impl Node {
             last_ticket: 0,
             awaited: None,
             acks: Rate::new(1, ACK_INTERVAL),
+            acks_of_ip: Rate::new(ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL),
             new_peers: Rate::new(NEW_PEERS_BURST, NEW_PEERS_INTERVAL),
             shown_lines: Rate::new(SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL),
             folded: BTreeMap::new(),
@@ -369,7 +373,12 @@ impl Node {
         log::debug!("{conn:?} {}: {reason:?}", connection.remote());
         match connection.data.kind {
             Kind::Delivery => self.on_delivery_ended(&connection, reason, now),
-            Kind::Inbound => {}
+            Kind::Inbound => {
+                // It may have been a session for a while.
+                let speaker = connection.data.speaker.as_ref().and_then(|s| self.directory.get(s.peer));
+                let to = speaker.map_or(connection.remote(), |peer| peer.address);
+                self.tell_unsent(&connection, to, reason);
+            }
             Kind::Leaving => {
                 let to = self.leaving.remove(&conn).unwrap_or(connection.remote());
                 self.tell_unsent(&connection, to, reason);
@@ -450,7 +459,11 @@ impl Machine for Node {
 
     fn poll_transmit(&mut self) -> Option<ConnId> {
         self.flush_broadcast();
-        self.connections.next_dirty()
+        let next = self.connections.next_dirty();
+        if next.is_none() {
+            self.note_all_flushed();
+        }
+        next
     }
 
     fn send_queue(&mut self, conn: ConnId) -> Option<&mut SendQueue> {

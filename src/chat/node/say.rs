@@ -5,7 +5,7 @@ use super::{Kind, Node, Role};
 use crate::chat::directory::{Peer, PeerId};
 use crate::chat::notice::{Failure, Notice, Who};
 use crate::chat::outbox::{Content, Outgoing, Report};
-use crate::limits::{LINE_BYTES_MAX, PLAIN_BYTES_MAX, SETTLE_TIMEOUT};
+use crate::limits::{LINE_BYTES_MAX, PAYLOAD_OVERHEAD_BYTES, PLAIN_BYTES_MAX, SETTLE_TIMEOUT};
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::machine::{CloseReason, ConnId, How, Output};
 use crate::proto::message::{Body, Command, Dialect, Message, format, split_to_fit};
@@ -162,8 +162,8 @@ impl Node {
     fn queue_lines(&mut self, session: ConnId, lines: &mut Lines<'_>) -> Result<(), CloseReason> {
         let from = self.header(session).ok_or(CloseReason::Reset)?;
         let lines = lines.under(from, &self.name);
-        let waiting = self.connections.get(session).map_or(0, |connection| connection.queue().bytes());
-        let bytes: usize = lines.iter().map(|line| line.len()).sum();
+        let waiting = self.connections.get(session).map_or(0, |connection| connection.queue().size());
+        let bytes: usize = lines.iter().map(|line| line.len() + PAYLOAD_OVERHEAD_BYTES).sum();
         if waiting + bytes > self.config.limits.send_queue_bytes_max {
             return Err(CloseReason::SlowPeer);
         }
@@ -442,14 +442,19 @@ impl Node {
 pub(super) mod tests {
     use super::*;
     use crate::chat::node::Config;
+    use crate::limits::Limits;
     use crate::proto::machine::{Input, Machine};
 
     const PEER: &str = "127.0.0.1:9";
 
     /// A node that listens.
     pub(in crate::chat::node) fn running() -> (Node, Instant) {
+        running_with(Limits::default())
+    }
+
+    pub(in crate::chat::node) fn running_with(limits: Limits) -> (Node, Instant) {
         let now = crate::testing::start();
-        let config = Config { name: Some("N".to_owned()), port: Some(8080), ..Config::default() };
+        let config = Config { name: Some("N".to_owned()), port: Some(8080), limits, ..Config::default() };
         let mut node = Node::new(config);
         handle(&mut node, Input::Listening { local: "0.0.0.0:8080".parse().unwrap() }, now);
         (node, now)
