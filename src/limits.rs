@@ -161,6 +161,12 @@ pub const TARGET_PATIENCE: Duration = Duration::from_secs(5);
 /// only then does it behave as it will for the rest of its life.
 pub const BURST_WARM_UP_ROUNDS: u32 = 20;
 
+/// The same after a round of a burst. Longer, and caches are as cold as they never are under load.
+pub const ROUND_IDLE: Duration = Duration::from_millis(10);
+
+/// Rounds of a burst in which nothing is written, to know what stopping the target costs by itself.
+pub const EMPTY_ROUNDS: usize = 10;
+
 /// What a line of the target has besides the text that was typed, about, in bytes.
 pub const TRIGGER_HEADER_BYTES: usize = 24;
 

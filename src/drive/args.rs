@@ -72,6 +72,11 @@ pub(crate) struct SwarmArgs {
     #[arg(long, value_name = "N", default_value = "30", value_parser = parse_rounds, help_heading = LOAD)]
     pub(crate) rounds: u32,
 
+    /// Rounds before those that are not counted (burst)
+    #[arg(long, value_name = "N", default_value_t = BURST_WARM_UP_ROUNDS,
+        value_parser = parse_warm_up, help_heading = LOAD)]
+    pub(crate) warm_up: u32,
+
     /// Peers that ask; the others are silent (ping)
     #[arg(long, value_name = "N", default_value = "1", value_parser = parse_count, help_heading = LOAD)]
     pub(crate) active: usize,
@@ -225,7 +230,7 @@ impl SwarmArgs {
     fn scenario(&self, place: (usize, usize)) -> Scenario {
         let (number, processes) = place;
         match self.scenario {
-            ScenarioName::Burst => Scenario::Burst { rounds: self.rounds + BURST_WARM_UP_ROUNDS },
+            ScenarioName::Burst => Scenario::Burst { rounds: self.rounds + self.warm_up },
             ScenarioName::Churn => Scenario::Churn,
             ScenarioName::FanOut => Scenario::FanOut { rounds: self.rounds, origin: self.origin() },
             ScenarioName::Flood => {
@@ -339,6 +344,10 @@ fn parse_length(text: &str) -> Result<usize, String> {
 
 fn parse_rounds(text: &str) -> Result<u32, String> {
     parse_in(text, 1, SWARM_ROUNDS_MAX)
+}
+
+fn parse_warm_up(text: &str) -> Result<u32, String> {
+    parse_in(text, 0, 1_000)
 }
 
 fn parse_processes(text: &str) -> Result<usize, String> {

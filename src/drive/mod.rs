@@ -69,7 +69,7 @@ fn direct(args: &SwarmArgs, address: SocketAddr) -> io::Result<u8> {
         Err(reason) => return refuse(&[reason]),
     };
     let began_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let mut run = Run::new(&whole, target, trigger);
+    let mut run = Run::new(&whole, target, trigger, args.warm_up as usize);
     let mut generator = start(args, address)?;
     run.conduct(generator.as_mut())?;
     let mut report = generator.report()?;

@@ -4,7 +4,7 @@ use super::generator::Generator;
 use super::panel::Event;
 use super::target::{Sample, Target};
 use super::trigger::Trigger;
-use chinwag::limits::{BURST_WARM_UP_ROUNDS, TARGET_IDLE, TARGET_PATIENCE, TARGET_POLL};
+use chinwag::limits::{EMPTY_ROUNDS, ROUND_IDLE, TARGET_IDLE, TARGET_PATIENCE, TARGET_POLL};
 use chinwag::swarm::notice::Pause;
 use chinwag::swarm::plan::{Plan, Scenario};
 use chinwag::swarm::report::{Report, TargetUse};
@@ -28,12 +28,22 @@ struct Usage {
     after: Option<Sample>,
     /// CPU time of each round of a burst.
     rounds: Vec<Duration>,
+    /// That of rounds in which nothing was written.
+    empty_rounds: Vec<Duration>,
+    /// How many of the rounds do not count.
+    warm_up: usize,
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(whole: &'a Plan, target: Option<Target>, trigger: Option<Trigger>) -> Self {
+    /// `warm_up`: rounds of a burst that do not count.
+    pub(super) fn new(
+        whole: &'a Plan,
+        target: Option<Target>,
+        trigger: Option<Trigger>,
+        warm_up: usize,
+    ) -> Self {
         let before = target.as_ref().and_then(Target::sample);
-        let usage = Usage { before, ..Usage::default() };
+        let usage = Usage { before, warm_up, ..Usage::default() };
         Self { whole, target, trigger, usage, remarks: Vec::new() }
     }
 
@@ -91,15 +101,17 @@ impl<'a> Run<'a> {
             generator.go()?;
             return generator.wait();
         };
-        // What stopping and resuming costs by itself is not the messages' doing.
-        let (idle, _) = play_round(target, generator, |_| Ok(()))?;
+        // What stopping and resuming costs by itself is not the messages' doing. It is always the same.
+        if self.usage.empty_rounds.len() < EMPTY_ROUNDS {
+            self.usage.empty_rounds.push(play_round(target, generator, |_| Ok(()))?.0);
+        }
         let (used, event) = play_round(target, generator, |generator| {
             generator.go()?;
             generator.wait()
         })?;
         // Whoever was interrupted has not written all.
         if matches!(event, Event::Paused(_)) {
-            self.usage.rounds.push(used.saturating_sub(idle));
+            self.usage.rounds.push(used);
         }
         Ok(event)
     }
@@ -117,7 +129,7 @@ impl<'a> Run<'a> {
     }
 
     fn settle(&self, generator: &mut dyn Generator) -> io::Result<()> {
-        self.target.as_ref().map_or(Ok(()), |target| settle(target, generator))
+        self.target.as_ref().map_or(Ok(()), |target| settle(target, generator, TARGET_IDLE))
     }
 
     fn sample(&self) -> Option<Sample> {
@@ -152,8 +164,10 @@ impl Usage {
     fn cpu_ns_per_message(&self, report: &Report, cpu: f64) -> Option<f64> {
         if matches!(report.setup.scenario, Scenario::Burst { .. }) {
             let a_round = report.counts.connected * report.setup.batch as u64;
-            let counted = self.rounds.get(BURST_WARM_UP_ROUNDS as usize..).unwrap_or_default();
-            return median(counted).map(|median| median.as_nanos() as f64 / a_round as f64);
+            let counted = self.rounds.get(self.warm_up..).unwrap_or_default();
+            let empty = median(&self.empty_rounds).unwrap_or_default();
+            let used = median(counted).map(|used| used.saturating_sub(empty));
+            return used.map(|used| used.as_nanos() as f64 / a_round as f64);
         }
         let messages = report.messages();
         (messages > 0).then(|| cpu * 1e9 / messages as f64)
@@ -175,12 +189,12 @@ fn play_round<T>(
     let written = write(generator)?;
     let before = target.cpu();
     drop(stopped);
-    settle(target, generator)?;
+    settle(target, generator, ROUND_IDLE)?;
     Ok((target.cpu().saturating_sub(before), written))
 }
 
 /// Waits until the target's CPU clock stands still.
-fn settle(target: &Target, generator: &mut dyn Generator) -> io::Result<()> {
+fn settle(target: &Target, generator: &mut dyn Generator, idle: Duration) -> io::Result<()> {
     let until = Instant::now() + TARGET_PATIENCE;
     let (mut cpu, mut moved_at) = (target.cpu(), Instant::now());
     while Instant::now() < until {
@@ -188,7 +202,7 @@ fn settle(target: &Target, generator: &mut dyn Generator) -> io::Result<()> {
         let used = target.cpu();
         if used != cpu {
             (cpu, moved_at) = (used, Instant::now());
-        } else if moved_at.elapsed() >= TARGET_IDLE && target.is_idle() {
+        } else if moved_at.elapsed() >= idle && target.is_idle() {
             break;
         }
     }
