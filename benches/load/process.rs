@@ -1,0 +1,297 @@
+//! The processes of a measurement: the programs under test and the generators. Each ends with its owner.
+
+use super::rows::Program;
+use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process};
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const CHINWAG: &str = env!("CARGO_BIN_EXE_chinwag");
+
+const LOOPBACK: &str = "127.0.0.1:0";
+
+/// How long a program may take to listen.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a run of the generator may take; it gives up by itself much earlier.
+const RUN_TIMEOUT: Duration = Duration::from_secs(300);
+
+const POLL: Duration = Duration::from_millis(20);
+
+/// Where a process runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Core {
+    /// The programs under test.
+    First,
+    /// What generates their load.
+    Second,
+}
+
+/// What the programs are started with.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    /// The folder of the rivals.
+    rivals: PathBuf,
+    /// The core of the programs under test and that of the generators, if programs can be kept on cores.
+    pub(crate) cores: Option<[usize; 2]>,
+    /// Programs can be made to end with us, even if we are killed.
+    has_setpriv: bool,
+    /// Only whether everything runs is asked.
+    pub(crate) is_smoke: bool,
+}
+
+/// What a program does with what it is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Mode {
+    Receive,
+    Echo,
+    Relay,
+}
+
+/// A process that is killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Running(Child);
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Result<Self, String> {
+        command.spawn().map(Self).map_err(|error| format!("{command:?}: {error}"))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub(crate) fn goes_on(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+
+    /// Interrupts it, and waits until it has ended.
+    pub(crate) fn interrupt(mut self) {
+        let _ = kill_process(Pid::from_child(&self.0), Signal::INT);
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A program under test.
+#[derive(Debug)]
+pub(crate) struct Target {
+    process: Running,
+    /// What reads its output.
+    _reader: Option<Running>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Target {
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// The pipe that is its stdin, for whoever wants to type into it.
+    pub(crate) fn stdin(&self) -> String {
+        format!("/proc/{}/fd/0", self.pid())
+    }
+
+    pub(crate) fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
+    }
+}
+
+impl Stage {
+    /// Builds the rivals, where cargo builds us.
+    pub(crate) fn set(is_smoke: bool) -> Result<Self, String> {
+        let cores = allowed_cores().filter(|_| has("taskset"));
+        Ok(Self { rivals: build_rivals()?, cores, has_setpriv: has("setpriv"), is_smoke })
+    }
+
+    /// A command whose process stays on that core.
+    pub(crate) fn command(&self, core: Core, program: impl AsRef<OsStr>) -> Command {
+        let mut words: Vec<&OsStr> = Vec::new();
+        if self.has_setpriv {
+            words.extend(["setpriv", "--pdeathsig", "KILL", "--"].map(OsStr::new));
+        }
+        let core = self.cores.map(|[first, second]| match core {
+            Core::First => first.to_string(),
+            Core::Second => second.to_string(),
+        });
+        if let Some(core) = &core {
+            words.extend(["taskset", "-c", core].map(OsStr::new));
+        }
+        words.push(program.as_ref());
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
+        command
+    }
+
+    /// Starts a program, and waits until it listens.
+    pub(crate) fn start(&self, program: Program, mode: Mode) -> Result<Target, String> {
+        match program.rival() {
+            Some(name) => self.start_rival(name, mode),
+            None => self.start_chinwag(program, mode),
+        }
+    }
+
+    fn start_rival(&self, name: &str, mode: Mode) -> Result<Target, String> {
+        let mode = match mode {
+            Mode::Receive => "receive",
+            Mode::Echo => "echo",
+            Mode::Relay => "relay",
+        };
+        let mut command = self.command(Core::First, self.rivals.join(name));
+        command.args([mode, LOOPBACK]).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut process = Running::start(&mut command)?;
+        let mut line = String::new();
+        if let Some(stdout) = &mut process.0.stdout {
+            BufReader::new(stdout).read_line(&mut line).map_err(|error| error.to_string())?;
+        }
+        let address = line.trim_end().strip_prefix("listening on ").and_then(|address| address.parse().ok());
+        let address = address.ok_or_else(|| format!("{name} said {line:?}"))?;
+        Ok(Target { process, _reader: None, address })
+    }
+
+    /// To relay is to have a menu, and a pipe in which choice 5 can be typed. Else it is headless.
+    fn start_chinwag(&self, program: Program, mode: Mode) -> Result<Target, String> {
+        let address = free_address()?;
+        let mut command = self.command(Core::First, CHINWAG);
+        command
+            .args(["--name", "node", "--bind", "127.0.0.1", "--static-peer", "127.0.0.1:1", "--port"])
+            .arg(address.port().to_string())
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        if matches!(mode, Mode::Relay) {
+            command.stdin(Stdio::piped());
+        } else {
+            command.arg("--headless");
+        }
+        if program == Program::Piped {
+            command.stdout(Stdio::piped());
+        } else {
+            command.arg("--quiet");
+        }
+        let mut process = Running::start(&mut command)?;
+        let reader = process.0.stdout.take().map(|stdout| {
+            Running::start(self.command(Core::Second, "cat").stdin(stdout).stdout(Stdio::null()))
+        });
+        wait_until(START_TIMEOUT, || TcpStream::connect(address).is_ok())
+            .then_some(())
+            .ok_or("chinwag does not listen")?;
+        Ok(Target { process, _reader: reader.transpose()?, address })
+    }
+
+    /// The command of a generator.
+    pub(crate) fn swarm(&self, core: Core, target: &Target, scenario: &str) -> Command {
+        let mut command = self.command(core, CHINWAG);
+        command
+            .arg("swarm")
+            .arg(target.address.to_string())
+            .args([scenario, "--timeout", if self.is_smoke { "2" } else { "10" }])
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a generator; gives its report, if all went as planned.
+    pub(crate) fn run(&self, target: &Target, swarm: &mut Command) -> Result<Value, String> {
+        swarm.args(["--pid", &target.pid().to_string(), "--json", "-"]);
+        let mut process = Running::start(swarm.stdout(Stdio::piped()))?;
+        let mut stdout = process.0.stdout.take().ok_or("the generator has no stdout")?;
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            let mut text = String::new();
+            let _ = stdout.read_to_string(&mut text);
+            let _ = sender.send(text);
+        });
+        let text = receiver.recv_timeout(RUN_TIMEOUT).map_err(|_| "the generator does not end")?;
+        let status = process.0.wait().map_err(|error| error.to_string())?;
+        let report: Value = serde_json::from_str(&text).map_err(|error| format!("{error}; {status}"))?;
+        if status.success() {
+            Ok(report)
+        } else {
+            let (ending, failed) = (&report["ending"], &report["counts"]["failed"]);
+            Err(format!("ending {ending}, lost {}, failed {failed}", report["counts"]["lost"]))
+        }
+    }
+}
+
+/// Looks again and again whether it is so.
+pub(crate) fn wait_until(timeout: Duration, mut is_so: impl FnMut() -> bool) -> bool {
+    let until = Instant::now() + timeout;
+    loop {
+        if is_so() {
+            return true;
+        }
+        if Instant::now() >= until {
+            return false;
+        }
+        thread::sleep(POLL);
+    }
+}
+
+/// Whether there is such a program.
+pub(crate) fn has(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// How many connections a program may hold of the `wanted` ones: the limit on open files is what a process
+/// may raise its own to, less some for itself.
+pub(crate) fn connections(wanted: usize) -> usize {
+    const SPARE: u64 = 100;
+    let limit = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    usize::try_from(limit.saturating_sub(SPARE)).map_or(wanted, |limit| wanted.min(limit))
+}
+
+/// The first two cores that we may run on; they are listed like `0,2-5`.
+fn allowed_cores() -> Option<[usize; 2]> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    let mut cores = list.trim().split(',').flat_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        match (first.parse::<usize>(), last.parse::<usize>()) {
+            (Ok(first), Ok(last)) => first..last + 1,
+            _ => 0..0,
+        }
+    });
+    Some([cores.next()?, cores.next()?])
+}
+
+/// A port that nobody listens on. Programs that print nowhere cannot say which one they chose.
+fn free_address() -> Result<SocketAddr, String> {
+    TcpListener::bind(LOOPBACK).and_then(|listener| listener.local_addr()).map_err(|error| error.to_string())
+}
+
+/// Gives the folder that cargo put them into.
+fn build_rivals() -> Result<PathBuf, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .args(["build", "--release", "-p", "rivals", "--locked", "--message-format"])
+        .arg("json-render-diagnostics")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit());
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("the rivals were not built: {}", output.status));
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut executables = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+    let floor = executables.find(|path| path.file_stem() == Some(OsStr::new("floor")));
+    floor.as_deref().and_then(Path::parent).map(Path::to_path_buf).ok_or("cargo built no floor".to_owned())
+}
