@@ -1,7 +1,7 @@
 //! chinwag under load, beside the least that there can be and beside what one would have written instead.
 //!
 //! ```sh
-//! cargo bench --bench load                          # all of it, for half an hour; leave the machine alone
+//! cargo bench --bench load                          # all of it, 45 minutes; leave the machine alone
 //! cargo bench --bench load -- --only delivery       # what has this in its name
 //! cargo bench --bench load -- --smoke               # only whether it all still runs
 //! ```

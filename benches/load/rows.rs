@@ -162,7 +162,7 @@ impl Scale {
             [
                 ("round trip alone, p50".to_owned(), unit, Shown::Ratio),
                 (format!("round trip beside {} silent, p50", whole(silent)), unit, Shown::Ratio),
-                ("16 KiB, beside that one over without it".to_owned(), Unit::Times, Shown::Value),
+                ("round trip, beside them over alone".to_owned(), Unit::Times, Shown::Value),
             ],
         )
     }

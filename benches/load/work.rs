@@ -168,16 +168,23 @@ impl Bench<'_> {
     /// How often the process did anything at all.
     fn idle(&self, peers: usize, time: Duration) -> Result<f64, String> {
         let target = self.stage.start(self.program, Mode::Receive)?;
-        let own = target.open_files();
         let mut swarm = self.stage.swarm(Core::Second, &target, "hold");
         let patience = IDLE_TIMEOUT + 2 * time;
         swarm.args(["--peers", &peers.to_string(), "--time", &patience.as_secs().to_string()]);
         let _crowd = Running::start(swarm.stdout(Stdio::null()))?;
-        if !wait_until(IDLE_TIMEOUT, || target.open_files() >= own + peers) {
+        if !wait_until(IDLE_TIMEOUT, || target.open_files() >= peers) {
             return Err("not all sessions were accepted".to_owned());
         }
-        // All have been accepted; the last of them are still to be answered.
-        thread::sleep(Duration::from_millis(500));
+        // It has some files of its own too, so the last sessions are still to be accepted, and to be answered.
+        let mut last = f64::NAN;
+        let has_settled = wait_until(IDLE_TIMEOUT, || {
+            thread::sleep(SETTLE_TIME);
+            let now = wake_ups(&target).unwrap_or(f64::NAN);
+            std::mem::replace(&mut last, now) == now
+        });
+        if !has_settled {
+            return Err("it does not come to rest".to_owned());
+        }
         if let Some(calls) = count_system_calls(&target, time) {
             return Ok(calls);
         }
@@ -189,6 +196,9 @@ impl Bench<'_> {
 
 /// How long sessions may take to become so many.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A program that did nothing for so long has come to rest.
+const SETTLE_TIME: Duration = Duration::from_millis(500);
 
 /// Counts with strace; `None` if it is not there, or may not.
 fn count_system_calls(target: &Target, time: Duration) -> Option<f64> {
