@@ -27,6 +27,8 @@ pub struct Peer {
     pub address: SocketAddr,
     /// Its name as last seen; empty if it was only contacted.
     pub name: Rc<str>,
+    /// How often its name changed: to see that without looking at the name.
+    pub renamed: u32,
     /// The form in which it is written to.
     pub dialect: Dialect,
     /// When it was heard last.
@@ -75,6 +77,7 @@ impl Peer {
         let name = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];
         if *self.name != *name {
             self.name = name.into();
+            self.renamed = self.renamed.wrapping_add(1);
         }
     }
 }
@@ -146,6 +149,7 @@ impl Directory {
         let slot = self.peers.insert(Peer {
             address,
             name: "".into(),
+            renamed: 0,
             dialect: Dialect::default(),
             heard_at: None,
             heard: 0,

@@ -84,12 +84,12 @@ impl Node {
         let from = connection.remote();
         let Some(speaker) = connection.data.speaker.as_deref() else { return false };
         let id = speaker.peer;
-        let Some(text) = line.strip_prefix(&*speaker.header) else { return false };
+        let Some(text) = line.strip_prefix(speaker.header()) else { return false };
         if Command::of(text, Dialect::Standard) != Command::Chat {
             return false;
         }
         let is_believed = |peer: &Peer| speaker.is_confirmed || !peer.is_confirmed;
-        let is_meant = |peer: &&mut Peer| is_believed(peer) && names(&speaker.header, &peer.name);
+        let is_meant = |peer: &&mut Peer| is_believed(peer) && peer.renamed == speaker.renamed;
         let Some(peer) = self.directory.get_mut(id).filter(is_meant) else { return false };
         note_heard(peer, Dialect::Standard, true, now);
         self.show_chat(from, id, trim_end_bytes(text), now);
@@ -97,14 +97,11 @@ impl Node {
     }
 
     fn remember_speaker(&mut self, conn: ConnId, line: &[u8], address: SocketAddr) {
-        let mut spaces = memchr::memchr_iter(b' ', line);
-        let Some(header) = spaces.nth(1).map(|space| &line[..=space]) else { return };
-        let Some(peer) = self.directory.find(address).filter(|_| header.len() <= SPEAKER_BYTES_MAX) else {
-            return;
-        };
-        let is_confirmed = self.is_confirmed(conn, address);
+        let Some(id) = self.directory.find(address) else { return };
+        let Some(peer) = self.directory.get(id) else { return };
+        let Some(speaker) = Speaker::new(line, id, peer, self.is_confirmed(conn, address)) else { return };
         if let Some(connection) = self.connections.get_mut(conn) {
-            connection.data.speaker = Some(Box::new(Speaker { header: header.into(), peer, is_confirmed }));
+            connection.data.speaker = Some(Box::new(speaker));
         }
     }
 
@@ -421,6 +418,22 @@ impl Node {
 /// Whoever it is at the other end of a socket: one source shares one allowance, whatever its ports.
 fn stranger(from: SocketAddr) -> Who {
     Who { address: SocketAddr::new(from.ip(), 0), name: "".into() }
+}
+
+impl Speaker {
+    /// Who said this line; `None` if its header is too long to be remembered, or bears another name.
+    fn new(line: &[u8], id: PeerId, peer: &Peer, is_confirmed: bool) -> Option<Self> {
+        let header = &line[..=memchr::memchr_iter(b' ', line).nth(1)?];
+        let mut array = [0; SPEAKER_BYTES_MAX];
+        array.get_mut(..header.len())?.copy_from_slice(header);
+        let header_bytes = header.len() as u8;
+        let speaker = Self { header: array, header_bytes, is_confirmed, peer: id, renamed: peer.renamed };
+        names(header, &peer.name).then_some(speaker)
+    }
+
+    fn header(&self) -> &[u8] {
+        &self.header[..usize::from(self.header_bytes)]
+    }
 }
 
 /// Whether a header, `IP:PORT NAME `, bears this name.

@@ -15,7 +15,7 @@ use super::outbox::{Content, Outbox, Report};
 use super::rate::Rate;
 use crate::limits::{
     ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, Limits, NEW_PEERS_BURST, NEW_PEERS_INTERVAL,
-    QUIT_TIMEOUT, SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL,
+    QUIT_TIMEOUT, SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL, SPEAKER_BYTES_MAX,
 };
 use crate::proto::connection::{Connection, Due, Phase};
 use crate::proto::connections::Connections;
@@ -167,13 +167,17 @@ enum Kind {
     Session(PeerId),
 }
 
+/// Whose lines come on a connection. In one piece: each read of one of many connections finds it cold.
 #[derive(Debug)]
 struct Speaker {
-    /// `IP:PORT NAME ` as the peer writes it.
-    header: Box<[u8]>,
-    peer: PeerId,
+    /// `IP:PORT NAME ` as the peer writes it, and how much of the array that is.
+    header: [u8; SPEAKER_BYTES_MAX],
+    header_bytes: u8,
     /// The connection comes from the IP that the header claims.
     is_confirmed: bool,
+    peer: PeerId,
+    /// [`Peer::renamed`](crate::chat::directory::Peer::renamed) when it bore the name of the header.
+    renamed: u32,
 }
 
 impl Role {
