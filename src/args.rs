@@ -1,7 +1,7 @@
 //! The command line, parsed once.
 
 use crate::drive::args::SwarmArgs;
-use chinwag::chat::node::Config;
+use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::{Limits, NAME_BYTES_MAX};
 use chinwag::proto::message::{Dialect, parse_address};
 use clap::{Parser, Subcommand};
@@ -117,7 +117,8 @@ impl Args {
             static_peers: self.static_peers,
             greet: self.greet,
             dialect: self.dialect,
-            menu: !self.headless,
+            dialogue: if self.headless { Dialogue::Silent } else { Dialogue::Menu },
+            is_port_lent: false,
             quiet: self.quiet,
             fold,
             limits: Limits {

@@ -58,6 +58,8 @@ pub enum Request {
     Connect(Designation),
     /// Connect to all active peers that are not connected.
     ConnectAll,
+    /// Say exit to somebody: they leave our table, and we theirs.
+    Exit(Designation),
     /// Find out whom the user means, and ask for the text to send.
     Find(Designation, Option<Dialect>),
     /// Listen on this port.
@@ -68,6 +70,8 @@ pub enum Request {
     Quit,
     /// Send a text.
     Send(Audience, String),
+    /// Send a text to somebody, in the dialect if one was chosen.
+    SendTo(Designation, Option<Dialect>, String),
     /// List those that could be connected to.
     ShowConnectable,
 }
@@ -175,7 +179,8 @@ fn on_connect_to(answer: &str) -> Step {
     }
 }
 
-fn parse_designation(word: &str) -> Result<Designation, Mistake> {
+/// Whom a word means: an address, a number of the last list, or a name.
+pub(super) fn parse_designation(word: &str) -> Result<Designation, Mistake> {
     if let Some(address) = parse_host_and_port(word) {
         return Ok(Designation::Address(address));
     }
@@ -194,7 +199,8 @@ fn parse_designation(word: &str) -> Result<Designation, Mistake> {
     Ok(Designation::Name(word.to_owned()))
 }
 
-fn parse_host_and_port(word: &str) -> Option<SocketAddr> {
+/// An address as users write it, with `localhost` too.
+pub fn parse_host_and_port(word: &str) -> Option<SocketAddr> {
     let port = word.strip_prefix("localhost:").and_then(|port| parse_port(port).ok());
     port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))).or_else(|| parse_address(word))
 }

@@ -56,6 +56,8 @@ pub enum Prompt {
 pub enum Mistake {
     /// Several peers bear this name; one of their addresses is needed.
     AmbiguousName(String),
+    /// Not a command; only a program is told this.
+    BadCommand(BadCommand),
     /// Not an IP address, a number of the last list or a known name.
     BadAddress(String),
     /// Not a dialect.
@@ -80,6 +82,37 @@ pub enum Mistake {
     UnknownChoice(String),
     /// The address is our own.
     Yourself(SocketAddr),
+}
+
+/// What was wrong with a command of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadCommand {
+    /// A field is missing, or holds something else than a text.
+    Missing {
+        /// The command that needs it.
+        command: &'static str,
+        /// Its name.
+        field: &'static str,
+    },
+    /// It does not name its command.
+    NoCommand,
+    /// Not a JSON object.
+    NotAnObject,
+    /// There is no command of this name.
+    Unknown(String),
+    /// A field that the command does not have.
+    UnknownField {
+        /// The command.
+        command: &'static str,
+        /// The name of the field.
+        field: String,
+    },
+}
+
+impl From<BadCommand> for Mistake {
+    fn from(bad: BadCommand) -> Self {
+        Self::BadCommand(bad)
+    }
 }
 
 /// Why something did not reach a peer.

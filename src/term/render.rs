@@ -4,7 +4,8 @@
 //! Whatever a peer or the user wrote goes through [`Clean`] here. Nothing is decided here: what is told
 //! at all, and when, is the node's.
 
-use crate::chat::notice::{Failure, Mistake, Notice, PeerRow, Prompt, Who};
+use crate::chat::command::COMMANDS;
+use crate::chat::notice::{BadCommand, Failure, Mistake, Notice, PeerRow, Prompt, Who};
 use crate::limits::{LINE_BYTES_MAX, NAME_BYTES_MAX, TYPED_BYTES_MAX};
 use crate::proto::clean::Clean;
 use crate::proto::machine::CloseReason;
@@ -196,6 +197,7 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
              Enter for the menu.",
             Clean(typed)
         ),
+        Mistake::BadCommand(bad) => bad_command(f, bad),
         Mistake::BadDialect(typed) => {
             writeln!(f, "'{}' is no dialect; choose standard, netech, block or bracketed.", Clean(typed))
         }
@@ -222,6 +224,26 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
         }
         Mistake::Yourself(address) => {
             writeln!(f, "{address} is this program itself; type the address of somebody else.")
+        }
+    }
+}
+
+fn bad_command(f: &mut Formatter<'_>, bad: &BadCommand) -> fmt::Result {
+    match bad {
+        BadCommand::Missing { command, field } => {
+            writeln!(f, "The command '{command}' needs the field '{field}' with a text in it.")
+        }
+        BadCommand::NoCommand => {
+            writeln!(f, "The field 'command' is missing; it is one of {}.", COMMANDS.join(", "))
+        }
+        BadCommand::NotAnObject => {
+            writeln!(f, "That is no JSON object; write one a line, such as {{\"command\":\"peers\"}}.")
+        }
+        BadCommand::Unknown(name) => {
+            writeln!(f, "'{}' is no command; use one of {}.", Clean(name), COMMANDS.join(", "))
+        }
+        BadCommand::UnknownField { command, field } => {
+            writeln!(f, "The command '{command}' has no field '{}'; leave it out.", Clean(field))
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What the user asks for: typed lines through the menu to requests, and the lists they are shown.
 
 use super::say::Ticket;
-use super::{Node, Stage};
+use super::{Dialogue, Node, Stage};
+use crate::chat::command;
 use crate::chat::directory::Peer;
 use crate::chat::menu::{Audience, Designation, Menu, Request};
 use crate::chat::notice::{Mistake, Notice, PeerRow};
@@ -13,6 +14,26 @@ use std::time::Instant;
 
 impl Node {
     pub(super) fn on_line(&mut self, line: &str, now: Instant) {
+        match self.config.dialogue {
+            Dialogue::Commands => self.on_command(line, now),
+            Dialogue::Menu | Dialogue::Silent => self.on_answer(line, now),
+        }
+    }
+
+    fn on_command(&mut self, line: &str, now: Instant) {
+        if self.stage != Stage::Running {
+            return;
+        }
+        let result = command::parse(line).and_then(|request| match request {
+            Some(request) => self.on_request(request, now),
+            None => Ok(()),
+        });
+        if let Err(mistake) = result {
+            self.tell(Notice::Mistake(mistake));
+        }
+    }
+
+    fn on_answer(&mut self, line: &str, now: Instant) {
         let (menu, result) = self.menu.on_line(line);
         self.menu = menu;
         let result = result.and_then(|request| match request {
@@ -30,7 +51,7 @@ impl Node {
     /// Asks the question of the menu's state.
     pub(super) fn ask(&mut self) {
         let can_answer = matches!(self.stage, Stage::Starting | Stage::Running);
-        if !self.config.menu || !can_answer {
+        if self.config.dialogue != Dialogue::Menu || !can_answer {
             return;
         }
         if self.menu == Menu::Choice {
@@ -39,7 +60,7 @@ impl Node {
         self.tell(Notice::Prompt(self.menu.prompt()));
     }
 
-    fn on_request(&mut self, request: Request, now: Instant) -> Result<(), Mistake> {
+    pub(super) fn on_request(&mut self, request: Request, now: Instant) -> Result<(), Mistake> {
         if let Request::Send(Audience::All, text) = &request
             && self.broadcast(text, now)
         {
@@ -50,14 +71,20 @@ impl Node {
             Request::BeCalled(name, is_changed) => self.be_called(name, is_changed),
             Request::Connect(whom) => return self.connect(&whom, now),
             Request::ConnectAll => return self.connect_all(now),
+            Request::Exit(whom) => return self.exit(&whom, now),
             Request::Find(whom, dialect) => return self.find(&whom, dialect),
             Request::Listen(port) => {
                 self.port = port;
                 self.listen(port);
             }
             Request::Query => self.query(now),
+            Request::Quit if self.config.dialogue == Dialogue::Commands => self.quit_when_settled(now),
             Request::Quit => self.quit(now),
             Request::Send(audience, text) => return self.send(audience, &text, now),
+            Request::SendTo(whom, dialect, text) => {
+                let to = self.resolve(&whom)?;
+                return self.send(Audience::One(to, dialect), &text, now);
+            }
             Request::ShowConnectable => self.show_connectable(now),
         }
         Ok(())
@@ -83,6 +110,14 @@ impl Node {
         let to = self.resolve(whom).inspect_err(|_| self.menu = Menu::ConnectTo)?;
         self.deliver_and_wait(&[to], false, now, |node, report| {
             node.deliver(to, Content::Connect, None, report, now);
+        });
+        Ok(())
+    }
+
+    fn exit(&mut self, whom: &Designation, now: Instant) -> Result<(), Mistake> {
+        let to = self.resolve(whom)?;
+        self.deliver_and_wait(&[to], false, now, |node, report| {
+            node.deliver(to, Content::Exit, None, report, now);
         });
         Ok(())
     }
@@ -142,7 +177,7 @@ impl Node {
         self.tickets.insert(number, Ticket::new(to.len(), is_told_once));
         self.awaited = None;
         deliver(self, Report::Request(number));
-        if self.tickets.contains_key(&number) {
+        if self.tickets.contains_key(&number) && self.config.dialogue == Dialogue::Menu {
             self.awaited = Some((number, now + OUTCOME_TIMEOUT));
         }
     }
@@ -208,4 +243,123 @@ fn rows(peers: &[&Peer], first: usize, now: Instant) -> Vec<PeerRow> {
         heard_ago: peer.heard_at.map(|at| now.saturating_duration_since(at)),
     };
     (first..).zip(peers).map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::node::Config;
+    use crate::chat::node::say::tests::handle;
+    use crate::chat::notice::Failure;
+    use crate::proto::machine::{CloseReason, Input, Machine, Output};
+
+    const PEER: &str = "127.0.0.1:9";
+
+    fn driven_by_a_program(is_port_lent: bool) -> (Node, Instant) {
+        let now = crate::testing::start();
+        let mut node = Node::new(Config {
+            name: Some("N".to_owned()),
+            port: Some(8080),
+            dialogue: Dialogue::Commands,
+            is_port_lent,
+            ..Config::default()
+        });
+        let is_asked_to_listen = matches!(node.poll_output(), Some(Output::Listen(_)));
+        assert_eq!(is_asked_to_listen, !is_port_lent);
+        if is_asked_to_listen {
+            let outputs = handle(&mut node, Input::Listening { local: "0.0.0.0:8080".parse().unwrap() }, now);
+            assert_eq!(outputs, [Output::Notice(Notice::Listening { port: 8080 })], "nothing is asked");
+        }
+        (node, now)
+    }
+
+    fn send(node: &mut Node, now: Instant) -> Vec<Output<Notice>> {
+        let line = format!(r#"{{"command":"send","to":"{PEER}","text":"hello"}}"#);
+        handle(node, Input::Line(&line), now)
+    }
+
+    fn is_quit(output: &Output<Notice>) -> bool {
+        matches!(output, Output::Quit(_) | Output::Notice(Notice::Exiting))
+    }
+
+    /// Refuses the dial that is under way.
+    fn refuse(node: &mut Node, now: Instant) -> Vec<Output<Notice>> {
+        let (conn, _) = node.outbox.under_way(PEER.parse().unwrap()).unwrap();
+        handle(node, Input::Closed { conn, reason: CloseReason::Refused }, now)
+    }
+
+    #[test]
+    fn commands_do_not_wait_for_each_other_and_the_end_waits_for_all_outcomes() {
+        for is_typed in [true, false] {
+            let (mut node, now) = driven_by_a_program(false);
+            for _ in 0..3 {
+                assert!(!send(&mut node, now).iter().any(is_quit));
+                assert!(node.wants_line());
+            }
+            assert_eq!(node.requests_under_way(), 3);
+            let end = if is_typed { Input::Line(r#"{"command":"quit"}"#) } else { Input::StdinClosed };
+            assert_eq!(handle(&mut node, end, now), []);
+            assert!(!node.wants_line());
+            let outputs = refuse(&mut node, now);
+            let is_told = |output: &&Output<Notice>| matches!(output, Output::Notice(Notice::NotSent { .. }));
+            assert_eq!(outputs.iter().filter(is_told).count(), 3);
+            assert_eq!(outputs[3..], [Output::Notice(Notice::Exiting), Output::Quit(0)]);
+        }
+    }
+
+    #[test]
+    fn with_nothing_under_way_the_end_is_at_once() {
+        let (mut node, now) = driven_by_a_program(false);
+        assert!(handle(&mut node, Input::StdinClosed, now).iter().all(is_quit));
+    }
+
+    #[test]
+    fn a_signal_does_not_wait_for_outcomes() {
+        let (mut node, now) = driven_by_a_program(false);
+        send(&mut node, now);
+        handle(&mut node, Input::StdinClosed, now);
+        assert!(handle(&mut node, Input::Interrupted, now).iter().any(is_quit));
+    }
+
+    #[test]
+    fn a_request_does_what_a_typed_line_would() {
+        let (mut node, now) = driven_by_a_program(false);
+        let to: SocketAddr = PEER.parse().unwrap();
+        node.request(Request::Send(Audience::One(to, None), "hello".to_owned()), now);
+        assert!(matches!(node.poll_output(), Some(Output::Connect { .. })));
+        let outputs = refuse(&mut node, now);
+        let why = Failure::Connection(CloseReason::Refused);
+        assert_eq!(outputs, [Output::Notice(Notice::NotSent { to, text: "hello".to_owned(), why })]);
+        node.request(Request::Connect(Designation::Name("P9".to_owned())), now);
+        let mistake = Notice::Mistake(Mistake::BadAddress("P9".to_owned()));
+        assert_eq!(node.poll_output(), Some(Output::Notice(mistake)));
+    }
+
+    #[test]
+    fn exit_of_a_program_takes_the_peer_out_of_the_table() {
+        let (mut node, now) = driven_by_a_program(false);
+        let conn = node.accept("127.0.0.1:50000".parse().unwrap(), "127.0.0.1:8080".parse().unwrap(), now);
+        let bytes = format!("{PEER} P9 connect\n");
+        handle(&mut node, Input::Received { conn: conn.unwrap(), bytes: bytes.as_bytes() }, now);
+        assert_eq!(node.directory().len(), 1);
+        let outputs = handle(&mut node, Input::Line(r#"{"command":"exit","to":"P9"}"#), now);
+        assert!(outputs.contains(&Output::Notice(Notice::ExitSent(PEER.parse().unwrap()))));
+        assert!(node.directory().is_empty());
+    }
+
+    #[test]
+    fn a_lent_port_is_claimed_and_neither_listened_on_nor_taken_leave_of() {
+        let (mut node, now) = driven_by_a_program(true);
+        send(&mut node, now);
+        let (conn, _) = node.outbox.under_way(PEER.parse().unwrap()).unwrap();
+        handle(&mut node, Input::Connected { conn, local: "127.0.0.1:50000".parse().unwrap() }, now);
+        let queue = node.send_queue(conn).unwrap();
+        let said: Vec<u8> = queue.unsent().flat_map(|(payload, _)| payload.to_vec()).collect();
+        assert_eq!(said, b"127.0.0.1:8080 N hello");
+        queue.write_to(&mut std::io::sink()).unwrap();
+        let outputs = handle(&mut node, Input::Closed { conn, reason: CloseReason::Eof }, now);
+        assert_eq!(outputs, [Output::Notice(Notice::Sent(PEER.parse().unwrap()))]);
+        let outputs = handle(&mut node, Input::StdinClosed, now);
+        assert_eq!(outputs, [Output::Notice(Notice::Exiting), Output::Quit(0)]);
+    }
 }

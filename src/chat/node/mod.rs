@@ -9,7 +9,7 @@ mod hear;
 mod say;
 
 use super::directory::{Directory, PeerId};
-use super::menu::Menu;
+use super::menu::{Menu, Request};
 use super::notice::{Notice, Who};
 use super::outbox::{Content, Outbox, Report};
 use super::rate::Rate;
@@ -48,14 +48,28 @@ pub struct Config {
     pub greet: bool,
     /// The form for peers that have not been heard.
     pub dialect: Dialect,
-    /// Whether there is a user at a menu.
-    pub menu: bool,
+    /// Who types lines, and what they mean.
+    pub dialogue: Dialogue,
+    /// Claim the port, and leave it to somebody else to listen on it and to say goodbye. Name and port must
+    /// be given.
+    pub is_port_lent: bool,
     /// Count what peers say instead of telling it.
     pub quiet: bool,
     /// Fold a peer that says too much into a counted line.
     pub fold: bool,
     /// The limits that a user may change.
     pub limits: Limits,
+}
+
+/// Who types the lines that a node takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialogue {
+    /// A program: a line is a command, see [`super::command`], and nothing is asked.
+    Commands,
+    /// A person at the menu.
+    Menu,
+    /// Nobody.
+    Silent,
 }
 
 impl Default for Config {
@@ -69,7 +83,8 @@ impl Default for Config {
             static_peers: Vec::new(),
             greet: false,
             dialect: Dialect::Standard,
-            menu: true,
+            dialogue: Dialogue::Menu,
+            is_port_lent: false,
             quiet: false,
             fold: false,
             limits: Limits::default(),
@@ -119,6 +134,8 @@ pub struct Node {
     last_ticket: u32,
     /// The request that the menu waits for, and until when.
     awaited: Option<(u32, Instant)>,
+    /// Whoever drives us has nothing more to ask for: quit when the last outcome is known.
+    is_last_awaited: bool,
     /// Acknowledgements that we dial a peer for.
     acks: Rate<SocketAddr>,
     /// The same, for each IP: many peers of one share our dials.
@@ -206,6 +223,7 @@ impl Node {
             tickets: BTreeMap::new(),
             last_ticket: 0,
             awaited: None,
+            is_last_awaited: false,
             acks: Rate::new(1, ACK_INTERVAL),
             acks_of_ip: Rate::new(ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL),
             new_peers: Rate::new(NEW_PEERS_BURST, NEW_PEERS_INTERVAL),
@@ -240,10 +258,29 @@ impl Node {
         self.connections.len()
     }
 
+    /// Does what a user would ask for at the menu, whether or not there is one. What comes of it is told as
+    /// notices; drain the outputs as after [`Machine::handle`].
+    pub fn request(&mut self, request: Request, now: Instant) {
+        if let Err(mistake) = self.on_request(request, now) {
+            self.tell(Notice::Mistake(mistake));
+        }
+        self.go_on(now);
+    }
+
+    /// Requests of which not every outcome is known.
+    pub fn requests_under_way(&self) -> usize {
+        self.tickets.len()
+    }
+
     fn begin(&mut self) {
         match (&self.config.name, self.config.port) {
             (None, _) => self.menu = Menu::Name,
             (Some(_), None) => self.menu = Menu::Port,
+            (Some(_), Some(port)) if self.config.is_port_lent => {
+                self.port = port;
+                self.menu = Menu::Choice;
+                self.stage = Stage::Running;
+            }
             (Some(_), Some(port)) => return self.listen(port),
         }
         self.ask();
@@ -327,8 +364,19 @@ impl Node {
         let known = self.directory.iter().filter(|peer| peer.is_real() && !peer.is_offline);
         let known: BTreeSet<SocketAddr> =
             known.map(|peer| peer.address).chain(self.outbox.addresses()).collect();
+        // Who lent us the port stays.
+        let known = if self.config.is_port_lent { BTreeSet::new() } else { known };
         for to in known {
             self.deliver(to, Content::Exit, None, Report::Nobody, now);
+        }
+    }
+
+    /// Quits when it is known what came of everything that was asked for.
+    fn quit_when_settled(&mut self, now: Instant) {
+        if self.tickets.is_empty() {
+            self.quit(now);
+        } else {
+            self.is_last_awaited = true;
         }
     }
 
@@ -391,10 +439,15 @@ impl Node {
         }
     }
 
-    fn start_dials(&mut self, now: Instant) {
+    /// What every input may have made possible.
+    fn go_on(&mut self, now: Instant) {
+        if self.is_last_awaited && self.tickets.is_empty() && !self.is_quitting() {
+            self.quit(now);
+        }
         while let Some((conn, to)) = self.connections.next_dial(now) {
             self.outputs.push_back(Output::Connect { conn, to, from: None });
         }
+        self.end_if_all_is_said();
     }
 
     fn end_if_all_is_said(&mut self) {
@@ -446,6 +499,7 @@ impl Machine for Node {
             Input::Interrupted => self.quit(now),
             // A quit under way goes on: only a second signal cuts its farewells short.
             Input::StdinClosed if self.is_quitting() => {}
+            Input::StdinClosed if self.config.dialogue == Dialogue::Commands => self.quit_when_settled(now),
             Input::StdinClosed => self.quit(now),
             Input::Line(line) => self.on_line(line, now),
             Input::Listening { local } => self.on_listening(local, now),
@@ -453,8 +507,7 @@ impl Machine for Node {
             Input::Received { conn, bytes } => self.on_received(conn, bytes, now),
             Input::Timeout => self.on_timeout(now),
         }
-        self.start_dials(now);
-        self.end_if_all_is_said();
+        self.go_on(now);
     }
 
     fn poll_output(&mut self) -> Option<Output<Notice>> {
@@ -487,6 +540,13 @@ impl Machine for Node {
     }
 
     fn wants_line(&self) -> bool {
-        self.config.menu && self.awaited.is_none() && matches!(self.stage, Stage::Starting | Stage::Running)
+        match self.config.dialogue {
+            // It may answer in the same breath as it reads: who waited for it, it would wait for.
+            Dialogue::Commands => self.stage == Stage::Running && !self.is_last_awaited,
+            Dialogue::Menu => {
+                self.awaited.is_none() && matches!(self.stage, Stage::Starting | Stage::Running)
+            }
+            Dialogue::Silent => false,
+        }
     }
 }

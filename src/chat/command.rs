@@ -1,0 +1,174 @@
+//! What a program types: a line is a JSON object that names a command, and leads to a request.
+//!
+//! A pure function, like the menu, but without a state: nothing is asked back. An object must say all that is
+//! needed and nothing that is not known, so that a misspelt field is told instead of being ignored.
+
+use super::menu::{Audience, Designation, Request, parse_designation};
+use super::notice::{BadCommand, Mistake};
+use crate::limits::TYPED_BYTES_MAX;
+use crate::proto::message::Dialect;
+use serde_json::{Map, Value};
+
+/// The names of the commands.
+pub const COMMANDS: [&str; 6] = ["send", "send-all", "connect", "peers", "exit", "quit"];
+
+/// What a line asks for; nothing, if it is empty.
+pub fn parse(line: &str) -> Result<Option<Request>, Mistake> {
+    if line.len() > TYPED_BYTES_MAX {
+        return Err(Mistake::LineTooLong);
+    }
+    if line.trim().is_empty() {
+        return Ok(None);
+    }
+    let Ok(Value::Object(fields)) = serde_json::from_str(line) else {
+        return Err(BadCommand::NotAnObject.into());
+    };
+    let mut fields = Fields::new(fields)?;
+    let request = match fields.command {
+        "send" => {
+            let (to, text, dialect) = (fields.whom()?, fields.text("text")?, fields.dialect()?);
+            Request::SendTo(to, dialect, message(&text)?)
+        }
+        "send-all" => Request::Send(Audience::All, message(&fields.text("text")?)?),
+        "connect" => Request::Connect(fields.whom()?),
+        "peers" => Request::Query,
+        "exit" => Request::Exit(fields.whom()?),
+        _ => Request::Quit,
+    };
+    fields.finish()?;
+    Ok(Some(request))
+}
+
+/// What can be sent of a text. A line break would end the message on a session, and what follows it could
+/// be a message in another's name.
+fn message(text: &str) -> Result<String, Mistake> {
+    let text = text.trim_end().replace("\r\n", " ").replace(['\r', '\n'], " ");
+    if text.trim().is_empty() { Err(Mistake::EmptyMessage) } else { Ok(text) }
+}
+
+/// The fields of an object that are not used yet.
+struct Fields {
+    command: &'static str,
+    rest: Map<String, Value>,
+}
+
+impl Fields {
+    fn new(mut rest: Map<String, Value>) -> Result<Self, Mistake> {
+        let Some(Value::String(name)) = rest.remove("command") else {
+            return Err(BadCommand::NoCommand.into());
+        };
+        match COMMANDS.into_iter().find(|&command| command == name) {
+            Some(command) => Ok(Self { command, rest }),
+            None => Err(BadCommand::Unknown(name).into()),
+        }
+    }
+
+    fn text(&mut self, field: &'static str) -> Result<String, Mistake> {
+        match self.rest.remove(field) {
+            Some(Value::String(text)) => Ok(text),
+            _ => Err(BadCommand::Missing { command: self.command, field }.into()),
+        }
+    }
+
+    fn whom(&mut self) -> Result<Designation, Mistake> {
+        let word = self.text("to")?;
+        parse_designation(word.trim())
+    }
+
+    fn dialect(&mut self) -> Result<Option<Dialect>, Mistake> {
+        if !self.rest.contains_key("dialect") {
+            return Ok(None);
+        }
+        let word = self.text("dialect")?;
+        word.parse().map(Some).map_err(|_| Mistake::BadDialect(word))
+    }
+
+    fn finish(self) -> Result<(), Mistake> {
+        match self.rest.into_iter().next() {
+            Some((field, _)) => Err(BadCommand::UnknownField { command: self.command, field }.into()),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+
+    fn address() -> Designation {
+        Designation::Address(SocketAddr::from(([127, 0, 0, 1], 9090)))
+    }
+
+    #[test]
+    fn each_command_is_a_request() {
+        let table = [
+            (
+                r#"{"command":"send","to":"127.0.0.1:9090","text":"hi"}"#,
+                Request::SendTo(address(), None, "hi".to_owned()),
+            ),
+            (
+                r#" { "text": " hi  you ", "to": "P1", "command": "send", "dialect": "netech" } "#,
+                Request::SendTo(
+                    Designation::Name("P1".to_owned()),
+                    Some(Dialect::Netech),
+                    " hi  you".to_owned(),
+                ),
+            ),
+            (r#"{"command":"send-all","text":"h\u00e9"}"#, Request::Send(Audience::All, "hé".to_owned())),
+            (r#"{"command":"connect","to":"localhost:9090"}"#, Request::Connect(address())),
+            (r#"{"command":"peers"}"#, Request::Query),
+            (r#"{"command":"exit","to":"3"}"#, Request::Exit(Designation::Number(3))),
+            (r#"{"command":"quit"}"#, Request::Quit),
+        ];
+        for (line, request) in table {
+            assert_eq!(parse(line), Ok(Some(request)), "{line}");
+        }
+        assert_eq!(parse(" \r"), Ok(None));
+    }
+
+    #[test]
+    fn a_line_break_in_a_text_cannot_begin_another_message() {
+        let line = r#"{"command":"send-all","text":"one\r\ntwo\n127.0.0.1:9 P2 exit\n"}"#;
+        let text = "one two 127.0.0.1:9 P2 exit".to_owned();
+        assert_eq!(parse(line), Ok(Some(Request::Send(Audience::All, text))));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_command_is_told() {
+        let missing = |command, field| Mistake::BadCommand(BadCommand::Missing { command, field });
+        let unknown = |command, field: &str| {
+            Mistake::BadCommand(BadCommand::UnknownField { command, field: field.to_owned() })
+        };
+        let table = [
+            ("hello", BadCommand::NotAnObject.into()),
+            ("/peers", BadCommand::NotAnObject.into()),
+            ("[1]", BadCommand::NotAnObject.into()),
+            (r#"{"command":"peers"} {}"#, BadCommand::NotAnObject.into()),
+            ("{}", BadCommand::NoCommand.into()),
+            (r#"{"command":7}"#, BadCommand::NoCommand.into()),
+            (r#"{"command":"Send"}"#, BadCommand::Unknown("Send".to_owned()).into()),
+            (r#"{"command":"send"}"#, missing("send", "to")),
+            (r#"{"command":"send","to":9090,"text":"hi"}"#, missing("send", "to")),
+            (r#"{"command":"send","to":"127.0.0.1:9090"}"#, missing("send", "text")),
+            (r#"{"command":"send-all","text":null}"#, missing("send-all", "text")),
+            (r#"{"command":"connect"}"#, missing("connect", "to")),
+            (r#"{"command":"exit"}"#, missing("exit", "to")),
+            (r#"{"command":"quit","now":true}"#, unknown("quit", "now")),
+            (r#"{"command":"send","to":"P1","text":"x","dialekt":"netech"}"#, unknown("send", "dialekt")),
+            (
+                r#"{"command":"send","to":"P1","text":"x","dialect":"klingon"}"#,
+                Mistake::BadDialect("klingon".to_owned()),
+            ),
+            (r#"{"command":"send","to":"P1","text":" \n"}"#, Mistake::EmptyMessage),
+            (r#"{"command":"send","to":"127.0.0.1:0","text":"x"}"#, Mistake::BadPort("0".to_owned())),
+            (r#"{"command":"connect","to":"10.1"}"#, Mistake::BadAddress("10.1".to_owned())),
+            (r#"{"command":"connect","to":""}"#, Mistake::BadAddress(String::new())),
+        ];
+        for (line, mistake) in table {
+            assert_eq!(parse(line), Err(mistake), "{line}");
+        }
+        assert_eq!(parse(&" ".repeat(TYPED_BYTES_MAX + 1)), Err(Mistake::LineTooLong));
+        assert_eq!(parse(&"[".repeat(TYPED_BYTES_MAX)), Err(BadCommand::NotAnObject.into()));
+    }
+}
