@@ -15,6 +15,7 @@ Examples:
   chinwag --name P1 --port 0                 listen on any free port, and say which
   chinwag --name bot --port 8080 --headless  serve until SIGINT or SIGTERM, and print what comes
   chinwag swarm 127.0.0.1:8080 --peers 1000  see how that one copes with a thousand peers
+  chinwag --name bot --port 8080 --json      events as JSON on stdout, commands as JSON on stdin
 
 Exit codes: 0 fine, 1 a fault, 2 wrong usage or a port that cannot be had.
 RUST_LOG=debug shows each connection on stderr.";
@@ -63,6 +64,11 @@ pub(crate) struct Args {
     #[arg(long, requires = "name", requires = "port")]
     headless: bool,
 
+    /// For programs: tell each event as a JSON object on a line of its own, and take commands likewise; no
+    /// menu, no questions
+    #[arg(long, requires = "name", requires = "port")]
+    json: bool,
+
     /// Count what peers say instead of printing it
     #[arg(long)]
     quiet: bool,
@@ -100,9 +106,14 @@ pub(crate) enum Command {
 }
 
 impl Args {
-    /// Whether there is a user at the menu.
-    pub(crate) fn has_menu(&self) -> bool {
+    /// Whether stdin is read.
+    pub(crate) fn takes_lines(&self) -> bool {
         !self.headless
+    }
+
+    /// Whether a program is told what happens.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
     }
 
     /// What the node needs to know. `room` is the number of connections that the process has
@@ -117,7 +128,11 @@ impl Args {
             static_peers: self.static_peers,
             greet: self.greet,
             dialect: self.dialect,
-            dialogue: if self.headless { Dialogue::Silent } else { Dialogue::Menu },
+            dialogue: match (self.headless, self.json) {
+                (true, _) => Dialogue::Silent,
+                (false, true) => Dialogue::Commands,
+                (false, false) => Dialogue::Menu,
+            },
             is_port_lent: false,
             quiet: self.quiet,
             fold,
@@ -133,7 +148,7 @@ impl Args {
     }
 }
 
-fn parse_name(name: &str) -> Result<String, String> {
+pub(crate) fn parse_name(name: &str) -> Result<String, String> {
     if name.is_empty() || name.len() > NAME_BYTES_MAX {
         return Err(format!("a name has 1 to {NAME_BYTES_MAX} bytes"));
     }
@@ -150,7 +165,7 @@ fn parse_peer(peer: &str) -> Result<SocketAddr, String> {
     parse_address(peer).ok_or_else(|| "a peer is IP:PORT, such as 192.168.1.5:8080 or [::1]:8080".to_owned())
 }
 
-fn parse_seconds(seconds: &str) -> Result<Duration, String> {
+pub(crate) fn parse_seconds(seconds: &str) -> Result<Duration, String> {
     let is_sane = |seconds: &f64| (0.001..=3600.0).contains(seconds);
     let seconds: Option<f64> = seconds.parse().ok().filter(is_sane);
     seconds.map(Duration::from_secs_f64).ok_or_else(|| "a number of seconds, 0.001 to 3600".to_owned())
@@ -203,6 +218,9 @@ mod tests {
             "--dialect klingon",
             "--headless",
             "--headless --name a",
+            "--json",
+            "--json --name a",
+            "--json --port 0",
             "--connect-timeout 0",
             "--connect-timeout -1",
             "--connections-max 0",

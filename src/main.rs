@@ -4,11 +4,15 @@ mod args;
 mod drive;
 
 use args::{Args, Command};
-use chinwag::chat::node::Node;
+use chinwag::chat::node::{Config, Node};
+use chinwag::chat::notice::Notice;
 use chinwag::net::event_loop::EventLoop;
 use chinwag::net::socket;
+use chinwag::term::Screen;
 use chinwag::term::console::Console;
+use chinwag::term::json::JsonLines;
 use chinwag::term::stdin::Stdin;
+use chinwag::term::stdout::Stdout;
 use clap::Parser;
 use std::io;
 use std::net::IpAddr;
@@ -32,11 +36,19 @@ fn main() -> ExitCode {
 
 fn chat(args: Args) -> io::Result<u8> {
     let room = socket::raise_descriptor_limit();
+    let takes_lines = args.takes_lines();
+    if args.is_json() {
+        let screen = JsonLines::new(Stdout::inherited()?);
+        return talk(args.into_config(room, own_ips(), false), screen, takes_lines);
+    }
     let console = Console::inherited()?;
-    let has_menu = args.has_menu();
-    let node = Node::new(args.into_config(room, own_ips(), console.is_terminal()));
-    let mut event_loop = EventLoop::new(node, console)?.with_signals()?;
-    if has_menu {
+    let fold = console.is_terminal();
+    talk(args.into_config(room, own_ips(), fold), console, takes_lines)
+}
+
+fn talk(config: Config, screen: impl Screen<Notice>, takes_lines: bool) -> io::Result<u8> {
+    let mut event_loop = EventLoop::new(Node::new(config), screen)?.with_signals()?;
+    if takes_lines {
         event_loop = event_loop.with_stdin(Stdin::inherited())?;
     }
     event_loop.run()

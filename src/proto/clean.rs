@@ -34,6 +34,11 @@ impl fmt::Display for Clean<'_> {
     }
 }
 
+/// Whether a character could disturb a terminal or mislead a reader.
+pub fn is_treacherous(c: char) -> bool {
+    stand_in(c).is_some()
+}
+
 /// Joins emoji into one and shapes Persian and Indic letters: needed there, invisible elsewhere.
 fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200C}' | '\u{200D}')

@@ -5,6 +5,7 @@
 //! event queue and no peer table; the event loop talks to it by [`stdin::Stdin`] and [`Screen`].
 
 pub mod console;
+pub mod json;
 pub mod render;
 pub mod stdin;
 pub mod stdout;

@@ -31,9 +31,11 @@ fn the_version_is_told() {
 
 #[test]
 fn wrong_usage_is_explained_on_stderr_with_exit_code_2() {
-    let table: [(&[&str], &str); 6] = [
+    let table: [(&[&str], &str); 8] = [
         (&["--headless"], "--name"),
         (&["--headless", "--name", "P1"], "--port"),
+        (&["--json"], "--name"),
+        (&["--json", "--name", "P1"], "--port"),
         (&["--port", "65536"], "65536"),
         (&["--name", "two words"], "two_words"),
         (&["--static-peer", "10.103.45.601:8080"], "IP:PORT"),

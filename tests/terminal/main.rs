@@ -19,6 +19,7 @@ mod descriptors;
 mod dialogue;
 mod flags;
 mod hostile;
+mod json;
 mod sample;
 mod screen;
 mod signals;

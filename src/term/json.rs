@@ -1,0 +1,484 @@
+//! Notices for a program: one JSON object a line.
+//!
+//! Names of events and fields are a promise, kept by a golden file; what changes their meaning changes
+//! [`SCHEMA`]. Names and texts are what the peer sent, decoded lossily: as a JSON string nothing of them needs a
+//! stand-in. Characters that could disturb a terminal are written as escapes, which read back as the same.
+
+use super::Screen;
+use super::render::Sentence;
+use super::stdout::Stdout;
+use crate::chat::notice::{BadCommand, Failure, Mistake, Notice, PeerRow, Who};
+use crate::proto::clean::is_treacherous;
+use crate::proto::machine::CloseReason;
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The version of events and commands.
+pub const SCHEMA: u32 = 1;
+
+/// Shows notices on stdout as JSON.
+#[derive(Debug)]
+pub struct JsonLines(Stdout);
+
+impl JsonLines {
+    /// Lines on any output.
+    pub fn new(out: Stdout) -> Self {
+        Self(out)
+    }
+}
+
+impl Screen<Notice> for JsonLines {
+    #[expect(clippy::disallowed_methods, reason = "an event bears the time of day")]
+    fn show(&mut self, notice: Notice) {
+        if let Some(line) = line(&notice, SystemTime::now()) {
+            self.0.append(line);
+        }
+    }
+
+    fn line_taken(&mut self) {}
+
+    fn flush(&mut self) -> io::Result<bool> {
+        self.0.flush()
+    }
+
+    /// On a terminal too: whoever wants events wants all of them.
+    fn is_full(&self) -> bool {
+        self.0.is_full()
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.0.fd()
+    }
+}
+
+/// A notice of this moment as a line with its newline; `None` for questions, which programs are not asked.
+pub fn line(notice: &Notice, at: SystemTime) -> Option<String> {
+    let event = event(notice)?;
+    let stamped = Stamped { schema: SCHEMA, time: rfc3339(at), event };
+    let mut bytes = Vec::new();
+    // Memory takes everything, and no field is something that JSON cannot say.
+    stamped.serialize(&mut Serializer::with_formatter(&mut bytes, Escaping)).ok()?;
+    bytes.push(b'\n');
+    String::from_utf8(bytes).ok()
+}
+
+#[derive(Serialize)]
+struct Stamped<'a> {
+    schema: u32,
+    time: String,
+    #[serde(flatten)]
+    event: Event<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event<'a> {
+    Accepted(Peer<'a>),
+    AlreadyConnected(Peer<'a>),
+    ConnectList { peers: Vec<Row<'a>> },
+    ConnectSent(Peer<'a>),
+    Connected(Peer<'a>),
+    Disconnected(Peer<'a>),
+    Error { reason: &'static str, sentence: String },
+    ExitSent { to: SocketAddr },
+    Exiting,
+    Folded(Folded<'a>),
+    ListenFailed { port: u16, reason: &'static str, sentence: String },
+    Listening { port: u16 },
+    Lost(Lost<'a>),
+    Message(Message<'a>),
+    NameChanged { name: &'a str },
+    NewPeer(Peer<'a>),
+    NotConnected { to: SocketAddr, reason: &'static str, sentence: String },
+    NotSent { to: SocketAddr, text: &'a str, reason: &'static str, sentence: String },
+    Peers { active: Vec<Row<'a>>, contacted: Vec<Row<'a>> },
+    Raw { from: SocketAddr, text: &'a str },
+    Sent { to: SocketAddr },
+    SentToAll { peers: usize },
+    StillTrying { peers: usize },
+    Tally { messages: u64, peers: usize },
+}
+
+#[derive(Serialize)]
+struct Peer<'a> {
+    address: SocketAddr,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Folded<'a> {
+    #[serde(flatten)]
+    peer: Peer<'a>,
+    lines: u64,
+}
+
+#[derive(Serialize)]
+struct Lost<'a> {
+    #[serde(flatten)]
+    peer: Peer<'a>,
+    reason: &'static str,
+    sentence: String,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    #[serde(flatten)]
+    peer: Peer<'a>,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    number: usize,
+    #[serde(flatten)]
+    peer: Peer<'a>,
+    connected: bool,
+    heard_seconds_ago: Option<u64>,
+}
+
+impl<'a> From<&'a Who> for Peer<'a> {
+    fn from(who: &'a Who) -> Self {
+        Self { address: who.address, name: &who.name }
+    }
+}
+
+impl<'a> From<&'a PeerRow> for Row<'a> {
+    fn from(row: &'a PeerRow) -> Self {
+        let heard_seconds_ago = row.heard_ago.map(|ago| ago.as_secs());
+        Self { number: row.number, peer: (&row.who).into(), connected: row.connected, heard_seconds_ago }
+    }
+}
+
+fn event(notice: &Notice) -> Option<Event<'_>> {
+    let sentence = || Sentence(notice).to_string().trim_end().to_owned();
+    Some(match notice {
+        Notice::Accepted(who) => Event::Accepted(who.into()),
+        Notice::AlreadyConnected(who) => Event::AlreadyConnected(who.into()),
+        Notice::ConnectList(peers) => Event::ConnectList { peers: rows(peers) },
+        Notice::ConnectSent(who) => Event::ConnectSent(who.into()),
+        Notice::Connected(who) => Event::Connected(who.into()),
+        Notice::Disconnected(who) => Event::Disconnected(who.into()),
+        Notice::ExitSent(to) => Event::ExitSent { to: *to },
+        Notice::Exiting => Event::Exiting,
+        Notice::Folded { who, lines } => Event::Folded(Folded { peer: who.into(), lines: *lines }),
+        Notice::ListenFailed { port, error } => {
+            Event::ListenFailed { port: *port, reason: listen_reason(*error), sentence: sentence() }
+        }
+        Notice::Listening { port } => Event::Listening { port: *port },
+        Notice::Lost { who, reason } => {
+            Event::Lost(Lost { peer: who.into(), reason: close_reason(*reason), sentence: sentence() })
+        }
+        Notice::Menu | Notice::Prompt(_) => return None,
+        Notice::Message { who, text } => Event::Message(Message { peer: who.into(), text }),
+        Notice::Mistake(Mistake::BadAddress(typed)) => Event::Error {
+            reason: "bad-address",
+            sentence: format!("'{typed}' is no IP:PORT, number of the last list or known name."),
+        },
+        Notice::Mistake(mistake) => Event::Error { reason: mistake_reason(mistake), sentence: sentence() },
+        Notice::NameChanged(name) => Event::NameChanged { name },
+        Notice::NewPeer(who) => Event::NewPeer(who.into()),
+        Notice::NotConnected { to, why } => {
+            Event::NotConnected { to: *to, reason: failure_reason(*why), sentence: sentence() }
+        }
+        Notice::NotSent { to, text, why } => {
+            Event::NotSent { to: *to, text, reason: failure_reason(*why), sentence: sentence() }
+        }
+        Notice::Peers { active, contacted } => {
+            Event::Peers { active: rows(active), contacted: rows(contacted) }
+        }
+        Notice::Raw { from, text } => Event::Raw { from: *from, text },
+        Notice::Sent(to) => Event::Sent { to: *to },
+        Notice::SentToAll(peers) => Event::SentToAll { peers: *peers },
+        Notice::StillTrying(peers) => Event::StillTrying { peers: *peers },
+        Notice::Tally { messages, peers } => Event::Tally { messages: *messages, peers: *peers },
+    })
+}
+
+fn rows(rows: &[PeerRow]) -> Vec<Row<'_>> {
+    rows.iter().map(Row::from).collect()
+}
+
+fn close_reason(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Eof => "closed",
+        CloseReason::Fault(_) => "fault",
+        CloseReason::Idle => "idle",
+        CloseReason::LineTooLong => "line-too-long",
+        CloseReason::NoDescriptor => "no-descriptor",
+        CloseReason::NoMessage => "no-message",
+        CloseReason::Refused => "refused",
+        CloseReason::Reset => "reset",
+        CloseReason::SlowPeer => "slow-peer",
+        CloseReason::TimedOut => "timed-out",
+        CloseReason::Unreachable => "unreachable",
+    }
+}
+
+fn failure_reason(why: Failure) -> &'static str {
+    match why {
+        Failure::Connection(reason) => close_reason(reason),
+        Failure::TooManyWaiting => "too-many-waiting",
+        Failure::Yourself => "yourself",
+    }
+}
+
+fn listen_reason(error: io::ErrorKind) -> &'static str {
+    match error {
+        io::ErrorKind::AddrInUse => "in-use",
+        io::ErrorKind::AddrNotAvailable => "no-such-address",
+        io::ErrorKind::PermissionDenied => "not-permitted",
+        _ => "fault",
+    }
+}
+
+fn mistake_reason(mistake: &Mistake) -> &'static str {
+    match mistake {
+        Mistake::AmbiguousName(_) => "ambiguous-name",
+        Mistake::BadAddress(_) => "bad-address",
+        Mistake::BadCommand(BadCommand::Missing { .. }) => "missing-field",
+        Mistake::BadCommand(BadCommand::NoCommand) => "no-command",
+        Mistake::BadCommand(BadCommand::NotAnObject) => "not-an-object",
+        Mistake::BadCommand(BadCommand::Unknown(_)) => "unknown-command",
+        Mistake::BadCommand(BadCommand::UnknownField { .. }) => "unknown-field",
+        Mistake::BadDialect(_) => "bad-dialect",
+        Mistake::BadPort(_) => "bad-port",
+        Mistake::EmptyMessage => "empty-message",
+        Mistake::EmptyName => "empty-name",
+        Mistake::LineTooLong => "line-too-long",
+        Mistake::NameTooLong => "name-too-long",
+        Mistake::NoPeers => "no-peers",
+        Mistake::NoStaticPeers => "no-static-peers",
+        Mistake::NoSuchNumber(_) => "no-such-number",
+        Mistake::UnknownChoice(_) => "unknown-choice",
+        Mistake::Yourself(_) => "yourself",
+    }
+}
+
+/// Compact JSON in which nothing can be taken for an order to a terminal.
+struct Escaping;
+
+impl Formatter for Escaping {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut written = 0;
+        for (at, c) in fragment.char_indices().filter(|&(_, c)| is_treacherous(c)) {
+            writer.write_all(&fragment.as_bytes()[written..at])?;
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            written = at + c.len_utf8();
+        }
+        writer.write_all(&fragment.as_bytes()[written..])
+    }
+}
+
+/// UTC with milliseconds, as in `2026-02-28T23:59:59.999Z`. Before 1970 it stands still.
+fn rfc3339(at: SystemTime) -> String {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (days, seconds) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    let (year, month, day) = date(days);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let millis = since.subsec_millis();
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
+/// Year, month and day, so many days after 1 January 1970. Years begin in March here, which puts the leap day
+/// last; 400 of them have 146,097 days.
+fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (400 * era + year_of_era + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::notice::Prompt;
+    use std::time::Duration;
+
+    const GOLDEN: &str = include_str!("events.jsonl");
+    const KINDS: usize = 26;
+
+    /// The place of a notice's kind. A new kind does not compile until it is here; then [`KINDS`] is one
+    /// more, and [`examples`] has one, and the golden file a line.
+    fn kind(notice: &Notice) -> usize {
+        match notice {
+            Notice::Accepted(_) => 0,
+            Notice::AlreadyConnected(_) => 1,
+            Notice::ConnectList(_) => 2,
+            Notice::ConnectSent(_) => 3,
+            Notice::Connected(_) => 4,
+            Notice::Disconnected(_) => 5,
+            Notice::Mistake(_) => 6,
+            Notice::ExitSent(_) => 7,
+            Notice::Exiting => 8,
+            Notice::Folded { .. } => 9,
+            Notice::ListenFailed { .. } => 10,
+            Notice::Listening { .. } => 11,
+            Notice::Lost { .. } => 12,
+            Notice::Message { .. } => 13,
+            Notice::NameChanged(_) => 14,
+            Notice::NewPeer(_) => 15,
+            Notice::NotConnected { .. } => 16,
+            Notice::NotSent { .. } => 17,
+            Notice::Peers { .. } => 18,
+            Notice::Raw { .. } => 19,
+            Notice::Sent(_) => 20,
+            Notice::SentToAll(_) => 21,
+            Notice::StillTrying(_) => 22,
+            Notice::Tally { .. } => 23,
+            Notice::Menu => 24,
+            Notice::Prompt(_) => 25,
+        }
+    }
+
+    fn address(port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port).into()
+    }
+
+    /// One of each kind, in the order of the golden file.
+    fn examples() -> Vec<Notice> {
+        let who = || Who { address: address(8080), name: "P1".into() };
+        let row = |number, connected, seconds: Option<u64>| PeerRow {
+            number,
+            who: who(),
+            connected,
+            heard_ago: seconds.map(Duration::from_secs),
+        };
+        let (to, text) = (address(9090), || "hello".to_owned());
+        vec![
+            Notice::Accepted(who()),
+            Notice::AlreadyConnected(who()),
+            Notice::ConnectList(vec![row(1, false, Some(7))]),
+            Notice::ConnectSent(who()),
+            Notice::Connected(who()),
+            Notice::Disconnected(who()),
+            Notice::Mistake(Mistake::BadPort("x".to_owned())),
+            Notice::ExitSent(to),
+            Notice::Exiting,
+            Notice::Folded { who: who(), lines: 3 },
+            Notice::ListenFailed { port: 8080, error: io::ErrorKind::AddrInUse },
+            Notice::Listening { port: 8080 },
+            Notice::Lost { who: who(), reason: CloseReason::Reset },
+            Notice::Message { who: who(), text: text() },
+            Notice::NameChanged("a_b".to_owned()),
+            Notice::NewPeer(who()),
+            Notice::NotConnected { to, why: Failure::Connection(CloseReason::TimedOut) },
+            Notice::NotSent { to, text: text(), why: Failure::Connection(CloseReason::Refused) },
+            Notice::Peers { active: vec![row(1, true, Some(0))], contacted: vec![row(2, false, None)] },
+            Notice::Raw { from: address(50_000), text: text() },
+            Notice::Sent(to),
+            Notice::SentToAll(2),
+            Notice::StillTrying(2),
+            Notice::Tally { messages: 3, peers: 1 },
+            Notice::Menu,
+            Notice::Prompt(Prompt::Choice),
+        ]
+    }
+
+    /// 2026-02-28T23:59:59.999Z.
+    fn moment() -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(1_772_323_199_999)
+    }
+
+    fn event_of(line: &str) -> serde_json::Value {
+        serde_json::from_str(line).unwrap()
+    }
+
+    #[test]
+    fn the_names_of_events_and_fields_stay_as_the_golden_file_has_them() {
+        let examples = examples();
+        assert!((0..KINDS).all(|n| examples.get(n).is_some_and(|notice| kind(notice) == n)));
+        let lines: String = examples.iter().filter_map(|notice| line(notice, moment())).collect();
+        assert_eq!(lines, GOLDEN);
+    }
+
+    #[test]
+    fn the_table_of_the_readme_has_each_event_and_its_fields() {
+        let readme = include_str!("../../README.md");
+        let (_, readme) = readme.split_once("| event | fields |").unwrap();
+        for line in GOLDEN.lines() {
+            let serde_json::Value::Object(fields) = event_of(line) else { panic!("{line}") };
+            let name = fields["event"].as_str().unwrap();
+            let row = readme.lines().find(|row| row.starts_with(&format!("| `{name}` |")));
+            let row = row.unwrap_or_else(|| panic!("{name} is missing"));
+            for field in fields.keys().filter(|field| !["schema", "time", "event"].contains(&field.as_str()))
+            {
+                assert!(row.contains(&format!("`{field}`")), "{field} is missing: {row}");
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_a_peer_wrote_is_one_line_that_reads_back_the_same_and_moves_no_cursor() {
+        let nasty = "a\"b\\c\n\r\0\u{1b}[2J\u{9b}31m\u{202e}\u{2028}\u{e0041} 日本 e\u{301} 👩‍🚀 \u{7f}";
+        let who = Who { address: address(9), name: nasty.into() };
+        let line = line(&Notice::Message { who, text: nasty.to_owned() }, moment()).unwrap();
+        assert_eq!(line.matches('\n').count(), 1);
+        assert!(line.trim_end().chars().all(|c| !is_treacherous(c)), "{line}");
+        let event = event_of(&line);
+        assert_eq!((event["name"].as_str(), event["text"].as_str()), (Some(nasty), Some(nasty)));
+    }
+
+    #[test]
+    fn every_reason_is_a_word_of_its_own() {
+        let typed = || "x".to_owned();
+        let bad = [
+            BadCommand::Missing { command: "send", field: "to" },
+            BadCommand::NoCommand,
+            BadCommand::NotAnObject,
+            BadCommand::Unknown(typed()),
+            BadCommand::UnknownField { command: "send", field: typed() },
+        ];
+        let mistakes = [
+            Mistake::AmbiguousName(typed()),
+            Mistake::BadAddress(typed()),
+            Mistake::BadDialect(typed()),
+            Mistake::BadPort(typed()),
+            Mistake::EmptyMessage,
+            Mistake::EmptyName,
+            Mistake::LineTooLong,
+            Mistake::NameTooLong,
+            Mistake::NoPeers,
+            Mistake::NoStaticPeers,
+            Mistake::NoSuchNumber(7),
+            Mistake::UnknownChoice(typed()),
+            Mistake::Yourself(address(1)),
+        ];
+        let mut told: Vec<(String, String)> = Vec::new();
+        for mistake in mistakes.into_iter().chain(bad.map(Mistake::from)) {
+            let event = event_of(&line(&Notice::Mistake(mistake), moment()).unwrap());
+            let word = |field: &str| event[field].as_str().unwrap().to_owned();
+            assert!(word("sentence").ends_with('.') && !word("sentence").contains("menu"), "{event}");
+            told.push((word("reason"), word("sentence")));
+        }
+        told.sort();
+        assert!(told.windows(2).all(|pair| pair[0].0 != pair[1].0 && pair[0].1 != pair[1].1), "{told:?}");
+    }
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        let table = [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399_001, "2000-02-28T23:59:59.001Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (951_868_800_000, "2000-03-01T00:00:00.000Z"),
+            (1_709_164_800_000, "2024-02-29T00:00:00.000Z"),
+            (1_735_689_599_999, "2024-12-31T23:59:59.999Z"),
+            (1_772_323_199_999, "2026-02-28T23:59:59.999Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+        ];
+        for (millis, text) in table {
+            assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_millis(millis)), text);
+        }
+        assert_eq!(rfc3339(UNIX_EPOCH - Duration::from_secs(1)), table[0].1);
+    }
+}

@@ -1,0 +1,202 @@
+//! `--json`: events on stdout, commands on stdin.
+
+use crate::common::peer::{Peer, say, session};
+use crate::common::program::{Program, command};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A node that programs drive, and its address.
+fn node(args: &[&str]) -> (Program, SocketAddr) {
+    let mut program = Program::start(&[&["--json", "--name", "P1", "--port", "0"], args].concat());
+    let listening = event(&mut program);
+    assert_eq!(listening["event"], "listening");
+    let port = listening["port"].as_u64().unwrap();
+    let address = format!("127.0.0.1:{port}").parse().unwrap();
+    (program, address)
+}
+
+/// The next event.
+#[track_caller]
+fn event(program: &mut Program) -> Value {
+    let line = program.stdout.expect("\n");
+    let event: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    assert_eq!(event["schema"], 1);
+    let time = event["time"].as_str().unwrap();
+    assert!(time.len() == 24 && time.starts_with("20") && time.ends_with('Z'), "{time}");
+    event
+}
+
+/// The next event must be this, besides its stamp.
+#[track_caller]
+fn expect(program: &mut Program, expected: Value) {
+    let mut event = event(program);
+    let fields = event.as_object_mut().unwrap();
+    fields.remove("schema");
+    fields.remove("time");
+    assert_eq!(event, expected);
+}
+
+#[test]
+fn commands_are_carried_out_and_outcomes_are_events() {
+    let peer = Peer::new();
+    let address = peer.address();
+    let (mut program, ours) = node(&[]);
+    program.type_line(json!({"command": "send", "to": address, "text": "hi"}));
+    assert_eq!(peer.take(), format!("{ours} P1 hi"));
+    expect(&mut program, json!({"event": "sent", "to": address}));
+
+    let mut wire = session(ours, address, "P2");
+    let p2 = |event: &str| json!({"event": event, "address": address, "name": "P2"});
+    expect(&mut program, p2("new-peer"));
+    expect(&mut program, p2("connected"));
+    program.type_line(json!({"command": "send-all", "text": "to\nall"}));
+    assert_eq!(wire.read_line(), format!("{ours} P1 to all\n"));
+    expect(&mut program, json!({"event": "sent-to-all", "peers": 1}));
+    program.type_line(json!({"command": "connect", "to": "P2"}));
+    expect(&mut program, p2("already-connected"));
+    program.type_line(json!({"command": "peers"}));
+    let row = json!({"number": 1, "address": address, "name": "P2", "connected": true,
+        "heard_seconds_ago": 0});
+    expect(&mut program, json!({"event": "peers", "active": [row], "contacted": []}));
+    program.type_line(json!({"command": "exit", "to": "P2"}));
+    assert_eq!(wire.read_line(), format!("{ours} P1 exit\n"));
+    expect(&mut program, json!({"event": "exit-sent", "to": address}));
+    program.type_line(json!({"command": "quit"}));
+    expect(&mut program, json!({"event": "exiting"}));
+    assert_eq!(program.stdout.rest(), "");
+    assert_eq!(program.wait(), 0);
+    assert_eq!(program.stderr.bytes(), b"");
+}
+
+#[test]
+fn what_peers_say_comes_as_they_said_it() {
+    let peer = Peer::new();
+    let address = peer.address();
+    let (mut program, ours) = node(&["--headless"]);
+    let text = "/etc/passwd $(x) \"quoted\" \u{1b}[2J 日本 \u{202e}";
+    say(ours, format!("{address} <b> {text}"));
+    expect(&mut program, json!({"event": "new-peer", "address": address, "name": "<b>"}));
+    expect(&mut program, json!({"event": "message", "address": address, "name": "<b>", "text": text}));
+    let from = say(ours, b"\xff\xfe nonsense");
+    expect(&mut program, json!({"event": "raw", "from": from, "text": "\u{fffd}\u{fffd} nonsense"}));
+    say(ours, format!("{address} <b> exit"));
+    expect(&mut program, json!({"event": "disconnected", "address": address, "name": "<b>"}));
+    program.signal(Signal::TERM);
+    expect(&mut program, json!({"event": "exiting"}));
+    assert_eq!(program.wait(), 0);
+}
+
+#[test]
+fn wrong_input_is_an_error_event_and_the_next_line_goes_on() {
+    let (mut program, ours) = node(&[]);
+    let table = [
+        ("1".to_owned(), "not-an-object"),
+        ("{".to_owned(), "not-an-object"),
+        ("\u{fffd}".to_owned(), "not-an-object"),
+        (r#"{"to":"P2"}"#.to_owned(), "no-command"),
+        (r#"{"command":"shout"}"#.to_owned(), "unknown-command"),
+        (r#"{"command":"send","text":"x"}"#.to_owned(), "missing-field"),
+        (r#"{"command":"peers","all":1}"#.to_owned(), "unknown-field"),
+        (r#"{"command":"send","to":"10.1","text":"x"}"#.to_owned(), "bad-address"),
+        (r#"{"command":"send","to":"P2","text":"x"}"#.to_owned(), "bad-address"),
+        (r#"{"command":"send","to":"127.0.0.1:99999","text":"x"}"#.to_owned(), "bad-port"),
+        (r#"{"command":"send","to":"7","text":"x"}"#.to_owned(), "no-such-number"),
+        (r#"{"command":"send","to":"127.0.0.1:1","text":""}"#.to_owned(), "empty-message"),
+        (r#"{"command":"send","to":"127.0.0.1:1","text":"x","dialect":"y"}"#.to_owned(), "bad-dialect"),
+        (format!(r#"{{"command":"send","to":"{ours}","text":"x"}}"#), "yourself"),
+        (r#"{"command":"send-all","text":"x"}"#.to_owned(), "no-peers"),
+        (format!(r#"{{"command":"{}"}}"#, "x".repeat(70_000)), "line-too-long"),
+    ];
+    for (line, reason) in table {
+        program.type_line(&line);
+        let event = event(&mut program);
+        assert_eq!((&event["event"], &event["reason"]), (&json!("error"), &json!(reason)), "{line}");
+        assert!(event["sentence"].as_str().unwrap().ends_with('.'), "{event}");
+    }
+    program.type_line("");
+    program.type_line(json!({"command": "peers"}));
+    expect(&mut program, json!({"event": "peers", "active": [], "contacted": []}));
+}
+
+#[test]
+fn the_end_of_stdin_quits_after_the_outcomes() {
+    let peer = Peer::new();
+    let address = peer.address();
+    let (mut program, ours) = node(&[]);
+    for text in ["one", "two"] {
+        program.type_line(json!({"command": "send", "to": address, "text": text}));
+    }
+    program.close_stdin();
+    assert_eq!([(); 3].map(|()| peer.take()), ["one", "two", "exit"].map(|text| format!("{ours} P1 {text}")));
+    for _ in 0..2 {
+        expect(&mut program, json!({"event": "sent", "to": address}));
+    }
+    expect(&mut program, json!({"event": "exiting"}));
+    assert_eq!(program.wait(), 0);
+}
+
+#[test]
+fn what_could_not_be_sent_is_an_event_with_its_text() {
+    let peer = Peer::new();
+    let address = peer.address();
+    let (mut program, _) = node(&[]);
+    program.type_line(json!({"command": "send", "to": address, "text": "hi"}));
+    let mut wire = peer.accept();
+    wire.read_once();
+    wire.reset();
+    let event = event(&mut program);
+    let fields = (&event["event"], &event["to"], &event["text"], &event["reason"]);
+    assert_eq!(fields, (&json!("not-sent"), &json!(address), &json!("hi"), &json!("reset")));
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_event_and_exit_code_2() {
+    let (_taken, address) = node(&[]);
+    let port = address.port().to_string();
+    let mut program = Program::start(&["--json", "--name", "P2", "--port", &port]);
+    let event = event(&mut program);
+    assert_eq!((&event["event"], &event["reason"]), (&json!("listen-failed"), &json!("in-use")));
+    assert_eq!(program.wait(), 2);
+}
+
+#[test]
+fn headless_leaves_stdin_alone() {
+    let mut headless = command(&["--json", "--headless", "--name", "P1", "--port", "0"]);
+    let mut program = Program::spawn(headless.stdin(Stdio::null()));
+    let port = event(&mut program)["port"].as_u64().unwrap();
+    let peer = Peer::new();
+    say(format!("127.0.0.1:{port}").parse().unwrap(), format!("{} P2 hi", peer.address()));
+    assert_eq!(event(&mut program)["event"], "new-peer");
+}
+
+#[test]
+fn the_bot_of_the_examples_answers_messages() {
+    let Some(python) = python() else { return eprintln!("SKIPPED: the bot needs python3") };
+    let peer = Peer::new();
+    let bot = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/bot.py");
+    let mut command = Command::new(python);
+    command.arg(bot).args(["0", env!("CARGO_BIN_EXE_chinwag"), "--static-peer", "127.0.0.1:1"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut program = Program::spawn(&mut command);
+    program.stdout.expect("listening on port ");
+    let port: u16 = program.stdout.expect("\n").trim().parse().unwrap();
+    let to = ([127, 0, 0, 1], port).into();
+    say(to, format!("{} P2 \"hé\" \\ 日本", peer.address()));
+    assert_eq!(peer.take(), format!("{to} bot you said: \"hé\" \\ 日本"));
+    let mut wire = session(to, peer.address(), "P2");
+    wire.write(format!("{} P2 again\n", peer.address()));
+    assert_eq!(wire.read_line(), format!("{to} bot you said: again\n"));
+    program.signal(Signal::INT);
+    assert_eq!(wire.read_line(), format!("{to} bot exit\n"));
+    drop(wire);
+    assert_eq!(program.wait(), 0);
+}
+
+fn python() -> Option<&'static str> {
+    let runs =
+        |name: &&str| Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success());
+    ["python3"].into_iter().find(runs)
+}
