@@ -1,6 +1,7 @@
 //! The command line, parsed once.
 
 use crate::drive::args::SwarmArgs;
+use crate::send::SendArgs;
 use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::{Limits, NAME_BYTES_MAX};
 use chinwag::proto::message::{Dialect, parse_address};
@@ -16,6 +17,7 @@ Examples:
   chinwag --name bot --port 8080 --headless  serve until SIGINT or SIGTERM, and print what comes
   chinwag swarm 127.0.0.1:8080 --peers 1000  see how that one copes with a thousand peers
   chinwag --name bot --port 8080 --json      events as JSON on stdout, commands as JSON on stdin
+  chinwag send 127.0.0.1:8080 hello          send one message and say by the exit code how that went
 
 Exit codes: 0 fine, 1 a fault, 2 wrong usage or a port that cannot be had.
 RUST_LOG=debug shows each connection on stderr.";
@@ -103,6 +105,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Benchmark a node, ours or another program's, with many concurrent peers
     Swarm(Box<SwarmArgs>),
+    /// Send a message, wait until it is handed over, and end
+    Send(SendArgs),
 }
 
 impl Args {
@@ -221,6 +225,7 @@ mod tests {
             "--json",
             "--json --name a",
             "--json --port 0",
+            "--json --name a --port 0 send 127.0.0.1:1 x",
             "--connect-timeout 0",
             "--connect-timeout -1",
             "--connections-max 0",

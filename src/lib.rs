@@ -40,7 +40,7 @@
 //! 5. [`chat::node`]: its state, then its files `hear`, `say` and `ask`.
 //! 6. [`net::event_loop`] from `turn` downwards, then the rest of [`net`].
 //! 7. [`term`]: the console, then stdin, stdout and the sentences.
-//! 8. `main.rs`: how it is put together.
+//! 8. `main.rs`: how it is put together; `send.rs`: the node with another user.
 //! 9. [`swarm::plan`], [`swarm::generator`], one file of `swarm/scenario`, [`swarm::report`]; then the
 //!    program's `drive`, which directs a run.
 //!

@@ -127,6 +127,9 @@ pub const TYPED_BYTES_MAX: usize = 64 * 1024;
 /// Messages that may wait for one address to be dialled.
 pub const WAITING_MESSAGES_MAX: usize = 1024;
 
+/// Messages of `chinwag send` under way at once, for each address about: the next one waits.
+pub const MESSAGES_UNDER_WAY_MAX: usize = 64;
+
 /// The header of a speaker, in bytes, that is remembered: an IPv4 address and a name of 19 bytes at least.
 /// What is longer is parsed in each line. With it, what is kept of a speaker takes 56 bytes.
 pub const SPEAKER_BYTES_MAX: usize = 42;

@@ -2,6 +2,7 @@
 
 mod args;
 mod drive;
+mod send;
 
 use args::{Args, Command};
 use chinwag::chat::node::{Config, Node};
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     let result = match args.command {
         Some(Command::Swarm(args)) => drive::run(*args),
+        Some(Command::Send(args)) => send::run(args),
         None => chat(args),
     };
     match result {

@@ -40,6 +40,11 @@ pub(crate) fn command_with_default_static_peers(args: &[&str]) -> Command {
     command
 }
 
+/// The command that starts a subcommand; none of them knows static peers.
+pub(crate) fn subcommand(name: &str, args: &[&str]) -> Command {
+    command_with_default_static_peers(&[&[name], args].concat())
+}
+
 /// The command with so many descriptors for the program.
 pub(crate) fn command_with_descriptors(count: u32, args: &[&str]) -> Command {
     limited(count, &[&["--static-peer", "127.0.0.1:1"], args].concat())

@@ -22,6 +22,7 @@ mod hostile;
 mod json;
 mod sample;
 mod screen;
+mod send;
 mod signals;
 mod stdin;
 mod stdout;

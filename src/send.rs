@@ -1,0 +1,364 @@
+//! `chinwag send`: a chat that says what it has to say, waits until that was handed over, and ends.
+//!
+//! It is the node of the chat with another user: texts instead of a menu, and of what happens only the
+//! outcomes are told. To whom nobody can answer should not be written: so it listens for as long as it
+//! lives and then says `exit`, or it claims a port on which somebody else listens.
+
+use crate::args::{parse_name, parse_seconds};
+use chinwag::chat::menu::{Audience, Request, parse_host_and_port};
+use chinwag::chat::node::{Config, Dialogue, Node};
+use chinwag::chat::notice::{Failure, Mistake, Notice};
+use chinwag::limits::{Limits, MESSAGES_UNDER_WAY_MAX, NAME_BYTES_MAX, TYPED_BYTES_MAX};
+use chinwag::net::event_loop::EventLoop;
+use chinwag::net::socket;
+use chinwag::proto::machine::{CloseReason, ConnId, Input, Machine, Output};
+use chinwag::proto::message::Dialect;
+use chinwag::proto::send_queue::SendQueue;
+use chinwag::term::Screen;
+use chinwag::term::render::Sentence;
+use chinwag::term::stdin::Stdin;
+use chinwag::term::stdout::Stdout;
+use clap::error::ErrorKind;
+use clap::{Args, Command};
+use std::collections::VecDeque;
+use std::env;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+/// A fault in how the program was called.
+const EXIT_USAGE: u8 = 2;
+/// Refused, unreachable, or broken off.
+const EXIT_NOT_SENT: u8 = 3;
+/// Not up, or not taken, in time.
+const EXIT_TIMED_OUT: u8 = 4;
+
+const EXAMPLES: &str = "\
+A message is handed over when the other side has closed the connection, or has said nothing against it for a
+second. Each outcome is a sentence on stderr; stdout stays empty.
+
+Examples:
+  chinwag send 127.0.0.1:8080 hello, you there
+  chinwag send 127.0.0.1:8080,127.0.0.1:9090 'to both of you'
+  make 2>&1 | chinwag send --name ci 127.0.0.1:8080 -
+  chinwag send --port 8080 127.0.0.1:9090 'in the name of the chat that listens on port 8080'
+  chinwag send 127.0.0.1:8080 -- '-1 is a text that begins with a dash'
+
+Exit codes: 0 all was sent, 1 a fault, 2 wrong usage, 3 an address refused, was unreachable or broke off,
+4 one did not take it in time. Of several, the highest.";
+
+/// What to send to whom, as whom.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct SendArgs {
+    /// To whom: IP:PORT, or several with commas between them
+    #[arg(value_name = "ADDRESS", value_parser = parse_recipients)]
+    to: Recipients,
+
+    /// The words of the message, or `-` for a message from each line of stdin
+    #[arg(value_name = "TEXT", required = true)]
+    text: Vec<String>,
+
+    /// Your name, one word [default: your login name]
+    #[arg(long, value_parser = parse_name)]
+    name: Option<String>,
+
+    /// The port to claim, where another program of yours listens, such as a chat; that one gets the answers
+    /// [default: any free one, listened on meanwhile and taken leave of with `exit`]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+
+    /// The IP address to claim, instead of that of each connection
+    #[arg(long, value_name = "IP")]
+    ip: Option<IpAddr>,
+
+    /// How to write it: standard, bracketed, block or netech
+    #[arg(long, default_value = "standard")]
+    dialect: Dialect,
+
+    /// How long a dial may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
+    connect_timeout: Duration,
+
+    /// Say nothing of what was sent, only of what was not
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// The addresses of a list, each once.
+#[derive(Clone, Debug)]
+struct Recipients(Vec<SocketAddr>);
+
+fn parse_recipients(list: &str) -> Result<Recipients, String> {
+    let mut recipients = Vec::new();
+    for word in list.split(',') {
+        let to = parse_host_and_port(word.trim()).filter(|to| !to.ip().is_unspecified());
+        let to =
+            to.ok_or_else(|| format!("'{word}' is no IP:PORT, such as 192.168.1.5:8080 or [::1]:8080"))?;
+        if !recipients.contains(&to) {
+            recipients.push(to);
+        }
+    }
+    Ok(Recipients(recipients))
+}
+
+/// Sends; gives the exit code.
+pub(crate) fn run(args: SendArgs) -> io::Result<u8> {
+    let room = socket::raise_descriptor_limit();
+    let text = args.text.join(" ");
+    let is_from_stdin = text == "-";
+    if !is_from_stdin && messages(&text).next().is_none() {
+        let error = "an empty message is not sent; give some text";
+        // Who cannot be told sees it by the exit code.
+        let mut command = SendArgs::augment_args(Command::new("chinwag send"));
+        let _ = command.error(ErrorKind::InvalidValue, error).print();
+        return Ok(EXIT_USAGE);
+    }
+    let screen = Stderr { out: Stdout::new(io::stderr().as_fd())?, is_quiet: args.quiet };
+    let to = args.to.0.clone();
+    let sender = Sender::new(Node::new(args.into_config(room)), to, is_from_stdin);
+    let mut event_loop = EventLoop::new(sender, screen)?.with_signals()?;
+    if is_from_stdin {
+        event_loop = event_loop.with_stdin(Stdin::inherited())?;
+    } else {
+        event_loop.type_line(&text);
+    }
+    event_loop.run()
+}
+
+impl SendArgs {
+    fn into_config(self, room: usize) -> Config {
+        Config {
+            name: Some(self.name.unwrap_or_else(login_name)),
+            port: Some(self.port.unwrap_or(0)),
+            is_port_lent: self.port.is_some(),
+            ip: self.ip,
+            own_ips: crate::own_ips(),
+            dialect: self.dialect,
+            dialogue: Dialogue::Commands,
+            limits: Limits {
+                connections_max: room,
+                connect_timeout: self.connect_timeout,
+                ..Limits::default()
+            },
+            ..Config::default()
+        }
+    }
+}
+
+/// The login name as one word, or the program's if there is none.
+fn login_name() -> String {
+    let login = ["USER", "LOGNAME"].into_iter().find_map(|variable| env::var(variable).ok());
+    one_word(&login.unwrap_or_default())
+}
+
+fn one_word(name: &str) -> String {
+    let mut name = name.split_whitespace().collect::<Vec<_>>().join("_");
+    name.truncate(name.floor_char_boundary(NAME_BYTES_MAX));
+    if name.is_empty() { env!("CARGO_PKG_NAME").to_owned() } else { name }
+}
+
+/// The messages of a text: its lines, without the empty ones.
+fn messages(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['\r', '\n']).map(str::trim_end).filter(|message| !message.is_empty())
+}
+
+/// A node that sends what it is given and ends when that is done.
+#[derive(Debug)]
+struct Sender {
+    node: Node,
+    to: Vec<SocketAddr>,
+    /// What the node has no room for yet.
+    texts: VecDeque<String>,
+    /// Nothing will be added to them.
+    is_complete: bool,
+    has_asked_to_quit: bool,
+    /// Told before anything else.
+    notices: VecDeque<Notice>,
+    exit_code: u8,
+}
+
+impl Sender {
+    /// A sender of typed lines: of one, or until the end of the input.
+    fn new(node: Node, to: Vec<SocketAddr>, takes_more: bool) -> Self {
+        Self {
+            node,
+            to,
+            texts: VecDeque::new(),
+            is_complete: !takes_more,
+            has_asked_to_quit: false,
+            notices: VecDeque::new(),
+            exit_code: 0,
+        }
+    }
+
+    /// Whether the node can take another text: it listens, and does not have too much to do already.
+    fn has_room(&self) -> bool {
+        let messages_max = MESSAGES_UNDER_WAY_MAX * self.to.len();
+        self.node.wants_line() && self.node.requests_under_way() < messages_max
+    }
+
+    fn go_on(&mut self, now: Instant) {
+        while self.has_room() {
+            match self.texts.pop_front() {
+                Some(text) => {
+                    for &to in &self.to {
+                        let audience = Audience::One(to, None);
+                        self.node.request(Request::Send(audience, text.clone()), now);
+                    }
+                }
+                None if self.is_complete && !self.has_asked_to_quit => {
+                    self.has_asked_to_quit = true;
+                    self.node.request(Request::Quit, now);
+                }
+                None => return,
+            }
+        }
+    }
+
+    /// What waits has no chance any more.
+    fn give_up(&mut self) {
+        self.is_complete = true;
+        let why = Failure::Connection(CloseReason::TimedOut);
+        for text in std::mem::take(&mut self.texts) {
+            for &to in &self.to {
+                self.notices.push_back(Notice::NotSent { to, text: text.clone(), why });
+            }
+        }
+    }
+
+    /// Whether a notice is an outcome, which is told; failures are kept for the exit code.
+    fn judge(&mut self, notice: &Notice) -> bool {
+        match notice {
+            Notice::NotConnected { why, .. } | Notice::NotSent { why, .. } => {
+                let is_late = *why == Failure::Connection(CloseReason::TimedOut);
+                let code = if is_late { EXIT_TIMED_OUT } else { EXIT_NOT_SENT };
+                self.exit_code = self.exit_code.max(code);
+                true
+            }
+            notice => {
+                is_success(notice) || matches!(notice, Notice::ListenFailed { .. } | Notice::Mistake(_))
+            }
+        }
+    }
+}
+
+/// The outcomes of a text that is delivered; `exit` and `connect` are texts too.
+fn is_success(notice: &Notice) -> bool {
+    matches!(notice, Notice::Accepted(_) | Notice::ConnectSent(_) | Notice::ExitSent(_) | Notice::Sent(_))
+}
+
+impl Machine for Sender {
+    type Notice = Notice;
+
+    fn accept(&mut self, from: SocketAddr, local: SocketAddr, now: Instant) -> Option<ConnId> {
+        self.node.accept(from, local, now)
+    }
+
+    fn handle(&mut self, input: Input<'_>, now: Instant) {
+        match input {
+            Input::Line(line) if line.len() > TYPED_BYTES_MAX => {
+                self.notices.push_back(Notice::Mistake(Mistake::LineTooLong));
+                self.exit_code = self.exit_code.max(EXIT_USAGE);
+            }
+            Input::Line(line) => self.texts.extend(messages(line).map(str::to_owned)),
+            Input::StdinClosed => self.is_complete = true,
+            Input::Interrupted => {
+                self.give_up();
+                self.node.handle(input, now);
+            }
+            _ => self.node.handle(input, now),
+        }
+        self.go_on(now);
+    }
+
+    fn poll_output(&mut self) -> Option<Output<Notice>> {
+        loop {
+            let output = match self.notices.pop_front() {
+                Some(notice) => Output::Notice(notice),
+                None => self.node.poll_output()?,
+            };
+            match output {
+                Output::Notice(notice) if !self.judge(&notice) => {}
+                Output::Quit(code) => return Some(Output::Quit(code.max(self.exit_code))),
+                output => return Some(output),
+            }
+        }
+    }
+
+    fn poll_transmit(&mut self) -> Option<ConnId> {
+        self.node.poll_transmit()
+    }
+
+    fn send_queue(&mut self, conn: ConnId) -> Option<&mut SendQueue> {
+        self.node.send_queue(conn)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.node.poll_timeout()
+    }
+
+    fn wants_line(&self) -> bool {
+        !self.is_complete && self.texts.is_empty() && self.has_room()
+    }
+}
+
+/// Tells the outcomes on stderr.
+struct Stderr {
+    out: Stdout,
+    is_quiet: bool,
+}
+
+impl Screen<Notice> for Stderr {
+    fn show(&mut self, notice: Notice) {
+        if !self.is_quiet || !is_success(&notice) {
+            self.out.append(Sentence(&notice));
+        }
+    }
+
+    fn line_taken(&mut self) {}
+
+    /// Nobody has to listen: the exit code says it as well.
+    fn flush(&mut self) -> io::Result<bool> {
+        Ok(self.out.flush().unwrap_or(true))
+    }
+
+    fn is_full(&self) -> bool {
+        self.out.is_full()
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.out.fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recipients_are_addresses_with_commas_between_and_each_is_one() {
+        let Recipients(list) = parse_recipients("127.0.0.1:1, [::1]:2,localhost:1,127.0.0.1:1").unwrap();
+        assert_eq!(list, ["127.0.0.1:1".parse().unwrap(), "[::1]:2".parse().unwrap()]);
+        for wrong in ["", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:1,", "P1", "10.103.45.601:1", "0.0.0.0:1"] {
+            assert!(parse_recipients(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_login_name_is_made_one_word_and_has_a_stand_in() {
+        let long = "é".repeat(NAME_BYTES_MAX);
+        let table = [("ann", "ann"), (" Ann  Lee ", "Ann_Lee"), ("", "chinwag"), (" ", "chinwag")];
+        for (login, name) in table {
+            assert_eq!(one_word(login), name);
+        }
+        assert_eq!(one_word(&long), "é".repeat(NAME_BYTES_MAX / 2));
+    }
+
+    #[test]
+    fn the_messages_of_a_text_are_its_lines() {
+        assert_eq!(messages("one \r\n\n two\nthree").collect::<Vec<_>>(), ["one", " two", "three"]);
+        assert_eq!(messages(" \n").count(), 0);
+    }
+}
