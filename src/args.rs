@@ -6,6 +6,7 @@ use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::{Limits, NAME_BYTES_MAX};
 use chinwag::proto::message::{Dialect, parse_address};
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -107,6 +108,17 @@ pub(crate) enum Command {
     Swarm(Box<SwarmArgs>),
     /// Send a message, wait until it is handed over, and end
     Send(SendArgs),
+    /// Write a script on stdout that completes this program's flags in a shell
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+    /// Write the manual page on stdout, or that of a subcommand
+    Man {
+        /// Of which subcommand
+        #[arg(value_parser = ["swarm", "send", "completions", "man"])]
+        subcommand: Option<String>,
+    },
 }
 
 impl Args {

@@ -2,6 +2,7 @@
 
 mod args;
 mod drive;
+mod manual;
 mod send;
 
 use args::{Args, Command};
@@ -25,6 +26,8 @@ fn main() -> ExitCode {
     let result = match args.command {
         Some(Command::Swarm(args)) => drive::run(*args),
         Some(Command::Send(args)) => send::run(args),
+        Some(Command::Completions { shell }) => manual::completions(shell),
+        Some(Command::Man { subcommand }) => manual::page(subcommand.as_deref()),
         None => chat(args),
     };
     match result {

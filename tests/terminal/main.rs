@@ -20,6 +20,7 @@ mod dialogue;
 mod flags;
 mod hostile;
 mod json;
+mod manual;
 mod sample;
 mod screen;
 mod send;

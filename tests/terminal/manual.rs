@@ -1,0 +1,61 @@
+//! `chinwag completions` and `chinwag man`.
+
+use crate::common::program::{Program, subcommand};
+use std::process::{Command, Stdio};
+
+#[track_caller]
+fn written(name: &str, args: &[&str]) -> String {
+    let mut program = Program::spawn(&mut subcommand(name, args));
+    let text = program.stdout.rest();
+    assert_eq!((program.wait(), program.stderr.bytes()), (0, Vec::new()), "{name} {args:?}");
+    text
+}
+
+#[test]
+fn each_shell_has_its_completions() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = written("completions", &[shell]);
+        for word in ["static-peer", "headless", "connect-timeout", "swarm", "send", "completions"] {
+            assert!(script.contains(word), "{shell} has no {word}");
+        }
+    }
+}
+
+#[test]
+fn the_shells_of_this_machine_take_their_completions() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = written("completions", &[shell]);
+        let check = Command::new(shell).args(["-n", "-c", &script]).stderr(Stdio::piped()).output();
+        let Ok(check) = check else {
+            eprintln!("SKIPPED: there is no {shell} here");
+            continue;
+        };
+        assert!(check.status.success(), "{shell}: {}", String::from_utf8_lossy(&check.stderr));
+    }
+}
+
+#[test]
+fn the_program_and_each_subcommand_have_a_manual_page() {
+    let page = written("man", &[]);
+    for words in [".TH chinwag 1", "\\-\\-headless", "chinwag\\-send(1)", "Exit codes"] {
+        assert!(page.contains(words), "{words} is missing:\n{page}");
+    }
+    for name in ["swarm", "send", "completions", "man"] {
+        let page = written("man", &[name]);
+        assert!(page.contains(&format!(".TH chinwag-{name} 1")), "{page}");
+    }
+}
+
+#[test]
+fn a_shell_or_a_page_that_there_is_not_is_wrong_usage() {
+    for (name, args, word) in [
+        ("completions", &["tcsh"][..], "possible values: bash"),
+        ("completions", &[], "<SHELL>"),
+        ("man", &["mann"], "possible values: swarm"),
+    ] {
+        let mut program = Program::spawn(&mut subcommand(name, args));
+        assert_eq!((program.wait(), program.stdout.rest().as_str()), (2, ""));
+        let told = String::from_utf8(program.stderr.bytes()).unwrap();
+        assert!(told.contains(word), "{told}");
+    }
+}
