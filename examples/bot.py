@@ -10,19 +10,20 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 
 def run(port, chinwag="chinwag", *flags):
     command = [chinwag, "--json", "--name", "bot", "--port", port, *flags]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, encoding="utf-8") as node:
-        # chinwag ends on its stdin's end, after it has said goodbye to everybody.
-        signal.signal(signal.SIGINT, lambda *_: node.stdin.close())
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
+    # In a session of its own, so that Ctrl-C reaches it once: by us. It says goodbye and ends then.
+    with suppress(BrokenPipeError), subprocess.Popen(command, **pipes, start_new_session=True) as node:
+        signal.signal(signal.SIGINT, lambda *_: node.terminate())
         for line in node.stdout:
             event = json.loads(line)
             if event["event"] == "listening":
                 print("listening on port", event["port"], flush=True)
-            elif event["event"] == "message" and not node.stdin.closed:
+            elif event["event"] == "message":
                 answer = {"command": "send", "to": event["address"], "text": "you said: " + event["text"]}
                 print(json.dumps(answer), file=node.stdin, flush=True)
             elif event["event"] in ("error", "listen-failed", "not-sent"):

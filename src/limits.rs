@@ -114,6 +114,9 @@ pub const SHOWN_LINES_INTERVAL: Duration = Duration::from_millis(50);
 /// Bytes that wait for a slow reader of stdout; past it notices are counted, or reading pauses.
 pub const STDOUT_BYTES_MAX: usize = 256 * 1024;
 
+/// Bytes of events that wait for a program that types commands; past it those wait too.
+pub const EVENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// A write to a shared stdout that was polled for, in bytes. What polls as writable has room for this: a
 /// pipe for `PIPE_BUF`, at least 512, and a Linux pseudo terminal for 256.
 pub const STDOUT_BYTES_PER_GUARDED_WRITE: usize = 256;
@@ -259,6 +262,7 @@ const _: () = assert!(
     ADDRESS_BYTES_MAX + 2 * NAME_BYTES_MAX <= HEADER_SCAN_BYTES,
     "a header is found where it is looked for"
 );
+const _: () = assert!(STDOUT_BYTES_MAX < EVENTS_BYTES_MAX);
 const _: () = assert!(DIALS_RESERVED < DESCRIPTORS_RESERVED);
 const _: () = assert!(HEADER_FLUSH.as_millis() < FIRST_MESSAGE_TIMEOUT.as_millis());
 const _: () = assert!(QUIT_TIMEOUT.as_millis() > SETTLE_TIMEOUT.as_millis(), "a farewell has time to settle");

@@ -51,6 +51,14 @@ impl<S> Display<S> {
         self.watch != Watch::Gone && self.screen.is_full()
     }
 
+    /// Whether it has not kept up by so much that nothing may be typed any more.
+    pub(super) fn is_overfull<N>(&self) -> bool
+    where
+        S: Screen<N>,
+    {
+        self.watch != Watch::Gone && self.screen.is_overfull()
+    }
+
     /// Whether something waits for its reader.
     pub(super) fn is_slow(&self) -> bool {
         matches!(self.watch, Watch::Watched | Watch::RetryAt(_))

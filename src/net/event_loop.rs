@@ -140,6 +140,8 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             if !self.is_paused() {
                 self.fire_timeout();
             }
+        } else {
+            self.read_stdin();
         }
         self.flush_some();
         Ok(self.exit_code)
@@ -164,16 +166,18 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     /// Whether something was left over that no event will call for.
     fn has_work(&self) -> bool {
         if self.is_paused() {
-            return false;
+            return self.is_typing();
         }
         self.links.ready() > 0
             || self.listener.as_ref().is_some_and(|listener| listener.is_ready(self.now))
             || self.is_typing()
     }
 
-    /// Whether the user may have typed something, and the machine wants it.
+    /// Whether the user may have typed something, and it can be taken.
     fn is_typing(&self) -> bool {
-        self.keyboard.as_ref().is_some_and(|keyboard| keyboard.is_readable) && self.machine.wants_line()
+        self.keyboard.as_ref().is_some_and(|keyboard| keyboard.is_readable)
+            && self.machine.wants_line()
+            && (self.is_ending || !self.display.is_overfull::<M::Notice>())
     }
 
     fn time_left(&self, wait: Option<Duration>) -> Option<Duration> {
@@ -190,6 +194,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
 
     /// A program reads our output and is slower than our peers: nothing is read until it has caught up,
     /// so that nothing is lost. Nothing comes due either: a peer is not silent because nobody listens.
+    /// What is typed may still be taken, see [`Screen::is_overfull`].
     fn is_paused(&self) -> bool {
         !self.is_ending && self.display.is_full::<M::Notice>()
     }

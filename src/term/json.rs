@@ -8,6 +8,7 @@ use super::Screen;
 use super::render::Sentence;
 use super::stdout::Stdout;
 use crate::chat::notice::{BadCommand, Failure, Mistake, Notice, PeerRow, Who};
+use crate::limits::EVENTS_BYTES_MAX;
 use crate::proto::clean::is_treacherous;
 use crate::proto::machine::CloseReason;
 use serde::Serialize;
@@ -48,6 +49,10 @@ impl Screen<Notice> for JsonLines {
     /// On a terminal too: whoever wants events wants all of them.
     fn is_full(&self) -> bool {
         self.0.is_full()
+    }
+
+    fn is_overfull(&self) -> bool {
+        self.0.waiting() >= EVENTS_BYTES_MAX
     }
 
     fn fd(&self) -> Option<BorrowedFd<'_>> {

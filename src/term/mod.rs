@@ -33,6 +33,12 @@ pub trait Screen<N> {
     /// until it has, so that nothing is lost. Never true of a terminal.
     fn is_full(&self) -> bool;
 
+    /// Whether even what the user types must wait. While it is `false`, lines are taken although
+    /// [`Screen::is_full`]: a program that types before it reads on would otherwise wait for itself.
+    fn is_overfull(&self) -> bool {
+        self.is_full()
+    }
+
     /// What to watch for writability after a [`Screen::flush`] that gave `Ok(false)`; the descriptor
     /// is the same for life. `None` if no flush can give that.
     fn fd(&self) -> Option<BorrowedFd<'_>>;

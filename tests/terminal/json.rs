@@ -1,12 +1,16 @@
 //! `--json`: events on stdout, commands on stdin.
 
-use crate::common::peer::{Peer, say, session};
+use crate::common::PATIENCE;
+use crate::common::peer::{Peer, Wire, say, session};
 use crate::common::program::{Program, command};
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
 
 /// A node that programs drive, and its address.
 fn node(args: &[&str]) -> (Program, SocketAddr) {
@@ -170,6 +174,37 @@ fn headless_leaves_stdin_alone() {
     let peer = Peer::new();
     say(format!("127.0.0.1:{port}").parse().unwrap(), format!("{} P2 hi", peer.address()));
     assert_eq!(event(&mut program)["event"], "new-peer");
+}
+
+#[test]
+fn a_bot_that_answers_each_message_before_it_reads_the_next_survives_a_flood() {
+    const MESSAGES: usize = 10_000;
+    let (reader, writer) = io::pipe().unwrap();
+    let mut start = command(&["--json", "--name", "P1", "--port", "0"]);
+    let mut program = Program::spawn(start.stdout(writer));
+    // It is the parent's copy: with it the pipe would never end.
+    drop(start);
+    let mut events =
+        BufReader::new(reader).lines().map(|line| -> Value { serde_json::from_str(&line.unwrap()).unwrap() });
+    let port = events.next().unwrap()["port"].as_u64().unwrap();
+    let wire = session(format!("127.0.0.1:{port}").parse().unwrap(), ([127, 0, 0, 1], 9).into(), "P2");
+    let flood: String = (0..MESSAGES).map(|n| format!("127.0.0.1:9 P2 {n:0>50}\n")).collect();
+    let mut to_node = Wire(wire.0.try_clone().unwrap());
+    thread::spawn(move || to_node.write(flood));
+    let (sender, is_done) = channel();
+    thread::spawn(move || {
+        for event in events.filter(|event| event["event"] == "message") {
+            program.type_line(json!({"command": "send", "to": event["address"], "text": event["text"]}));
+        }
+    });
+    thread::spawn(move || {
+        let answers = BufReader::new(wire.0).lines().map(Result::unwrap);
+        for (n, answer) in answers.take(MESSAGES).enumerate() {
+            assert!(answer.ends_with(&format!(" P1 {n:0>50}")), "{answer}");
+        }
+        sender.send(()).unwrap();
+    });
+    is_done.recv_timeout(PATIENCE).expect("neither waits for the other");
 }
 
 #[test]
