@@ -338,6 +338,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_exit_code_is_the_highest_whatever_came_last() {
+        let config =
+            Config { name: Some("P1".to_owned()), port: Some(9), is_port_lent: true, ..Config::default() };
+        let mut sender = Sender::new(Node::new(config), Vec::new(), false);
+        let to = SocketAddr::from(([127, 0, 0, 1], 1));
+        let failed = |reason| Notice::NotConnected { to, why: Failure::Connection(reason) };
+        let table = [
+            (Notice::Sent(to), 0),
+            (failed(CloseReason::Reset), EXIT_NOT_SENT),
+            (failed(CloseReason::TimedOut), EXIT_TIMED_OUT),
+            (failed(CloseReason::Unreachable), EXIT_TIMED_OUT),
+            (Notice::ExitSent(to), EXIT_TIMED_OUT),
+        ];
+        for (notice, code) in table {
+            assert!(sender.judge(&notice));
+            assert_eq!(sender.exit_code, code, "{notice:?}");
+        }
+        assert!(!sender.judge(&Notice::Exiting), "it is no outcome");
+    }
+
+    #[test]
     fn recipients_are_addresses_with_commas_between_and_each_is_one() {
         let Recipients(list) = parse_recipients("127.0.0.1:1, [::1]:2,localhost:1,127.0.0.1:1").unwrap();
         assert_eq!(list, ["127.0.0.1:1".parse().unwrap(), "[::1]:2".parse().unwrap()]);

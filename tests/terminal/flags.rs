@@ -17,7 +17,9 @@ fn run(args: &[&str]) -> (i32, String, String) {
 fn help_explains_itself_with_examples() {
     let (code, stdout, stderr) = run(&["--help"]);
     assert_eq!((code, stderr.as_str()), (0, ""));
-    for word in ["Examples:", "--name", "--port", "--headless", "--static-peer", "RUST_LOG"] {
+    for word in
+        ["Examples:", "--json", "chinwag send", "--name", "--port", "--headless", "--static-peer", "RUST_LOG"]
+    {
         assert!(stdout.contains(word), "{word} is missing:\n{stdout}");
     }
 }
