@@ -68,9 +68,10 @@ pub enum Request {
     Query,
     /// End the program.
     Quit,
-    /// Send a text.
+    /// Send a text. It has no line break: on a session that would end it, and the rest could be a message
+    /// in another's name.
     Send(Audience, String),
-    /// Send a text to somebody, in the dialect if one was chosen.
+    /// Send such a text to somebody, in the dialect if one was chosen.
     SendTo(Designation, Option<Dialect>, String),
     /// List those that could be connected to.
     ShowConnectable,
