@@ -72,6 +72,10 @@ pub(crate) struct Args {
     #[arg(long, requires = "name", requires = "port")]
     json: bool,
 
+    /// Leave lines to the terminal: no editing, no escape sequences; for screen readers, and logs of a terminal
+    #[arg(long)]
+    plain: bool,
+
     /// Count what peers say instead of printing it
     #[arg(long)]
     quiet: bool,
@@ -130,6 +134,11 @@ impl Args {
     /// Whether a program is told what happens.
     pub(crate) fn is_json(&self) -> bool {
         self.json
+    }
+
+    /// Whether lines may be edited, if there is a terminal for it.
+    pub(crate) fn may_edit(&self) -> bool {
+        self.takes_lines() && !self.plain && !self.json
     }
 
     /// What the node needs to know. `room` is the number of connections that the process has

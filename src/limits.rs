@@ -124,6 +124,30 @@ pub const STDOUT_BYTES_PER_GUARDED_WRITE: usize = 256;
 /// One read from stdin, in bytes.
 pub const STDIN_BYTES_PER_READ: usize = 16 * 1024;
 
+/// Lines typed on a terminal before they were wanted, in bytes; past it no more keys are read.
+pub const TYPED_AHEAD_BYTES_MAX: usize = 1024 * 1024;
+
+/// What is pasted on a terminal at once, in bytes; of more nothing is taken.
+pub const PASTE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Pasted lines that are taken without asking.
+pub const PASTED_LINES_UNASKED: usize = 3;
+
+/// Typed lines that can be recalled.
+pub const HISTORY_LINES_MAX: usize = 1000;
+
+/// The same in bytes.
+pub const HISTORY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Peers whose names and addresses can be completed.
+pub const NAMES_MAX: usize = 256;
+
+/// Candidates of a completion that are shown.
+pub const CANDIDATES_SHOWN_MAX: usize = 20;
+
+/// The columns of a terminal that does not tell.
+pub const COLUMNS_DEFAULT: u16 = 80;
+
 /// A typed line, in bytes; the rest of a longer one is dropped, and the user is told.
 pub const TYPED_BYTES_MAX: usize = 64 * 1024;
 

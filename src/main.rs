@@ -13,8 +13,10 @@ use chinwag::net::socket;
 use chinwag::term::Screen;
 use chinwag::term::console::Console;
 use chinwag::term::json::JsonLines;
+use chinwag::term::raw::Raw;
 use chinwag::term::stdin::Stdin;
 use chinwag::term::stdout::Stdout;
+use chinwag::term::terminal::Terminal;
 use clap::Parser;
 use std::io;
 use std::net::IpAddr;
@@ -45,6 +47,11 @@ fn chat(args: Args) -> io::Result<u8> {
     if args.is_json() {
         let screen = JsonLines::new(Stdout::inherited()?);
         return talk(args.into_config(room, own_ips(), false), screen, takes_lines);
+    }
+    if let Some(raw) = args.may_edit().then(Raw::enter).flatten() {
+        let node = Node::new(args.into_config(room, own_ips(), true));
+        let event_loop = EventLoop::new(node, Terminal::new(raw)?)?.with_signals()?;
+        return event_loop.with_keys(Stdin::inherited())?.run();
     }
     let console = Console::inherited()?;
     let fold = console.is_terminal();

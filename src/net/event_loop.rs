@@ -3,7 +3,7 @@
 
 use super::display::Display;
 use super::drain::{self, Drained};
-use super::keyboard::{Keyboard, Typed};
+use super::keyboard::{Keyboard, Unit};
 use super::links::{End, Link, Links, Start};
 use super::listener::Listener;
 use super::{signals, socket};
@@ -11,8 +11,8 @@ use crate::limits::{
     ACCEPTS_PER_TURN, EVENTS_PER_TURN, QUIT_TIMEOUT, READ_BYTES_PER_TURN, SCREEN_RETRY, TYPED_LINES_PER_TURN,
 };
 use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
-use crate::term::Screen;
 use crate::term::stdin::Stdin;
+use crate::term::{Screen, Typed};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use signal_hook_mio::v1_0::Signals;
@@ -26,6 +26,7 @@ const LISTENER: Token = Token(usize::MAX);
 const STDIN: Token = Token(usize::MAX - 1);
 const SCREEN: Token = Token(usize::MAX - 2);
 const SIGNALS: Token = Token(usize::MAX - 3);
+const REDRAWS: Token = Token(usize::MAX - 4);
 
 /// Urgent data is wanted for its mark alone, at which reads stop.
 #[cfg(target_os = "linux")]
@@ -39,6 +40,8 @@ pub struct EventLoop<M: Machine, S> {
     display: Display<S>,
     keyboard: Option<Keyboard>,
     signals: Option<Signals>,
+    /// The signals after which the screen is to be drawn anew.
+    redraws: Option<Signals>,
     poll: Poll,
     events: Events,
     links: Links,
@@ -66,6 +69,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             display: Display::new(screen),
             keyboard: None,
             signals: None,
+            redraws: None,
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_PER_TURN),
             links: Links::default(),
@@ -82,7 +86,15 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
 
     /// Takes typed lines from `stdin`. What cannot be watched, as a regular file, counts as always ready.
     pub fn with_stdin(mut self, stdin: Stdin) -> io::Result<Self> {
-        self.keyboard = Some(Keyboard::register(stdin, self.poll.registry(), STDIN)?);
+        self.keyboard = Some(Keyboard::register(stdin, Unit::Lines, self.poll.registry(), STDIN)?);
+        Ok(self)
+    }
+
+    /// Takes keys from `stdin`, a terminal, and has the screen make lines of them. The screen is told to
+    /// draw anew when the terminal gets another size, and when the program was stopped and goes on.
+    pub fn with_keys(mut self, stdin: Stdin) -> io::Result<Self> {
+        self.keyboard = Some(Keyboard::register(stdin, Unit::Keys, self.poll.registry(), STDIN)?);
+        self.redraws = Some(signals::register_redraws(self.poll.registry(), REDRAWS)?);
         Ok(self)
     }
 
@@ -175,8 +187,8 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
 
     /// Whether the user may have typed something, and it can be taken.
     fn is_typing(&self) -> bool {
-        self.keyboard.as_ref().is_some_and(|keyboard| keyboard.is_readable)
-            && self.machine.wants_line()
+        let (screen, wants_line) = (&self.display.screen, self.machine.wants_line());
+        self.keyboard.as_ref().is_some_and(|keyboard| keyboard.is_worth_asking(screen, wants_line))
             && (self.is_ending || !self.display.is_overfull::<M::Notice>())
     }
 
@@ -201,7 +213,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
 
     /// Events only set bits and queue links.
     fn note_events(&mut self) {
-        let mut is_signalled = false;
+        let (mut is_signalled, mut must_redraw) = (false, false);
         for event in &self.events {
             match event.token() {
                 LISTENER => self.listener.iter_mut().for_each(|listener| listener.is_readable = true),
@@ -209,6 +221,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                 // The screen is flushed at the end of each turn anyway.
                 SCREEN => {}
                 SIGNALS => is_signalled = true,
+                REDRAWS => must_redraw = true,
                 token => {
                     let conn = ConnId::from_bits(token.0 as u64);
                     let Some(link) = self.links.get_mut(conn) else { continue };
@@ -224,6 +237,10 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                 }
             }
         }
+        if must_redraw {
+            let _ = self.redraws.as_mut().map(|signals| signals.pending().count());
+            self.display.screen.redraw();
+        }
         if is_signalled {
             self.on_signals();
         }
@@ -231,10 +248,12 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
 
     fn on_signals(&mut self) {
         let count = self.signals.as_mut().map_or(0, |signals| signals.pending().count());
-        for _ in 0..count {
-            self.is_ending = true;
-            self.handle(Input::Interrupted);
-        }
+        (0..count).for_each(|_| self.interrupt());
+    }
+
+    fn interrupt(&mut self) {
+        self.is_ending = true;
+        self.handle(Input::Interrupted);
     }
 
     fn accept_some(&mut self) {
@@ -344,19 +363,20 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                 return;
             }
             let Some(keyboard) = &mut self.keyboard else { return };
-            match keyboard.next() {
-                Typed::Line(line) => {
+            match keyboard.next(&mut self.display.screen, self.machine.wants_line()) {
+                Some(Typed::Line(line)) => {
                     self.display.screen.line_taken();
                     self.handle(Input::Line(&line));
                 }
-                Typed::End => return self.close_stdin(),
-                Typed::Nothing => return,
+                Some(Typed::Interrupt) => self.interrupt(),
+                Some(Typed::End) => return self.close_stdin(),
+                None => return,
             }
         }
     }
 
     fn close_stdin(&mut self) {
-        if let Some(keyboard) = self.keyboard.take() {
+        if let Some(keyboard) = self.keyboard.take_if(|keyboard| keyboard.is_over()) {
             keyboard.deregister(self.poll.registry());
         }
         self.is_ending = true;

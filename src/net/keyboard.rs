@@ -1,6 +1,7 @@
 //! stdin in the event queue: watched where that is possible, always ready where it is not.
 
 use crate::term::stdin::Stdin;
+use crate::term::{Screen, Typed};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use std::io::{self, ErrorKind as Kind};
@@ -10,27 +11,30 @@ use std::os::fd::{AsFd, AsRawFd};
 #[derive(Debug)]
 pub(super) struct Keyboard {
     stdin: Stdin,
-    /// Lines may be had. Cleared only when a guarded read found nothing; a regular file, which cannot
+    unit: Unit,
+    /// More may be had. Cleared only when a guarded read found nothing; a regular file, which cannot
     /// be watched, always gives something until its end.
     pub(super) is_readable: bool,
+    /// A read has failed.
+    is_broken: bool,
 }
 
-/// What comes next from the user.
-#[derive(Debug)]
-pub(super) enum Typed {
-    End,
-    Line(String),
-    /// Nothing now.
-    Nothing,
+/// What stdin gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// Keys, of which the screen makes lines.
+    Keys,
+    /// Lines.
+    Lines,
 }
 
 impl Keyboard {
-    pub(super) fn register(stdin: Stdin, registry: &Registry, token: Token) -> io::Result<Self> {
+    pub(super) fn register(stdin: Stdin, unit: Unit, registry: &Registry, token: Token) -> io::Result<Self> {
         let fd = stdin.as_fd().as_raw_fd();
         match registry.register(&mut SourceFd(&fd), token, Interest::READABLE) {
             // So epoll and kqueue refuse what is always ready, as regular files and /dev/null.
             Err(error) if !matches!(error.kind(), Kind::PermissionDenied | Kind::InvalidInput) => Err(error),
-            _ => Ok(Self { stdin, is_readable: true }),
+            _ => Ok(Self { stdin, unit, is_readable: true, is_broken: false }),
         }
     }
 
@@ -40,22 +44,66 @@ impl Keyboard {
         let _ = registry.deregister(&mut SourceFd(&fd));
     }
 
-    /// The next line; reads once at most, so that input without newlines cannot hold up the turn.
-    pub(super) fn next(&mut self) -> Typed {
-        if let Some(line) = self.stdin.next_line() {
-            return Typed::Line(line);
-        }
-        match self.stdin.fill() {
-            Ok(is_more) => self.is_readable = is_more,
-            Err(error) => {
-                log::warn!("stdin cannot be read: {error}");
-                return Typed::End;
+    /// Whether nothing can come any more, whatever was typed. A terminal is not over with the key that says
+    /// so: the one that interrupts may follow.
+    pub(super) fn is_over(&self) -> bool {
+        self.unit == Unit::Lines || self.is_broken || self.stdin.is_finished()
+    }
+
+    /// Whether asking for something is worthwhile.
+    pub(super) fn is_worth_asking<N>(&self, screen: &impl Screen<N>, wants_line: bool) -> bool {
+        match self.unit {
+            // Keys are shown as they are pressed, whatever is done with their lines.
+            Unit::Keys => {
+                let is_over = self.stdin.is_finished() && !screen.has_typed(true);
+                self.is_readable && screen.wants_keys() || screen.has_typed(wants_line) || is_over
             }
+            Unit::Lines => self.is_readable && wants_line,
+        }
+    }
+
+    /// What comes next from the user; reads once at most, so that input without newlines cannot hold up the
+    /// turn.
+    pub(super) fn next<N>(&mut self, screen: &mut impl Screen<N>, wants_line: bool) -> Option<Typed> {
+        match self.unit {
+            Unit::Keys if screen.has_typed(wants_line) => screen.poll_typed(wants_line),
+            Unit::Keys => {
+                if let Err(end) = self.fill() {
+                    return Some(end);
+                }
+                screen.handle_keys(self.stdin.take_bytes());
+                let is_finished = self.stdin.is_finished() && !screen.has_typed(true);
+                screen.poll_typed(wants_line).or_else(|| is_finished.then_some(Typed::End))
+            }
+            Unit::Lines => self.next_line(),
+        }
+    }
+
+    fn next_line(&mut self) -> Option<Typed> {
+        if let Some(line) = self.stdin.next_line() {
+            return Some(Typed::Line(line));
+        }
+        if let Err(end) = self.fill() {
+            return Some(end);
         }
         match self.stdin.next_line() {
-            Some(line) => Typed::Line(line),
-            None if self.stdin.is_finished() => Typed::End,
-            None => Typed::Nothing,
+            Some(line) => Some(Typed::Line(line)),
+            None if self.stdin.is_finished() => Some(Typed::End),
+            None => None,
+        }
+    }
+
+    fn fill(&mut self) -> Result<(), Typed> {
+        match self.stdin.fill() {
+            Ok(is_more) => {
+                self.is_readable = is_more;
+                Ok(())
+            }
+            Err(error) => {
+                log::warn!("stdin cannot be read: {error}");
+                self.is_broken = true;
+                Err(Typed::End)
+            }
         }
     }
 }

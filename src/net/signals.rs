@@ -1,4 +1,4 @@
-//! The signals that end the program, as one more source of the event queue.
+//! The signals that end the program, and those that change its terminal, as more sources of the event queue.
 
 use mio::{Interest, Registry, Token};
 use rustix::process::Signal;
@@ -7,8 +7,16 @@ use std::io;
 
 /// Catches SIGINT, SIGTERM and SIGHUP from here on.
 pub(super) fn register(registry: &Registry, token: Token) -> io::Result<Signals> {
-    let ending = [Signal::INT, Signal::TERM, Signal::HUP].map(Signal::as_raw);
-    let mut signals = Signals::new(ending)?;
+    caught([Signal::INT, Signal::TERM, Signal::HUP], registry, token)
+}
+
+/// Catches SIGWINCH and SIGCONT from here on.
+pub(super) fn register_redraws(registry: &Registry, token: Token) -> io::Result<Signals> {
+    caught([Signal::WINCH, Signal::CONT], registry, token)
+}
+
+fn caught<const N: usize>(which: [Signal; N], registry: &Registry, token: Token) -> io::Result<Signals> {
+    let mut signals = Signals::new(which.map(Signal::as_raw))?;
     registry.register(&mut signals, token, Interest::READABLE)?;
     Ok(signals)
 }

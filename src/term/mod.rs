@@ -2,13 +2,17 @@
 //!
 //! Nothing here ever waits, and nothing ever sets `O_NONBLOCK` on an inherited descriptor: that flag
 //! belongs to the open file, which the shell and our own stderr share. This room knows no socket, no
-//! event queue and no peer table; the event loop talks to it by [`stdin::Stdin`] and [`Screen`].
+//! event queue and no peer table; the event loop talks to it by [`stdin::Stdin`] and [`Screen`]. A terminal whose
+//! lines are edited here is a [`terminal::Terminal`], everything else a [`console::Console`].
 
 pub mod console;
+pub mod editor;
 pub mod json;
+pub mod raw;
 pub mod render;
 pub mod stdin;
 pub mod stdout;
+pub mod terminal;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
@@ -42,6 +46,38 @@ pub trait Screen<N> {
     /// What to watch for writability after a [`Screen::flush`] that gave `Ok(false)`; the descriptor
     /// is the same for life. `None` if no flush can give that.
     fn fd(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Takes keys as the terminal sends them, where lines are edited on the screen.
+    fn handle_keys(&mut self, _bytes: &[u8]) {}
+
+    /// Whether it has room for what more keys may bring.
+    fn wants_keys(&self) -> bool {
+        true
+    }
+
+    /// What was typed with those keys; a line or the end only if one is wanted.
+    fn poll_typed(&mut self, _wants_line: bool) -> Option<Typed> {
+        None
+    }
+
+    /// Whether [`Screen::poll_typed`] would give something.
+    fn has_typed(&self, _wants_line: bool) -> bool {
+        false
+    }
+
+    /// The terminal has another size, or the program was stopped and goes on: all is to be drawn anew.
+    fn redraw(&mut self) {}
+}
+
+/// What comes from the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Typed {
+    /// There will be no more.
+    End,
+    /// The program is to end.
+    Interrupt,
+    /// A line, without its newline.
+    Line(String),
 }
 
 /// Collects the notices, for tests and for programs that embed a node.

@@ -82,6 +82,13 @@ impl<F: AsFd> Stdin<F> {
         is_line.then(|| decode(std::mem::take(&mut self.line)))
     }
 
+    /// All that was read and not taken, as it is; for a terminal whose keys are wanted, not its lines.
+    pub fn take_bytes(&mut self) -> &[u8] {
+        let rest = &self.chunk[self.taken..];
+        self.taken = self.chunk.len();
+        rest
+    }
+
     /// Whether the end was reached and all lines were taken.
     pub fn is_finished(&self) -> bool {
         self.at_end && self.taken == self.chunk.len() && self.line.is_empty()

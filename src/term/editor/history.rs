@@ -1,0 +1,124 @@
+//! What was typed before, in memory: recalled for the question it answered, searched in all of it.
+
+use crate::chat::notice::Prompt;
+use crate::limits::{HISTORY_BYTES_MAX, HISTORY_LINES_MAX};
+use std::collections::VecDeque;
+
+/// Answers, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    answers: VecDeque<(Option<Prompt>, String)>,
+    bytes: usize,
+    recalled: Option<Recalled>,
+}
+
+/// Where the arrows have led to.
+#[derive(Debug)]
+struct Recalled {
+    /// Which answer.
+    at: usize,
+    /// What was being typed before.
+    draft: String,
+}
+
+impl History {
+    /// Keeps an answer, unless it says nothing or was the last one to that question.
+    pub(super) fn add(&mut self, prompt: Option<Prompt>, answer: &str) {
+        self.recalled = None;
+        let last = self.answers.iter().rev().find(|(asked, _)| *asked == prompt);
+        if answer.trim().is_empty() || last.is_some_and(|(_, last)| last == answer) {
+            return;
+        }
+        self.answers.push_back((prompt, answer.to_owned()));
+        self.bytes += answer.len();
+        while self.answers.len() > HISTORY_LINES_MAX || self.bytes > HISTORY_BYTES_MAX {
+            let oldest = self.answers.pop_front();
+            self.bytes -= oldest.map_or(0, |(_, answer)| answer.len());
+        }
+    }
+
+    /// What is typed from here on is new.
+    pub(super) fn leave(&mut self) {
+        self.recalled = None;
+    }
+
+    /// The answer to that question before the one recalled; `draft` is what is being typed.
+    pub(super) fn older(&mut self, prompt: Option<Prompt>, draft: &str) -> Option<String> {
+        let until = self.recalled.as_ref().map_or(self.answers.len(), |recalled| recalled.at);
+        let at = (0..until).rev().find(|&at| self.answers[at].0 == prompt)?;
+        match &mut self.recalled {
+            Some(recalled) => recalled.at = at,
+            None => self.recalled = Some(Recalled { at, draft: draft.to_owned() }),
+        }
+        Some(self.answers[at].1.clone())
+    }
+
+    /// The answer after the one recalled, or at last what was being typed.
+    pub(super) fn newer(&mut self, prompt: Option<Prompt>) -> Option<String> {
+        let recalled = self.recalled.as_mut()?;
+        let after = recalled.at + 1;
+        match (after..self.answers.len()).find(|&at| self.answers[at].0 == prompt) {
+            Some(at) => {
+                recalled.at = at;
+                Some(self.answers[at].1.clone())
+            }
+            None => self.recalled.take().map(|recalled| recalled.draft),
+        }
+    }
+
+    /// The newest answer with `part` in it among the first `until`, and its place.
+    pub(super) fn find(&self, part: &str, until: usize) -> Option<(usize, &str)> {
+        let until = until.min(self.answers.len());
+        let found = (0..until).rev().find(|&at| self.answers[at].1.contains(part))?;
+        Some((found, &self.answers[found].1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: Option<Prompt> = Some(Prompt::Text);
+    const CHOICE: Option<Prompt> = Some(Prompt::Choice);
+
+    fn history() -> History {
+        let mut history = History::default();
+        for (prompt, answer) in
+            [(CHOICE, "1"), (TEXT, "one"), (CHOICE, "5"), (TEXT, "two"), (TEXT, "two"), (TEXT, " ")]
+        {
+            history.add(prompt, answer);
+        }
+        history
+    }
+
+    #[test]
+    fn the_arrows_go_through_the_answers_to_the_same_question_and_back_to_the_draft() {
+        let mut history = history();
+        let older: Vec<_> = (0..3).map(|_| history.older(TEXT, "draft")).collect();
+        assert_eq!(older, [Some("two".to_owned()), Some("one".to_owned()), None]);
+        let newer: Vec<_> = (0..3).map(|_| history.newer(TEXT)).collect();
+        assert_eq!(newer, [Some("two".to_owned()), Some("draft".to_owned()), None]);
+        assert_eq!(history.older(CHOICE, "").as_deref(), Some("5"));
+    }
+
+    #[test]
+    fn a_search_finds_the_newest_then_older_ones_whatever_was_asked() {
+        let history = history();
+        assert_eq!(history.find("o", usize::MAX), Some((3, "two")));
+        assert_eq!(history.find("o", 3), Some((1, "one")));
+        assert_eq!(history.find("o", 1), None);
+        assert_eq!(history.find("5", usize::MAX), Some((2, "5")));
+    }
+
+    #[test]
+    fn the_oldest_make_room() {
+        let mut history = History::default();
+        for n in 0..=HISTORY_LINES_MAX {
+            history.add(TEXT, &n.to_string());
+        }
+        assert_eq!(history.answers.len(), HISTORY_LINES_MAX);
+        assert_eq!(history.answers[0].1, "1");
+        history.add(TEXT, &"x".repeat(HISTORY_BYTES_MAX));
+        assert_eq!((history.answers.len(), history.bytes), (1, HISTORY_BYTES_MAX));
+    }
+}

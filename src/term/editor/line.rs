@@ -1,0 +1,243 @@
+//! The line that is being typed: its text, where the cursor is, and what was last taken out of it.
+//!
+//! The cursor moves by what a reader takes for one character, so never into an emoji of several parts.
+
+use crate::limits::TYPED_BYTES_MAX;
+use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
+
+/// Kept of a line, in bytes: one more than can be used, so that a line that is too long is told so.
+const KEPT_BYTES: usize = TYPED_BYTES_MAX + 1;
+
+/// Text and a cursor.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    text: String,
+    /// A byte offset, always at the boundary of a character.
+    cursor: usize,
+    /// What was taken out, for [`Line::yank`].
+    killed: String,
+    /// Whether the last thing done took something out: then what follows adds to it.
+    is_killing: bool,
+}
+
+/// In which direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Towards the beginning.
+    Back,
+    /// Towards the end.
+    On,
+}
+
+/// How far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Far {
+    /// One character as a reader takes it.
+    Character,
+    /// One word: letters and digits, and what is between them and the cursor.
+    Word,
+    /// Up to a space, as Ctrl-W has it.
+    Blank,
+    /// All the way.
+    Line,
+}
+
+impl Line {
+    /// All of it.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where the cursor is, in bytes.
+    pub(super) fn cursor(&self) -> usize {
+        self.cursor
+    }
+
+    /// Whether nothing is typed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Puts text before the cursor; what does not fit is left out.
+    pub(super) fn insert(&mut self, text: &str) {
+        self.is_killing = false;
+        let mut room = KEPT_BYTES.saturating_sub(self.text.len()).min(text.len());
+        while !text.is_char_boundary(room) {
+            room -= 1;
+        }
+        self.text.insert_str(self.cursor, &text[..room]);
+        self.cursor += room;
+    }
+
+    /// Another text, with the cursor at its end.
+    pub(super) fn replace(&mut self, text: &str) {
+        self.is_killing = false;
+        self.text.clear();
+        self.cursor = 0;
+        self.insert(text);
+    }
+
+    /// Another text up to the cursor.
+    pub(super) fn replace_before(&mut self, text: &str) {
+        self.cut(0);
+        self.insert(text);
+    }
+
+    /// Gives the text away, and begins anew.
+    pub(super) fn take(&mut self) -> String {
+        self.is_killing = false;
+        self.cursor = 0;
+        std::mem::take(&mut self.text)
+    }
+
+    /// Moves the cursor.
+    pub(super) fn go(&mut self, way: Way, far: Far) {
+        self.is_killing = false;
+        self.cursor = self.target(way, far);
+    }
+
+    /// Takes out a character, for good.
+    pub(super) fn delete(&mut self, way: Way) {
+        self.is_killing = false;
+        // Backspace undoes one key: of a letter with an accent typed after it, the accent.
+        let before = self.text[..self.cursor].char_indices().next_back();
+        let target = match way {
+            Way::Back => before.map_or(0, |(at, _)| at),
+            Way::On => self.target(way, Far::Character),
+        };
+        self.cut(target);
+    }
+
+    /// Takes text out, to be put back by [`Line::yank`]; several in a row are put back as one.
+    pub(super) fn kill(&mut self, way: Way, far: Far) {
+        if !std::mem::replace(&mut self.is_killing, true) {
+            self.killed.clear();
+        }
+        let cut = self.cut(self.target(way, far));
+        match way {
+            Way::Back => self.killed.insert_str(0, &cut),
+            Way::On => self.killed.push_str(&cut),
+        }
+    }
+
+    /// Puts back what was taken out last.
+    pub(super) fn yank(&mut self) {
+        let killed = std::mem::take(&mut self.killed);
+        self.insert(&killed);
+        self.killed = killed;
+    }
+
+    fn cut(&mut self, target: usize) -> String {
+        let (from, to) = (self.cursor.min(target), self.cursor.max(target));
+        self.cursor = from;
+        self.text.drain(from..to).collect()
+    }
+
+    fn target(&self, way: Way, far: Far) -> usize {
+        let (before, after) = self.text.split_at(self.cursor);
+        let is_word = |c: char| c.is_alphanumeric();
+        match (way, far) {
+            (Way::Back, Far::Line) => 0,
+            (Way::On, Far::Line) => self.text.len(),
+            (Way::Back, Far::Character) => {
+                let mut cursor = GraphemeCursor::new(self.cursor, self.text.len(), true);
+                cursor.prev_boundary(&self.text, 0).ok().flatten().unwrap_or(0)
+            }
+            (Way::On, Far::Character) => self.cursor + after.graphemes(true).next().map_or(0, str::len),
+            (Way::Back, Far::Word) => {
+                before.trim_end_matches(|c| !is_word(c)).trim_end_matches(is_word).len()
+            }
+            (Way::On, Far::Word) => {
+                let rest = after.trim_start_matches(|c| !is_word(c)).trim_start_matches(is_word);
+                self.text.len() - rest.len()
+            }
+            (Way::Back, Far::Blank) => before.trim_end().trim_end_matches(|c: char| !c.is_whitespace()).len(),
+            (Way::On, Far::Blank) => {
+                let rest = after.trim_start().trim_start_matches(|c: char| !c.is_whitespace());
+                self.text.len() - rest.len()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line whose cursor is where the bar is.
+    fn line(text: &str) -> Line {
+        let (before, after) = text.split_once('|').unwrap();
+        Line { text: format!("{before}{after}"), cursor: before.len(), ..Line::default() }
+    }
+
+    fn shown(line: &Line) -> String {
+        format!("{}|{}", &line.text[..line.cursor], &line.text[line.cursor..])
+    }
+
+    #[test]
+    fn the_cursor_goes_where_it_is_told() {
+        let table = [
+            ("ab|c", Way::Back, Far::Character, "a|bc"),
+            ("ab|c", Way::On, Far::Character, "abc|"),
+            ("|abc", Way::Back, Far::Character, "|abc"),
+            ("abc|", Way::On, Far::Character, "abc|"),
+            ("a👨\u{200D}👩\u{200D}👧|b", Way::Back, Far::Character, "a|👨\u{200D}👩\u{200D}👧b"),
+            ("a|e\u{301}b", Way::On, Far::Character, "ae\u{301}|b"),
+            ("你|好", Way::On, Far::Character, "你好|"),
+            ("one two, |three", Way::Back, Far::Word, "one |two, three"),
+            ("one| two, three", Way::On, Far::Word, "one two|, three"),
+            ("one 10.0.0.5:80 |x", Way::Back, Far::Blank, "one |10.0.0.5:80 x"),
+            ("one| 10.0.0.5:80 x", Way::On, Far::Blank, "one 10.0.0.5:80| x"),
+            ("one| two", Way::Back, Far::Line, "|one two"),
+            ("one| two", Way::On, Far::Line, "one two|"),
+        ];
+        for (before, way, far, after) in table {
+            let mut line = line(before);
+            line.go(way, far);
+            assert_eq!(shown(&line), after, "{before} {way:?} {far:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_killed_in_a_row_is_put_back_as_one() {
+        let mut line = line("one two| three");
+        line.kill(Way::Back, Far::Blank);
+        line.kill(Way::Back, Far::Blank);
+        line.kill(Way::On, Far::Line);
+        assert_eq!(shown(&line), "|");
+        line.yank();
+        line.yank();
+        assert_eq!(shown(&line), "one two threeone two three|");
+        line.kill(Way::Back, Far::Word);
+        line.insert("x");
+        line.kill(Way::Back, Far::Character);
+        line.yank();
+        assert_eq!(shown(&line), "one two threeone two x|");
+    }
+
+    #[test]
+    fn backspace_takes_one_key_and_delete_one_character() {
+        let mut before = line("e\u{301}|x");
+        before.delete(Way::Back);
+        assert_eq!(shown(&before), "e|x");
+        let mut after = line("|e\u{301}x");
+        after.delete(Way::On);
+        assert_eq!(shown(&after), "|x");
+        for mut nothing in [line("|"), line("|a")] {
+            nothing.delete(Way::Back);
+            nothing.go(Way::On, Far::Line);
+            nothing.delete(Way::On);
+            assert!(nothing.text().len() < 2);
+        }
+    }
+
+    #[test]
+    fn a_line_keeps_one_byte_more_than_can_be_used() {
+        let mut line = Line::default();
+        line.insert(&"x".repeat(TYPED_BYTES_MAX));
+        line.insert("é");
+        assert_eq!(line.text().len(), TYPED_BYTES_MAX);
+        line.insert("yyy");
+        assert_eq!(line.text().len(), TYPED_BYTES_MAX + 1);
+    }
+}

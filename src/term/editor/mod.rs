@@ -1,0 +1,317 @@
+//! The line editor: keys in; typed lines, and what to draw, out.
+//!
+//! It has no descriptor and no clock. What is typed is kept apart from what is asked, so neither an
+//! arriving message nor another question disturbs it. It learns whom to complete from the notices that it
+//! is shown, and knows no peer table.
+
+mod history;
+mod keys;
+mod line;
+mod names;
+mod row;
+
+use super::Typed;
+use super::render::question;
+use crate::chat::notice::{Notice, Prompt};
+use crate::limits::{PASTE_BYTES_MAX, PASTED_LINES_UNASKED, TYPED_AHEAD_BYTES_MAX};
+use history::History;
+use keys::{Key, Keys};
+use line::{Far, Line, Way};
+use names::{Names, common_beginning};
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+pub use row::Row;
+
+/// What the keys ask of the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Show what the word before the cursor may become; the words are as the peers wrote them.
+    Candidates(Vec<String>),
+    /// Clear the screen.
+    Clear,
+    /// Say that a paste was too long, and that nothing of it was taken.
+    PasteTooLong,
+    /// Give the terminal back to the shell until it wakes us.
+    Suspend,
+}
+
+/// The line being typed, and everything that its keys work with.
+#[derive(Debug, Default)]
+pub struct Editor {
+    keys: Keys,
+    line: Line,
+    history: History,
+    names: Names,
+    /// What is asked.
+    prompt: Option<Prompt>,
+    state: State,
+    /// Lines, and perhaps the end, that were typed and not taken.
+    ready: VecDeque<Typed>,
+    /// The bytes of those lines, each counted with one more.
+    ready_bytes: usize,
+    is_interrupted: bool,
+    wishes: VecDeque<Wish>,
+    /// Where the line began on the row drawn last.
+    start: usize,
+}
+
+/// What keys mean.
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Editing,
+    /// A paste is coming in; `None` when it went over its limit.
+    Pasting(Option<String>),
+    /// A paste of several lines waits for a yes.
+    Asking(String),
+    /// What was typed before is searched.
+    Searching(Search),
+}
+
+#[derive(Debug, Default)]
+struct Search {
+    part: String,
+    /// Only answers before this place count.
+    until: usize,
+    found: Option<(usize, String)>,
+}
+
+impl Editor {
+    /// Takes keys as the terminal sends them.
+    pub fn handle_keys(&mut self, bytes: &[u8]) {
+        let mut keys = std::mem::take(&mut self.keys);
+        keys.feed(bytes, |key| self.on_key(key));
+        self.keys = keys;
+    }
+
+    /// Whether there is room for what more keys may bring.
+    pub fn wants_keys(&self) -> bool {
+        self.ready_bytes < TYPED_AHEAD_BYTES_MAX
+    }
+
+    /// Learns from a notice that goes to the screen: what is asked, and who can be completed.
+    pub fn learn(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Prompt(prompt) => self.prompt = Some(*prompt),
+            Notice::Exiting => self.prompt = None,
+            notice => self.names.learn(notice),
+        }
+    }
+
+    /// What was asked, and is answered now.
+    pub fn take_prompt(&mut self) -> Option<Prompt> {
+        self.prompt.take()
+    }
+
+    /// What was typed; lines and their end only where they are wanted.
+    pub fn poll_typed(&mut self, wants_line: bool) -> Option<Typed> {
+        if std::mem::take(&mut self.is_interrupted) {
+            return Some(Typed::Interrupt);
+        }
+        let typed = if wants_line { self.ready.pop_front() } else { None }?;
+        if let Typed::Line(line) = &typed {
+            self.ready_bytes -= line.len() + 1;
+        }
+        Some(typed)
+    }
+
+    /// Whether [`Editor::poll_typed`] would give something.
+    pub fn has_typed(&self, wants_line: bool) -> bool {
+        self.is_interrupted || wants_line && !self.ready.is_empty()
+    }
+
+    /// What the screen is to do because of the keys.
+    pub fn poll_wish(&mut self) -> Option<Wish> {
+        self.wishes.pop_front()
+    }
+
+    /// Whether something is typed that no line was made of.
+    pub fn has_text(&self) -> bool {
+        !self.line.is_empty()
+    }
+
+    /// What to draw on a terminal of so many columns.
+    pub fn row(&mut self, columns: usize) -> Row {
+        let ask = self.prompt.map_or("", question);
+        let (ask, text, cursor) = match &self.state {
+            State::Editing | State::Pasting(_) => (Cow::Borrowed(ask), self.line.text(), self.line.cursor()),
+            State::Asking(paste) => {
+                let lines = paste.lines().count();
+                (Cow::Owned(format!("Paste {lines} lines? (y/n) ")), "", 0)
+            }
+            State::Searching(search) => {
+                let text = search.found.as_ref().map_or("", |(_, text)| text.as_str());
+                let cursor = text.find(&search.part).unwrap_or(0);
+                (Cow::Owned(format!("(search '{}') ", search.part)), text, cursor)
+            }
+        };
+        row::lay_out(&ask, text, cursor, columns, &mut self.start)
+    }
+
+    /// All of the row, however long, as it stays on the screen behind us.
+    pub fn whole_row(&self) -> (&'static str, &str) {
+        (self.prompt.map_or("", question), self.line.text())
+    }
+
+    fn on_key(&mut self, key: Key) {
+        match &mut self.state {
+            State::Editing => self.on_edit(key),
+            State::Pasting(_) => self.on_paste(key),
+            State::Asking(paste) => match key {
+                Key::Char('y' | 'Y') => {
+                    let paste = std::mem::take(paste);
+                    self.state = State::Editing;
+                    self.type_text(&paste);
+                }
+                Key::Char('n' | 'N') | Key::Ctrl('c' | 'g') => self.state = State::Editing,
+                Key::Ctrl('z') => self.wishes.push_back(Wish::Suspend),
+                _ => {}
+            },
+            State::Searching(_) => self.on_search(key),
+        }
+    }
+
+    fn on_edit(&mut self, key: Key) {
+        use Far::{Blank, Character, Line as All, Word};
+        use Way::{Back, On};
+        let line = &mut self.line;
+        match key {
+            Key::Char(c) => line.insert(c.encode_utf8(&mut [0; 4])),
+            Key::Enter => self.enter(),
+            Key::Left | Key::Ctrl('b') => line.go(Back, Character),
+            Key::Right | Key::Ctrl('f') => line.go(On, Character),
+            Key::Home | Key::Ctrl('a') => line.go(Back, All),
+            Key::End | Key::Ctrl('e') => line.go(On, All),
+            Key::Alt('b' | 'B') => line.go(Back, Word),
+            Key::Alt('f' | 'F') => line.go(On, Word),
+            Key::Backspace | Key::Ctrl('h') => line.delete(Back),
+            Key::Delete => line.delete(On),
+            Key::Ctrl('d') if line.is_empty() => self.ready.push_back(Typed::End),
+            Key::Ctrl('d') => line.delete(On),
+            Key::Ctrl('k') => line.kill(On, All),
+            Key::Ctrl('u') => line.kill(Back, All),
+            Key::Ctrl('w') => line.kill(Back, Blank),
+            Key::Alt('\u{7F}') => line.kill(Back, Word),
+            Key::Alt('d' | 'D') => line.kill(On, Word),
+            Key::Ctrl('y') => line.yank(),
+            Key::Up | Key::Ctrl('p') => self.recall_older(),
+            Key::Down | Key::Ctrl('n') => self.recall_newer(),
+            Key::Tab => self.complete(),
+            Key::Ctrl('c') => self.interrupt(),
+            Key::Ctrl('l') => self.wishes.push_back(Wish::Clear),
+            Key::Ctrl('r') => {
+                self.state = State::Searching(Search { until: usize::MAX, ..Search::default() });
+            }
+            Key::Ctrl('z') => self.wishes.push_back(Wish::Suspend),
+            Key::PasteStart => self.state = State::Pasting(Some(String::new())),
+            Key::Alt(_) | Key::Ctrl(_) | Key::PasteEnd => {}
+        }
+    }
+
+    fn enter(&mut self) {
+        let line = self.line.take();
+        self.history.add(self.prompt, &line);
+        self.ready_bytes += line.len() + 1;
+        self.ready.push_back(Typed::Line(line));
+    }
+
+    /// The first press takes back what was typed and not used, the next one is a wish to end.
+    fn interrupt(&mut self) {
+        self.history.leave();
+        self.is_interrupted = self.line.is_empty() && self.ready.is_empty();
+        self.line.take();
+        self.ready.clear();
+        self.ready_bytes = 0;
+    }
+
+    fn recall_older(&mut self) {
+        if let Some(text) = self.history.older(self.prompt, self.line.text()) {
+            self.line.replace(&text);
+        }
+    }
+
+    fn recall_newer(&mut self) {
+        if let Some(text) = self.history.newer(self.prompt) {
+            self.line.replace(&text);
+        }
+    }
+
+    /// Where somebody is asked for, the word before the cursor becomes theirs, as far as it is clear whose.
+    fn complete(&mut self) {
+        let part = &self.line.text()[..self.line.cursor()];
+        let is_asked = matches!(self.prompt, Some(Prompt::Recipient | Prompt::ConnectTo));
+        if !is_asked || part.contains(char::is_whitespace) {
+            return;
+        }
+        let candidates = self.names.candidates(part);
+        let common = common_beginning(&candidates);
+        if common.len() > part.len() || candidates.len() == 1 {
+            self.line.replace_before(common);
+        } else if !candidates.is_empty() {
+            self.wishes.push_back(Wish::Candidates(candidates));
+        }
+    }
+
+    fn on_paste(&mut self, key: Key) {
+        let State::Pasting(paste) = &mut self.state else { return };
+        match (key, paste) {
+            (Key::Char(c), Some(paste)) if paste.len() < PASTE_BYTES_MAX => paste.push(c),
+            (Key::PasteEnd, paste) => {
+                let paste = paste.take();
+                self.state = State::Editing;
+                self.pasted(paste);
+            }
+            (_, paste) => *paste = None,
+        }
+    }
+
+    fn pasted(&mut self, paste: Option<String>) {
+        let Some(paste) = paste else { return self.wishes.push_back(Wish::PasteTooLong) };
+        // Terminals send a newline as the key that makes one.
+        let paste = paste.replace("\r\n", "\n").replace('\r', "\n");
+        if paste.lines().count() > PASTED_LINES_UNASKED {
+            self.state = State::Asking(paste);
+        } else {
+            self.type_text(&paste);
+        }
+    }
+
+    fn type_text(&mut self, text: &str) {
+        let mut lines = text.split('\n');
+        self.line.insert(lines.next().unwrap_or_default());
+        for line in lines {
+            self.enter();
+            self.line.insert(line);
+        }
+    }
+
+    fn on_search(&mut self, key: Key) {
+        let State::Searching(search) = &mut self.state else { return };
+        match key {
+            Key::Char(c) => search.part.push(c),
+            Key::Backspace | Key::Ctrl('h') => {
+                search.part.pop();
+                search.until = usize::MAX;
+            }
+            Key::Ctrl('r') => {
+                // The oldest one stays.
+                let until = search.found.as_ref().map_or(usize::MAX, |&(at, _)| at);
+                if self.history.find(&search.part, until).is_some() {
+                    search.until = until;
+                }
+            }
+            Key::Ctrl('c' | 'g') => return self.state = State::Editing,
+            _ => {
+                if let Some((_, text)) = search.found.take() {
+                    self.line.replace(&text);
+                }
+                self.state = State::Editing;
+                return self.on_edit(key);
+            }
+        }
+        let is_wanted = !search.part.is_empty();
+        let found = self.history.find(&search.part, search.until).filter(|_| is_wanted);
+        search.found = found.map(|(at, text)| (at, text.to_owned()));
+    }
+}

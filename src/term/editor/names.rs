@@ -1,0 +1,145 @@
+//! Who can be completed: the names and addresses that were on the screen, the one shown last first.
+
+use crate::chat::notice::{Notice, Who};
+use crate::limits::NAMES_MAX;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+/// Names learned from notices.
+#[derive(Debug, Default)]
+pub(super) struct Names(Vec<Who>);
+
+impl Names {
+    /// Learns from a notice who is there, and who has gone.
+    pub(super) fn learn(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Accepted(who)
+            | Notice::AlreadyConnected(who)
+            | Notice::Connected(who)
+            | Notice::ConnectSent(who)
+            | Notice::Message { who, .. }
+            | Notice::NewPeer(who) => self.note(who),
+            Notice::ConnectList(rows) => rows.iter().rev().for_each(|row| self.note(&row.who)),
+            Notice::Peers { active, contacted } => {
+                contacted.iter().rev().chain(active.iter().rev()).for_each(|row| self.note(&row.who));
+            }
+            Notice::Sent(address) => self.note(&Who { address: *address, name: Rc::from("") }),
+            Notice::Disconnected(Who { address, .. }) | Notice::ExitSent(address) => {
+                self.0.retain(|known| known.address != *address);
+            }
+            _ => {}
+        }
+    }
+
+    /// All that `part` may be the beginning of: names, then addresses. The case of a name is no matter.
+    pub(super) fn candidates(&self, part: &str) -> Vec<String> {
+        let is_wanted =
+            |name: &str| name.get(..part.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(part));
+        let names = self.0.iter().filter(|who| is_unmistakable(&who.name)).map(|who| who.name.to_string());
+        let addresses = self.0.iter().map(|who| who.address.to_string());
+        let mut candidates: Vec<String> = Vec::new();
+        for candidate in names.chain(addresses).filter(|name| is_wanted(name)) {
+            if !candidates.contains(&candidate) {
+                candidates.push(candidate);
+            }
+        }
+        candidates
+    }
+
+    fn note(&mut self, who: &Who) {
+        let place = self.0.iter().position(|known| known.address == who.address);
+        let mut entry = who.clone();
+        if let Some(known) = place.map(|place| self.0.remove(place))
+            && entry.name.is_empty()
+        {
+            entry.name = known.name;
+        }
+        self.0.truncate(NAMES_MAX - 1);
+        self.0.insert(0, entry);
+    }
+}
+
+/// Whether a name, typed where somebody is asked for, can mean nothing but that name. Its address is
+/// offered in any case.
+fn is_unmistakable(name: &str) -> bool {
+    let is_one_word = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control());
+    let is_number_like = name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'+');
+    let means_more = ["a", "localhost"].iter().any(|word| name.eq_ignore_ascii_case(word));
+    is_one_word
+        && !is_number_like
+        && !means_more
+        && !name.contains(':')
+        && name.parse::<IpAddr>().is_err()
+        && name.parse::<SocketAddr>().is_err()
+}
+
+/// What all of them begin with.
+pub(super) fn common_beginning(candidates: &[String]) -> &str {
+    let Some((first, rest)) = candidates.split_first() else { return "" };
+    let mut end = first.len();
+    for other in rest {
+        let same = first.char_indices().zip(other.chars()).find(|((_, a), b)| a != b);
+        end = end.min(same.map_or(first.len().min(other.len()), |((at, _), _)| at));
+    }
+    &first[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn who(port: u16, name: &str) -> Who {
+        Who { address: ([127, 0, 0, 1], port).into(), name: name.into() }
+    }
+
+    fn names(known: &[(u16, &str)]) -> Names {
+        let mut names = Names::default();
+        known.iter().for_each(|&(port, name)| names.learn(&Notice::NewPeer(who(port, name))));
+        names
+    }
+
+    #[test]
+    fn names_come_first_then_addresses_the_latest_first() {
+        let mut names = names(&[(1, "anna"), (2, "Anton"), (3, "berta")]);
+        assert_eq!(names.candidates("an"), ["Anton", "anna"]);
+        assert_eq!(names.candidates("127.0.0.1:"), ["127.0.0.1:3", "127.0.0.1:2", "127.0.0.1:1"]);
+        assert_eq!(names.candidates("").len(), 6);
+        assert_eq!(names.candidates("c"), [""; 0]);
+        names.learn(&Notice::Message { who: who(1, "anna"), text: "hi".to_owned() });
+        assert_eq!(names.candidates("AN"), ["anna", "Anton"]);
+        names.learn(&Notice::Sent(([127, 0, 0, 1], 2).into()));
+        assert_eq!(names.candidates("an"), ["Anton", "anna"]);
+        names.learn(&Notice::Disconnected(who(1, "anna")));
+        assert_eq!(names.candidates("an"), ["Anton"]);
+    }
+
+    #[test]
+    fn a_name_that_could_mean_something_else_is_offered_by_its_address() {
+        for name in ["", "a", "A", "7", "+7", "1.2.3.4", "localhost", "::1", "x:1", "two words", "a\x1b[2J"] {
+            assert_eq!(names(&[(1, name)]).candidates(""), ["127.0.0.1:1"], "{name:?}");
+        }
+        for name in ["b", "/etc/passwd", "$(x)", "你好", "P1"] {
+            assert_eq!(names(&[(1, name)]).candidates("").len(), 2, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn no_more_are_kept_than_there_is_room_for() {
+        let known: Vec<(u16, &str)> = (1..=NAMES_MAX as u16 + 1).map(|port| (port, "")).collect();
+        let candidates = names(&known).candidates("");
+        assert_eq!(candidates.len(), NAMES_MAX);
+        assert!(!candidates.contains(&"127.0.0.1:1".to_owned()));
+    }
+
+    #[test]
+    fn what_candidates_have_in_common_is_found_by_character() {
+        let common = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            common_beginning(&names).to_owned()
+        };
+        assert_eq!(common(&["anna", "annette", "ann"]), "ann");
+        assert_eq!(common(&["é1", "è1"]), "");
+        assert_eq!(common(&["one"]), "one");
+        assert_eq!(common(&[]), "");
+    }
+}

@@ -1,0 +1,161 @@
+//! One row of the screen: a question and as much of the line as has room, the cursor always among it.
+//!
+//! What is measured is the most that any terminal could take for it. So a row can be shorter on the screen
+//! than it was reckoned, and never longer.
+
+use crate::proto::clean::Clean;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// What is drawn. Where the cursor is, the terminal knows best: it is wherever `before` ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The question, and the line up to the cursor.
+    pub before: String,
+    /// The line from the cursor on.
+    pub after: String,
+    /// The columns of `before`.
+    pub cursor_column: usize,
+}
+
+/// Lays out a row of `columns`, the last of which stays free. `start` is where the line began on the row
+/// drawn last, in bytes of what is shown of it; it moves when the cursor would leave the row.
+pub(super) fn lay_out(question: &str, text: &str, cursor: usize, columns: usize, start: &mut usize) -> Row {
+    let room = columns.saturating_sub(1);
+    let question = fit_question(question, room / 2);
+    let question_columns = columns_of(&question);
+    let room = room.saturating_sub(question_columns);
+    // What is cleaned stays as it is when more follows, so the cursor can be found in it.
+    let (before, all) = (Clean(&text[..cursor]).to_string(), Clean(text).to_string());
+    let after = &all[before.len()..];
+    *start = start_of(&before, after, room, *start);
+    let before = &before[*start..];
+    let after_columns = room.saturating_sub(columns_of(before));
+    Row {
+        cursor_column: question_columns + columns_of(before),
+        before: question + before,
+        after: beginning(after, after_columns).to_owned(),
+    }
+}
+
+/// The columns that any terminal needs at most.
+fn columns_of(text: &str) -> usize {
+    text.graphemes(true).map(columns_of_one).sum()
+}
+
+/// Terminals differ: some draw the parts of an emoji one by one, some as one that is wider than its parts.
+fn columns_of_one(character: &str) -> usize {
+    let parts: usize = character.chars().map(|c| c.width().unwrap_or(1)).sum();
+    parts.max(character.width())
+}
+
+/// The end of a question that is too long says more than its beginning.
+fn fit_question(question: &str, room: usize) -> String {
+    if columns_of(question) <= room {
+        return question.to_owned();
+    }
+    let end = end_of(question, room.saturating_sub(1));
+    if end.is_empty() { String::new() } else { format!("…{end}") }
+}
+
+fn start_of(before: &str, after: &str, room: usize, start: usize) -> usize {
+    if columns_of(before) + columns_of(beginning(after, room)) <= room {
+        return 0;
+    }
+    let is_seen =
+        before.get(start..).is_some_and(|seen| (start == 0 || !seen.is_empty()) && columns_of(seen) <= room);
+    // Half a row of context is left, so that not every key moves the line.
+    if is_seen { start } else { before.len() - end_of(before, room / 2).len() }
+}
+
+fn beginning(text: &str, room: usize) -> &str {
+    let mut columns = 0;
+    let is_over = |part: &&str| {
+        columns += columns_of_one(part);
+        columns > room
+    };
+    let over: Option<usize> = {
+        let mut is_over = is_over;
+        text.grapheme_indices(true).find(|(_, part)| is_over(part)).map(|(at, _)| at)
+    };
+    &text[..over.unwrap_or(text.len())]
+}
+
+fn end_of(text: &str, room: usize) -> &str {
+    let mut columns = 0;
+    let mut start = text.len();
+    for (at, part) in text.grapheme_indices(true).rev() {
+        columns += columns_of_one(part);
+        if columns > room {
+            break;
+        }
+        start = at;
+    }
+    &text[start..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(question: &str, line: &str, columns: usize, start: &mut usize) -> String {
+        let (before, after) = line.split_once('|').unwrap();
+        let row = lay_out(question, &format!("{before}{after}"), before.len(), columns, start);
+        assert_eq!(row.cursor_column, columns_of(&row.before));
+        format!("{}|{}", row.before, row.after)
+    }
+
+    #[test]
+    fn a_line_that_fits_is_shown_whole_and_another_scrolls_to_its_cursor() {
+        let table = [
+            ("Q: ", "one| two", 20, "Q: one| two"),
+            ("Q: ", "0123456789abcdef|", 20, "Q: 0123456789abcdef|"),
+            ("Q: ", "0123456789abcdefg|", 20, "Q: 9abcdefg|"),
+            ("Q: ", "|0123456789abcdefg", 20, "Q: |0123456789abcdef"),
+            ("Q: ", "0123456789ab|cdefg", 20, "Q: 0123456789ab|cdef"),
+            ("Enter the recipient's port: ", "80|", 20, "…s port: 80|"),
+            ("", "你好你好|", 8, "好|"),
+            ("", "|你好你好", 8, "|你好你"),
+            ("", "a\x1b[2Jb|c", 20, "a␛[2Jb|c"),
+            ("Enter: ", "abc|", 1, "|"),
+            ("Enter: ", "abc|", 0, "|"),
+        ];
+        for (question, line, columns, expected) in table {
+            assert_eq!(shown(question, line, columns, &mut 0), expected, "{line} in {columns}");
+        }
+    }
+
+    #[test]
+    fn the_row_moves_only_when_the_cursor_would_leave_it() {
+        let mut start = 0;
+        assert_eq!(shown("", "0123456789|", 9, &mut start), "6789|");
+        assert_eq!(shown("", "0123456789a|", 9, &mut start), "6789a|");
+        assert_eq!(shown("", "0123456|789a", 9, &mut start), "6|789a");
+        assert_eq!(shown("", "012345|6789a", 9, &mut start), "2345|6789");
+        assert_eq!(shown("", "0123|", 9, &mut start), "0123|");
+    }
+
+    #[test]
+    fn no_row_is_wider_than_its_terminal_whatever_is_typed() {
+        let texts = [
+            "plain text that goes on and on and on and on and on and on and on and on and on and on",
+            "你好世界你好世界你好世界你好世界你好世界你好世界你好世界你好世界你好世界你好世界",
+            "👨\u{200D}👩\u{200D}👧👍🏽❤\u{FE0F}🏳\u{FE0F}\u{200D}🌈🇩🇪1\u{FE0F}\u{20E3}👨\u{200D}👩\u{200D}👧👍🏽❤\u{FE0F}",
+            "e\u{301}\u{302}\u{303}e\u{301}\u{302}\u{303}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}",
+            "שלום עולם مرحبا بالعالم שלום עולם مرحبا بالعالم",
+            "\x1b]0;title\x07\x1b[2J\u{9b}31m\u{202E}\u{200B}\0\r\n\t\x1b]0;title\x07\x1b[2J",
+        ];
+        for text in texts {
+            for columns in (0..30).chain([80, 200]) {
+                let mut start = 0;
+                let cursors = (0..=text.len()).filter(|&at| text.is_char_boundary(at));
+                for cursor in cursors.clone().chain(cursors.rev()) {
+                    let row = lay_out("Enter choice: ", text, cursor, columns, &mut start);
+                    let width = columns_of(&row.before) + columns_of(&row.after);
+                    assert!(width <= columns.saturating_sub(1), "{row:?} in {columns}");
+                    assert!(!row.before.contains(char::is_control) && !row.after.contains(char::is_control));
+                }
+            }
+        }
+    }
+}

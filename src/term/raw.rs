@@ -1,0 +1,134 @@
+//! The terminal's settings: taken over for the line editor, and given back after every kind of end.
+//!
+//! Only what has to do with keys is changed. Newlines still become two bytes on their way out, so what
+//! somebody else writes on stderr stays legible, and Ctrl-S and Ctrl-Q stop and start the screen as ever.
+//! No flag of an open file is touched.
+
+use super::is_ready;
+use crate::limits::COLUMNS_DEFAULT;
+use rustix::event::PollFlags;
+use rustix::fs::fstat;
+use rustix::io::retry_on_intr;
+use rustix::process::{Signal, getpgrp, kill_current_process_group};
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
+};
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::sync::{Mutex, Once, PoisonError};
+
+/// What a terminal is asked for while lines are edited: pastes are marked.
+pub const MODES_ON: &str = "\x1b[?2004h";
+
+/// Takes that back; and what a half-written row may have left: no cursor, no wrapping.
+const MODES_OFF: &str = "\x1b[?2004l\x1b[?7h\x1b[?25h";
+
+/// The settings as they were found, while they are ours; for the panic hook too.
+static FOUND: Mutex<Option<Termios>> = Mutex::new(None);
+static PANIC_HOOK: Once = Once::new();
+
+/// The terminal on descriptors 0 and 1 is ours as long as this lives.
+#[derive(Debug)]
+pub struct Raw(());
+
+impl Raw {
+    /// Takes the terminal over. `None` where there is nothing to edit lines on: descriptors 0 and 1 are
+    /// not one terminal, or it says that it is a dumb one.
+    pub fn enter() -> Option<Self> {
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
+        if is_dumb || !is_one_terminal() {
+            return None;
+        }
+        PANIC_HOOK.call_once(|| {
+            let hook = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |panic| {
+                give_back("\n");
+                hook(panic);
+            }));
+        });
+        let raw = Self(());
+        raw.take().ok().map(|()| raw)
+    }
+
+    /// Takes the terminal over again where it is not ours: somebody else had it meanwhile. In the
+    /// background nothing is done.
+    pub fn take(&self) -> io::Result<()> {
+        if !is_in_foreground() {
+            return Ok(());
+        }
+        let stdin = stdin();
+        let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = tcgetattr(&stdin)?;
+        let mut wanted = now.clone();
+        wanted.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN;
+        wanted.special_codes[SpecialCodeIndex::VMIN] = 1;
+        wanted.special_codes[SpecialCodeIndex::VTIME] = 0;
+        retry_on_intr(|| tcsetattr(&stdin, OptionalActions::Now, &wanted))?;
+        // Stopped and woken with nobody else in between, it still has our own settings.
+        if found.is_none() || now.local_modes.contains(LocalModes::ICANON) {
+            *found = Some(now);
+        }
+        Ok(())
+    }
+
+    /// Whether keys come as they are pressed.
+    pub fn is_ours(&self) -> bool {
+        FOUND.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Gives the terminal back and stops, with everybody in our process group, as Ctrl-Z does; comes back
+    /// when woken. Where nobody could wake us the system does not let us stop.
+    pub fn suspend(&self) {
+        give_back("");
+        if let Err(error) = kill_current_process_group(Signal::TSTP) {
+            log::warn!("the program cannot be suspended: {error}");
+        }
+        let _ = self.take();
+    }
+
+    /// How many columns the terminal has.
+    pub fn columns(&self) -> u16 {
+        let columns = tcgetwinsize(stdin()).map_or(0, |size| size.ws_col);
+        if columns == 0 { COLUMNS_DEFAULT } else { columns }
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        give_back("");
+    }
+}
+
+/// Restores what was found, once; never waits, however the terminal is. `text` goes before.
+fn give_back(text: &str) {
+    let found = FOUND.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(found) = found else { return };
+    let stdout = stdout();
+    // So few bytes fit wherever any does.
+    if is_ready(&stdout, PollFlags::OUT).unwrap_or(false) {
+        let _ = rustix::io::write(&stdout, format!("{text}{MODES_OFF}").as_bytes());
+    }
+    // It may be gone: then there is nothing to restore.
+    let _ = retry_on_intr(|| tcsetattr(stdin(), OptionalActions::Now, &found));
+}
+
+fn is_one_terminal() -> bool {
+    let (stdin, stdout) = (stdin(), stdout());
+    let is_same = || Some(fstat(&stdin).ok()?.st_rdev == fstat(&stdout).ok()?.st_rdev);
+    stdin.as_fd().is_terminal() && stdout.as_fd().is_terminal() && is_same() == Some(true)
+}
+
+/// In the background a change of settings would stop us.
+fn is_in_foreground() -> bool {
+    tcgetpgrp(stdin()).is_ok_and(|group| group == getpgrp())
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the room for descriptor 0")]
+fn stdin() -> io::Stdin {
+    io::stdin()
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the room for descriptor 1")]
+fn stdout() -> io::Stdout {
+    io::stdout()
+}

@@ -1,0 +1,276 @@
+//! The screen of the chat on a terminal: notices above, and last the row in which the user types.
+//!
+//! The row is taken off, what is new is printed, and the row is drawn again, all in one write at the end
+//! of a turn. What a row is made of is the editor's; only here it becomes escape sequences.
+
+use super::editor::{Editor, Wish};
+use super::raw::{MODES_ON, Raw};
+use super::render::{Count, Sentence, question};
+use super::stdout::Stdout;
+use super::{Screen, Typed};
+use crate::chat::notice::Notice;
+use crate::limits::{CANDIDATES_SHOWN_MAX, PASTE_BYTES_MAX};
+use crate::proto::clean::Clean;
+use std::fmt;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+/// No cursor is seen jumping while a row changes.
+const HIDE: &str = "\x1b[?25l";
+const SHOW: &str = "\x1b[?25h";
+/// To the beginning of the row, and everything from there on off the screen.
+const WIPE: &str = "\r\x1b[J";
+/// A row never wraps, even if the terminal takes more columns for it than were reckoned.
+const WRAP_OFF: &str = "\x1b[?7l";
+const WRAP_ON: &str = "\x1b[?7h";
+const MARK_CURSOR: &str = "\x1b7";
+const BACK_TO_MARK: &str = "\x1b8";
+const CLEAR: &str = "\x1b[H\x1b[2J";
+
+/// Shows notices on a terminal, and the line that is typed there.
+#[derive(Debug)]
+pub struct Terminal {
+    out: Stdout,
+    raw: Raw,
+    editor: Editor,
+    columns: u16,
+    /// Whether a terminal breaks rows anew when it gets narrower; nearly all do.
+    is_reflowing: bool,
+    row: Drawn,
+    /// A line was given away and is yet to be shown as answered.
+    answered: Option<String>,
+    /// Notices counted instead of shown since the terminal stopped.
+    missed: u64,
+    /// The last flush could not write all.
+    is_behind: bool,
+    must_suspend: bool,
+    is_exiting: bool,
+}
+
+/// The row as the terminal has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Drawn {
+    /// It is not there; the cursor is at the beginning of an empty row.
+    Off,
+    /// It is there, its cursor in this column; `true` if it has changed since.
+    On(usize, bool),
+}
+
+impl Terminal {
+    /// The screen on descriptors 0 and 1, which `raw` has taken over. Fails when no descriptor is left.
+    pub fn new(raw: Raw) -> io::Result<Self> {
+        let mut out = Stdout::inherited()?;
+        out.append(MODES_ON);
+        Ok(Self {
+            out,
+            columns: raw.columns(),
+            raw,
+            editor: Editor::default(),
+            // xterm says who it is, and that one cuts rows instead.
+            is_reflowing: std::env::var_os("XTERM_VERSION").is_none(),
+            row: Drawn::Off,
+            answered: None,
+            missed: 0,
+            is_behind: false,
+            must_suspend: false,
+            is_exiting: false,
+        })
+    }
+
+    /// Takes the row off the screen, to print something in its place.
+    fn take_row_off(&mut self) {
+        if self.row != Drawn::Off {
+            self.out.append(format_args!("{HIDE}{WIPE}"));
+            self.row = Drawn::Off;
+        }
+    }
+
+    fn note_change(&mut self) {
+        if let Drawn::On(column, _) = self.row {
+            self.row = Drawn::On(column, true);
+        }
+    }
+
+    fn draw_row(&mut self) {
+        if matches!(self.row, Drawn::On(_, false)) || self.is_exiting {
+            return;
+        }
+        let row = self.editor.row(self.columns.into());
+        let (before, after) = (&row.before, &row.after);
+        self.out.append(format_args!(
+            "{HIDE}{WRAP_OFF}\r{before}{MARK_CURSOR}{after}\x1b[J{BACK_TO_MARK}{WRAP_ON}{SHOW}"
+        ));
+        self.row = Drawn::On(row.cursor_column, false);
+    }
+
+    /// Prints something that stays, above the row.
+    fn print(&mut self, text: impl fmt::Display) {
+        if self.must_miss() {
+            self.missed += 1;
+            return;
+        }
+        self.take_row_off();
+        self.out.append(text);
+    }
+
+    /// Once notices are missed, all are until the terminal has taken everything: otherwise one that
+    /// drips would show a count after every line.
+    fn must_miss(&self) -> bool {
+        self.missed > 0 || self.out.is_full()
+    }
+
+    fn tell_missed(&mut self) {
+        if self.missed > 0 {
+            let notices = Count(self.missed, "notice");
+            let were = if self.missed == 1 { "was" } else { "were" };
+            self.take_row_off();
+            self.out.append(format_args!("… {notices} {were} not shown: the terminal was stopped\n"));
+            self.missed = 0;
+        }
+    }
+
+    fn grant(&mut self, wish: Wish) {
+        match wish {
+            Wish::Candidates(candidates) => self.print(Candidates(&candidates)),
+            Wish::Clear => {
+                self.take_row_off();
+                self.out.append(CLEAR);
+            }
+            Wish::PasteTooLong => {
+                let most = PASTE_BYTES_MAX / 1024;
+                self.print(format_args!("That paste is too long; paste at most {most} KiB at once.\n"));
+            }
+            Wish::Suspend => self.must_suspend = true,
+        }
+    }
+
+    /// Leaves the row where it is, whole, and goes on below it.
+    fn leave_row(&mut self) {
+        let (question, text) = self.editor.whole_row();
+        if !question.is_empty() || !text.is_empty() {
+            let row = format!("{question}{}\n", Clean(text));
+            self.print(row);
+        }
+    }
+
+    fn suspend(&mut self) -> io::Result<bool> {
+        self.must_suspend = false;
+        self.out.append('\n');
+        if !self.out.flush()? {
+            // It is stopped: the shell would have to wait for it as well.
+            return Ok(false);
+        }
+        self.row = Drawn::Off;
+        self.raw.suspend();
+        self.redraw();
+        self.draw_row();
+        self.out.flush()
+    }
+}
+
+impl Screen<Notice> for Terminal {
+    fn show(&mut self, notice: Notice) {
+        if notice == Notice::Exiting {
+            self.leave_row();
+            self.is_exiting = true;
+        }
+        self.editor.learn(&notice);
+        match notice {
+            Notice::Prompt(_) => self.note_change(),
+            notice => self.print(Sentence(&notice)),
+        }
+    }
+
+    fn line_taken(&mut self) {
+        let prompt = self.editor.take_prompt();
+        let answer = self.answered.take().unwrap_or_default();
+        // What was typed while nothing could be shown is not counted: its outcome is.
+        if !self.must_miss() {
+            let question = prompt.map_or("", question);
+            self.print(format_args!("{question}{}\n", Clean(&answer)));
+        }
+        self.note_change();
+    }
+
+    fn flush(&mut self) -> io::Result<bool> {
+        if self.is_behind && !self.out.flush()? {
+            return Ok(false);
+        }
+        self.tell_missed();
+        self.draw_row();
+        self.is_behind = !self.out.flush()?;
+        if self.must_suspend && !self.is_behind {
+            self.is_behind = !self.suspend()?;
+        }
+        Ok(!self.is_behind)
+    }
+
+    fn is_full(&self) -> bool {
+        false
+    }
+
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.out.fd()
+    }
+
+    fn handle_keys(&mut self, bytes: &[u8]) {
+        if !self.raw.is_ours() {
+            // It was started in the background, and is in front now.
+            self.redraw();
+        }
+        self.editor.handle_keys(bytes);
+        self.note_change();
+        while let Some(wish) = self.editor.poll_wish() {
+            self.grant(wish);
+        }
+    }
+
+    fn wants_keys(&self) -> bool {
+        self.editor.wants_keys()
+    }
+
+    fn poll_typed(&mut self, wants_line: bool) -> Option<Typed> {
+        let typed = self.editor.poll_typed(wants_line);
+        if let Some(Typed::Line(line)) = &typed {
+            self.answered = Some(line.clone());
+        }
+        typed
+    }
+
+    fn has_typed(&self, wants_line: bool) -> bool {
+        self.editor.has_typed(wants_line)
+    }
+
+    fn redraw(&mut self) {
+        if let Err(error) = self.raw.take() {
+            log::debug!("the terminal cannot be set: {error}");
+        }
+        self.columns = self.raw.columns();
+        self.out.append(MODES_ON);
+        if let Drawn::On(column, _) = self.row {
+            // A row that was wider than the terminal is now has been broken into several.
+            let rows_above = if self.is_reflowing { column / usize::from(self.columns) } else { 0 };
+            if rows_above > 0 {
+                self.out.append(format_args!("\x1b[{rows_above}A"));
+            }
+            self.take_row_off();
+        }
+    }
+}
+
+/// What a word may become, in one line.
+struct Candidates<'a>(&'a [String]);
+
+impl fmt::Display for Candidates<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.0[..self.0.len().min(CANDIDATES_SHOWN_MAX)];
+        for (n, candidate) in shown.iter().enumerate() {
+            let space = if n == 0 { "" } else { "  " };
+            write!(f, "{space}{}", Clean(candidate))?;
+        }
+        match self.0.len() - shown.len() {
+            0 => writeln!(f),
+            more => writeln!(f, "  … and {more} more"),
+        }
+    }
+}
