@@ -118,9 +118,9 @@ fn is_one_terminal() -> bool {
     stdin.as_fd().is_terminal() && stdout.as_fd().is_terminal() && is_same() == Some(true)
 }
 
-/// In the background a change of settings would stop us.
+/// In the background a change of settings would stop us. A terminal that does not control us stops nobody.
 fn is_in_foreground() -> bool {
-    tcgetpgrp(stdin()).is_ok_and(|group| group == getpgrp())
+    tcgetpgrp(stdin()).map_or(true, |group| group == getpgrp())
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the room for descriptor 0")]

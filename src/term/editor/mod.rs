@@ -315,3 +315,246 @@ impl Editor {
         search.found = found.map(|(at, text)| (at, text.to_owned()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::notice::Who;
+    use crate::limits::TYPED_BYTES_MAX;
+
+    /// An editor that asks for `prompt` and knows some peers.
+    fn editor(prompt: Prompt) -> Editor {
+        let mut editor = Editor::default();
+        editor.learn(&Notice::Prompt(prompt));
+        for (port, name) in [(1, "anna"), (2, "anton"), (3, "b\x1b[2J"), (4, "berta")] {
+            let who = Who { address: ([10, 0, 0, 1], port).into(), name: name.into() };
+            editor.learn(&Notice::NewPeer(who));
+        }
+        editor
+    }
+
+    /// The row without its question, the cursor being the bar.
+    fn shown(editor: &mut Editor) -> String {
+        let ask = editor.prompt.map_or("", question);
+        let row = editor.row(200);
+        format!("{}|{}", row.before.strip_prefix(ask).unwrap_or(&row.before), row.after)
+    }
+
+    fn typed(editor: &mut Editor) -> Vec<Typed> {
+        std::iter::from_fn(|| editor.poll_typed(true)).collect()
+    }
+
+    fn lines(editor: &mut Editor) -> Vec<String> {
+        let line = |typed| match typed {
+            Typed::Line(line) => line,
+            other => panic!("{other:?}"),
+        };
+        typed(editor).into_iter().map(line).collect()
+    }
+
+    fn wishes(editor: &mut Editor) -> Vec<Wish> {
+        std::iter::from_fn(|| editor.poll_wish()).collect()
+    }
+
+    #[test]
+    fn every_key_does_what_it_says() {
+        let table = [
+            ("one two", "one two|"),
+            ("one two\x01", "|one two"),
+            ("one two\x01\x05", "one two|"),
+            ("one two\x1b[H", "|one two"),
+            ("one two\x1b[H\x1b[F", "one two|"),
+            ("one\x02\x1b[D", "o|ne"),
+            ("one\x01\x06\x1b[C", "on|e"),
+            ("one\x7f\x08", "o|"),
+            ("one\x01\x04", "|ne"),
+            ("one\x01\x1b[3~", "|ne"),
+            ("one two\x02\x02\x0b", "one t|"),
+            ("one two\x02\x02\x15", "|wo"),
+            ("one 10.0.0.5:80\x17", "one |"),
+            ("one 10.0.0.5\x1bb", "one 10.0.0.|5"),
+            ("one 10.0.0.5\x01\x1bf", "one| 10.0.0.5"),
+            ("one two\x01\x1bd", "| two"),
+            ("one two\x1b\x7f", "one |"),
+            ("one two\x17\x19\x19", "one twotwo|"),
+            ("你好\x02!", "你!|好"),
+            ("👨\u{200D}👩\u{200D}👧x\x02\x02", "|👨\u{200D}👩\u{200D}👧x"),
+            ("e\u{301}\x7f", "e|"),
+            ("שלום\x02", "שלו|ם"),
+            ("\x1b\x1b[15~\x07\x0f\x1c\x1bq", "|"),
+            ("a\tb", "ab|"),
+            ("\x1b[200~a\tb\x1b[2J\x1b[201~", "a␉b␛[2J|"),
+        ];
+        for (keys, row) in table {
+            let mut editor = editor(Prompt::Text);
+            editor.handle_keys(keys.as_bytes());
+            assert_eq!(shown(&mut editor), row, "{keys:?}");
+            assert!(typed(&mut editor).is_empty() && wishes(&mut editor).is_empty(), "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn enter_makes_a_line_that_waits_until_it_is_wanted() {
+        let mut editor = editor(Prompt::Text);
+        editor.handle_keys(b"one\rtwo\nthr");
+        assert_eq!(shown(&mut editor), "thr|");
+        assert_eq!(
+            (editor.poll_typed(false), editor.has_typed(false), editor.has_typed(true)),
+            (None, false, true)
+        );
+        assert_eq!(lines(&mut editor), ["one", "two"]);
+        assert_eq!(editor.ready_bytes, 0);
+    }
+
+    #[test]
+    fn no_more_is_typed_ahead_than_there_is_room_for() {
+        let mut editor = editor(Prompt::Text);
+        editor.handle_keys(&vec![b'\n'; TYPED_AHEAD_BYTES_MAX - 1]);
+        assert!(editor.wants_keys());
+        editor.handle_keys(b"\n");
+        assert!(!editor.wants_keys());
+        editor.poll_typed(true);
+        assert!(editor.wants_keys());
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_given_too_long() {
+        let mut editor = editor(Prompt::Text);
+        editor.handle_keys(&vec![b'x'; TYPED_BYTES_MAX]);
+        editor.handle_keys(b"\r");
+        editor.handle_keys(&vec![b'x'; TYPED_BYTES_MAX + 100]);
+        editor.handle_keys(b"\r");
+        let lengths: Vec<usize> = lines(&mut editor).iter().map(String::len).collect();
+        assert_eq!(lengths, [TYPED_BYTES_MAX, TYPED_BYTES_MAX + 1]);
+    }
+
+    #[test]
+    fn the_interrupt_key_clears_what_is_typed_and_ends_when_nothing_is() {
+        for keys in ["text\x03", "text\r\x03", "\x12x\x03", "\x1b[200~1\n2\n3\n4\x1b[201~\x03"] {
+            let mut editor = editor(Prompt::Text);
+            editor.handle_keys(keys.as_bytes());
+            assert_eq!((shown(&mut editor).as_str(), typed(&mut editor)), ("|", vec![]), "{keys:?}");
+            editor.handle_keys(b"\x03");
+            assert_eq!(editor.poll_typed(false), Some(Typed::Interrupt), "{keys:?}");
+            assert_eq!(editor.poll_typed(true), None, "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn the_end_key_ends_after_the_lines_before_it_and_only_on_an_empty_line() {
+        let mut editor = editor(Prompt::Text);
+        editor.handle_keys(b"one\r\x04");
+        assert_eq!(editor.poll_typed(false), None);
+        assert_eq!(typed(&mut editor), [Typed::Line("one".to_owned()), Typed::End]);
+        editor.handle_keys(b"x\x04");
+        assert_eq!(typed(&mut editor), []);
+    }
+
+    #[test]
+    fn the_arrows_bring_back_what_was_typed() {
+        let mut editor = editor(Prompt::Text);
+        editor.handle_keys(b"one\rtwo\rdraft\x1b[A");
+        assert_eq!(shown(&mut editor), "two|");
+        for (keys, row) in [("\x10\x10", "one|"), ("\x1b[B", "two|"), ("\x0e", "draft|"), ("\x0e", "draft|")]
+        {
+            editor.handle_keys(keys.as_bytes());
+            assert_eq!(shown(&mut editor), row, "{keys:?}");
+        }
+        editor.learn(&Notice::Prompt(Prompt::Choice));
+        editor.handle_keys(b"\x1b[A");
+        assert_eq!(shown(&mut editor), "draft|", "other questions have other answers");
+    }
+
+    #[test]
+    fn a_search_finds_as_it_is_typed() {
+        let table = [
+            ("\x12o", "(search 'o') f|our"),
+            ("\x12on", "(search 'on') |one"),
+            ("\x12o\x12", "(search 'o') tw|o"),
+            ("\x12o\x12\x12\x12\x12", "(search 'o') |one"),
+            ("\x12on\x7f", "(search 'o') f|our"),
+            ("\x12xyz", "(search 'xyz') |"),
+            ("\x12tw\x05!", "two!|"),
+            ("\x12tw\x07", "draft|"),
+            ("\x12tw\x03", "draft|"),
+            ("\x12xyz\x05", "draft|"),
+        ];
+        for (keys, row) in table {
+            let mut editor = editor(Prompt::Text);
+            editor.handle_keys(b"one\rtwo\rthree\rfour\rdraft");
+            typed(&mut editor);
+            editor.handle_keys(keys.as_bytes());
+            assert_eq!(shown(&mut editor).trim_start_matches(question(Prompt::Text)), row, "{keys:?}");
+        }
+        let mut editor = editor(Prompt::Text);
+        editor.handle_keys(b"one\rtwo\r\x12on\r");
+        assert_eq!(lines(&mut editor), ["one", "two", "one"]);
+    }
+
+    #[test]
+    fn the_tab_key_completes_peers_where_one_is_asked_for() {
+        let table = [
+            (Prompt::Recipient, "be\t", "berta|"),
+            (Prompt::ConnectTo, "BE\t", "berta|"),
+            (Prompt::Recipient, "a\t", "an|"),
+            (Prompt::Recipient, "10.0.0.1:4\t", "10.0.0.1:4|"),
+            (Prompt::Recipient, "1\t", "10.0.0.1:|"),
+            (Prompt::Recipient, "be netech\x01\x06\x06\t", "berta| netech"),
+            (Prompt::Recipient, "x\t", "x|"),
+            (Prompt::Recipient, "berta n\t", "berta n|"),
+            (Prompt::Text, "be\t", "be|"),
+            (Prompt::Choice, "be\t", "be|"),
+        ];
+        for (prompt, keys, row) in table {
+            let mut editor = editor(prompt);
+            editor.handle_keys(keys.as_bytes());
+            assert_eq!(shown(&mut editor), row, "{keys:?}");
+            assert_eq!(wishes(&mut editor), [], "{keys:?}");
+        }
+        let mut editor = editor(Prompt::Recipient);
+        editor.handle_keys(b"an\t");
+        let both = vec!["anton".to_owned(), "anna".to_owned()];
+        assert_eq!((shown(&mut editor).as_str(), wishes(&mut editor)), ("an|", vec![Wish::Candidates(both)]));
+    }
+
+    #[test]
+    fn pasted_newlines_are_lines_and_many_are_asked_about() {
+        let table: [(&str, &[&str], &str); 9] = [
+            ("one", &[], "one|"),
+            ("one\rtwo\r\nthree", &["one", "two"], "three|"),
+            ("one\ntwo\nthree\n", &["one", "two", "three"], "|"),
+            ("1\n2\n3\n4\x1b[201~", &[], "Paste 4 lines? (y/n) |"),
+            ("1\n2\n3\n4\x1b[201~x\r", &[], "Paste 4 lines? (y/n) |"),
+            ("1\n2\n3\n4\x1b[201~n", &[], "|"),
+            ("1\n2\n3\n4\x1b[201~\x07", &[], "|"),
+            ("1\n2\n3\n4\x1b[201~y", &["1", "2", "3"], "4|"),
+            ("1\n2\n3\n4\n\x1b[201~Y", &["1", "2", "3", "4"], "|"),
+        ];
+        for (paste, expected, row) in table {
+            let mut editor = editor(Prompt::Text);
+            editor.handle_keys(format!("\x1b[200~{paste}\x1b[201~").as_bytes());
+            assert_eq!(lines(&mut editor), expected, "{paste:?}");
+            assert_eq!(shown(&mut editor), row, "{paste:?}");
+        }
+        let mut editor = editor(Prompt::Text);
+        editor.handle_keys(b"say \x02\x1b[200~a\nb\x1b[201~");
+        assert_eq!((lines(&mut editor), shown(&mut editor)), (vec!["saya ".to_owned()], "b|".to_owned()));
+    }
+
+    #[test]
+    fn a_paste_that_is_too_long_is_not_taken_at_all() {
+        let mut editor = editor(Prompt::Text);
+        editor.handle_keys(b"x\x1b[200~");
+        editor.handle_keys(&vec![b'p'; PASTE_BYTES_MAX + 1]);
+        editor.handle_keys(b"\x1b[201~y");
+        assert_eq!((shown(&mut editor).as_str(), wishes(&mut editor)), ("xy|", vec![Wish::PasteTooLong]));
+    }
+
+    #[test]
+    fn the_screen_is_asked_for_what_only_it_can_do() {
+        let mut editor = editor(Prompt::Text);
+        editor.handle_keys(b"text\x0c\x1a");
+        assert_eq!(wishes(&mut editor), [Wish::Clear, Wish::Suspend]);
+        assert_eq!(shown(&mut editor), "text|");
+    }
+}
