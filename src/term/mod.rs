@@ -55,12 +55,12 @@ pub trait Screen<N> {
         true
     }
 
-    /// What was typed with those keys; a line or the end only if one is wanted.
+    /// What was typed with those keys; a line or the end only if one is wanted. Ask until there is nothing.
     fn poll_typed(&mut self, _wants_line: bool) -> Option<Typed> {
         None
     }
 
-    /// Whether [`Screen::poll_typed`] would give something.
+    /// Whether [`Screen::poll_typed`] has something to do.
     fn has_typed(&self, _wants_line: bool) -> bool {
         false
     }

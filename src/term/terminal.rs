@@ -156,11 +156,11 @@ impl Terminal {
     fn suspend(&mut self) -> io::Result<bool> {
         self.must_suspend = false;
         self.out.append('\n');
+        self.row = Drawn::Off;
         if !self.out.flush()? {
             // It is stopped: the shell would have to wait for it as well.
             return Ok(false);
         }
-        self.row = Drawn::Off;
         self.raw.suspend();
         self.redraw();
         self.draw_row();
@@ -219,10 +219,6 @@ impl Screen<Notice> for Terminal {
             self.redraw();
         }
         self.editor.handle_keys(bytes);
-        self.note_change();
-        while let Some(wish) = self.editor.poll_wish() {
-            self.grant(wish);
-        }
     }
 
     fn wants_keys(&self) -> bool {
@@ -231,6 +227,10 @@ impl Screen<Notice> for Terminal {
 
     fn poll_typed(&mut self, wants_line: bool) -> Option<Typed> {
         let typed = self.editor.poll_typed(wants_line);
+        self.note_change();
+        while let Some(wish) = self.editor.poll_wish() {
+            self.grant(wish);
+        }
         if let Some(Typed::Line(line)) = &typed {
             self.answered = Some(line.clone());
         }

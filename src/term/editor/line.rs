@@ -3,7 +3,7 @@
 //! The cursor moves by what a reader takes for one character, so never into an emoji of several parts.
 
 use crate::limits::TYPED_BYTES_MAX;
-use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
+use unicode_segmentation::UnicodeSegmentation;
 
 /// Kept of a line, in bytes: one more than can be used, so that a line that is too long is told so.
 const KEPT_BYTES: usize = TYPED_BYTES_MAX + 1;
@@ -135,29 +135,33 @@ impl Line {
 
     fn target(&self, way: Way, far: Far) -> usize {
         let (before, after) = self.text.split_at(self.cursor);
-        let is_word = |c: char| c.is_alphanumeric();
-        match (way, far) {
-            (Way::Back, Far::Line) => 0,
-            (Way::On, Far::Line) => self.text.len(),
-            (Way::Back, Far::Character) => {
-                let mut cursor = GraphemeCursor::new(self.cursor, self.text.len(), true);
-                cursor.prev_boundary(&self.text, 0).ok().flatten().unwrap_or(0)
-            }
-            (Way::On, Far::Character) => self.cursor + after.graphemes(true).next().map_or(0, str::len),
-            (Way::Back, Far::Word) => {
-                before.trim_end_matches(|c| !is_word(c)).trim_end_matches(is_word).len()
-            }
-            (Way::On, Far::Word) => {
-                let rest = after.trim_start_matches(|c| !is_word(c)).trim_start_matches(is_word);
-                self.text.len() - rest.len()
-            }
-            (Way::Back, Far::Blank) => before.trim_end().trim_end_matches(|c: char| !c.is_whitespace()).len(),
-            (Way::On, Far::Blank) => {
-                let rest = after.trim_start().trim_start_matches(|c: char| !c.is_whitespace());
-                self.text.len() - rest.len()
-            }
+        let (back, on) = (before.graphemes(true).rev(), after.graphemes(true));
+        match way {
+            Way::Back => self.cursor - reach(back, far),
+            Way::On => self.cursor + reach(on, far),
         }
     }
+}
+
+/// How many bytes of these characters are so far.
+fn reach<'a>(characters: impl Iterator<Item = &'a str>, far: Far) -> usize {
+    let begins_with = |character: &str, is_so: fn(char) -> bool| character.chars().next().is_some_and(is_so);
+    let is_inside = |character: &str| match far {
+        Far::Word => begins_with(character, char::is_alphanumeric),
+        Far::Blank => !begins_with(character, char::is_whitespace),
+        Far::Character | Far::Line => true,
+    };
+    let mut was_inside = false;
+    let is_on_the_way = |character: &&str| {
+        let is_first = !was_inside;
+        was_inside |= is_inside(character);
+        match far {
+            Far::Character => is_first,
+            Far::Line => true,
+            Far::Word | Far::Blank => is_first || is_inside(character),
+        }
+    };
+    characters.take_while(is_on_the_way).map(str::len).sum()
 }
 
 #[cfg(test)]
@@ -188,6 +192,8 @@ mod tests {
             ("one| two, three", Way::On, Far::Word, "one two|, three"),
             ("one 10.0.0.5:80 |x", Way::Back, Far::Blank, "one |10.0.0.5:80 x"),
             ("one| 10.0.0.5:80 x", Way::On, Far::Blank, "one 10.0.0.5:80| x"),
+            ("|1\u{FE0F}\u{20E3} x", Way::On, Far::Word, "1\u{FE0F}\u{20E3}| x"),
+            ("👍|", Way::Back, Far::Word, "|👍"),
             ("one| two", Way::Back, Far::Line, "|one two"),
             ("one| two", Way::On, Far::Line, "one two|"),
         ];

@@ -14,6 +14,7 @@ use super::Typed;
 use super::render::question;
 use crate::chat::notice::{Notice, Prompt};
 use crate::limits::{PASTE_BYTES_MAX, PASTED_LINES_UNASKED, TYPED_AHEAD_BYTES_MAX};
+use crate::proto::clean::Clean;
 use history::History;
 use keys::{Key, Keys};
 use line::{Far, Line, Way};
@@ -40,6 +41,8 @@ pub enum Wish {
 #[derive(Debug, Default)]
 pub struct Editor {
     keys: Keys,
+    /// Bytes of keys that were not looked at yet.
+    unread: VecDeque<u8>,
     line: Line,
     history: History,
     names: Names,
@@ -78,16 +81,14 @@ struct Search {
 }
 
 impl Editor {
-    /// Takes keys as the terminal sends them.
+    /// Takes keys as the terminal sends them; what they mean, [`Editor::poll_typed`] finds out.
     pub fn handle_keys(&mut self, bytes: &[u8]) {
-        let mut keys = std::mem::take(&mut self.keys);
-        keys.feed(bytes, |key| self.on_key(key));
-        self.keys = keys;
+        self.unread.extend(bytes);
     }
 
     /// Whether there is room for what more keys may bring.
     pub fn wants_keys(&self) -> bool {
-        self.ready_bytes < TYPED_AHEAD_BYTES_MAX
+        self.ready_bytes + self.unread.len() < TYPED_AHEAD_BYTES_MAX
     }
 
     /// Learns from a notice that goes to the screen: what is asked, and who can be completed.
@@ -104,21 +105,23 @@ impl Editor {
         self.prompt.take()
     }
 
-    /// What was typed; lines and their end only where they are wanted.
+    /// What was typed; lines and their end only where they are wanted. Ask until there is nothing.
     pub fn poll_typed(&mut self, wants_line: bool) -> Option<Typed> {
+        self.read_keys(wants_line);
         if std::mem::take(&mut self.is_interrupted) {
             return Some(Typed::Interrupt);
         }
         let typed = if wants_line { self.ready.pop_front() } else { None }?;
         if let Typed::Line(line) = &typed {
             self.ready_bytes -= line.len() + 1;
+            self.history.add(self.prompt, line);
         }
         Some(typed)
     }
 
-    /// Whether [`Editor::poll_typed`] would give something.
+    /// Whether [`Editor::poll_typed`] has something to do.
     pub fn has_typed(&self, wants_line: bool) -> bool {
-        self.is_interrupted || wants_line && !self.ready.is_empty()
+        self.is_interrupted || !self.unread.is_empty() || wants_line && !self.ready.is_empty()
     }
 
     /// What the screen is to do because of the keys.
@@ -143,7 +146,7 @@ impl Editor {
             State::Searching(search) => {
                 let text = search.found.as_ref().map_or("", |(_, text)| text.as_str());
                 let cursor = text.find(&search.part).unwrap_or(0);
-                (Cow::Owned(format!("(search '{}') ", search.part)), text, cursor)
+                (Cow::Owned(format!("(search '{}') ", Clean(&search.part))), text, cursor)
             }
         };
         row::lay_out(&ask, text, cursor, columns, &mut self.start)
@@ -152,6 +155,19 @@ impl Editor {
     /// All of the row, however long, as it stays on the screen behind us.
     pub fn whole_row(&self) -> (&'static str, &str) {
         (self.prompt.map_or("", question), self.line.text())
+    }
+
+    /// A line that can be taken at once is, before the keys behind it are read: it may lead to another
+    /// question, and what a key does depends on that.
+    fn read_keys(&mut self, wants_line: bool) {
+        let mut keys = std::mem::take(&mut self.keys);
+        while (!wants_line || self.ready.is_empty())
+            && !self.is_interrupted
+            && let Some(byte) = self.unread.pop_front()
+        {
+            keys.feed(byte, |key| self.on_key(key));
+        }
+        self.keys = keys;
     }
 
     fn on_key(&mut self, key: Key) {
@@ -211,7 +227,7 @@ impl Editor {
 
     fn enter(&mut self) {
         let line = self.line.take();
-        self.history.add(self.prompt, &line);
+        self.history.leave();
         self.ready_bytes += line.len() + 1;
         self.ready.push_back(Typed::Line(line));
     }
@@ -333,6 +349,14 @@ mod tests {
         editor
     }
 
+    impl Editor {
+        /// Takes keys while no line is wanted.
+        fn press(&mut self, keys: &[u8]) {
+            self.handle_keys(keys);
+            self.read_keys(false);
+        }
+    }
+
     /// The row without its question, the cursor being the bar.
     fn shown(editor: &mut Editor) -> String {
         let ask = editor.prompt.map_or("", question);
@@ -387,7 +411,7 @@ mod tests {
         ];
         for (keys, row) in table {
             let mut editor = editor(Prompt::Text);
-            editor.handle_keys(keys.as_bytes());
+            editor.press(keys.as_bytes());
             assert_eq!(shown(&mut editor), row, "{keys:?}");
             assert!(typed(&mut editor).is_empty() && wishes(&mut editor).is_empty(), "{keys:?}");
         }
@@ -396,7 +420,7 @@ mod tests {
     #[test]
     fn enter_makes_a_line_that_waits_until_it_is_wanted() {
         let mut editor = editor(Prompt::Text);
-        editor.handle_keys(b"one\rtwo\nthr");
+        editor.press(b"one\rtwo\nthr");
         assert_eq!(shown(&mut editor), "thr|");
         assert_eq!(
             (editor.poll_typed(false), editor.has_typed(false), editor.has_typed(true)),
@@ -407,11 +431,25 @@ mod tests {
     }
 
     #[test]
+    fn keys_typed_ahead_mean_what_they_mean_at_the_question_they_meet() {
+        let mut editor = editor(Prompt::Choice);
+        editor.handle_keys(b"1\rbe\t\rhello\r");
+        for (line, next) in [("1", Prompt::Recipient), ("berta", Prompt::Text), ("hello", Prompt::Choice)] {
+            assert_eq!(editor.poll_typed(true), Some(Typed::Line(line.to_owned())));
+            editor.learn(&Notice::Prompt(next));
+        }
+        assert_eq!((editor.poll_typed(true), editor.has_typed(true)), (None, false));
+        editor.learn(&Notice::Prompt(Prompt::Recipient));
+        editor.press(b"\x1b[A");
+        assert_eq!(shown(&mut editor), "berta|");
+    }
+
+    #[test]
     fn no_more_is_typed_ahead_than_there_is_room_for() {
         let mut editor = editor(Prompt::Text);
-        editor.handle_keys(&vec![b'\n'; TYPED_AHEAD_BYTES_MAX - 1]);
+        editor.press(&vec![b'\n'; TYPED_AHEAD_BYTES_MAX - 1]);
         assert!(editor.wants_keys());
-        editor.handle_keys(b"\n");
+        editor.press(b"\n");
         assert!(!editor.wants_keys());
         editor.poll_typed(true);
         assert!(editor.wants_keys());
@@ -420,10 +458,10 @@ mod tests {
     #[test]
     fn a_line_that_is_too_long_is_given_too_long() {
         let mut editor = editor(Prompt::Text);
-        editor.handle_keys(&vec![b'x'; TYPED_BYTES_MAX]);
-        editor.handle_keys(b"\r");
-        editor.handle_keys(&vec![b'x'; TYPED_BYTES_MAX + 100]);
-        editor.handle_keys(b"\r");
+        editor.press(&vec![b'x'; TYPED_BYTES_MAX]);
+        editor.press(b"\r");
+        editor.press(&vec![b'x'; TYPED_BYTES_MAX + 100]);
+        editor.press(b"\r");
         let lengths: Vec<usize> = lines(&mut editor).iter().map(String::len).collect();
         assert_eq!(lengths, [TYPED_BYTES_MAX, TYPED_BYTES_MAX + 1]);
     }
@@ -432,9 +470,9 @@ mod tests {
     fn the_interrupt_key_clears_what_is_typed_and_ends_when_nothing_is() {
         for keys in ["text\x03", "text\r\x03", "\x12x\x03", "\x1b[200~1\n2\n3\n4\x1b[201~\x03"] {
             let mut editor = editor(Prompt::Text);
-            editor.handle_keys(keys.as_bytes());
+            editor.press(keys.as_bytes());
             assert_eq!((shown(&mut editor).as_str(), typed(&mut editor)), ("|", vec![]), "{keys:?}");
-            editor.handle_keys(b"\x03");
+            editor.press(b"\x03");
             assert_eq!(editor.poll_typed(false), Some(Typed::Interrupt), "{keys:?}");
             assert_eq!(editor.poll_typed(true), None, "{keys:?}");
         }
@@ -443,25 +481,27 @@ mod tests {
     #[test]
     fn the_end_key_ends_after_the_lines_before_it_and_only_on_an_empty_line() {
         let mut editor = editor(Prompt::Text);
-        editor.handle_keys(b"one\r\x04");
+        editor.press(b"one\r\x04");
         assert_eq!(editor.poll_typed(false), None);
         assert_eq!(typed(&mut editor), [Typed::Line("one".to_owned()), Typed::End]);
-        editor.handle_keys(b"x\x04");
+        editor.press(b"x\x04");
         assert_eq!(typed(&mut editor), []);
     }
 
     #[test]
     fn the_arrows_bring_back_what_was_typed() {
         let mut editor = editor(Prompt::Text);
-        editor.handle_keys(b"one\rtwo\rdraft\x1b[A");
+        editor.press(b"one\rtwo\r");
+        typed(&mut editor);
+        editor.press(b"draft\x1b[A");
         assert_eq!(shown(&mut editor), "two|");
         for (keys, row) in [("\x10\x10", "one|"), ("\x1b[B", "two|"), ("\x0e", "draft|"), ("\x0e", "draft|")]
         {
-            editor.handle_keys(keys.as_bytes());
+            editor.press(keys.as_bytes());
             assert_eq!(shown(&mut editor), row, "{keys:?}");
         }
         editor.learn(&Notice::Prompt(Prompt::Choice));
-        editor.handle_keys(b"\x1b[A");
+        editor.press(b"\x1b[A");
         assert_eq!(shown(&mut editor), "draft|", "other questions have other answers");
     }
 
@@ -474,6 +514,7 @@ mod tests {
             ("\x12o\x12\x12\x12\x12", "(search 'o') |one"),
             ("\x12on\x7f", "(search 'o') f|our"),
             ("\x12xyz", "(search 'xyz') |"),
+            ("\x12\u{202E}", "(search '\u{FFFD}') |"),
             ("\x12tw\x05!", "two!|"),
             ("\x12tw\x07", "draft|"),
             ("\x12tw\x03", "draft|"),
@@ -481,9 +522,10 @@ mod tests {
         ];
         for (keys, row) in table {
             let mut editor = editor(Prompt::Text);
-            editor.handle_keys(b"one\rtwo\rthree\rfour\rdraft");
+            editor.press(b"one\rtwo\rthree\rfour\r");
             typed(&mut editor);
-            editor.handle_keys(keys.as_bytes());
+            editor.press(b"draft");
+            editor.press(keys.as_bytes());
             assert_eq!(shown(&mut editor).trim_start_matches(question(Prompt::Text)), row, "{keys:?}");
         }
         let mut editor = editor(Prompt::Text);
@@ -507,12 +549,12 @@ mod tests {
         ];
         for (prompt, keys, row) in table {
             let mut editor = editor(prompt);
-            editor.handle_keys(keys.as_bytes());
+            editor.press(keys.as_bytes());
             assert_eq!(shown(&mut editor), row, "{keys:?}");
             assert_eq!(wishes(&mut editor), [], "{keys:?}");
         }
         let mut editor = editor(Prompt::Recipient);
-        editor.handle_keys(b"an\t");
+        editor.press(b"an\t");
         let both = vec!["anton".to_owned(), "anna".to_owned()];
         assert_eq!((shown(&mut editor).as_str(), wishes(&mut editor)), ("an|", vec![Wish::Candidates(both)]));
     }
@@ -532,28 +574,28 @@ mod tests {
         ];
         for (paste, expected, row) in table {
             let mut editor = editor(Prompt::Text);
-            editor.handle_keys(format!("\x1b[200~{paste}\x1b[201~").as_bytes());
+            editor.press(format!("\x1b[200~{paste}\x1b[201~").as_bytes());
             assert_eq!(lines(&mut editor), expected, "{paste:?}");
             assert_eq!(shown(&mut editor), row, "{paste:?}");
         }
         let mut editor = editor(Prompt::Text);
-        editor.handle_keys(b"say \x02\x1b[200~a\nb\x1b[201~");
+        editor.press(b"say \x02\x1b[200~a\nb\x1b[201~");
         assert_eq!((lines(&mut editor), shown(&mut editor)), (vec!["saya ".to_owned()], "b|".to_owned()));
     }
 
     #[test]
     fn a_paste_that_is_too_long_is_not_taken_at_all() {
         let mut editor = editor(Prompt::Text);
-        editor.handle_keys(b"x\x1b[200~");
-        editor.handle_keys(&vec![b'p'; PASTE_BYTES_MAX + 1]);
-        editor.handle_keys(b"\x1b[201~y");
+        editor.press(b"x\x1b[200~");
+        editor.press(&vec![b'p'; PASTE_BYTES_MAX + 1]);
+        editor.press(b"\x1b[201~y");
         assert_eq!((shown(&mut editor).as_str(), wishes(&mut editor)), ("xy|", vec![Wish::PasteTooLong]));
     }
 
     #[test]
     fn the_screen_is_asked_for_what_only_it_can_do() {
         let mut editor = editor(Prompt::Text);
-        editor.handle_keys(b"text\x0c\x1a");
+        editor.press(b"text\x0c\x1a");
         assert_eq!(wishes(&mut editor), [Wish::Clear, Wish::Suspend]);
         assert_eq!(shown(&mut editor), "text|");
     }

@@ -7,6 +7,9 @@ use crate::proto::clean::Clean;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+/// Says that the character before it is an emoji.
+const IS_EMOJI: char = '\u{FE0F}';
+
 /// What is drawn. Where the cursor is, the terminal knows best: it is wherever `before` ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -43,10 +46,19 @@ fn columns_of(text: &str) -> usize {
     text.graphemes(true).map(columns_of_one).sum()
 }
 
-/// Terminals differ: some draw the parts of an emoji one by one, some as one that is wider than its parts.
+/// Terminals differ: some draw the parts of an emoji one by one, some as one that is wider than its parts,
+/// some make each part wide that is said to be an emoji.
 fn columns_of_one(character: &str) -> usize {
-    let parts: usize = character.chars().map(|c| c.width().unwrap_or(1)).sum();
-    parts.max(character.width())
+    let mut columns = 0;
+    let mut last = 0;
+    for c in character.chars() {
+        last = match c {
+            IS_EMOJI => 2usize.saturating_sub(last),
+            _ => c.width().unwrap_or(1),
+        };
+        columns += last;
+    }
+    columns.max(character.width())
 }
 
 /// The end of a question that is too long says more than its beginning.
