@@ -3,9 +3,11 @@
 use crate::common::PATIENCE;
 use crate::common::output::Output;
 use crate::common::program::command;
+use crate::emulator::Emulator;
 use portable_pty::{ChildKiller, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::termios::tcgetattr;
+use rustix::termios::{LocalModes, tcgetattr};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -18,11 +20,17 @@ pub(crate) const CTRL_C: &str = "\x03";
 pub(crate) const CTRL_D: &str = "\x04";
 pub(crate) const CTRL_Q: &str = "\x11";
 pub(crate) const CTRL_S: &str = "\x13";
+pub(crate) const CTRL_Z: &str = "\x1a";
+
+const SIZE: PtySize = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
 
 /// A terminal on which the program runs.
 pub(crate) struct Terminal {
     keyboard: Box<dyn Write + Send>,
+    /// What was written to it.
     pub(crate) screen: Output,
+    /// What is seen on it.
+    pub(crate) emulator: Emulator,
     /// The terminal as the shell has it open, before and after the program.
     shared: File,
     settings_before: String,
@@ -30,12 +38,12 @@ pub(crate) struct Terminal {
     killer: Box<dyn ChildKiller + Send + Sync>,
     exit_code: Receiver<u32>,
     port: u16,
-    _far_end: Box<dyn MasterPty + Send>,
+    far_end: Option<Box<dyn MasterPty + Send>>,
 }
 
 /// A pseudo terminal: its far end and its path.
 pub(crate) fn open() -> (Box<dyn MasterPty + Send>, PathBuf) {
-    let pair = native_pty_system().openpty(PtySize::default()).expect("a pseudo terminal");
+    let pair = native_pty_system().openpty(SIZE).expect("a pseudo terminal");
     let path = pair.master.tty_name().expect("a terminal has a name");
     (pair.master, path)
 }
@@ -43,36 +51,56 @@ pub(crate) fn open() -> (Box<dyn MasterPty + Send>, PathBuf) {
 impl Terminal {
     /// Starts a program that listens on any free port, and waits until it does.
     pub(crate) fn node(name: &str) -> Self {
-        let pair = native_pty_system().openpty(PtySize::default()).expect("a pseudo terminal");
+        Self::node_with(&["--name", name, "--port", "0"])
+    }
+
+    /// The same without the line editor.
+    pub(crate) fn plain(name: &str) -> Self {
+        Self::node_with(&["--name", name, "--port", "0", "--plain"])
+    }
+
+    /// The same with these arguments.
+    pub(crate) fn node_with(args: &[&str]) -> Self {
+        Self::run(&words(args)).listening()
+    }
+
+    /// The same below a shell that goes on when the program is suspended: it says so, and wakes the program
+    /// when it has read a line.
+    pub(crate) fn node_below_a_shell(name: &str) -> Self {
+        let script = "\"$0\" \"$@\"; echo stopped; read line; fg";
+        let shell = ["sh", "-mc", script].map(OsString::from);
+        Self::run(&[&shell[..], &words(&["--name", name, "--port", "0"])[..]].concat()).listening()
+    }
+
+    /// Starts any command, and waits for nothing.
+    pub(crate) fn run(words: &[OsString]) -> Self {
+        let pair = native_pty_system().openpty(SIZE).expect("a pseudo terminal");
         let path = pair.master.tty_name().expect("a terminal has a name");
         let shared = File::options().read(true).write(true).open(path).expect("the terminal");
         let settings_before = settings(&shared);
-        let plain = command(&["--name", name, "--port", "0"]);
-        let mut builder = CommandBuilder::new(plain.get_program());
-        builder.args(plain.get_args());
+        let mut builder = CommandBuilder::from_argv(words.to_vec());
         builder.env_remove("RUST_LOG");
+        builder.env("TERM", "xterm-256color");
+        // The emulator cuts rows when it gets narrower, as this one does.
+        builder.env("XTERM_VERSION", "XTerm(1)");
         let mut child = pair.slave.spawn_command(builder).expect("the program starts");
         let pid = child.process_id().and_then(|pid| Pid::from_raw(pid as i32)).expect("it runs");
         let killer = child.clone_killer();
-        let screen = Output::of(pair.master.try_clone_reader().expect("the far end can be read"));
+        let emulator = Emulator::new(SIZE.rows, SIZE.cols);
+        let reader = pair.master.try_clone_reader().expect("the far end can be read");
+        let screen = Output::of(emulator.watching(reader));
         let keyboard = pair.master.take_writer().expect("the far end can be written to");
         let (sender, exit_code) = channel();
         thread::spawn(move || sender.send(child.wait().expect("a child of this one").exit_code()));
-        let mut terminal = Self {
-            keyboard,
-            screen,
-            shared,
-            settings_before,
-            pid,
-            killer,
-            exit_code,
-            port: 0,
-            _far_end: pair.master,
-        };
-        terminal.screen.expect("Server listening on port ");
-        terminal.port = terminal.screen.expect("\r\n").trim().parse().expect("a port");
-        terminal.screen.expect("Enter choice: ");
-        terminal
+        let far_end = Some(pair.master);
+        Self { keyboard, screen, emulator, shared, settings_before, pid, killer, exit_code, port: 0, far_end }
+    }
+
+    fn listening(mut self) -> Self {
+        self.screen.expect("Server listening on port ");
+        self.port = self.screen.expect("\r\n").trim().parse().expect("a port");
+        self.screen.expect("Enter choice: ");
+        self
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -82,6 +110,25 @@ impl Terminal {
     /// Presses these keys.
     pub(crate) fn type_keys(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).expect("the terminal takes keys");
+    }
+
+    /// Waits until the last rows of the screen are these; the cursor is the bar.
+    #[track_caller]
+    pub(crate) fn expect_rows(&self, rows: &[&str]) {
+        self.emulator.expect(&format!("{rows:?}"), |seen| seen.ends_with(rows));
+    }
+
+    /// Gives the terminal so many columns.
+    pub(crate) fn resize(&self, columns: u16) {
+        self.emulator.resize(SIZE.rows, columns);
+        let size = PtySize { cols: columns, ..SIZE };
+        self.far_end.as_ref().expect("it was not closed").resize(size).expect("a terminal has a size");
+    }
+
+    /// Closes the window: nobody is at the far end any more.
+    pub(crate) fn close(&mut self) {
+        self.far_end = None;
+        self.keyboard = Box::new(std::io::sink());
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -94,10 +141,17 @@ impl Terminal {
         self.exit_code.recv_timeout(PATIENCE).expect("the program ends")
     }
 
-    /// Whether the terminal is set as it was before the program.
+    /// Whether the terminal makes lines of what is typed, as it does for most programs.
+    pub(crate) fn is_canonical(&self) -> bool {
+        tcgetattr(&self.shared).expect("a terminal").local_modes.contains(LocalModes::ICANON)
+    }
+
+    /// Whether the terminal is set as it was before the program, and shows its cursor.
     #[track_caller]
     pub(crate) fn assert_as_found(&self) {
         assert_eq!(settings(&self.shared), self.settings_before);
+        // The screen may be a moment behind.
+        self.emulator.expect("no mode left on", |seen| !seen.is_cursor_hidden && !seen.is_paste_marked);
     }
 }
 
@@ -106,6 +160,11 @@ impl Drop for Terminal {
         // It may have ended already.
         let _ = self.killer.kill();
     }
+}
+
+fn words(args: &[&str]) -> Vec<OsString> {
+    let plain = command(args);
+    std::iter::once(plain.get_program()).chain(plain.get_args()).map(ToOwned::to_owned).collect()
 }
 
 fn settings(terminal: &File) -> String {

@@ -12,11 +12,14 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/emulator.rs"]
+mod emulator;
 #[path = "../common/terminal.rs"]
 mod pty;
 
 mod descriptors;
 mod dialogue;
+mod editor;
 mod flags;
 mod hostile;
 mod json;

@@ -1,4 +1,4 @@
-//! The program on a terminal, with a person in front of it.
+//! The program on a terminal that makes the lines, with a person in front of it.
 
 use crate::common::peer::{Peer, Wire, say, session};
 use crate::pty::{CTRL_Q, CTRL_S, Terminal};
@@ -6,7 +6,7 @@ use crate::pty::{CTRL_Q, CTRL_S, Terminal};
 #[test]
 fn a_half_typed_line_survives_what_arrives_meanwhile() {
     let (peer, other) = (Peer::new(), Peer::new());
-    let mut terminal = Terminal::node("P1");
+    let mut terminal = Terminal::plain("P1");
     terminal.type_keys(&format!("1\n{}\n", peer.address()));
     terminal.screen.expect("Enter your message: ");
     terminal.type_keys("hel");
@@ -22,7 +22,7 @@ fn a_half_typed_line_survives_what_arrives_meanwhile() {
 fn a_stopped_terminal_stops_nobody_else_and_tells_later_what_it_missed() {
     const NOTICES: usize = 30;
     let (peer, other) = (Peer::new(), Peer::new());
-    let mut terminal = Terminal::node("P1");
+    let mut terminal = Terminal::plain("P1");
     let mut wire = session(terminal.address(), other.address(), "P2");
     terminal.screen.expect("connected with you\r\nEnter choice: ");
     // The keys are taken in order: when the message goes out, the terminal is stopped.
@@ -51,7 +51,7 @@ fn a_stopped_terminal_stops_nobody_else_and_tells_later_what_it_missed() {
 #[test]
 fn a_peer_that_says_too_much_is_counted_and_nothing_is_forgotten() {
     const LINES: usize = 1000;
-    let terminal = Terminal::node("P1");
+    let terminal = Terminal::plain("P1");
     let mut wire = Wire::dial(terminal.address());
     let lines: String = (0..LINES).map(|_| "127.0.0.1:9 P2 line\n").collect();
     wire.write(lines);

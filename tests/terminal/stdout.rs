@@ -84,12 +84,16 @@ fn shared_pipes_stay_blocking() {
 
 #[test]
 fn a_shared_terminal_stays_blocking() {
-    let (far_end, path) = pty::open();
-    let terminal = File::options().read(true).write(true).open(path).unwrap();
-    let [stdin, stdout, stderr] = [(); 3].map(|()| terminal.try_clone().unwrap());
-    let _program = Program::spawn(command(&NODE).stdin(stdin).stdout(stdout).stderr(stderr));
-    Output::of(far_end.try_clone_reader().unwrap()).expect("Enter choice: ");
-    assert_blocking([&terminal]);
+    for term in ["dumb", "xterm"] {
+        let (far_end, path) = pty::open();
+        let terminal = File::options().read(true).write(true).open(path).unwrap();
+        let [stdin, stdout, stderr] = [(); 3].map(|()| terminal.try_clone().unwrap());
+        let mut start = command(&NODE);
+        start.env("TERM", term).stdin(stdin).stdout(stdout).stderr(stderr);
+        let _program = Program::spawn(&mut start);
+        Output::of(far_end.try_clone_reader().unwrap()).expect("Enter choice: ");
+        assert_blocking([&terminal]);
+    }
 }
 
 fn assert_blocking<const N: usize>(shared: [&dyn AsFd; N]) {

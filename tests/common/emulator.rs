@@ -1,0 +1,170 @@
+//! What a person sees: the bytes of the program, put on a screen by a terminal emulator.
+
+use crate::common::PATIENCE;
+use std::io::{self, Read};
+use std::num::NonZeroU16;
+use std::sync::{Arc, Condvar, Mutex};
+use vt100::{Callbacks, Parser, Screen};
+
+/// Stands for the cursor in a row.
+const CURSOR: char = '▏';
+
+/// A screen that is drawn on by one thread and looked at by the test.
+#[derive(Clone)]
+pub(crate) struct Emulator(Arc<(Mutex<Parser<Offences>>, Condvar)>);
+
+/// The screen at one moment.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// The rows down to the last that has something, or the cursor, in it.
+    pub(crate) rows: Vec<String>,
+    pub(crate) cursor: (u16, u16),
+    pub(crate) is_cursor_hidden: bool,
+    pub(crate) is_paste_marked: bool,
+    /// Whatever was asked of the terminal that no chat has to ask.
+    pub(crate) offences: Vec<String>,
+}
+
+/// Everything that is not just drawing.
+#[derive(Default)]
+struct Offences(Vec<String>);
+
+impl Emulator {
+    pub(crate) fn new(rows: u16, columns: u16) -> Self {
+        let [rows, columns] = [rows, columns].map(size);
+        let parser = Parser::new_with_callbacks(rows, columns, 0, Offences::default());
+        Self(Arc::new((Mutex::new(parser), Condvar::new())))
+    }
+
+    /// Draws all that is read through the reader that it gives.
+    pub(crate) fn watching(&self, reader: impl Read + Send + 'static) -> impl Read + Send + 'static {
+        Watching { emulator: self.clone(), reader }
+    }
+
+    pub(crate) fn resize(&self, rows: u16, columns: u16) {
+        self.0.0.lock().expect("no panic").set_size(size(rows), size(columns));
+    }
+
+    /// Waits until what is seen is as wanted.
+    #[track_caller]
+    pub(crate) fn expect(&self, what: &str, is_so: impl Fn(&Seen) -> bool) {
+        let (parser, has_changed) = &*self.0;
+        let parser = parser.lock().expect("no panic");
+        let is_waiting = |parser: &mut Parser<Offences>| !is_so(&Seen::of(parser));
+        let (parser, timeout) =
+            has_changed.wait_timeout_while(parser, PATIENCE, is_waiting).expect("no panic");
+        let seen = Seen::of(&parser);
+        drop(parser);
+        assert!(!timeout.timed_out(), "{what} did not come; seen is {seen:#?}");
+    }
+}
+
+impl Seen {
+    /// Whether the last rows are these.
+    pub(crate) fn ends_with(&self, rows: &[&str]) -> bool {
+        let first = self.rows.len().checked_sub(rows.len());
+        first.is_some_and(|first| self.rows[first..].iter().eq(rows))
+    }
+
+    fn of(parser: &Parser<Offences>) -> Self {
+        let screen = parser.screen();
+        let cursor = screen.cursor_position();
+        let columns = screen.size().1.get();
+        let mut rows: Vec<String> = screen.rows(0, columns).collect();
+        let part = |from, to| (from..to).map(|column| shown(screen, cursor.0, column)).collect::<String>();
+        rows[usize::from(cursor.0)] = format!("{}{CURSOR}{}", part(0, cursor.1), part(cursor.1, columns));
+        let rows: Vec<String> = rows.iter().map(|row| row.trim_end().to_owned()).collect();
+        let end = rows.iter().rposition(|row| !row.is_empty()).map_or(0, |last| last + 1);
+        Self {
+            rows: rows[..end].to_vec(),
+            cursor,
+            is_cursor_hidden: screen.hide_cursor(),
+            is_paste_marked: screen.bracketed_paste(),
+            offences: parser.callbacks().0.clone(),
+        }
+    }
+}
+
+struct Watching<R> {
+    emulator: Emulator,
+    reader: R,
+}
+
+impl<R: Read> Read for Watching<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        let (parser, has_changed) = &*self.emulator.0;
+        parser.lock().expect("no panic").process(&buffer[..count]);
+        has_changed.notify_all();
+        Ok(count)
+    }
+}
+
+impl Callbacks for Offences {
+    fn audible_bell(&mut self, _: &mut Screen) {
+        self.0.push("a bell".to_owned());
+    }
+
+    fn visual_bell(&mut self, _: &mut Screen) {
+        self.0.push("a flash".to_owned());
+    }
+
+    fn resize(&mut self, _: &mut Screen, request: (u16, u16)) {
+        self.0.push(format!("a size {request:?}"));
+    }
+
+    fn set_window_icon_name(&mut self, _: &mut Screen, name: &[u8]) {
+        self.0.push(format!("an icon {name:?}"));
+    }
+
+    fn set_window_title(&mut self, _: &mut Screen, title: &[u8]) {
+        self.0.push(format!("a title {title:?}"));
+    }
+
+    fn copy_to_clipboard(&mut self, _: &mut Screen, _: &[u8], data: &[u8]) {
+        self.0.push(format!("a clipboard {data:?}"));
+    }
+
+    fn paste_from_clipboard(&mut self, _: &mut Screen, _: &[u8]) {
+        self.0.push("the clipboard".to_owned());
+    }
+
+    fn unhandled_control(&mut self, _: &mut Screen, byte: u8) {
+        self.0.push(format!("a control {byte}"));
+    }
+
+    fn unhandled_escape(&mut self, _: &mut Screen, _: Option<u8>, _: Option<u8>, byte: u8) {
+        self.0.push(format!("an escape {byte}"));
+    }
+
+    fn unhandled_csi(
+        &mut self,
+        _: &mut Screen,
+        first: Option<u8>,
+        _: Option<u8>,
+        parameters: &[&[u16]],
+        last: char,
+    ) {
+        // Wrapping is turned off and on again; this emulator always wraps.
+        if (first, parameters) != (Some(b'?'), &[&[7][..]][..]) {
+            self.0.push(format!("a sequence {parameters:?} {last}"));
+        }
+    }
+
+    fn unhandled_osc(&mut self, _: &mut Screen, parameters: &[&[u8]]) {
+        self.0.push(format!("a command {parameters:?}"));
+    }
+}
+
+/// What is in a cell: nothing where a wide character before it reaches into it.
+fn shown(screen: &Screen, row: u16, column: u16) -> &str {
+    match screen.cell(row, column) {
+        Some(cell) if cell.has_contents() => cell.contents(),
+        Some(cell) if cell.is_wide_continuation() => "",
+        _ => " ",
+    }
+}
+
+fn size(cells: u16) -> NonZeroU16 {
+    NonZeroU16::new(cells).expect("a screen has cells")
+}
