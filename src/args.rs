@@ -72,7 +72,7 @@ pub(crate) struct Args {
     #[arg(long, requires = "name", requires = "port")]
     json: bool,
 
-    /// Leave lines to the terminal: no editing, no escape sequences; for screen readers, and logs of a terminal
+    /// Leave lines to the terminal: no editing, no escape sequences; for screen readers and recordings
     #[arg(long)]
     plain: bool,
 

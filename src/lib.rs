@@ -39,7 +39,8 @@
 //! 4. [`chat::menu`] and, for programs, [`chat::command`]; [`chat::directory`], [`chat::notice`]: what is typed, who is known, what is told.
 //! 5. [`chat::node`]: its state, then its files `hear`, `say` and `ask`.
 //! 6. [`net::event_loop`] from `turn` downwards, then the rest of [`net`].
-//! 7. [`term`]: the console, then stdin, stdout and the sentences.
+//! 7. [`term`]: the console, then stdin, stdout and the sentences; [`term::terminal`] and [`term::editor`] for
+//!    lines that are edited here.
 //! 8. `main.rs`: how it is put together; `send.rs`: the node with another user.
 //! 9. [`swarm::plan`], [`swarm::generator`], one file of `swarm/scenario`, [`swarm::report`]; then the
 //!    program's `drive`, which directs a run.
