@@ -2,8 +2,9 @@
 
 use super::PATIENCE;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use socket2::SockRef;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -33,7 +34,7 @@ impl Peer {
     #[track_caller]
     pub(crate) fn accept(&self) -> Wire {
         let patience = Timespec::try_from(PATIENCE).expect("a short time");
-        let ready = poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&patience));
+        let ready = retry_on_intr(|| poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&patience)));
         assert!(ready.expect("a listener can be polled") > 0, "nobody dialled {}", self.address());
         Wire::new(self.0.accept().expect("a connection").0)
     }
@@ -97,7 +98,7 @@ impl Wire {
     #[track_caller]
     pub(crate) fn read_once(&mut self) -> String {
         let mut bytes = vec![0; 1024];
-        let count = self.0.read(&mut bytes).expect("something in time");
+        let count = self.read(&mut bytes).expect("something in time");
         bytes.truncate(count);
         String::from_utf8(bytes).expect("UTF-8, no character cut")
     }
@@ -116,10 +117,20 @@ impl Wire {
         let mut line = Vec::new();
         while line.last() != Some(&b'\n') {
             let mut byte = [0];
-            assert_eq!(self.0.read(&mut byte).expect("a line in time"), 1, "closed after {line:?}");
+            assert_eq!(self.read(&mut byte).expect("a line in time"), 1, "closed after {line:?}");
             line.extend(byte);
         }
         String::from_utf8(line).expect("UTF-8")
+    }
+
+    /// A child that ends while another test starts one interrupts a read with a time limit.
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(bytes) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Waits until the program gives the connection up, however.
