@@ -313,6 +313,8 @@ fn a_panic_leaves_the_terminal_as_found() {
     let words: Vec<OsString> = [this.into()].into_iter().chain(args.map(OsString::from)).collect();
     let terminal = Terminal::run(&words);
     terminal.screen.expect("keys are ours");
+    // Before the reason is told.
+    terminal.screen.expect("\x1b[?25h");
     terminal.screen.expect("the reason is legible");
     assert_ne!(terminal.wait(), 0);
     terminal.assert_as_found();
