@@ -237,8 +237,8 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                 }
             }
         }
-        if must_redraw {
-            let _ = self.redraws.as_mut().map(|signals| signals.pending().count());
+        if must_redraw && let Some(signals) = &mut self.redraws {
+            signals.pending().for_each(drop);
             self.display.screen.redraw();
         }
         if is_signalled {
