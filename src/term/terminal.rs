@@ -274,3 +274,20 @@ impl fmt::Display for Candidates<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(count: usize) -> String {
+        let candidates: Vec<String> = (0..count).map(|n| format!("P{n}\x07")).collect();
+        Candidates(&candidates).to_string()
+    }
+
+    #[test]
+    fn candidates_are_one_clean_line_and_many_are_counted() {
+        assert_eq!(shown(2), "P0␇  P1␇\n");
+        assert!(shown(CANDIDATES_SHOWN_MAX).ends_with("  P19␇\n"));
+        assert!(shown(CANDIDATES_SHOWN_MAX + 3).ends_with("  P19␇  … and 3 more\n"));
+    }
+}
