@@ -11,6 +11,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[expect(dead_code, reason = "the screen as such is of no interest here")]
+#[path = "../common/emulator.rs"]
+mod emulator;
 #[path = "../common/namespace.rs"]
 mod namespace;
 #[expect(dead_code, reason = "only the program's stderr is a terminal here")]
