@@ -173,6 +173,9 @@ pub const SWARM_CLAIM_FIRST_PORT: u16 = 20_000;
 /// Ports that peers of one source address claim, counted from that one.
 pub const SWARM_CLAIM_PORTS: u16 = 45_000;
 
+/// Dials that the load generator makes in a turn: times are those of turns, so a turn has to be short.
+pub const SWARM_DIALS_PER_TURN: u32 = 8;
+
 /// How often the load generator tells how far it is.
 pub const SWARM_PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 

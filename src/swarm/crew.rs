@@ -3,7 +3,7 @@
 use super::notice::Notice;
 use super::plan::{Carrier, Plan, Scenario};
 use super::tally::{Measure, Tally};
-use crate::limits::Limits;
+use crate::limits::{Limits, SWARM_DIALS_PER_TURN};
 use crate::proto::connections::Connections;
 use crate::proto::machine::{CloseReason, ConnId, How, Output};
 use crate::proto::message::{Body, Command, Dialect, Message, format, trim_end_bytes};
@@ -160,8 +160,13 @@ impl Crew {
         later(self.first_dial_at?, seconds)
     }
 
+    /// Dials those whose time has come. Only so many: the moment when an answer came is that of the turn
+    /// that saw it, so a turn has to be short.
     pub(super) fn dial_some(&mut self, now: Instant) {
-        while self.next_dial_at().is_some_and(|at| at <= now) {
+        for _ in 0..SWARM_DIALS_PER_TURN {
+            if self.next_dial_at().is_none_or(|at| at > now) {
+                break;
+            }
             let number = self.next_number;
             self.next_number += 1;
             self.unsettled += 1;

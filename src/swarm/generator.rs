@@ -172,6 +172,7 @@ impl Swarm {
         }
     }
 
+    /// Comes once a turn at most: what is too much for one turn is done in parts, each at one of these.
     fn on_timeout(&mut self, now: Instant) {
         while let Some((conn, due)) = self.crew.connections.next_due(now) {
             match due {
@@ -193,6 +194,9 @@ impl Swarm {
         }
         if self.quiet_at().is_some_and(|at| at <= now) {
             self.on_quiet(now);
+        }
+        if self.dials() {
+            self.crew.dial_some(now);
         }
     }
 
@@ -252,9 +256,6 @@ impl Swarm {
 
     /// What follows from what has just happened.
     fn go_on(&mut self, now: Instant) {
-        if self.dials() {
-            self.crew.dial_some(now);
-        }
         match self.stage {
             Stage::Connecting if self.crew.is_all_dialled() && self.crew.unsettled == 0 => {
                 self.pause(if self.crew.ready.is_empty() { Pause::BeforeEnd } else { Pause::BeforeStart });
@@ -390,6 +391,7 @@ impl Machine for Swarm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::SWARM_DIALS_PER_TURN;
     use crate::swarm::plan::Carrier;
     use crate::swarm::tally::Measure;
     use std::time::Duration;
@@ -401,24 +403,32 @@ mod tests {
         now: Instant,
     }
 
+    fn plan(scenario: Kind, peers: usize) -> Plan {
+        Plan {
+            target: ([127, 0, 0, 1], 9).into(),
+            scenario,
+            carrier: Carrier::Lines,
+            peers,
+            first_peer: 0,
+            sources: Vec::new(),
+            batch: 1,
+            message_bytes: 32,
+            in_flight: peers,
+            dials_per_second: None,
+            timeout: Duration::from_secs(1),
+            is_echoed: true,
+        }
+    }
+
     impl Run {
         fn begin(scenario: Kind, peers: usize) -> Self {
+            Self::of(plan(scenario, peers))
+        }
+
+        fn of(plan: Plan) -> Self {
             let now = crate::testing::start();
-            let plan = Plan {
-                target: ([127, 0, 0, 1], 9).into(),
-                scenario,
-                carrier: Carrier::Lines,
-                peers,
-                first_peer: 0,
-                sources: Vec::new(),
-                batch: 1,
-                message_bytes: 32,
-                in_flight: peers,
-                dials_per_second: None,
-                timeout: Duration::from_secs(1),
-                is_echoed: true,
-            };
             let mut swarm = Swarm::new(plan, now);
+            swarm.handle(Input::Timeout, now);
             let dials = std::iter::from_fn(|| swarm.poll_output()).map(|output| match output {
                 Output::Connect { conn, .. } => conn,
                 other => panic!("no dial: {other:?}"),
@@ -449,6 +459,31 @@ mod tests {
         fn hear(&mut self, peer: usize, line: &[u8]) -> String {
             self.turn(Input::Received { conn: self.conns[peer], bytes: line })
         }
+    }
+
+    #[test]
+    fn a_turn_makes_a_few_dials_and_the_next_one_follows_at_once() {
+        let now = crate::testing::start();
+        let mut swarm = Swarm::new(plan(Kind::Churn, 20), now);
+        swarm.handle(Input::Line(GO), now);
+        let mut turn = || {
+            swarm.handle(Input::Timeout, now);
+            let dials: Vec<_> = std::iter::from_fn(|| swarm.poll_output())
+                .filter_map(|output| match output {
+                    Output::Connect { conn, .. } => Some(conn),
+                    _ => None,
+                })
+                .collect();
+            // What a dial leads to in the same turn does not make it any longer.
+            for &conn in &dials {
+                swarm.handle(Input::Connected { conn, local: ([127, 0, 0, 1], 5).into() }, now);
+                swarm.handle(Input::Closed { conn, reason: CloseReason::Eof }, now);
+            }
+            assert!(!std::iter::from_fn(|| swarm.poll_output()).any(|o| matches!(o, Output::Connect { .. })));
+            (dials.len(), swarm.poll_timeout().is_some_and(|at| at <= now))
+        };
+        let few = SWARM_DIALS_PER_TURN as usize;
+        assert_eq!([turn(), turn()], [(few, true), (few, true)]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What is counted and timed during a run.
 
+#[cfg(doc)]
+use crate::limits::SWARM_DIALS_PER_TURN;
 use crate::limits::{LATENCY_DIGITS, TIMELINE_INTERVAL, TIMELINE_SLOTS_MAX};
 use crate::proto::machine::CloseReason;
 use hdrhistogram::Histogram;
@@ -11,7 +13,8 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
-    /// From the dial to an established connection.
+    /// From the dial to an established connection. Both moments are those of a turn, so what else the two
+    /// turns did is in it: up to [`SWARM_DIALS_PER_TURN`] dials, and the first words of as many peers.
     Dial,
     /// From the connect message to its answer.
     Answer,
