@@ -81,7 +81,7 @@ pub(crate) struct SwarmArgs {
     #[arg(long, value_name = "N", default_value = "1", value_parser = parse_count, help_heading = LOAD)]
     pub(crate) active: usize,
 
-    /// Dials begun in a second [default: as fast as they succeed]
+    /// Dials begun in a second; a late one counts from when it was due [default: as fast as they succeed]
     #[arg(long, value_name = "N", value_parser = parse_rate, help_heading = CONNECTIONS)]
     pub(crate) rate: Option<f64>,
 

@@ -59,9 +59,9 @@ impl Local {
     }
 
     /// The system wakes us up to a millisecond late, which would be taken for the target's latency: the
-    /// last millisecond before a paced message is spent turning.
+    /// last millisecond before a paced message or dial is spent turning.
     fn wait_exactly(&self) -> Option<Duration> {
-        if !matches!(self.plan.scenario, Scenario::Pace { .. }) {
+        if !matches!(self.plan.scenario, Scenario::Pace { .. }) && self.plan.dials_per_second.is_none() {
             return None;
         }
         let at = self.event_loop.machine().poll_timeout()?;

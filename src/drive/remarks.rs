@@ -13,6 +13,7 @@ pub(super) fn add(report: &mut Report, plan: &Plan, of_conductor: &[String]) {
     report.remarks.extend(on_ending(report, plan));
     report.remarks.extend_from_slice(of_conductor);
     report.remarks.extend(on_connections(report, plan));
+    report.remarks.extend(on_dials(report));
     let on_generator = on_generator(report);
     report.generator.is_bottleneck = on_generator.is_some();
     report.remarks.extend(on_generator);
@@ -43,11 +44,28 @@ fn on_connections(report: &Report, plan: &Plan) -> Option<String> {
         .then(|| "--in-flight is above somaxconn: dials may have waited for a retry of a second.".to_owned())
 }
 
+fn on_dials(report: &Report) -> Option<String> {
+    (report.setup.scenario == Scenario::Churn && is_late(report)).then(|| {
+        "More than one dial of a hundred was made over a millisecond later than --rate has it: --in-flight was \
+         reached, or the generator was busy. Each counts from when it was due."
+            .to_owned()
+    })
+}
+
+/// More than a few messages or dials were.
+fn is_late(report: &Report) -> bool {
+    let lateness = report.times.get(&Measure::Lateness);
+    lateness.is_some_and(|lateness| Duration::from_nanos(lateness.p99) > LATENESS_MAX)
+}
+
 /// Whether the generator was the bottleneck, and what can be done about it. Who sends at fixed moments is
 /// late when it is; everybody else uses up its CPU while the target has some of its own left.
 fn on_generator(report: &Report) -> Option<String> {
-    if let Some(lateness) = report.times.get(&Measure::Lateness) {
-        return (Duration::from_nanos(lateness.p99) > LATENESS_MAX).then(|| {
+    // Who waits for a moment turns, and its CPU says nothing. Dials are late as well if the target lets no
+    // more be in flight, so they say nothing either.
+    if report.times.contains_key(&Measure::Lateness) {
+        let is_churn = report.setup.scenario == Scenario::Churn;
+        return (!is_churn && is_late(report)).then(|| {
             "The generator was the bottleneck: more than one message of a hundred was sent over a millisecond \
              late. Use a lower rate, or more --processes."
                 .to_owned()
@@ -71,7 +89,8 @@ fn on_generator(report: &Report) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chinwag::swarm::tally::{Counts, Tally};
+    use chinwag::swarm::report::Times;
+    use chinwag::swarm::tally::{Counts, Tally, new_histogram};
 
     fn plan() -> Plan {
         Plan {
@@ -95,6 +114,27 @@ mod tests {
         report.generator.cpu_share = cpu_share;
         add(&mut report, &plan(), &["From outside.".to_owned()]);
         (report.remarks, report.generator.is_bottleneck)
+    }
+
+    #[test]
+    fn late_messages_are_the_generators_fault_and_late_dials_may_be_the_targets() {
+        let pace = Scenario::Pace { rate: 1.0, time: Duration::from_secs(1) };
+        for (scenario, wanted, is_bottleneck) in
+            [(pace, "was the bottleneck", true), (Scenario::Churn, "--in-flight was reached", false)]
+        {
+            for late in [false, true] {
+                let plan = Plan { scenario, ..plan() };
+                let mut report = Report::new(&plan, &Tally::default(), Ending::Complete);
+                let mut times = new_histogram();
+                let lateness = if late { LATENESS_MAX * 2 } else { LATENESS_MAX / 2 };
+                times.record(lateness.as_nanos() as u64).unwrap();
+                report.times.insert(Measure::Lateness, Times::new(&times));
+                report.generator.cpu_share = 1.0;
+                add(&mut report, &plan, &[]);
+                assert_eq!(report.remarks.iter().any(|told| told.contains(wanted)), late, "{scenario:?}");
+                assert_eq!(report.generator.is_bottleneck, late && is_bottleneck, "{scenario:?}");
+            }
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Peer {
     pub(super) number: usize,
     pub(super) stage: Stage,
-    /// When its dial began, or its connect was written.
+    /// When its dial was due or, without a rate, began; then when its connect was written.
     since: Instant,
     /// It was ready once; until then it counts as under way.
     is_settled: bool,
@@ -37,11 +37,11 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    fn new(number: usize, now: Instant) -> Self {
+    fn new(number: usize, since: Instant) -> Self {
         Self {
             number,
             stage: Stage::Dialling,
-            since: now,
+            since,
             is_settled: false,
             batch: None,
             unasked: 0,
@@ -156,8 +156,24 @@ impl Crew {
         if self.is_all_dialled() || self.unsettled >= self.plan.in_flight {
             return None;
         }
-        let seconds = self.plan.dials_per_second.map_or(0.0, |rate| self.next_number as f64 / rate);
+        self.dial_due_at(self.next_number)
+    }
+
+    /// When a peer is to be dialled by the rate that was asked for, however many others are under way.
+    fn dial_due_at(&self, number: usize) -> Option<Instant> {
+        let seconds = self.plan.dials_per_second.map_or(0.0, |rate| number as f64 / rate);
         later(self.first_dial_at?, seconds)
+    }
+
+    /// From when a dial that is made now counts: at a rate from when it was due, or a target that stalls
+    /// could hide that by keeping us from dialling.
+    fn dial_counts_from(&mut self, number: usize, now: Instant) -> Instant {
+        let rate = self.plan.dials_per_second;
+        let Some(due) = rate.and_then(|_| self.dial_due_at(number)) else { return now };
+        if self.plan.scenario == Scenario::Churn {
+            self.tally.record(Measure::Lateness, now - due);
+        }
+        due
     }
 
     /// Dials those whose time has come. Only so many: the moment when an answer came is that of the turn
@@ -171,7 +187,8 @@ impl Crew {
             self.next_number += 1;
             self.unsettled += 1;
             self.tally.counts.dialled += 1;
-            self.connections.dial(self.plan.target, Peer::new(number, now), now);
+            let since = self.dial_counts_from(number, now);
+            self.connections.dial(self.plan.target, Peer::new(number, since), now);
         }
         while let Some((conn, to)) = self.connections.next_dial(now) {
             let from = self.connections.get(conn).and_then(|c| self.plan.source(c.data.number));

@@ -13,20 +13,23 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
-    /// From the dial to an established connection. Both moments are those of a turn, so what else the two
-    /// turns did is in it: up to [`SWARM_DIALS_PER_TURN`] dials, and the first words of as many peers.
+    /// From the dial, or at a given rate from when it was due, to an established connection. Both moments
+    /// are those of a turn, so what else the two turns did is in it: up to [`SWARM_DIALS_PER_TURN`] dials,
+    /// and the first words of as many peers.
     Dial,
     /// From the connect message to its answer.
     Answer,
     /// From a ping, or from when it was due, to its pong.
     RoundTrip,
-    /// From the dial to the end of the connection that carried one plain message.
+    /// From the dial, or at a given rate from when it was due, to the end of the connection that carried one
+    /// plain message.
     Exchange,
     /// From the origin of a message to one peer that has it.
     Delivery,
     /// From the origin of a message to the last peer that has it.
     ToAll,
-    /// By how much a paced message was sent later than it was due.
+    /// By how much a paced message was sent, or a plain one dialled for at a given rate, later than it was
+    /// due.
     Lateness,
 }
 

@@ -324,6 +324,28 @@ fn a_stall_of_the_target_counts_from_when_each_message_was_due() {
 }
 
 #[test]
+fn a_stall_of_the_target_counts_from_when_each_dial_was_due() {
+    let rate = Some(20.0);
+    let plan = Plan { peers: 100, dials_per_second: rate, ..plan(Scenario::Churn, Carrier::Lines) };
+    assert_eq!(plan.in_flight, 2, "the target keeps us from dialling");
+    let mut run = Run::calm(plan);
+    run.world.befall(0, Fate::Deaf, SECOND);
+    run.world.befall(0, Fate::Hearing, 3 * SECOND);
+    run.finish();
+    run.check_with_chat();
+    let times = &run.world.swarm(run.swarm).tally().times;
+    let [one, at_least, at_most] = [SECOND, 1900 * MS, 2010 * MS].map(|time| time.as_nanos() as u64);
+    let exchanges = &times[&Measure::Exchange];
+    assert!((at_least..=at_most).contains(&exchanges.max()), "{}", exchanges.max());
+    // Two were under way. 20 of those 40 were due in the first of the two seconds.
+    for (measure, late) in [(Measure::Exchange, 19..=21), (Measure::Lateness, 17..=19)] {
+        assert_eq!(times[&measure].len(), 100, "{measure:?}");
+        let count = times[&measure].count_between(one, at_most);
+        assert!(late.contains(&count), "{measure:?} {count}");
+    }
+}
+
+#[test]
 fn slow_dials_and_slow_messages_are_no_stuck_target() {
     // Ten seconds between two of them, five until a silent target is given up.
     let slow = Some(0.1);
