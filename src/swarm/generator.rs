@@ -392,7 +392,7 @@ impl Machine for Swarm {
 mod tests {
     use super::*;
     use crate::limits::SWARM_DIALS_PER_TURN;
-    use crate::swarm::plan::Carrier;
+    use crate::swarm::plan::{Carrier, Origin};
     use crate::swarm::tally::Measure;
     use std::time::Duration;
 
@@ -495,6 +495,52 @@ mod tests {
             assert_eq!((run.turn(Input::Timeout), run.swarm.stage), (String::new(), stage));
         }
         assert_eq!((run.swarm.tally().counts.sent, run.swarm.tally().counts.taken), (2, 2));
+    }
+
+    fn watch(rounds: u32, peers: usize) -> Run {
+        let mut run = Run::begin(Kind::FanOut { rounds, origin: Origin::Watch }, peers);
+        run.turn(Input::Line(GO));
+        run
+    }
+
+    /// All times of a kind, in milliseconds.
+    fn timed(run: &Run, measure: Measure) -> Vec<u64> {
+        let mut all = Vec::new();
+        for step in run.swarm.tally().times.get(&measure).iter().flat_map(|times| times.iter_recorded()) {
+            let millis = (step.value_iterated_to() as f64 / 1e6).round() as u64;
+            all.extend((0..step.count_at_value()).map(|_| millis));
+        }
+        all
+    }
+
+    #[test]
+    fn a_peer_that_is_a_round_ahead_is_in_that_round() {
+        let mut run = watch(3, 2);
+        for (peer, lines) in [(0, 2), (1, 1), (0, 1), (1, 3)] {
+            run.hear(peer, "1.1.1.1:1 n hi\n".repeat(lines).as_bytes());
+            run.now += Duration::from_millis(10);
+        }
+        assert_eq!(run.swarm.stage, Stage::Paused(Pause::BeforeEnd));
+        // The last round began with the first peer's third message; the fourth of the other is nobody's.
+        assert_eq!(timed(&run, Measure::Delivery), [0, 0, 0, 10, 10, 30]);
+        assert_eq!(timed(&run, Measure::ToAll), [10, 10, 30]);
+    }
+
+    #[test]
+    fn a_round_in_which_a_peer_died_did_not_reach_all() {
+        let mut run = watch(3, 2);
+        run.hear(0, b"1.1.1.1:1 n hi\n1.1.1.1:1 n hi\n");
+        run.hear(1, b"1.1.1.1:1 n hi\n");
+        run.turn(Input::Closed { conn: run.conns[1], reason: CloseReason::Reset });
+        assert_eq!((timed(&run, Measure::ToAll).len(), run.swarm.stage), (1, Stage::Running));
+        run.hear(0, b"1.1.1.1:1 n hi\n");
+        assert_eq!(run.swarm.stage, Stage::Paused(Pause::BeforeEnd));
+        assert_eq!((timed(&run, Measure::Delivery).len(), timed(&run, Measure::ToAll).len()), (4, 2));
+        let mut run = watch(3, 2);
+        for conn in run.conns.clone() {
+            run.turn(Input::Closed { conn, reason: CloseReason::Reset });
+        }
+        assert_eq!(run.swarm.stage, Stage::Paused(Pause::BeforeEnd));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub enum Measure {
     Exchange,
     /// From the origin of a message to one peer that has it.
     Delivery,
-    /// From the origin of a message to the last peer that has it.
+    /// From the origin of a message to the last peer that has it; only if nobody died meanwhile.
     ToAll,
     /// By how much a paced message was sent, or a plain one dialled for at a given rate, later than it was
     /// due.

@@ -5,39 +5,60 @@ use crate::proto::machine::ConnId;
 use crate::swarm::notice::Notice;
 use crate::swarm::plan::Origin;
 use crate::swarm::tally::Measure;
+use std::collections::VecDeque;
 use std::time::Instant;
 
+/// A peer's messages are counted through all rounds: where the target sends when it likes, one peer can be
+/// rounds ahead of another. What a peer is still to hear of the rounds that were begun is its `left`.
 #[derive(Debug)]
 pub(super) struct FanOut {
     rounds: u32,
     origin: Origin,
-    /// Rounds that were begun.
+    /// Rounds whose messages are awaited or were. Watching, that is all of them from the start.
     begun: u32,
-    /// When the messages of this round came to be.
-    since: Option<Instant>,
-    /// Peers that do not have all messages of this round yet.
+    /// Rounds that are over.
+    over: u32,
+    /// Those after them that somebody is in.
+    open: VecDeque<Round>,
+    /// Peers that are to hear of a round that opens now.
+    listeners: usize,
+}
+
+#[derive(Debug)]
+struct Round {
+    /// When its messages came to be.
+    since: Instant,
+    /// Peers that do not have all its messages yet.
     missing: usize,
+    /// Somebody died in it, so not all have it.
+    is_maimed: bool,
 }
 
 impl FanOut {
     pub(super) fn new(rounds: u32, origin: Origin) -> Self {
-        Self { rounds, origin, begun: 0, since: None, missing: 0 }
+        Self { rounds, origin, begun: 0, over: 0, open: VecDeque::new(), listeners: 0 }
     }
 
-    fn begin_round(&mut self, crew: &mut Crew, now: Instant) {
+    fn begin_rounds(&mut self, crew: &mut Crew, now: Instant) {
         let peers = crew.living();
         let (relay, listeners) = match (self.origin, peers.split_first()) {
             (Origin::Relay, Some((&first, others))) => (Some(first), others),
             _ => (None, &peers[..]),
         };
-        self.begun += 1;
-        self.missing = listeners.len();
-        self.since = (self.origin != Origin::Watch).then_some(now);
-        let batch = crew.plan.batch as u64;
+        self.listeners = listeners.len();
+        if self.over == self.rounds || listeners.is_empty() {
+            return;
+        }
+        let rounds = if self.origin == Origin::Watch { self.rounds } else { 1 };
+        self.begun += rounds;
+        let messages = u64::from(rounds) * crew.plan.batch as u64;
         for &conn in listeners {
             if let Some(peer) = crew.peer_mut(conn) {
-                peer.left = batch;
+                peer.left = messages;
             }
+        }
+        if self.origin != Origin::Watch {
+            self.open_round(now);
         }
         if let Some(conn) = relay {
             crew.send_batch(conn);
@@ -46,53 +67,78 @@ impl FanOut {
         }
     }
 
-    /// One peer less is awaited; after the last one the next round begins.
+    fn open_round(&mut self, since: Instant) {
+        self.open.push_back(Round { since, missing: self.listeners, is_maimed: false });
+    }
+
+    /// In which of the open rounds a peer is that is still to hear so many messages.
+    fn place(&self, crew: &Crew, left: u64) -> usize {
+        let batch = crew.plan.batch as u64;
+        let heard = u64::from(self.begun) * batch - left;
+        (heard / batch) as usize - self.over as usize
+    }
+
+    /// Ends the rounds that nobody is awaited in. Who is in a later one has all of those before.
     fn settle(&mut self, crew: &mut Crew, now: Instant) {
-        self.missing -= 1;
-        if self.missing > 0 {
-            return;
-        }
-        if let Some(since) = self.since {
-            crew.tally.record(Measure::ToAll, now - since);
-        }
-        if self.begun < self.rounds {
-            self.begin_round(crew, now);
+        while self.open.front().is_some_and(|round| round.missing == 0) {
+            let Some(round) = self.open.pop_front() else { return };
+            self.over += 1;
+            if !round.is_maimed {
+                crew.tally.record(Measure::ToAll, now - round.since);
+            }
+            if self.over == self.begun {
+                self.begin_rounds(crew, now);
+            }
         }
     }
 }
 
 impl Scenario for FanOut {
     fn begin(&mut self, crew: &mut Crew, now: Instant) {
-        self.begin_round(crew, now);
+        self.begin_rounds(crew, now);
     }
 
     fn progress(&self, _crew: &Crew, _now: Instant) -> (u64, u64) {
-        let done = self.begun - u32::from(self.missing > 0);
-        (done.into(), self.rounds.into())
+        (self.over.into(), self.rounds.into())
     }
 
     fn state(&self, _crew: &Crew, _now: Instant) -> State {
-        if self.missing == 0 { State::Rests(Pause::BeforeEnd) } else { State::GoesOn }
+        let is_over = self.over == self.rounds || self.listeners == 0;
+        if is_over { State::Rests(Pause::BeforeEnd) } else { State::GoesOn }
     }
 
     fn on_message(&mut self, crew: &mut Crew, conn: ConnId, now: Instant) {
         let Some(peer) = crew.peer_mut(conn).filter(|peer| peer.left > 0) else { return };
-        let since = *self.since.get_or_insert(now);
+        let left = peer.left;
         peer.left -= 1;
-        if peer.left == 0 {
-            crew.tally.record(Measure::Delivery, now - since);
-            crew.count_done(crew.plan.batch as u64, now);
+        let place = self.place(crew, left);
+        if place == self.open.len() {
+            self.open_round(now);
+        }
+        let batch = crew.plan.batch as u64;
+        if (left - 1).is_multiple_of(batch) {
+            let round = &mut self.open[place];
+            round.missing -= 1;
+            crew.tally.record(Measure::Delivery, now - round.since);
+            crew.count_done(batch, now);
             self.settle(crew, now);
         }
     }
 
     fn on_gone(&mut self, crew: &mut Crew, peer: &Peer, now: Instant) {
-        if peer.left > 0 {
-            self.settle(crew, now);
+        if peer.left == 0 {
+            return;
         }
+        self.listeners -= 1;
+        let place = self.place(crew, peer.left);
+        for round in self.open.iter_mut().skip(place) {
+            round.missing -= 1;
+            round.is_maimed = true;
+        }
+        self.settle(crew, now);
     }
 
     fn is_owed(&self, _crew: &Crew) -> bool {
-        self.origin != Origin::Watch && self.missing > 0
+        self.origin != Origin::Watch && !self.open.is_empty()
     }
 }
