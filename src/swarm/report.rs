@@ -269,11 +269,14 @@ impl Report {
         }
     }
 
-    /// Connections that became ready in a second, or for churn that were used to their end.
+    /// Connections that became ready in a second: those that were answered as sessions, or with plain lines all
+    /// that connected. For churn those that were used to their end.
     pub fn connections_per_second(&self) -> f64 {
-        match self.setup.scenario {
-            Scenario::Churn => per_second(self.counts.taken as f64, self.seconds),
-            _ => per_second(self.counts.connected as f64, self.setup_seconds),
+        let counts = &self.counts;
+        match (self.setup.scenario, self.setup.carrier) {
+            (Scenario::Churn, _) => per_second(counts.taken as f64, self.seconds),
+            (_, Carrier::Session) => per_second(counts.answered as f64, self.setup_seconds),
+            (_, Carrier::Lines) => per_second(counts.connected as f64, self.setup_seconds),
         }
     }
 
@@ -513,6 +516,20 @@ pub(super) mod tests {
             let target = read.target.unwrap();
             assert_eq!((read.seconds, read.setup_seconds, target.cpu_share), (0.0, 0.0, 0.0));
             assert_eq!((target.cpu_ns_per_message, target.memory_per_connection), (None, None));
+        }
+    }
+
+    #[test]
+    fn connections_count_for_their_rate_once_they_are_ready() {
+        let counts = Counts { connected: 300, answered: 200, taken: 100, ..Counts::default() };
+        for (scenario, carrier, rate) in [
+            (full().setup.scenario, Carrier::Session, 100.0),
+            (full().setup.scenario, Carrier::Lines, 150.0),
+            (Scenario::Churn, Carrier::Session, 25.0),
+        ] {
+            let mut report = Report { counts: counts.clone(), setup_seconds: 2.0, seconds: 4.0, ..full() };
+            (report.setup.scenario, report.setup.carrier) = (scenario, carrier);
+            assert_eq!(report.connections_per_second(), rate, "{scenario:?} {carrier:?}");
         }
     }
 

@@ -285,7 +285,7 @@ run          flood: 1,000,000 messages, to 127.0.0.1:5000   chinwag 1.2.3
 ended early  interrupted
 peers        1,003, as sessions   64 in a batch   42 bytes each   2 processes
 
-connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,138/s in 123 ms
+connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,130/s in 123 ms
              Reset 1   TimedOut 2
 messages     sent 1,000,000   taken 999,000   lost 1,000   heard 7   odd 1
              1,233,333 messages/s in 810 ms   51.8 MB/s
@@ -323,7 +323,7 @@ connections  dialled 0   connected 0   failed 0
 run          burst: 20 rounds, to 127.0.0.1:5000   chinwag 1.2.3
 ended early  the target did nothing for too long
 peers        1,003, as sessions   64 in a batch   42 bytes each   2 processes
-connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,138/s in 123 ms
+connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,130/s in 123 ms
              Reset 1   TimedOut 2
 messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
 
@@ -338,7 +338,7 @@ messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
 run          fan-out: 100 rounds, relayed, to 127.0.0.1:5000   chinwag 1.2.3
 ended early  the target did nothing for too long
 peers        1,003, as sessions   64 in a batch   42 bytes each   2 processes
-connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,138/s in 123 ms
+connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,130/s in 123 ms
              Reset 1   TimedOut 2
 messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
              370,370 deliveries/s in 810 ms   86.7 kB/s
@@ -346,7 +346,7 @@ messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
 run          pace: 0.50 messages/s for each peer, for 10.0 s, to 127.0.0.1:5000   chinwag 1.2.3
 ended early  the target did nothing for too long
 peers        1,003, as sessions   64 in a batch   42 bytes each   2 processes
-connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,138/s in 123 ms
+connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,130/s in 123 ms
              Reset 1   TimedOut 2
 messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
              1,233,333 messages/s in 810 ms   51.8 MB/s
@@ -354,7 +354,7 @@ messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
 run          ping: 10,000 questions of 10 peers, to 127.0.0.1:5000   chinwag 1.2.3
 ended early  the target did nothing for too long
 peers        1,003, as sessions   2 processes
-connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,138/s in 123 ms
+connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,130/s in 123 ms
              Reset 1   TimedOut 2
 messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
              24,691 answers/s in 810 ms
