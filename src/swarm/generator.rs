@@ -112,7 +112,7 @@ impl Swarm {
         while let Some(connection) = self.crew.connections.get_mut(conn) {
             match connection.next_message(&mut rest) {
                 Ok(Some(line)) => self.hear(conn, &line, now),
-                Ok(None) => return,
+                Ok(None) => return self.crew.connections.heard(conn, now),
                 Err(reason) => return self.close(conn, reason, now),
             }
         }
@@ -177,7 +177,11 @@ impl Swarm {
         while let Some((conn, due)) = self.crew.connections.next_due(now) {
             match due {
                 Due::End(reason) => self.close(conn, reason, now),
-                Due::Flush => self.on_unfinished(conn),
+                Due::Flush => {
+                    self.on_unfinished(conn);
+                    // What may come yet is lines all the same.
+                    self.crew.connections.make_session(conn, now);
+                }
             }
         }
         for conn in self.crew.take_flushed() {

@@ -490,7 +490,9 @@ fn a_target_that_never_reads_is_stuck() {
 fn a_target_that_answers_something_else_has_no_session() {
     let too_long = "x".repeat(70_000);
     let table = [
-        ("garbage", "TimedOut", Ending::Stuck, 2, 0),
+        ("garbage", "TimedOut", Ending::Stuck, 2, 2),
+        ("127.0.0.1:8080 n0 connected chinwag/1", "TimedOut", Ending::Stuck, 2, 2),
+        ("garbage\n\nand 1 more", "TimedOut", Ending::Stuck, 2, 2),
         ("garbage\n\nand 1 more\n", "TimedOut", Ending::Stuck, 2, 4),
         ("127.0.0.1:8080 n0 connected\n", "TimedOut", Ending::Stuck, 2, 2),
         ("127.0.0.1:8080 n0 connected other/1\n", "TimedOut", Ending::Stuck, 2, 2),

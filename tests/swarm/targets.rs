@@ -76,6 +76,16 @@ fn it_answers_garbage() {
 }
 
 #[test]
+fn its_answer_has_no_newline() {
+    let address = target(|mut stream| {
+        stream.write_all(b"127.0.0.1:9 N connected").expect("it reads");
+        stream
+    });
+    let report = failed(address, "hold --timeout 3", "try --lines");
+    assert_eq!((report.counts.odd, report.counts.answered), (20, 0), "{report:?}");
+}
+
+#[test]
 fn it_never_answers() {
     for args in ["hold --timeout 1", "hold --timeout 1 --processes 2"] {
         let report = failed(target(|stream| stream), args, "Given up: the target owed an answer");
