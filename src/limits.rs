@@ -176,6 +176,18 @@ pub const SWARM_CLAIM_PORTS: u16 = 45_000;
 /// Dials that the load generator makes in a turn: times are those of turns, so a turn has to be short.
 pub const SWARM_DIALS_PER_TURN: u32 = 8;
 
+/// Paced batches that the load generator sends in a turn, so that one far behind still listens.
+pub const SWARM_BATCHES_PER_TURN: u32 = 1024;
+
+/// Bytes that wait to be written to all peers of one load generator, about; past it a schedule waits.
+pub const SWARM_QUEUED_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
+/// Paced questions without an answer; past it a schedule waits.
+pub const SWARM_QUESTIONS_MAX: usize = 1024 * 1024;
+
+/// When a schedule that waits looks again whether it may go on.
+pub const SWARM_SCHEDULE_RETRY: Duration = Duration::from_millis(10);
+
 /// How often the load generator tells how far it is.
 pub const SWARM_PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 

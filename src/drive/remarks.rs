@@ -23,6 +23,11 @@ fn on_ending(report: &Report, plan: &Plan) -> Option<String> {
     match report.ending {
         Ending::Complete => None,
         Ending::Interrupted => Some("Interrupted: these are the numbers so far.".to_owned()),
+        Ending::Late => Some(format!(
+            "Given up: messages were over {} s late, and the rest of them was not sent. --pace is above what the \
+             target takes or the generator gives.",
+            plan.timeout.as_secs_f64()
+        )),
         Ending::Stuck => Some(format!(
             "Given up: the target owed an answer and did nothing for {} s.",
             plan.timeout.as_secs_f64()
@@ -145,6 +150,7 @@ mod tests {
         let table = [
             (Ending::Complete, fine.clone(), 0.5, None),
             (Ending::Stuck, fine.clone(), 0.5, Some("did nothing for 1.5 s")),
+            (Ending::Late, fine.clone(), 0.5, Some("over 1.5 s late")),
             (Ending::Interrupted, mute.clone(), 0.5, Some("numbers so far")),
             (Ending::Complete, mute, 0.5, Some("try --lines")),
             (Ending::Complete, refused, 0.5, Some("does anything listen on 127.0.0.1:5000")),

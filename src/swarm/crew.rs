@@ -110,6 +110,8 @@ pub(super) struct Crew {
     /// Questions without an answer.
     pub(super) unanswered: usize,
     next_number: usize,
+    /// A schedule was given up.
+    pub(super) is_schedule_lost: bool,
     /// When the dials began.
     first_dial_at: Option<Instant>,
     /// When the scenario began.
@@ -136,6 +138,7 @@ impl Crew {
             unsettled: 0,
             unanswered: 0,
             next_number: 0,
+            is_schedule_lost: false,
             first_dial_at: None,
             started_at: None,
         }

@@ -50,6 +50,8 @@ pub enum Ending {
     Complete,
     /// Somebody wanted it to end.
     Interrupted,
+    /// Messages were so much later than planned that the rest of them was not sent.
+    Late,
     /// The target did nothing for too long.
     Stuck,
 }
@@ -192,6 +194,9 @@ impl Swarm {
         }
         if self.stage == Stage::Running && self.scenario.due_at().is_some_and(|at| at <= now) {
             self.scenario.on_due(&mut self.crew, now);
+            if self.crew.is_schedule_lost {
+                self.ending = Ending::Late;
+            }
         }
         if self.progress_at <= now {
             self.tell_progress(now);
@@ -395,7 +400,7 @@ impl Machine for Swarm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::SWARM_DIALS_PER_TURN;
+    use crate::limits::{SWARM_BATCHES_PER_TURN, SWARM_DIALS_PER_TURN, SWARM_QUEUED_BYTES_MAX};
     use crate::swarm::plan::{Carrier, Origin};
     use crate::swarm::tally::Measure;
     use std::time::Duration;
@@ -560,9 +565,66 @@ mod tests {
     }
 
     #[test]
+    fn a_schedule_far_behind_is_made_up_for_in_parts() {
+        let mut run = Run::begin(Kind::Pace { rate: 1e6, time: Duration::from_secs(1) }, 1);
+        run.turn(Input::Line(GO));
+        run.now += Duration::from_secs(1) / 2;
+        let before = run.swarm.tally().counts.sent;
+        run.swarm.handle(Input::Timeout, run.now);
+        assert_eq!(run.swarm.tally().counts.sent - before, u64::from(SWARM_BATCHES_PER_TURN));
+        assert!(run.swarm.poll_timeout().is_some_and(|at| at <= run.now), "it comes back at once");
+    }
+
+    #[test]
+    fn a_schedule_that_cannot_be_kept_is_given_up() {
+        let second = Duration::from_secs(1);
+        let mut run = Run::begin(Kind::Pace { rate: 1.0, time: 4 * second }, 1);
+        run.turn(Input::Line(GO));
+        run.hear(0, b"!ping 0\n");
+        // The second message is as late as the timeout allows.
+        run.now += 2 * second;
+        run.turn(Input::Timeout);
+        assert_eq!((run.swarm.tally().counts.sent, run.swarm.ending()), (3, Ending::Complete));
+        run.hear(0, b"!ping 1\n!ping 2\n");
+        run.now += 2 * second + Duration::from_millis(1);
+        run.turn(Input::Timeout);
+        assert_eq!((run.swarm.tally().counts.sent, run.swarm.ending()), (3, Ending::Late));
+        assert_eq!(run.swarm.stage, Stage::Paused(Pause::BeforeEnd));
+    }
+
+    #[test]
+    fn a_schedule_waits_for_a_target_that_does_not_read() {
+        let plan = Plan {
+            message_bytes: 60_000,
+            timeout: Duration::from_secs(60),
+            ..plan(Kind::Pace { rate: 1e6, time: Duration::from_secs(1) }, 2)
+        };
+        let mut run = Run::of(plan);
+        run.swarm.handle(Input::Line(GO), run.now);
+        for _ in 0..100 {
+            run.now += Duration::from_millis(10);
+            run.swarm.handle(Input::Timeout, run.now);
+        }
+        let queued = |run: &mut Run| {
+            let bytes = |&conn: &ConnId| run.swarm.send_queue(conn).map_or(0, |queue| queue.bytes() as u64);
+            run.conns.iter().map(bytes).sum::<u64>()
+        };
+        let most = queued(&mut run);
+        assert!((SWARM_QUEUED_BYTES_MAX / 2..=SWARM_QUEUED_BYTES_MAX).contains(&most), "{most}");
+        assert!(run.swarm.poll_timeout().is_some_and(|at| at > run.now), "it does not spin");
+        for conn in run.conns.clone() {
+            run.swarm.send_queue(conn).unwrap().write_to(&mut std::io::sink()).unwrap();
+        }
+        run.now += Duration::from_millis(10);
+        run.swarm.handle(Input::Timeout, run.now);
+        assert!(queued(&mut run) > 0);
+    }
+
+    #[test]
     fn a_paced_message_that_we_are_late_with_counts_from_when_it_was_due() {
         let second = Duration::from_secs(1);
-        let mut run = Run::begin(Kind::Pace { rate: 1.0, time: 3 * second }, 1);
+        let pace = Kind::Pace { rate: 1.0, time: 3 * second };
+        let mut run = Run::of(Plan { timeout: 2 * second, ..plan(pace, 1) });
         assert!(run.turn(Input::Line(GO)).ends_with("!ping 0\n"));
         run.hear(0, b"!ping 0\n");
         run.now += 3 * second;

@@ -212,6 +212,7 @@ impl Report {
         self.ending = match (self.ending, other.ending) {
             (Ending::Complete, ending) | (ending, Ending::Complete) => ending,
             (Ending::Stuck, _) | (_, Ending::Stuck) => Ending::Stuck,
+            (Ending::Late, _) | (_, Ending::Late) => Ending::Late,
             (Ending::Interrupted, Ending::Interrupted) => Ending::Interrupted,
         };
         self.setup_seconds = self.setup_seconds.max(other.setup_seconds);
@@ -568,7 +569,7 @@ pub(super) mod tests {
 
     #[test]
     fn the_worst_ending_is_kept() {
-        use Ending::{Complete, Interrupted, Stuck};
+        use Ending::{Complete, Interrupted, Late, Stuck};
         for (one, other, both) in [
             (Complete, Complete, Complete),
             (Complete, Interrupted, Interrupted),
@@ -576,6 +577,9 @@ pub(super) mod tests {
             (Interrupted, Interrupted, Interrupted),
             (Stuck, Interrupted, Stuck),
             (Interrupted, Stuck, Stuck),
+            (Complete, Late, Late),
+            (Late, Interrupted, Late),
+            (Late, Stuck, Stuck),
         ] {
             let mut all = Report { ending: one, ..minimal() };
             all.add(&Report { ending: other, ..minimal() }).unwrap();

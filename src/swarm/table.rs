@@ -91,6 +91,7 @@ fn ending(ending: Ending) -> Vec<String> {
     match ending {
         Ending::Complete => vec![],
         Ending::Interrupted => vec!["interrupted".to_owned()],
+        Ending::Late => vec!["the schedule could not be kept".to_owned()],
         Ending::Stuck => vec!["the target did nothing for too long".to_owned()],
     }
 }

@@ -1,7 +1,14 @@
 //! Messages at moments that are fixed beforehand. A message that is sent late counts from when it was
 //! due: a target that stalls cannot hide that by keeping us from asking.
+//!
+//! A schedule that nobody can keep has an end all the same. What waits to be written or answered is bounded:
+//! past that it waits as well, ever later. Once it is later than the timeout, the rest is not sent. So the last
+//! message is sent no later than the timeout after the planned end; what was sent is then awaited as ever.
 
 use super::{Crew, Pause, Question, Scenario, State};
+use crate::limits::{
+    SWARM_BATCHES_PER_TURN, SWARM_QUESTIONS_MAX, SWARM_QUEUED_BYTES_MAX, SWARM_SCHEDULE_RETRY,
+};
 use crate::proto::machine::ConnId;
 use crate::swarm::crew::later;
 use crate::swarm::tally::Measure;
@@ -18,17 +25,62 @@ pub(super) struct Pace {
     /// The next batch.
     next: u64,
     batches: u64,
+    /// All bytes that were handed over when there was last found to be room for more.
+    sent_then: u64,
+    /// When it looks again whether there is room.
+    retry_at: Option<Instant>,
 }
 
 impl Pace {
     pub(super) fn new(rate: f64, time: Duration) -> Self {
-        Self { rate, time, start: None, peers: Vec::new(), interval: 0.0, next: 0, batches: 0 }
+        Self {
+            rate,
+            time,
+            start: None,
+            peers: Vec::new(),
+            interval: 0.0,
+            next: 0,
+            batches: 0,
+            sent_then: 0,
+            retry_at: None,
+        }
     }
 
     /// `None`: there are not so many.
     fn due(&self, batch: u64) -> Option<Instant> {
         let seconds = batch as f64 * self.interval;
         later(self.start.filter(|_| batch < self.batches)?, seconds)
+    }
+
+    fn send(&mut self, crew: &mut Crew, due: Instant, now: Instant) {
+        let conn = self.peers[(self.next % self.peers.len() as u64) as usize];
+        self.next += 1;
+        if !crew.send_batch(conn) {
+            return;
+        }
+        crew.tally.record(Measure::Lateness, now - due);
+        if crew.can_ask() {
+            crew.ask(conn, due);
+        } else {
+            crew.count_done(crew.plan.batch as u64, now);
+        }
+    }
+
+    /// Whether more may wait to be written or answered. What waits to be written takes a look at every peer,
+    /// so that is only done after half as much as may wait was sent.
+    fn has_room(&mut self, crew: &Crew) -> bool {
+        let sent = crew.tally.counts.bytes_sent;
+        if crew.unanswered >= SWARM_QUESTIONS_MAX {
+            return false;
+        }
+        if sent - self.sent_then < SWARM_QUEUED_BYTES_MAX / 2 {
+            return true;
+        }
+        let has_room = sent - crew.bytes_written() < SWARM_QUEUED_BYTES_MAX / 2;
+        if has_room {
+            self.sent_then = sent;
+        }
+        has_room
     }
 }
 
@@ -57,22 +109,23 @@ impl Scenario for Pace {
     }
 
     fn on_due(&mut self, crew: &mut Crew, now: Instant) {
-        while let Some(due) = self.due(self.next).filter(|&due| due <= now) {
-            let conn = self.peers[(self.next % self.peers.len() as u64) as usize];
-            self.next += 1;
-            if !crew.send_batch(conn) {
-                continue;
+        self.retry_at = None;
+        for _ in 0..SWARM_BATCHES_PER_TURN {
+            let Some(due) = self.due(self.next).filter(|&due| due <= now) else { return };
+            if now - due > crew.plan.timeout {
+                self.batches = self.next;
+                crew.is_schedule_lost = true;
+                return;
             }
-            crew.tally.record(Measure::Lateness, now - due);
-            if crew.can_ask() {
-                crew.ask(conn, due);
-            } else {
-                crew.count_done(crew.plan.batch as u64, now);
+            if !self.has_room(crew) {
+                self.retry_at = Some(now + SWARM_SCHEDULE_RETRY);
+                return;
             }
+            self.send(crew, due, now);
         }
     }
 
     fn due_at(&self) -> Option<Instant> {
-        self.due(self.next)
+        self.due(self.next).max(self.retry_at)
     }
 }
