@@ -249,6 +249,7 @@ impl Crew {
             peer.unasked = 1;
         }
         self.tally.counts.sent += 1;
+        self.tally.counts.message_bytes_sent += message.len() as u64;
         self.send(conn, message.into_bytes().into());
         self.half_close(conn);
     }
@@ -262,6 +263,7 @@ impl Crew {
         if let Some(peer) = self.peer_mut(conn) {
             peer.unasked += messages;
             self.tally.counts.sent += messages;
+            self.tally.counts.message_bytes_sent += batch.len() as u64;
         }
         self.send(conn, batch);
         true

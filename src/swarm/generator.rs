@@ -140,7 +140,8 @@ impl Swarm {
                 self.stir(now);
                 self.crew.tally.counts.heard += 1;
                 if self.stage == Stage::Running {
-                    self.scenario.on_message(&mut self.crew, conn, now);
+                    let with_newline = line.len() as u64 + 1;
+                    self.scenario.on_message(&mut self.crew, conn, with_newline, now);
                 }
             }
             Heard::Odd => self.crew.tally.counts.odd += 1,
@@ -533,6 +534,16 @@ mod tests {
         // The last round began with the first peer's third message; the fourth of the other is nobody's.
         assert_eq!(timed(&run, Measure::Delivery), [0, 0, 0, 10, 10, 30]);
         assert_eq!(timed(&run, Measure::ToAll), [10, 10, 30]);
+    }
+
+    #[test]
+    fn only_what_belongs_to_a_round_is_delivered() {
+        let mut run = Run::begin(Kind::FanOut { rounds: 1, origin: Origin::Watch }, 1);
+        run.hear(0, b"1.1.1.1:1 n before\n");
+        run.turn(Input::Line(GO));
+        run.hear(0, b"!what\n1.1.1.1:1 n hi\n1.1.1.1:1 n after\n");
+        let counts = &run.swarm.tally().counts;
+        assert_eq!((counts.heard, counts.delivered, counts.bytes_delivered), (3, 1, 15));
     }
 
     #[test]

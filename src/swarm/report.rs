@@ -246,7 +246,7 @@ impl Report {
     /// fan-out, or questions that it answered.
     pub fn messages(&self) -> u64 {
         match self.setup.scenario {
-            Scenario::FanOut { .. } => self.counts.heard,
+            Scenario::FanOut { .. } => self.counts.delivered,
             Scenario::Ping { .. } => self.times.get(&Measure::RoundTrip).map_or(0, |times| times.count),
             _ => self.counts.taken,
         }
@@ -264,9 +264,13 @@ impl Report {
     /// The bytes of [`Report::messages_per_second`]; zero for pings, which have next to none.
     pub fn bytes_per_second(&self) -> f64 {
         match self.setup.scenario {
-            Scenario::FanOut { .. } => per_second(self.counts.bytes_heard as f64, self.seconds),
+            Scenario::FanOut { .. } => per_second(self.counts.bytes_delivered as f64, self.seconds),
             Scenario::Ping { .. } => 0.0,
-            _ => self.messages_per_second() * self.setup.message_bytes as f64,
+            // All have about the same length, whatever was asked for: a plain message has no newline.
+            _ => {
+                let sent = self.counts.sent.max(1) as f64;
+                self.messages_per_second() * (self.counts.message_bytes_sent as f64 / sent)
+            }
         }
     }
 
@@ -397,9 +401,12 @@ pub(super) mod tests {
                 taken: 999_000,
                 lost: 1_000,
                 heard: 7,
+                delivered: 0,
                 odd: 1,
                 bytes_sent: 42_060_000,
+                message_bytes_sent: 42_000_000,
                 bytes_heard: 70_210,
+                bytes_delivered: 0,
             },
             times: [
                 (Measure::Dial, times((1..=1_001).map(|n| n * 999))),
@@ -532,6 +539,24 @@ pub(super) mod tests {
             (report.setup.scenario, report.setup.carrier) = (scenario, carrier);
             assert_eq!(report.connections_per_second(), rate, "{scenario:?} {carrier:?}");
         }
+    }
+
+    #[test]
+    fn bytes_are_those_that_were_sent_or_delivered() {
+        let counts = Counts {
+            sent: 10,
+            taken: 5,
+            message_bytes_sent: 200,
+            heard: 9,
+            delivered: 8,
+            bytes_heard: 999,
+            bytes_delivered: 160,
+            ..Counts::default()
+        };
+        let mut report = Report { counts, seconds: 2.0, ..full() };
+        assert_eq!((report.messages_per_second(), report.bytes_per_second()), (2.5, 50.0));
+        report.setup.scenario = Scenario::FanOut { rounds: 1, origin: Origin::Watch };
+        assert_eq!((report.messages_per_second(), report.bytes_per_second()), (4.0, 80.0));
     }
 
     #[test]

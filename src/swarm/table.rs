@@ -384,7 +384,8 @@ messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
             let mut report = full();
             report.setup.scenario = scenario;
             report.ending = Ending::Stuck;
-            report.counts.heard = 300_000;
+            (report.counts.heard, report.counts.delivered) = (300_000, 300_000);
+            report.counts.bytes_delivered = 70_210;
             head(&report) + &traffic(&report)
         });
         assert_eq!(tables.join("\n"), SCENARIOS);

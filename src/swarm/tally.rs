@@ -84,12 +84,18 @@ pub struct Counts {
     pub lost: u64,
     /// Messages of the target to us.
     pub heard: u64,
+    /// Those of them that the rounds of a fan-out are about.
+    pub delivered: u64,
     /// What came from the target and meant nothing to us.
     pub odd: u64,
     /// Bytes handed to connections.
     pub bytes_sent: u64,
+    /// Bytes of the messages in `sent`.
+    pub message_bytes_sent: u64,
     /// Bytes received.
     pub bytes_heard: u64,
+    /// Bytes of the messages in `delivered`.
+    pub bytes_delivered: u64,
 }
 
 impl Counts {
@@ -104,9 +110,12 @@ impl Counts {
             taken,
             lost,
             heard,
+            delivered,
             odd,
             bytes_sent,
+            message_bytes_sent,
             bytes_heard,
+            bytes_delivered,
         } = other;
         self.dialled += dialled;
         self.connected += connected;
@@ -121,6 +130,9 @@ impl Counts {
         self.odd += odd;
         self.bytes_sent += bytes_sent;
         self.bytes_heard += bytes_heard;
+        self.delivered += delivered;
+        self.message_bytes_sent += message_bytes_sent;
+        self.bytes_delivered += bytes_delivered;
     }
 
     /// Connections that ended otherwise than as planned.

@@ -83,6 +83,14 @@ fn flood_counts_every_message_as_sent_and_taken() {
 }
 
 #[test]
+fn the_shortest_message_that_is_allowed_holds_the_longest_header() {
+    let node = node();
+    // 127.1.0.64:20003 p199 m
+    let report = report(node.address(), "flood --messages 1000 --length 24");
+    assert_eq!((report.counts.sent, report.counts.message_bytes_sent), (1000, 24_000));
+}
+
+#[test]
 fn pace_sends_what_was_planned_and_takes_its_time() {
     let node = node();
     let planned = report(node.address(), "pace --pace 10 --time 0.5 --batch 2");

@@ -107,10 +107,12 @@ impl Scenario for FanOut {
         if is_over { State::Rests(Pause::BeforeEnd) } else { State::GoesOn }
     }
 
-    fn on_message(&mut self, crew: &mut Crew, conn: ConnId, now: Instant) {
+    fn on_message(&mut self, crew: &mut Crew, conn: ConnId, bytes: u64, now: Instant) {
         let Some(peer) = crew.peer_mut(conn).filter(|peer| peer.left > 0) else { return };
         let left = peer.left;
         peer.left -= 1;
+        crew.tally.counts.delivered += 1;
+        crew.tally.counts.bytes_delivered += bytes;
         let place = self.place(crew, left);
         if place == self.open.len() {
             self.open_round(now);
