@@ -118,7 +118,8 @@ fn title(area: &Area<'_>, report: &Report) -> Result<(), String> {
     area.draw_text(&printable(&below), &font(15, PALE), (24, 42)).map_err(fault)
 }
 
-/// Messages a second as steps: two corners for each interval. Empty without messages.
+/// Messages a second as steps: two corners for each interval, to the end of the run: that nothing came any
+/// more is worth a line. Empty without messages.
 fn rates(report: &Report) -> Vec<(f64, f64)> {
     let timeline = &report.timeline;
     let interval = timeline.interval.as_secs_f64();
@@ -136,7 +137,12 @@ fn rates(report: &Report) -> Vec<(f64, f64)> {
         let rate = messages as f64 / length;
         [(begin, rate), (begin + length, rate)]
     };
-    timeline.slots.iter().enumerate().flat_map(step).collect()
+    let mut steps: Vec<(f64, f64)> = timeline.slots.iter().enumerate().flat_map(step).collect();
+    let end = timeline.slots.len() as f64 * interval;
+    if report.seconds.is_finite() && report.seconds > end {
+        steps.extend([(end, 0.0), (report.seconds, 0.0)]);
+    }
+    steps
 }
 
 fn throughput(area: &Area<'_>, report: &Report, rates: &[(f64, f64)]) -> Result<(), String> {
@@ -453,6 +459,17 @@ mod tests {
             Document::parse(&text).unwrap();
             assert!(!text.contains("NaN") && !text.contains("inf"), "{:?}", report.timeline);
         }
+    }
+
+    #[test]
+    fn a_stall_at_the_end_is_drawn() {
+        let timeline = Timeline { interval: Duration::from_millis(100), slots: vec![10, 10] };
+        let report = |seconds| Report { timeline: timeline.clone(), seconds, ..full() };
+        let corners = |seconds| rates(&report(seconds));
+        assert_eq!(corners(0.2).last(), Some(&(0.2, 100.0)));
+        assert_eq!(corners(5.0)[3..], [(0.2, 100.0), (0.2, 0.0), (5.0, 0.0)]);
+        let text = svg(&report(5.0)).unwrap();
+        assert!(texts(&Document::parse(&text).unwrap()).iter().any(|text| text == "5"));
     }
 
     #[test]
