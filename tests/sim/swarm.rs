@@ -306,6 +306,25 @@ fn nobody_to_send_is_a_complete_run() {
 }
 
 #[test]
+fn nothing_to_do_is_done_at_once() {
+    let scenarios = [
+        Scenario::Burst { rounds: 0 },
+        Scenario::FanOut { rounds: 0, origin: Origin::Trigger },
+        Scenario::FanOut { rounds: 0, origin: Origin::Watch },
+        Scenario::Flood { messages: 0 },
+        Scenario::Ping { rounds: 0, active: 2 },
+    ];
+    for scenario in scenarios {
+        let mut run = Run::calm(plan(scenario, Carrier::Session));
+        run.finish();
+        run.check_with_chat();
+        let tally = run.world.swarm(run.swarm).tally();
+        assert_eq!((tally.duration, tally.counts.sent), (Duration::ZERO, 0), "{scenario:?}");
+        assert_eq!(run.ending(), Ending::Complete, "{scenario:?}");
+    }
+}
+
+#[test]
 fn a_stall_of_the_target_counts_from_when_each_message_was_due() {
     let scenario = Scenario::Pace { rate: 10.0, time: 5 * SECOND };
     let mut run = Run::calm(Plan { batch: 1, ..plan(scenario, Carrier::Session) });

@@ -21,6 +21,9 @@ impl Burst {
 
 impl Scenario for Burst {
     fn begin(&mut self, crew: &mut Crew, _now: Instant) {
+        if self.begun == self.rounds {
+            return;
+        }
         crew.wants_flushed = true;
         self.begun += 1;
         let peers = crew.living();

@@ -35,6 +35,9 @@ impl Flood {
 
 impl Scenario for Flood {
     fn begin(&mut self, crew: &mut Crew, now: Instant) {
+        if self.batches == 0 {
+            return;
+        }
         crew.wants_flushed = true;
         let peers = crew.living();
         self.unproved = peers.len();
