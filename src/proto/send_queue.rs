@@ -14,7 +14,9 @@ pub struct SendQueue(Option<Box<Waiting>>);
 
 #[derive(Debug)]
 struct Waiting {
-    payloads: VecDeque<Rc<[u8]>>,
+    /// Mostly it is the only one, and then it is the only memory that the queue asks for.
+    first: Rc<[u8]>,
+    rest: VecDeque<Rc<[u8]>>,
     /// Bytes of the first payload that are written already; less than its length.
     written: usize,
     /// Bytes that are still to be written.
@@ -39,7 +41,7 @@ impl SendQueue {
     /// What the queue holds as the bound counts it: its bytes, and [`PAYLOAD_OVERHEAD_BYTES`] more for each
     /// payload. A million payloads of one byte are no small queue.
     pub fn size(&self) -> usize {
-        self.0.as_ref().map_or(0, |waiting| waiting.bytes + waiting.payloads.len() * PAYLOAD_OVERHEAD_BYTES)
+        self.0.as_ref().map_or(0, |waiting| waiting.bytes + (1 + waiting.rest.len()) * PAYLOAD_OVERHEAD_BYTES)
     }
 
     /// Appends a payload, unless the size would then be over `size_max`.
@@ -56,11 +58,16 @@ impl SendQueue {
         if payload.is_empty() {
             return;
         }
-        let waiting = self.0.get_or_insert_with(|| {
-            Box::new(Waiting { payloads: VecDeque::with_capacity(1), written: 0, bytes: 0 })
-        });
-        waiting.bytes += payload.len();
-        waiting.payloads.push_back(payload);
+        match &mut self.0 {
+            Some(waiting) => {
+                waiting.bytes += payload.len();
+                waiting.rest.push_back(payload);
+            }
+            None => {
+                let bytes = payload.len();
+                self.0 = Some(Box::new(Waiting { first: payload, rest: VecDeque::new(), written: 0, bytes }));
+            }
+        }
     }
 
     /// Writes until nothing is left, which is `Ok`, or the writer gives an error.
@@ -69,12 +76,10 @@ impl SendQueue {
         while let Some(waiting) = &mut self.0 {
             match waiting.write_once(writer) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) if count == waiting.bytes => self.0 = None,
                 Ok(count) => waiting.advance(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
-            }
-            if waiting.payloads.is_empty() {
-                self.0 = None;
             }
         }
         Ok(())
@@ -83,41 +88,37 @@ impl SendQueue {
     /// The payloads of which not every byte was written, for telling what was lost; with each, how many
     /// of its bytes were.
     pub fn unsent(&self) -> impl Iterator<Item = (&Rc<[u8]>, usize)> {
-        let written = |place, waiting: &Waiting| if place == 0 { waiting.written } else { 0 };
-        self.0.iter().flat_map(move |waiting| {
-            waiting
-                .payloads
-                .iter()
-                .enumerate()
-                .map(move |(place, payload)| (payload, written(place, waiting)))
+        self.0.iter().flat_map(|waiting| {
+            let rest = waiting.rest.iter().map(|payload| (payload, 0));
+            std::iter::once((&waiting.first, waiting.written)).chain(rest)
         })
     }
 }
 
 impl Waiting {
     fn write_once(&self, writer: &mut impl Write) -> io::Result<usize> {
-        let first = &self.payloads[0][self.written..];
-        if self.payloads.len() == 1 {
+        let first = &self.first[self.written..];
+        if self.rest.is_empty() {
             return writer.write(first);
         }
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
-        let count = self.payloads.len().min(SLICES_PER_WRITE);
+        let count = (1 + self.rest.len()).min(SLICES_PER_WRITE);
         slices[0] = IoSlice::new(first);
-        for (slice, payload) in slices[1..count].iter_mut().zip(self.payloads.iter().skip(1)) {
+        for (slice, payload) in slices[1..count].iter_mut().zip(&self.rest) {
             *slice = IoSlice::new(payload);
         }
         writer.write_vectored(&slices[..count])
     }
 
+    /// So many bytes were written, and not all.
     fn advance(&mut self, count: usize) {
         self.bytes -= count;
         self.written += count;
-        while let Some(first) = self.payloads.front() {
-            if self.written < first.len() {
-                break;
-            }
-            self.written -= first.len();
-            self.payloads.pop_front();
+        while self.written >= self.first.len()
+            && let Some(next) = self.rest.pop_front()
+        {
+            self.written -= self.first.len();
+            self.first = next;
         }
     }
 }
