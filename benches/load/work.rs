@@ -179,7 +179,8 @@ impl Bench<'_> {
         let mut last = f64::NAN;
         let has_settled = wait_until(IDLE_TIMEOUT, || {
             thread::sleep(SETTLE_TIME);
-            let now = wake_ups(&target).unwrap_or(f64::NAN);
+            // One that is busy all the time is never woken: its CPU time says so.
+            let now = cpu_time(&target).unwrap_or(f64::NAN);
             std::mem::replace(&mut last, now) == now
         });
         if !has_settled {
@@ -225,6 +226,12 @@ fn wake_ups(target: &Target) -> Result<f64, String> {
     let status = status.map_err(|error| error.to_string())?;
     let switches = status.lines().filter_map(|line| line.split_once("_ctxt_switches:"));
     Ok(switches.filter_map(|(_, count)| count.trim().parse::<f64>().ok()).sum())
+}
+
+/// The CPU time of its first thread so far, in nanoseconds.
+fn cpu_time(target: &Target) -> Option<f64> {
+    let schedstat = fs::read_to_string(format!("/proc/{}/schedstat", target.pid())).ok()?;
+    schedstat.split_whitespace().next()?.parse().ok()
 }
 
 /// Connects somebody who never reads, as a session or without a word.

@@ -60,19 +60,30 @@ fn is_without_ipv6(error: &io::Error) -> bool {
 /// Sets what a connection that we write to needs: no delay for small messages, and probes by which the
 /// kernel notices a vanished host without any wake-up of ours. A failure costs speed, not function.
 pub fn tune(stream: &TcpStream) {
+    let result = stream.set_nodelay(true).and_then(|()| watch_for_vanishing(stream));
+    if let Err(error) = result {
+        log::debug!("socket options: {error}");
+    }
+}
+
+/// The host that is this one does not vanish, and the kernel closes what its programs held. Probes would do harm
+/// there: those of thousands of connections that went silent together fall due in one tick of the kernel's
+/// clock, most are dropped by the loopback's short queue, each time anew, and healthy sessions time out.
+fn watch_for_vanishing(stream: &TcpStream) -> io::Result<()> {
+    if stream.peer_addr()?.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
     let socket = SockRef::from(stream);
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_IDLE)
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_PROBES);
-    let result = stream.set_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive));
+    socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    let result = result.and_then(|()| socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT)));
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))?;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = UNACKNOWLEDGED_TIMEOUT;
-    if let Err(error) = result {
-        log::debug!("socket options: {error}");
-    }
+    Ok(())
 }
 
 /// Refuses a connection that was accepted: with a reset, because an orderly end would tell its dialler
@@ -107,4 +118,18 @@ pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
 /// Why a connection ended, from the error that it ended with.
 pub(super) fn close_reason(error: io::Error) -> CloseReason {
     if is_out_of_descriptors(&error) { CloseReason::NoDescriptor } else { error.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_on_this_host_is_not_probed() {
+        let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let stream = TcpStream::from_std(stream);
+        tune(&stream);
+        assert!(stream.nodelay().unwrap() && !SockRef::from(&stream).keepalive().unwrap());
+    }
 }

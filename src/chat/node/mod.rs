@@ -5,6 +5,7 @@
 
 mod ask;
 mod broadcast;
+mod config;
 mod hear;
 mod say;
 
@@ -14,83 +15,21 @@ use super::notice::{Notice, Who};
 use super::outbox::{Content, Outbox, Report};
 use super::rate::Rate;
 use crate::limits::{
-    ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, Limits, NEW_PEERS_BURST, NEW_PEERS_INTERVAL,
-    QUIT_TIMEOUT, SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL, SPEAKER_BYTES_MAX,
+    ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, NEW_PEERS_BURST, NEW_PEERS_INTERVAL, QUIT_TIMEOUT,
+    SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL, SPEAKER_BYTES_MAX,
 };
 use crate::proto::connection::{Connection, Due, Phase};
 use crate::proto::connections::Connections;
 use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
-use crate::proto::message::{Dialect, canonical};
+use crate::proto::message::canonical;
 use crate::proto::send_queue::SendQueue;
 use broadcast::Broadcast;
+pub use config::{Config, Dialogue};
 use say::Ticket;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
-
-/// What a node is told at birth.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The user's name; asked for if `None`.
-    pub name: Option<String>,
-    /// The port to listen on, 0 for any free one; asked for if `None`.
-    pub port: Option<u16>,
-    /// The address to listen on.
-    pub bind: IpAddr,
-    /// The IP to claim; that of each connection if `None`.
-    pub ip: Option<IpAddr>,
-    /// The addresses of this host.
-    pub own_ips: Vec<IpAddr>,
-    /// The peers of menu choice 4.
-    pub static_peers: Vec<SocketAddr>,
-    /// Say hello to the static peers at start.
-    pub greet: bool,
-    /// The form for peers that have not been heard.
-    pub dialect: Dialect,
-    /// Who types lines, and what they mean.
-    pub dialogue: Dialogue,
-    /// Claim the port, and leave it to somebody else to listen on it and to say goodbye. Name and port must
-    /// be given.
-    pub is_port_lent: bool,
-    /// Count what peers say instead of telling it.
-    pub quiet: bool,
-    /// Fold a peer that says too much into a counted line.
-    pub fold: bool,
-    /// The limits that a user may change.
-    pub limits: Limits,
-}
-
-/// Who types the lines that a node takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialogue {
-    /// A program: a line is a command, see [`super::command`], and nothing is asked.
-    Commands,
-    /// A person at the menu.
-    Menu,
-    /// Nobody.
-    Silent,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            name: None,
-            port: None,
-            bind: Ipv6Addr::UNSPECIFIED.into(),
-            ip: None,
-            own_ips: Vec::new(),
-            static_peers: Vec::new(),
-            greet: false,
-            dialect: Dialect::Standard,
-            dialogue: Dialogue::Menu,
-            is_port_lent: false,
-            quiet: false,
-            fold: false,
-            limits: Limits::default(),
-        }
-    }
-}
 
 /// What has been counted since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,5 +1,8 @@
 //! The turn: one thread, one `Poll`, a fixed order. It moves bytes, typed lines and the time into the
-//! machine and does what comes out; it knows no message and no peer.
+//! machine and does what comes out; it knows no message and no peer. This file is what happens in a turn;
+//! what the machine wants because of it is in `perform`.
+
+mod perform;
 
 use super::display::Display;
 use super::drain::{self, Drained};
@@ -10,7 +13,7 @@ use super::{signals, socket};
 use crate::limits::{
     ACCEPTS_PER_TURN, EVENTS_PER_TURN, QUIT_TIMEOUT, READ_BYTES_PER_TURN, SCREEN_RETRY, TYPED_LINES_PER_TURN,
 };
-use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
+use crate::proto::machine::{CloseReason, ConnId, Input, Machine, Output};
 use crate::term::stdin::Stdin;
 use crate::term::{Screen, Typed};
 use mio::net::TcpStream;
@@ -18,7 +21,7 @@ use mio::{Events, Interest, Poll, Token};
 use signal_hook_mio::v1_0::Signals;
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// Tokens of what is no connection: a [`ConnId`] of theirs would need the last slots of all.
@@ -422,80 +425,6 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                 self.links.make_ready(conn);
             }
         }
-    }
-
-    /// Drops the socket, and tells the machine, unless it knows.
-    fn closed(&mut self, conn: ConnId, reason: CloseReason) {
-        if self.drop_link(conn) {
-            self.handle(Input::Closed { conn, reason });
-        }
-    }
-
-    fn drop_link(&mut self, conn: ConnId) -> bool {
-        let was_there = self.links.remove(conn).is_some();
-        if let Some(listener) = self.listener.as_mut().filter(|_| was_there) {
-            listener.retry_now(self.now);
-        }
-        was_there
-    }
-
-    fn handle(&mut self, input: Input<'_>) {
-        self.tell_machine(input);
-        self.perform();
-    }
-
-    /// Does what the machine wants done, until it wants nothing.
-    fn perform(&mut self) {
-        loop {
-            let Some(output) = self.outputs.pop_front().or_else(|| self.machine.poll_output()) else {
-                return;
-            };
-            match output {
-                Output::Close { conn, how: How::Now } => drop(self.drop_link(conn)),
-                Output::Close { conn, how: How::HalfClose } => {
-                    if let Some(link) = self.links.get_mut(conn).filter(|link| link.end == End::Open) {
-                        link.end = End::Closing;
-                        self.to_flush.push(conn);
-                    }
-                }
-                Output::Connect { conn, to, from } => self.dial(conn, to, from),
-                Output::Listen(address) => self.listen(address),
-                Output::Notice(notice) => self.display.screen.show(notice),
-                Output::Quit(code) => self.exit_code = Some(code),
-            }
-        }
-    }
-
-    fn dial(&mut self, conn: ConnId, to: SocketAddr, from: Option<IpAddr>) {
-        let result = socket::dial(to, from).and_then(|mut stream| {
-            self.poll.registry().register(&mut stream, token(conn), LINK_INTEREST)?;
-            self.links.insert(conn, Link::dialled(conn, stream));
-            Ok(())
-        });
-        if let Err(error) = result {
-            self.tell_machine(Input::Closed { conn, reason: socket::close_reason(error) });
-        }
-    }
-
-    fn listen(&mut self, address: SocketAddr) {
-        let listener = socket::listen(address).and_then(|mut socket| {
-            self.poll.registry().register(&mut socket, LISTENER, Interest::READABLE)?;
-            Ok((socket.local_addr()?, Listener::new(socket)))
-        });
-        match listener {
-            Ok((local, listener)) => {
-                self.listener = Some(listener);
-                self.tell_machine(Input::Listening { local });
-            }
-            Err(error) => self.tell_machine(Input::ListenFailed(error.kind())),
-        }
-    }
-
-    /// One input. What is to be done because of it comes after all that was to be done before.
-    fn tell_machine(&mut self, input: Input<'_>) {
-        let Self { machine, outputs, now, .. } = self;
-        outputs.extend(std::iter::from_fn(|| machine.poll_output()));
-        machine.handle(input, *now);
     }
 
     fn flush_screen(&mut self) {

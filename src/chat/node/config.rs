@@ -1,0 +1,68 @@
+//! What a node is told at birth.
+
+use crate::limits::Limits;
+use crate::proto::message::Dialect;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+/// What a node is told at birth, once and for its life.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The user's name; asked for if `None`.
+    pub name: Option<String>,
+    /// The port to listen on, 0 for any free one; asked for if `None`.
+    pub port: Option<u16>,
+    /// The address to listen on.
+    pub bind: IpAddr,
+    /// The IP to claim; that of each connection if `None`.
+    pub ip: Option<IpAddr>,
+    /// The addresses of this host.
+    pub own_ips: Vec<IpAddr>,
+    /// The peers of menu choice 4.
+    pub static_peers: Vec<SocketAddr>,
+    /// Say hello to the static peers at start.
+    pub greet: bool,
+    /// The form for peers that have not been heard.
+    pub dialect: Dialect,
+    /// Who types lines, and what they mean.
+    pub dialogue: Dialogue,
+    /// Claim the port, and leave it to somebody else to listen on it and to say goodbye. Name and port must
+    /// be given.
+    pub is_port_lent: bool,
+    /// Count what peers say instead of telling it.
+    pub quiet: bool,
+    /// Fold a peer that says too much into a counted line.
+    pub fold: bool,
+    /// The limits that a user may change.
+    pub limits: Limits,
+}
+
+/// Who types the lines that a node takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialogue {
+    /// A program: a line is a command, see [`crate::chat::command`], and nothing is asked.
+    Commands,
+    /// A person at the menu.
+    Menu,
+    /// Nobody.
+    Silent,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: None,
+            port: None,
+            bind: Ipv6Addr::UNSPECIFIED.into(),
+            ip: None,
+            own_ips: Vec::new(),
+            static_peers: Vec::new(),
+            greet: false,
+            dialect: Dialect::Standard,
+            dialogue: Dialogue::Menu,
+            is_port_lent: false,
+            quiet: false,
+            fold: false,
+            limits: Limits::default(),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Tells the machine what happened, and does what it wants done because of it.
+
+use super::{EventLoop, LINK_INTEREST, LISTENER, token};
+use crate::net::links::{End, Link};
+use crate::net::listener::Listener;
+use crate::net::socket;
+use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
+use crate::term::Screen;
+use mio::Interest;
+use std::net::{IpAddr, SocketAddr};
+
+impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
+    pub(super) fn handle(&mut self, input: Input<'_>) {
+        self.tell_machine(input);
+        self.perform();
+    }
+
+    /// One input. What is to be done because of it comes after all that was to be done before.
+    fn tell_machine(&mut self, input: Input<'_>) {
+        let Self { machine, outputs, now, .. } = self;
+        outputs.extend(std::iter::from_fn(|| machine.poll_output()));
+        machine.handle(input, *now);
+    }
+
+    /// Does what the machine wants done, until it wants nothing.
+    pub(super) fn perform(&mut self) {
+        loop {
+            let Some(output) = self.outputs.pop_front().or_else(|| self.machine.poll_output()) else {
+                return;
+            };
+            match output {
+                Output::Close { conn, how: How::Now } => drop(self.drop_link(conn)),
+                Output::Close { conn, how: How::HalfClose } => {
+                    if let Some(link) = self.links.get_mut(conn).filter(|link| link.end == End::Open) {
+                        link.end = End::Closing;
+                        self.to_flush.push(conn);
+                    }
+                }
+                Output::Connect { conn, to, from } => self.dial(conn, to, from),
+                Output::Listen(address) => self.listen(address),
+                Output::Notice(notice) => self.display.screen.show(notice),
+                Output::Quit(code) => self.exit_code = Some(code),
+            }
+        }
+    }
+
+    fn dial(&mut self, conn: ConnId, to: SocketAddr, from: Option<IpAddr>) {
+        let result = socket::dial(to, from).and_then(|mut stream| {
+            self.poll.registry().register(&mut stream, token(conn), LINK_INTEREST)?;
+            self.links.insert(conn, Link::dialled(conn, stream));
+            Ok(())
+        });
+        if let Err(error) = result {
+            self.tell_machine(Input::Closed { conn, reason: socket::close_reason(error) });
+        }
+    }
+
+    fn listen(&mut self, address: SocketAddr) {
+        let listener = socket::listen(address).and_then(|mut socket| {
+            self.poll.registry().register(&mut socket, LISTENER, Interest::READABLE)?;
+            Ok((socket.local_addr()?, Listener::new(socket)))
+        });
+        match listener {
+            Ok((local, listener)) => {
+                self.listener = Some(listener);
+                self.tell_machine(Input::Listening { local });
+            }
+            Err(error) => self.tell_machine(Input::ListenFailed(error.kind())),
+        }
+    }
+
+    /// Drops the socket, and tells the machine, unless it knows.
+    pub(super) fn closed(&mut self, conn: ConnId, reason: CloseReason) {
+        if self.drop_link(conn) {
+            self.handle(Input::Closed { conn, reason });
+        }
+    }
+
+    pub(super) fn drop_link(&mut self, conn: ConnId) -> bool {
+        let was_there = self.links.remove(conn).is_some();
+        if let Some(listener) = self.listener.as_mut().filter(|_| was_there) {
+            listener.retry_now(self.now);
+        }
+        was_there
+    }
+}
