@@ -144,7 +144,7 @@ impl Usage {
         let connected = self.connected.unwrap_or(after);
         let cpu = after.cpu.saturating_sub(connected.cpu).as_secs_f64();
         let is_churn = report.setup.scenario == Scenario::Churn;
-        let stayed = if is_churn { 0 } else { report.counts.connected };
+        let stayed = if is_churn { 0 } else { report.ready() };
         let growth = connected.memory.saturating_sub(before.memory) as f64;
         Some(TargetUse {
             pid,
@@ -163,7 +163,7 @@ impl Usage {
     /// In bursts the median of the rounds; else what it used in all, in seconds, for each message.
     fn cpu_ns_per_message(&self, report: &Report, cpu: f64) -> Option<f64> {
         if matches!(report.setup.scenario, Scenario::Burst { .. }) {
-            let a_round = report.counts.connected * report.setup.batch as u64;
+            let a_round = report.ready() * report.setup.batch as u64;
             let counted = self.rounds.get(self.warm_up..).unwrap_or_default();
             let empty = median(&self.empty_rounds).unwrap_or_default();
             let used = median(counted).map(|used| used.saturating_sub(empty));

@@ -274,14 +274,20 @@ impl Report {
         }
     }
 
-    /// Connections that became ready in a second: those that were answered as sessions, or with plain lines all
-    /// that connected. For churn those that were used to their end.
+    /// Connections that took part: those that were answered as sessions, or with plain lines all that were
+    /// established.
+    pub fn ready(&self) -> u64 {
+        match self.setup.carrier {
+            Carrier::Session => self.counts.answered,
+            Carrier::Lines => self.counts.connected,
+        }
+    }
+
+    /// [`Report::ready`] in a second; for churn, connections that were used to their end.
     pub fn connections_per_second(&self) -> f64 {
-        let counts = &self.counts;
-        match (self.setup.scenario, self.setup.carrier) {
-            (Scenario::Churn, _) => per_second(counts.taken as f64, self.seconds),
-            (_, Carrier::Session) => per_second(counts.answered as f64, self.setup_seconds),
-            (_, Carrier::Lines) => per_second(counts.connected as f64, self.setup_seconds),
+        match self.setup.scenario {
+            Scenario::Churn => per_second(self.counts.taken as f64, self.seconds),
+            _ => per_second(self.ready() as f64, self.setup_seconds),
         }
     }
 
