@@ -317,8 +317,6 @@ impl Screen<Notice> for Stderr {
         }
     }
 
-    fn line_taken(&mut self) {}
-
     /// Nobody has to listen: the exit code says it as well.
     fn flush(&mut self) -> io::Result<bool> {
         Ok(self.out.flush().unwrap_or(true))

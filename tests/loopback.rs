@@ -28,8 +28,6 @@ impl Screen<Notice> for Shelf {
         self.notices.push(notice);
     }
 
-    fn line_taken(&mut self) {}
-
     fn flush(&mut self) -> io::Result<bool> {
         Ok(true)
     }

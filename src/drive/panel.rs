@@ -5,8 +5,6 @@ use chinwag::term::Screen;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::VecDeque;
-use std::io;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 /// What the driver must act on, in the order in which it comes in a run.
@@ -105,18 +103,6 @@ impl Screen<Notice> for Panel {
             Some(Pause::BeforeEnd) => self.bar.set_message("leaving"),
             Some(Pause::BeforeRound) | None => {}
         }
-    }
-
-    fn flush(&mut self) -> io::Result<bool> {
-        Ok(true)
-    }
-
-    fn is_full(&self) -> bool {
-        false
-    }
-
-    fn fd(&self) -> Option<BorrowedFd<'_>> {
-        None
     }
 }
 

@@ -40,8 +40,6 @@ impl Screen<Notice> for JsonLines {
         }
     }
 
-    fn line_taken(&mut self) {}
-
     fn flush(&mut self) -> io::Result<bool> {
         self.0.flush()
     }

@@ -18,24 +18,29 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// Where notices go: a terminal, a program that reads our output, or a test.
+/// Where notices go: a terminal, a program that reads our output, or a test. It is never slow, unless
+/// it says otherwise.
 pub trait Screen<N> {
     /// Takes one notice; it is handed to the system with the next [`Screen::flush`].
     fn show(&mut self, notice: N);
 
     /// The user's line was taken: the question on the screen is answered, and what comes next starts
     /// where the answer ended. Call it before the line is handled.
-    fn line_taken(&mut self);
+    fn line_taken(&mut self) {}
 
     /// Writes what it can without waiting; call it once at the end of a turn.
     ///
     /// `Ok(true)`: all is written. `Ok(false)`: the reader is slow; call again once
     /// [`Screen::fd`] is writable. An error: nobody will ever read this, as after `| head`.
-    fn flush(&mut self) -> io::Result<bool>;
+    fn flush(&mut self) -> io::Result<bool> {
+        Ok(true)
+    }
 
     /// Whether a program reads this and has not kept up: take no more from sockets or from the user
     /// until it has, so that nothing is lost. Never true of a terminal.
-    fn is_full(&self) -> bool;
+    fn is_full(&self) -> bool {
+        false
+    }
 
     /// Whether even what the user types must wait. While it is `false`, lines are taken although
     /// [`Screen::is_full`]: a program that types before it reads on would otherwise wait for itself.
@@ -45,7 +50,9 @@ pub trait Screen<N> {
 
     /// What to watch for writability after a [`Screen::flush`] that gave `Ok(false)`; the descriptor
     /// is the same for life. `None` if no flush can give that.
-    fn fd(&self) -> Option<BorrowedFd<'_>>;
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 
     /// Takes keys as the terminal sends them, where lines are edited on the screen.
     fn handle_keys(&mut self, _bytes: &[u8]) {}
@@ -84,20 +91,6 @@ pub enum Typed {
 impl<N> Screen<N> for Vec<N> {
     fn show(&mut self, notice: N) {
         self.push(notice);
-    }
-
-    fn line_taken(&mut self) {}
-
-    fn flush(&mut self) -> io::Result<bool> {
-        Ok(true)
-    }
-
-    fn is_full(&self) -> bool {
-        false
-    }
-
-    fn fd(&self) -> Option<BorrowedFd<'_>> {
-        None
     }
 }
 
