@@ -13,15 +13,14 @@ use chinwag::term::stdin::Stdin;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 use std::io::{self, Write};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// What directs a run sees of its generators.
 pub(super) trait Generator {
     /// Waits until there is something to act on.
     fn wait(&mut self) -> io::Result<Event>;
-    /// Lets time pass, and goes on with what comes meanwhile.
-    fn rest(&mut self, time: Duration) -> io::Result<()>;
+    /// Goes on with what comes for so long, or until it is over. `false`: it is, and nothing will come.
+    fn rest(&mut self, time: Duration) -> io::Result<bool>;
     /// Ends the pause.
     fn go(&mut self) -> io::Result<()>;
     /// What was done; after [`Event::Over`].
@@ -90,18 +89,16 @@ impl Generator for Local {
         }
     }
 
-    fn rest(&mut self, time: Duration) -> io::Result<()> {
+    fn rest(&mut self, time: Duration) -> io::Result<bool> {
         let until = Instant::now() + time;
-        loop {
+        while !self.is_over {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Ok(());
-            } else if self.is_over {
-                thread::sleep(left);
-            } else {
-                self.is_over = self.event_loop.turn(Some(left))?.is_some();
+                break;
             }
+            self.is_over = self.event_loop.turn(Some(left))?.is_some();
         }
+        Ok(!self.is_over)
     }
 
     fn go(&mut self) -> io::Result<()> {

@@ -1,9 +1,6 @@
 //! `chinwag swarm`: from the command line to the exit code. It refuses what cannot work, asks where it
 //! must, has the run conducted and its report published. Unlike everything it directs, it may wait.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a command that prints its result once, and sleeps while the target settles"
-)]
+#![expect(clippy::disallowed_methods, reason = "a command that reads the clock and prints its result once")]
 
 pub(crate) mod args;
 mod generator;

@@ -183,9 +183,11 @@ fn play_round<T>(
 ) -> io::Result<(Duration, T)> {
     let stopped = target.stop()?;
     let until = Instant::now() + TARGET_PATIENCE;
-    while stopped.is_some() && !target.is_stopped() && Instant::now() < until {
-        generator.rest(TARGET_POLL)?;
-    }
+    while stopped.is_some()
+        && !target.is_stopped()
+        && Instant::now() < until
+        && generator.rest(TARGET_POLL)?
+    {}
     let written = write(generator)?;
     let before = target.cpu();
     drop(stopped);
@@ -193,12 +195,11 @@ fn play_round<T>(
     Ok((target.cpu().saturating_sub(before), written))
 }
 
-/// Waits until the target's CPU clock stands still.
+/// Waits until the target's CPU clock stands still. When the generator is over nobody asks for it any more.
 fn settle(target: &Target, generator: &mut dyn Generator, idle: Duration) -> io::Result<()> {
     let until = Instant::now() + TARGET_PATIENCE;
     let (mut cpu, mut moved_at) = (target.cpu(), Instant::now());
-    while Instant::now() < until {
-        generator.rest(TARGET_POLL)?;
+    while Instant::now() < until && generator.rest(TARGET_POLL)? {
         let used = target.cpu();
         if used != cpu {
             (cpu, moved_at) = (used, Instant::now());

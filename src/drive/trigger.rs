@@ -37,7 +37,11 @@ impl Trigger {
         while !rest.is_empty() && Instant::now() < until {
             match self.0.write(rest) {
                 Ok(count) => rest = &rest[count..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => generator.rest(TARGET_POLL)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if !generator.rest(TARGET_POLL)? {
+                        break;
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }

@@ -17,7 +17,6 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::thread;
 use std::time::Duration;
 
 /// All of them.
@@ -73,9 +72,14 @@ impl Generator for Workers {
         Ok(earliest)
     }
 
-    fn rest(&mut self, time: Duration) -> io::Result<()> {
-        thread::sleep(time);
-        Ok(())
+    fn rest(&mut self, time: Duration) -> io::Result<bool> {
+        // Only a signal cannot be left for later; it ends the wait.
+        let time = Timespec::try_from(time).map_err(io::Error::other)?;
+        match poll(&mut [], Some(&time)) {
+            Ok(_) | Err(Errno::INTR) => self.pass_signals_on(),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(self.workers.iter().any(|worker| worker.event != Some(Event::Over)))
     }
 
     fn go(&mut self) -> io::Result<()> {

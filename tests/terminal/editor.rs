@@ -20,6 +20,15 @@ const MENU: [&str; 8] = [
     "0. Quit",
 ];
 
+/// A node that has reached the peer, and so owes it a farewell.
+fn known_to(peer: &Peer) -> Terminal {
+    let mut terminal = asked_for_a_text(peer);
+    terminal.type_keys("hello\r");
+    peer.take();
+    terminal.screen.expect("Message sent");
+    terminal
+}
+
 /// A terminal where the text for `peer` is asked for.
 fn asked_for_a_text(peer: &Peer) -> Terminal {
     let mut terminal = Terminal::node("P1");
@@ -280,10 +289,7 @@ fn the_terminal_is_left_as_found_after_every_kind_of_end() {
 #[test]
 fn a_second_interrupt_key_does_not_wait_for_the_farewells() {
     let peer = Peer::new();
-    let mut terminal = asked_for_a_text(&peer);
-    terminal.type_keys("hello\r");
-    peer.take();
-    terminal.screen.expect("Message sent");
+    let mut terminal = known_to(&peer);
     terminal.type_keys(CTRL_D);
     terminal.screen.expect("Exiting\r\n");
     // This one never closes its side, so that the program has something to wait for.
@@ -297,10 +303,7 @@ fn a_second_interrupt_key_does_not_wait_for_the_farewells() {
 #[test]
 fn a_window_that_is_closed_ends_the_program() {
     let peer = Peer::new();
-    let mut terminal = asked_for_a_text(&peer);
-    terminal.type_keys("hello\r");
-    peer.take();
-    terminal.screen.expect("Message sent");
+    let mut terminal = known_to(&peer);
     terminal.close();
     assert_eq!(peer.take(), format!("{} P1 exit", terminal.address()));
     assert_eq!(terminal.wait(), 0);
