@@ -151,6 +151,7 @@ impl Args {
             ip: self.ip,
             own_ips,
             static_peers: self.static_peers,
+            known: Vec::new(),
             greet: self.greet,
             dialect: self.dialect,
             dialogue: match (self.headless, self.json) {

@@ -52,8 +52,12 @@ pub enum Designation {
 /// What the user asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
+    /// Call somebody by a name of one's own; by theirs again, if there is none.
+    Alias(Designation, Option<String>),
     /// Be called so; `true` if spaces were replaced in it.
     BeCalled(String, bool),
+    /// Neither hear somebody any more nor write to them.
+    Block(Designation),
     /// Connect to one peer.
     Connect(Designation),
     /// Connect to all active peers that are not connected.
@@ -73,8 +77,12 @@ pub enum Request {
     Send(Audience, String),
     /// Send such a text to somebody, in the dialect if one was chosen.
     SendTo(Designation, Option<Dialect>, String),
+    /// Write to somebody in this dialect from now on.
+    SetDialect(Designation, Dialect),
     /// List those that could be connected to.
     ShowConnectable,
+    /// Hear somebody again who was blocked.
+    Unblock(Designation),
 }
 
 impl Menu {

@@ -2,6 +2,7 @@
 
 use super::output::Output;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -66,7 +67,24 @@ pub(crate) fn limited(count: u32, args: &[&str]) -> Command {
 }
 
 fn piped(command: &mut Command) {
-    command.env_remove("RUST_LOG").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    isolate(command).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+}
+
+/// Nothing of whoever runs the tests is seen by the program: no settings, no files, no home.
+fn isolate(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars_os() {
+        if is_private(&name) {
+            command.env_remove(name);
+        }
+    }
+    command.env("HOME", "/nonexistent")
+}
+
+/// Whether a variable says where the user's files are, or sets something of the program.
+pub(crate) fn is_private(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    ["CHINWAG_", "XDG_"].iter().any(|beginning| name.starts_with(beginning))
+        || ["RUST_LOG", "NO_COLOR", "HOME"].contains(&&*name)
 }
 
 impl Program {

@@ -2,7 +2,7 @@
 
 use crate::common::PATIENCE;
 use crate::common::output::Output;
-use crate::common::program::command;
+use crate::common::program::{command, is_private};
 use crate::emulator::Emulator;
 use portable_pty::{ChildKiller, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use tempfile::TempDir;
 
 /// The keys that the terminal itself understands.
 pub(crate) const CTRL_C: &str = "\x03";
@@ -39,6 +40,8 @@ pub(crate) struct Terminal {
     exit_code: Receiver<u32>,
     port: u16,
     far_end: Option<Box<dyn MasterPty + Send>>,
+    /// Where the program keeps its files; gone with the terminal.
+    _home: TempDir,
 }
 
 /// A pseudo terminal: its far end and its path.
@@ -79,7 +82,11 @@ impl Terminal {
         let shared = File::options().read(true).write(true).open(path).expect("the terminal");
         let settings_before = settings(&shared);
         let mut builder = CommandBuilder::from_argv(words.to_vec());
-        builder.env_remove("RUST_LOG");
+        std::env::vars_os()
+            .filter(|(name, _)| is_private(name))
+            .for_each(|(name, _)| builder.env_remove(name));
+        let home = TempDir::new().expect("a directory for its files");
+        builder.env("HOME", home.path());
         builder.env("TERM", "xterm-256color");
         // The emulator cuts rows when it gets narrower, as this one does.
         builder.env("XTERM_VERSION", "XTerm(1)");
@@ -93,7 +100,19 @@ impl Terminal {
         let (sender, exit_code) = channel();
         thread::spawn(move || sender.send(child.wait().expect("a child of this one").exit_code()));
         let far_end = Some(pair.master);
-        Self { keyboard, screen, emulator, shared, settings_before, pid, killer, exit_code, port: 0, far_end }
+        Self {
+            keyboard,
+            screen,
+            emulator,
+            shared,
+            settings_before,
+            pid,
+            killer,
+            exit_code,
+            port: 0,
+            far_end,
+            _home: home,
+        }
     }
 
     fn listening(mut self) -> Self {

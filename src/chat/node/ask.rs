@@ -68,7 +68,9 @@ impl Node {
         }
         self.flush_broadcast();
         match request {
+            Request::Alias(whom, name) => return self.alias(&whom, name),
             Request::BeCalled(name, is_changed) => self.be_called(name, is_changed),
+            Request::Block(whom) => return self.block(&whom, now),
             Request::Connect(whom) => return self.connect(&whom, now),
             Request::ConnectAll => return self.connect_all(now),
             Request::Exit(whom) => return self.exit(&whom, now),
@@ -85,7 +87,9 @@ impl Node {
                 let to = self.resolve(&whom)?;
                 return self.send(Audience::One(to, dialect), &text, now);
             }
+            Request::SetDialect(whom, dialect) => return self.set_dialect(&whom, dialect),
             Request::ShowConnectable => self.show_connectable(now),
+            Request::Unblock(whom) => return self.unblock(&whom),
         }
         Ok(())
     }
@@ -206,7 +210,7 @@ impl Node {
     }
 
     /// The address that the user means.
-    fn resolve(&self, whom: &Designation) -> Result<SocketAddr, Mistake> {
+    pub(super) fn resolve(&self, whom: &Designation) -> Result<SocketAddr, Mistake> {
         let address = match whom {
             Designation::Address(address) => *address,
             Designation::Number(number) => number

@@ -1,5 +1,6 @@
 //! What a node is told at birth.
 
+use crate::chat::book::Known;
 use crate::limits::Limits;
 use crate::proto::message::Dialect;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -19,6 +20,8 @@ pub struct Config {
     pub own_ips: Vec<IpAddr>,
     /// The peers of menu choice 4.
     pub static_peers: Vec<SocketAddr>,
+    /// What is remembered of peers.
+    pub known: Vec<(SocketAddr, Known)>,
     /// Say hello to the static peers at start.
     pub greet: bool,
     /// The form for peers that have not been heard.
@@ -56,6 +59,7 @@ impl Default for Config {
             ip: None,
             own_ips: Vec::new(),
             static_peers: Vec::new(),
+            known: Vec::new(),
             greet: false,
             dialect: Dialect::Standard,
             dialogue: Dialogue::Menu,

@@ -7,8 +7,10 @@ mod ask;
 mod broadcast;
 mod config;
 mod hear;
+mod remember;
 mod say;
 
+use super::book::Book;
 use super::directory::{Directory, PeerId};
 use super::menu::{Menu, Request};
 use super::notice::{Notice, Who};
@@ -58,6 +60,7 @@ pub struct Node {
     port: u16,
     connections: Connections<Role>,
     directory: Directory,
+    book: Book,
     outbox: Outbox,
     /// Texts to everybody that are not queued yet.
     broadcast: Option<Broadcast>,
@@ -153,6 +156,7 @@ impl Node {
             port: 0,
             connections: Connections::new(limits.clone()),
             directory: Directory::new(limits.peers_max),
+            book: Book::new(config.known.clone()),
             outbox: Outbox::default(),
             broadcast: None,
             slow: Vec::new(),
@@ -185,6 +189,11 @@ impl Node {
     /// The peer table.
     pub fn directory(&self) -> &Directory {
         &self.directory
+    }
+
+    /// The address book.
+    pub fn book(&self) -> &Book {
+        &self.book
     }
 
     /// What has been counted since the start.

@@ -127,9 +127,18 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
 
     /// Turns until the machine quits; gives its exit code. What the screen has not taken yet is given a
     /// moment. An error is one of the event queue itself, or of a screen that broke.
-    pub fn run(mut self) -> io::Result<u8> {
+    pub fn run(self) -> io::Result<u8> {
+        self.run_with(|_| None)
+    }
+
+    /// The same; `look` is called after each turn, the last one too, and says within what time it wants to
+    /// look again though nothing happens.
+    pub fn run_with(mut self, mut look: impl FnMut(&mut Self) -> Option<Duration>) -> io::Result<u8> {
+        let mut wait = None;
         loop {
-            if let Some(code) = self.turn(None)? {
+            let code = self.turn(wait)?;
+            wait = look(&mut self);
+            if let Some(code) = code {
                 self.finish_screen()?;
                 return self.display.fault.map_or(Ok(code), Err);
             }
