@@ -45,7 +45,11 @@ pub(super) fn dial(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream
     socket.set_nonblocking(true)?;
     // The port is chosen with the connect: then one port serves many targets, and is found faster.
     #[cfg(target_os = "linux")]
-    nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::IpBindAddressNoPort, &true)?;
+    if let Err(error) =
+        nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::IpBindAddressNoPort, &true)
+    {
+        log::debug!("the port is chosen too early: {error}");
+    }
     socket.bind(&SocketAddr::new(from, 0).into())?;
     match socket.connect(&to.into()) {
         Err(error) if Errno::from_io_error(&error) != Some(Errno::INPROGRESS) => Err(error),
