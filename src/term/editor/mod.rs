@@ -182,6 +182,8 @@ impl Editor {
                 }
                 Key::Char('n' | 'N') | Key::Ctrl('c' | 'g') => self.state = State::Editing,
                 Key::Ctrl('z') => self.wishes.push_back(Wish::Suspend),
+                // Another paste is no answer: the two are asked about as one.
+                Key::PasteStart => self.state = State::Pasting(Some(std::mem::take(paste))),
                 _ => {}
             },
             State::Searching(_) => self.on_search(key),
@@ -579,6 +581,14 @@ mod tests {
             assert_eq!(shown(&mut editor), row, "{paste:?}");
         }
         let mut editor = editor(Prompt::Text);
+        editor.press(b"\x1b[200~1\n2\n3\n4\x1b[201~\x1b[200~any\nno\x1b[201~");
+        assert_eq!((shown(&mut editor).as_str(), lines(&mut editor)), ("Paste 5 lines? (y/n) |", vec![]));
+        editor.press(b"y");
+        assert_eq!(
+            (lines(&mut editor).as_slice(), shown(&mut editor).as_str()),
+            (["1", "2", "3", "4any"].map(str::to_owned).as_slice(), "no|")
+        );
+        let mut editor = self::editor(Prompt::Text);
         editor.press(b"say \x02\x1b[200~a\nb\x1b[201~");
         assert_eq!((lines(&mut editor), shown(&mut editor)), (vec!["saya ".to_owned()], "b|".to_owned()));
     }
