@@ -320,6 +320,8 @@ impl Editor {
                 }
             }
             Key::Ctrl('c' | 'g') => return self.state = State::Editing,
+            // The line behind the search is not on the screen: it is not to be sent unseen.
+            Key::Enter if search.found.is_none() => return self.state = State::Editing,
             _ => {
                 if let Some((_, text)) = search.found.take() {
                     self.line.replace(&text);
@@ -521,6 +523,8 @@ mod tests {
             ("\x12tw\x07", "draft|"),
             ("\x12tw\x03", "draft|"),
             ("\x12xyz\x05", "draft|"),
+            ("\x12xyz\r", "draft|"),
+            ("\x12\r", "draft|"),
         ];
         for (keys, row) in table {
             let mut editor = editor(Prompt::Text);
