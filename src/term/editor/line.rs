@@ -110,10 +110,14 @@ impl Line {
 
     /// Takes text out, to be put back by [`Line::yank`]; several in a row are put back as one.
     pub(super) fn kill(&mut self, way: Way, far: Far) {
+        let target = self.target(way, far);
+        if target == self.cursor {
+            return;
+        }
         if !std::mem::replace(&mut self.is_killing, true) {
             self.killed.clear();
         }
-        let cut = self.cut(self.target(way, far));
+        let cut = self.cut(target);
         match way {
             Way::Back => self.killed.insert_str(0, &cut),
             Way::On => self.killed.push_str(&cut),
@@ -219,6 +223,16 @@ mod tests {
         line.kill(Way::Back, Far::Character);
         line.yank();
         assert_eq!(shown(&line), "one two threeone two x|");
+    }
+
+    #[test]
+    fn where_nothing_is_to_be_killed_what_was_killed_last_is_kept() {
+        let mut line = line("one two|");
+        line.kill(Way::Back, Far::Blank);
+        line.go(Way::Back, Far::Line);
+        line.kill(Way::Back, Far::Line);
+        line.yank();
+        assert_eq!(shown(&line), "two|one ");
     }
 
     #[test]
