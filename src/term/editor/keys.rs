@@ -50,6 +50,8 @@ pub(super) struct Keys {
     state: State,
     /// A control sequence, or a character of several bytes, that is not complete.
     begun: Vec<u8>,
+    /// Two escapes in a row: where Alt is an escape, that is Alt with the key that follows.
+    is_escaped_twice: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,10 +85,7 @@ impl Keys {
             }
             State::Escape => self.on_escaped(byte, take),
             State::Csi => self.on_csi(byte, take),
-            State::Ss3 => {
-                self.state = State::Ground;
-                take_some(named(byte, b""), take);
-            }
+            State::Ss3 => self.on_ss3(byte, take),
             State::Console => self.state = State::Ground,
         }
     }
@@ -96,6 +95,7 @@ impl Keys {
             0x1B => {
                 self.end_character(take);
                 self.state = State::Escape;
+                self.is_escaped_twice = false;
             }
             0..0x20 | 0x7F => {
                 self.end_character(take);
@@ -108,7 +108,10 @@ impl Keys {
     fn on_escaped(&mut self, byte: u8, take: &mut impl FnMut(Key)) {
         self.state = State::Ground;
         match byte {
-            0x1B => self.state = State::Escape,
+            0x1B => {
+                self.state = State::Escape;
+                self.is_escaped_twice = true;
+            }
             b'[' => self.state = State::Csi,
             b'O' => self.state = State::Ss3,
             // Alt with Backspace.
@@ -121,10 +124,11 @@ impl Keys {
     fn on_csi(&mut self, byte: u8, take: &mut impl FnMut(Key)) {
         match byte {
             b'[' if self.begun.is_empty() => self.state = State::Console,
-            0x40..0x7F => {
+            // `$` ends a key with Shift in rxvt; elsewhere more follows.
+            b'$' | 0x40..0x7F if byte != b'$' || self.begun.iter().all(u8::is_ascii_digit) => {
                 let parameters = std::mem::take(&mut self.begun);
                 self.state = State::Ground;
-                let key = named(byte, &parameters);
+                let key = self.with_alt(named(byte, &parameters));
                 if key == Some(Key::PasteStart) {
                     self.state = State::Paste(0);
                 }
@@ -132,6 +136,32 @@ impl Keys {
             }
             _ if self.begun.len() < SEQUENCE_BYTES_MAX => self.begun.push(byte),
             _ => {}
+        }
+    }
+
+    fn on_ss3(&mut self, byte: u8, take: &mut impl FnMut(Key)) {
+        match byte {
+            // Some put what is held with the key before its letter.
+            b'0'..=b'9' | b';' if self.begun.len() < SEQUENCE_BYTES_MAX => self.begun.push(b';'),
+            _ => {
+                let parameters = std::mem::take(&mut self.begun);
+                self.state = State::Ground;
+                // rxvt, with Ctrl.
+                let key = match byte {
+                    b'c' => named(b'C', b";"),
+                    b'd' => named(b'D', b";"),
+                    _ => named(byte, &parameters),
+                };
+                take_some(self.with_alt(key), take);
+            }
+        }
+    }
+
+    fn with_alt(&self, key: Option<Key>) -> Option<Key> {
+        match key {
+            Some(Key::Right) if self.is_escaped_twice => Some(Key::Alt('f')),
+            Some(Key::Left) if self.is_escaped_twice => Some(Key::Alt('b')),
+            key => key,
         }
     }
 
@@ -206,9 +236,10 @@ fn named(last: u8, parameters: &[u8]) -> Option<Key> {
         (b'D', _) if is_modified => Some(Key::Alt('b')),
         (b'C', _) => Some(Key::Right),
         (b'D', _) => Some(Key::Left),
-        (b'H', _) | (b'~', b"1" | b"7") => Some(Key::Home),
-        (b'F', _) | (b'~', b"4" | b"8") => Some(Key::End),
-        (b'~', b"3") => Some(Key::Delete),
+        // rxvt has others than `~` with Shift and Ctrl.
+        (b'H', _) | (b'~' | b'$' | b'^' | b'@', b"1" | b"7") => Some(Key::Home),
+        (b'F', _) | (b'~' | b'$' | b'^' | b'@', b"4" | b"8") => Some(Key::End),
+        (b'~' | b'$' | b'^' | b'@', b"3") => Some(Key::Delete),
         (b'~', b"200") => Some(Key::PasteStart),
         _ => None,
     }
@@ -230,7 +261,7 @@ mod tests {
 
     #[test]
     fn every_key_is_known_by_its_bytes() {
-        let table: [(&[u8], Key); 30] = [
+        let table: [(&[u8], Key); 40] = [
             (b"a", Key::Char('a')),
             ("é".as_bytes(), Key::Char('é')),
             ("👍".as_bytes(), Key::Char('👍')),
@@ -261,6 +292,16 @@ mod tests {
             (b"\x1b[3~", Key::Delete),
             (b"\x1b[1;5C", Key::Alt('f')),
             (b"\x1b[1;3D", Key::Alt('b')),
+            (b"\x1bO5C", Key::Alt('f')),
+            (b"\x1bO1;5D", Key::Alt('b')),
+            (b"\x1bOc", Key::Alt('f')),
+            (b"\x1bOd", Key::Alt('b')),
+            (b"\x1b\x1b[C", Key::Alt('f')),
+            (b"\x1b\x1bOD", Key::Alt('b')),
+            (b"\x1b\x1b[A", Key::Up),
+            (b"\x1b[7$", Key::Home),
+            (b"\x1b[8^", Key::End),
+            (b"\x1b[3$", Key::Delete),
         ];
         for (bytes, key) in table {
             assert_eq!(keys(&[bytes]), [key], "{bytes:?}");
@@ -270,12 +311,15 @@ mod tests {
     #[test]
     fn what_is_no_key_is_dropped_whole_and_types_nothing() {
         let long = [b"\x1b[".as_slice(), &[b'1'; 1000], b"x"].concat();
-        let table: [&[u8]; 9] = [
+        let table: [&[u8]; 12] = [
             b"\x1b[15~",
             b"\x1b[?1;2c",
             b"\x1b[<0;1;1M",
             b"\x1b[I",
             b"\x1bOP",
+            b"\x1bO2P",
+            b"\x1b[?2026;2$y",
+            b"\x1b[2$",
             b"\x1b[[A",
             b"\0",
             b"\x1c",
@@ -284,6 +328,7 @@ mod tests {
         for bytes in table {
             assert_eq!(keys(&[bytes, b"a"]), [Key::Char('a')], "{bytes:?}");
         }
+        assert_eq!(keys(&[b"\x1b\x1b[A\x1b[C"]), [Key::Up, Key::Right]);
         assert_eq!(keys(&[b"\x1b[1\x03a"]), [Key::Ctrl('c'), Key::Char('a')]);
     }
 
