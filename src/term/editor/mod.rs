@@ -83,6 +83,12 @@ struct Search {
 impl Editor {
     /// Takes keys as the terminal sends them; what they mean, [`Editor::poll_typed`] finds out.
     pub fn handle_keys(&mut self, bytes: &[u8]) {
+        // A paste whose end was lost would take every key for its own: what comes alone was pressed.
+        if bytes == b"\x03" && self.unread.is_empty() && matches!(self.state, State::Pasting(_)) {
+            self.keys = Keys::default();
+            self.state = State::Editing;
+            return;
+        }
         self.unread.extend(bytes);
     }
 
@@ -604,6 +610,15 @@ mod tests {
         editor.press(&vec![b'p'; PASTE_BYTES_MAX + 1]);
         editor.press(b"\x1b[201~y");
         assert_eq!((shown(&mut editor).as_str(), wishes(&mut editor)), ("xy|", vec![Wish::PasteTooLong]));
+    }
+
+    #[test]
+    fn the_interrupt_key_by_itself_ends_a_paste_whose_end_is_missing() {
+        let mut editor = editor(Prompt::Text);
+        for keys in ["x", "\x1b[200~a\rb\x03", "c\r", "\x03", "y\x1b[A"] {
+            editor.press(keys.as_bytes());
+        }
+        assert_eq!((shown(&mut editor).as_str(), typed(&mut editor)), ("xy|", vec![]));
     }
 
     #[test]
