@@ -226,8 +226,10 @@ impl Screen<Notice> for Terminal {
     }
 
     fn poll_typed(&mut self, wants_line: bool) -> Option<Typed> {
+        if self.editor.has_typed(wants_line) {
+            self.note_change();
+        }
         let typed = self.editor.poll_typed(wants_line);
-        self.note_change();
         while let Some(wish) = self.editor.poll_wish() {
             self.grant(wish);
         }

@@ -63,6 +63,23 @@ fn a_message_at_each_key_disturbs_nothing_that_is_typed() {
 }
 
 #[test]
+fn a_key_draws_the_row_once() {
+    const KEYS: usize = 5;
+    let mut terminal = Terminal::node("P1");
+    for n in 1..=KEYS {
+        terminal.type_keys("x");
+        terminal.expect_rows(&[&format!("Enter choice: {}▏", "x".repeat(n))]);
+    }
+    terminal.type_keys(CTRL_C);
+    terminal.expect_rows(&["Enter choice: ▏"]);
+    terminal.type_keys(CTRL_C);
+    terminal.screen.expect("Exiting\r\n");
+    // At first, for each key, and empty again.
+    let drawn = String::from_utf8(terminal.screen.bytes()).unwrap().matches("\x1b7").count();
+    assert_eq!(drawn, 1 + KEYS + 1);
+}
+
+#[test]
 fn mistakes_are_corrected_where_they_are_and_a_message_leaves_the_cursor_there() {
     let (peer, other) = (Peer::new(), Peer::new());
     let mut terminal = asked_for_a_text(&peer);
