@@ -108,6 +108,10 @@ fn give_back(text: &str) {
     if is_ready(&stdout, PollFlags::OUT).unwrap_or(false) {
         let _ = rustix::io::write(&stdout, format!("{text}{MODES_OFF}").as_bytes());
     }
+    // Another has set the terminal by now, and to set it from the background would stop us.
+    if !is_in_foreground() {
+        return;
+    }
     // It may be gone: then there is nothing to restore.
     let _ = retry_on_intr(|| tcsetattr(stdin(), OptionalActions::Now, &found));
 }

@@ -4,7 +4,7 @@ use crate::common::peer::{Peer, Wire, say, session};
 use crate::common::program::command;
 use crate::pty::{CTRL_C, CTRL_D, CTRL_Q, CTRL_S, CTRL_Z, Terminal};
 use chinwag::term::raw::Raw;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
 
 const UP: &str = "\x1b[A";
@@ -171,6 +171,22 @@ fn a_suspended_program_gives_the_terminal_back_and_comes_back_whole() {
     terminal.type_keys("\n");
     terminal.expect_rows(&[&format!("{} P2 hi", other.address()), "Enter your message: half type▏d"]);
     assert!(!terminal.is_canonical());
+}
+
+#[test]
+fn a_program_stopped_from_outside_and_woken_in_the_background_ends_when_told() {
+    let script = "sh -c 'echo \"pid $$ .\"; exec \"$0\" \"$@\"' \"$0\" \"$@\"; echo stopped; read line; bg; \
+                  wait; echo ended; jobs; echo \"that is all\"";
+    let mut terminal = node_after(&["sh", "-mc", script]);
+    let shown = String::from_utf8(terminal.screen.bytes()).unwrap();
+    let pid = shown.split_whitespace().nth(1).and_then(|pid| Pid::from_raw(pid.parse().ok()?)).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    terminal.screen.expect("stopped\r\n");
+    terminal.type_keys("\n");
+    terminal.screen.expect("Enter choice: ");
+    kill_process(pid, Signal::TERM).unwrap();
+    terminal.screen.expect("ended\r\n");
+    assert!(!terminal.screen.expect("that is all\r\n").contains("Stopped"));
 }
 
 #[test]
