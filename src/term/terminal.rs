@@ -66,8 +66,8 @@ impl Terminal {
             columns: raw.columns(),
             raw,
             editor: Editor::default(),
-            // xterm says who it is, and that one cuts rows instead.
-            is_reflowing: std::env::var_os("XTERM_VERSION").is_none(),
+            // xterm says who it is, and that one cuts rows instead; but not those of a tmux in it.
+            is_reflowing: std::env::var_os("XTERM_VERSION").is_none() || std::env::var_os("TMUX").is_some(),
             row: Drawn::Off,
             answered: None,
             missed: 0,

@@ -401,10 +401,12 @@ fn a_dumb_terminal_is_a_plain_one() {
 
 #[test]
 fn a_row_that_the_terminal_breaks_into_several_is_wiped_whole() {
-    // Any terminal but xterm breaks its rows anew.
-    let mut terminal = node_after(&["env", "-u", "XTERM_VERSION"]);
-    terminal.type_keys(&"x".repeat(30));
-    terminal.expect_rows(&[&format!("Enter choice: {}▏", "x".repeat(30))]);
-    terminal.resize(20);
-    terminal.screen.expect("\x1b[2A\x1b[?25l\r\x1b[J");
+    // Any terminal but xterm breaks its rows anew, and so does tmux in that one.
+    for words in [["env", "-u", "XTERM_VERSION"], ["env", "TMUX=/tmp/tmux", "XTERM_VERSION=XTerm(1)"]] {
+        let mut terminal = node_after(&words);
+        terminal.type_keys(&"x".repeat(30));
+        terminal.expect_rows(&[&format!("Enter choice: {}▏", "x".repeat(30))]);
+        terminal.resize(20);
+        terminal.screen.expect("\x1b[2A\x1b[?25l\r\x1b[J");
+    }
 }
