@@ -57,6 +57,8 @@ pub struct Editor {
     wishes: VecDeque<Wish>,
     /// Where the line began on the row drawn last.
     start: usize,
+    /// How many columns that row had.
+    columns: usize,
 }
 
 /// What keys mean.
@@ -142,6 +144,9 @@ impl Editor {
 
     /// What to draw on a terminal of so many columns.
     pub fn row(&mut self, columns: usize) -> Row {
+        if std::mem::replace(&mut self.columns, columns) != columns {
+            self.start = 0;
+        }
         let ask = self.prompt.map_or("", question);
         let (ask, text, cursor) = match &self.state {
             State::Editing | State::Pasting(_) => (Cow::Borrowed(ask), self.line.text(), self.line.cursor()),
@@ -619,6 +624,14 @@ mod tests {
             editor.press(keys.as_bytes());
         }
         assert_eq!((shown(&mut editor).as_str(), typed(&mut editor)), ("xy|", vec![]));
+    }
+
+    #[test]
+    fn a_wider_row_shows_more_of_the_line() {
+        let mut editor = editor(Prompt::Text);
+        editor.press(b"0123456789 0123456789 0123456789 0123456789");
+        assert_eq!(editor.row(20).before, "…essage: 56789");
+        assert_eq!(editor.row(50).before, "Enter your message: 789 0123456789");
     }
 
     #[test]
