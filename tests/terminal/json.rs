@@ -224,6 +224,10 @@ fn the_bot_of_the_examples_answers_messages() {
     let mut wire = session(to, peer.address(), "P2");
     wire.write(format!("{} P2 again\n", peer.address()));
     assert_eq!(wire.read_line(), format!("{to} bot you said: again\n"));
+    // A command is a line of so many bytes: as escapes this would be too long.
+    let long = "日".repeat(15_000);
+    wire.write(format!("{} P2 {long}\n", peer.address()));
+    assert_eq!(wire.read_line(), format!("{to} bot you said: {long}\n"));
     program.signal(Signal::INT);
     assert_eq!(wire.read_line(), format!("{to} bot exit\n"));
     drop(wire);
