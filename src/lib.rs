@@ -36,7 +36,7 @@
 //! 1. [`proto::machine`]: the contract.
 //! 2. [`proto::message`], [`proto::framer`], [`proto::send_queue`]: from bytes to messages and back.
 //! 3. [`proto::connection`], [`proto::connections`]: the life of one byte stream, and all of them.
-//! 4. [`chat::menu`] and, for programs, [`chat::command`]; [`chat::directory`], [`chat::notice`]: what is typed, who is known, what is told.
+//! 4. [`chat::menu`] with [`chat::slash`] and, for programs, [`chat::command`]; [`chat::directory`], [`chat::notice`]: what is typed, who is known, what is told.
 //! 5. [`chat::node`]: its state, then its files `hear`, `say` and `ask`.
 //! 6. [`net::event_loop`] from `turn` downwards, then the rest of [`net`].
 //! 7. [`term`]: the console, then stdin, stdout and the sentences; [`term::terminal`] and [`term::editor`] for
@@ -59,6 +59,8 @@
 //! | Message | one parsed message |
 //! | Request | what the user asked for |
 //! | Command | a request as a program types it, a JSON object |
+//! | Slash command | a request as a person types it in one line, `/msg P1 hello` |
+//! | Conversation | every line goes to the same peer, until an empty one |
 //! | Event | a notice as a program reads it, a JSON object |
 //! | Notice | what the user is told, as data |
 //! | Plan | what the load generator is to do |

@@ -145,6 +145,9 @@ pub const NAMES_MAX: usize = 256;
 /// Candidates of a completion that are shown.
 pub const CANDIDATES_SHOWN_MAX: usize = 20;
 
+/// Of a name, in characters, in the prompt of a conversation.
+pub const PARTNER_CHARS_MAX: usize = 24;
+
 /// The columns of a terminal that does not tell.
 pub const COLUMNS_DEFAULT: u16 = 80;
 
@@ -154,7 +157,8 @@ pub const TYPED_BYTES_MAX: usize = 64 * 1024;
 /// Messages that may wait for one address to be dialled.
 pub const WAITING_MESSAGES_MAX: usize = 1024;
 
-/// Messages of `chinwag send` under way at once, for each address about: the next one waits.
+/// Messages of `chinwag send`, for each address about, or of a conversation under way at once: the next one
+/// waits.
 pub const MESSAGES_UNDER_WAY_MAX: usize = 64;
 
 /// The header of a speaker, in bytes, that is remembered: an IPv4 address and a name of 19 bytes at least.

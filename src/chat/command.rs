@@ -1,10 +1,12 @@
-//! What a program types: a line is a JSON object that names a command, and leads to a request.
+//! What a program types: a line is a JSON object that names a command, or a slash command, and leads to a
+//! request.
 //!
 //! A pure function, like the menu, but without a state: nothing is asked back. An object must say all that is
 //! needed and nothing that is not known, so that a misspelt field is told instead of being ignored.
 
 use super::menu::{Audience, Designation, Request, parse_designation};
-use super::notice::{BadCommand, Mistake};
+use super::notice::{BadCommand, BadSlash, Mistake};
+use super::slash;
 use crate::limits::TYPED_BYTES_MAX;
 use crate::proto::message::Dialect;
 use serde_json::{Map, Value};
@@ -19,6 +21,9 @@ pub fn parse(line: &str) -> Result<Option<Request>, Mistake> {
     }
     if line.trim().is_empty() {
         return Ok(None);
+    }
+    if line.trim_start().starts_with('/') {
+        return on_slash(line.trim()).map(Some);
     }
     let Ok(Value::Object(fields)) = serde_json::from_str(line) else {
         return Err(BadCommand::NotAnObject.into());
@@ -37,6 +42,14 @@ pub fn parse(line: &str) -> Result<Option<Request>, Mistake> {
     };
     fields.finish()?;
     Ok(Some(request))
+}
+
+/// A program has no conversation: nothing tells it whom its lines go to.
+fn on_slash(line: &str) -> Result<Request, Mistake> {
+    match slash::parse(line)? {
+        Request::Converse(_) | Request::ConverseWithAll => Err(BadSlash::ForPeople.into()),
+        request => Ok(request),
+    }
 }
 
 /// What can be sent of a text. A line break would end the message on a session, and what follows it could
@@ -128,6 +141,16 @@ mod tests {
     }
 
     #[test]
+    fn a_slash_line_is_a_request_too_unless_it_is_for_people() {
+        let send = Request::SendTo(address(), None, "{}".to_owned());
+        assert_eq!(parse(" /msg 127.0.0.1:9090 {} "), Ok(Some(send)));
+        assert_eq!(parse("/peers"), Ok(Some(Request::Query)));
+        for line in ["/to P1", "/to all"] {
+            assert_eq!(parse(line), Err(BadSlash::ForPeople.into()), "{line}");
+        }
+    }
+
+    #[test]
     fn a_line_break_in_a_text_cannot_begin_another_message() {
         let line = r#"{"command":"send-all","text":"one\r\ntwo\n127.0.0.1:9 P2 exit\n"}"#;
         let text = "one two 127.0.0.1:9 P2 exit".to_owned();
@@ -142,7 +165,6 @@ mod tests {
         };
         let table = [
             ("hello", BadCommand::NotAnObject.into()),
-            ("/peers", BadCommand::NotAnObject.into()),
             ("[1]", BadCommand::NotAnObject.into()),
             (r#"{"command":"peers"} {}"#, BadCommand::NotAnObject.into()),
             ("{}", BadCommand::NoCommand.into()),

@@ -3,7 +3,8 @@
 //! A pure function from a state and a line to the next state and a request. It knows no peers: who a
 //! number or a name stands for is the node's to say.
 
-use super::notice::{Mistake, Prompt};
+use super::notice::Mistake;
+use super::slash;
 use crate::limits::{NAME_BYTES_MAX, TYPED_BYTES_MAX};
 use crate::proto::message::{Dialect, parse_address};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -17,6 +18,8 @@ pub enum Menu {
     Port,
     /// Before the menu.
     Choice,
+    /// The same after a slash command, which the menu need not be shown again for.
+    Command,
     /// Asked for a recipient.
     Recipient,
     /// Asked for the port of this recipient.
@@ -25,6 +28,8 @@ pub enum Menu {
     Text(Audience),
     /// Asked whom to connect to.
     ConnectTo,
+    /// Every line is a text to these.
+    Conversation(Audience),
 }
 
 /// Whom a text goes to.
@@ -62,16 +67,24 @@ pub enum Request {
     Connect(Designation),
     /// Connect to all active peers that are not connected.
     ConnectAll,
+    /// Have every line sent to somebody.
+    Converse(Designation),
+    /// Have every line sent to everybody.
+    ConverseWithAll,
     /// Say exit to somebody: they leave our table, and we theirs.
     Exit(Designation),
     /// Find out whom the user means, and ask for the text to send.
     Find(Designation, Option<Dialect>),
+    /// List the slash commands.
+    Help,
     /// Listen on this port.
     Listen(u16),
     /// List the peers.
     Query,
     /// End the program.
     Quit,
+    /// Send a line of a conversation. It is told only if it fails.
+    Say(Audience, String),
     /// Send a text. It has no line break: on a session that would end it, and the rest could be a message
     /// in another's name.
     Send(Audience, String),
@@ -81,24 +94,13 @@ pub enum Request {
     SetDialect(Designation, Dialect),
     /// List those that could be connected to.
     ShowConnectable,
+    /// Show what was counted.
+    Stats,
     /// Hear somebody again who was blocked.
     Unblock(Designation),
 }
 
 impl Menu {
-    /// The question of this state.
-    pub fn prompt(self) -> Prompt {
-        match self {
-            Self::Name => Prompt::Name,
-            Self::Port => Prompt::Port,
-            Self::Choice => Prompt::Choice,
-            Self::Recipient => Prompt::Recipient,
-            Self::RecipientPort(..) => Prompt::RecipientPort,
-            Self::Text(_) => Prompt::Text,
-            Self::ConnectTo => Prompt::ConnectTo,
-        }
-    }
-
     /// One typed line: the next state, and what is to be done, which may be nothing. A wrong answer says
     /// why, and the state returned with it is the one to go on from.
     pub fn on_line(self, line: &str) -> (Self, Result<Option<Request>, Mistake>) {
@@ -112,12 +114,21 @@ impl Menu {
                 Ok(port) => (Self::Choice, Ok(Some(Request::Listen(port)))),
                 Err(mistake) => (self, Err(mistake)),
             },
-            Self::Choice | Self::Recipient | Self::RecipientPort(..) | Self::ConnectTo
+            Self::Choice
+            | Self::Command
+            | Self::Recipient
+            | Self::RecipientPort(..)
+            | Self::ConnectTo
+            | Self::Conversation(_)
                 if answer.is_empty() =>
             {
                 (Self::Choice, Ok(None))
             }
-            Self::Choice => on_choice(answer),
+            Self::Choice | Self::Command if answer.starts_with('/') => {
+                (Self::Command, slash::parse(answer).map(Some))
+            }
+            Self::Choice | Self::Command => on_choice(answer),
+            Self::Conversation(audience) => (self, on_said(audience, line.trim_end()).map(Some)),
             Self::Recipient => on_recipient(answer),
             Self::RecipientPort(ip, dialect) => match parse_port(answer) {
                 Ok(port) => {
@@ -178,6 +189,16 @@ fn on_recipient(answer: &str) -> Step {
     }
 }
 
+/// A line of a conversation. One that is to begin with a slash is typed with two.
+fn on_said(audience: Audience, line: &str) -> Result<Request, Mistake> {
+    let text = match line.strip_prefix('/') {
+        Some(text) if text.starts_with('/') => text,
+        Some(_) => return slash::parse(line),
+        None => line,
+    };
+    Ok(Request::Say(audience, text.to_owned()))
+}
+
 fn on_connect_to(answer: &str) -> Step {
     if answer.eq_ignore_ascii_case("a") {
         return (Menu::Choice, Ok(Some(Request::ConnectAll)));
@@ -208,6 +229,19 @@ pub(super) fn parse_designation(word: &str) -> Result<Designation, Mistake> {
     Ok(Designation::Name(word.to_owned()))
 }
 
+/// Whether a name, typed where somebody is asked for, can mean nothing but that name.
+pub fn is_unmistakable(name: &str) -> bool {
+    let is_one_word = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control());
+    let is_number_like = name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'+');
+    let means_more = ["a", slash::ALL, "localhost"].iter().any(|word| name.eq_ignore_ascii_case(word));
+    is_one_word
+        && !is_number_like
+        && !means_more
+        && !name.contains(':')
+        && name.parse::<IpAddr>().is_err()
+        && name.parse::<SocketAddr>().is_err()
+}
+
 /// An address as users write it, with `localhost` too.
 pub fn parse_host_and_port(word: &str) -> Option<SocketAddr> {
     let port = word.strip_prefix("localhost:").and_then(|port| parse_port(port).ok());
@@ -235,7 +269,7 @@ mod tests {
         SocketAddr::new(IP, 8080)
     }
 
-    fn all_states() -> [Menu; 8] {
+    fn all_states() -> [Menu; 10] {
         let one = Audience::One(address(), None);
         [
             Menu::Name,
@@ -246,6 +280,8 @@ mod tests {
             Menu::Text(one),
             Menu::Text(Audience::All),
             Menu::ConnectTo,
+            Menu::Command,
+            Menu::Conversation(one),
         ]
     }
 
@@ -324,8 +360,38 @@ mod tests {
     }
 
     #[test]
+    fn a_slash_is_a_command_at_the_menu_and_in_a_conversation_only() {
+        let talk = Menu::Conversation(Audience::All);
+        for state in [Menu::Choice, Menu::Command] {
+            assert_eq!(state.on_line(" /peers "), (Menu::Command, Ok(Some(Request::Query))));
+            let (next, result) = state.on_line("/pears");
+            assert!(next == Menu::Command && result.is_err());
+            assert_eq!(state.on_line("2"), (Menu::Choice, Ok(Some(Request::Query))));
+        }
+        assert_eq!(talk.on_line("/peers"), (talk, Ok(Some(Request::Query))));
+        assert!(matches!(talk.on_line("/pears"), (next, Err(Mistake::BadSlash(_))) if next == talk));
+        let find = Request::Find(Designation::Name("/peers".to_owned()), None);
+        assert_eq!(Menu::Recipient.on_line("/peers"), (Menu::Recipient, Ok(Some(find))));
+        let send = Request::Send(Audience::All, "/peers".to_owned());
+        assert_eq!(Menu::Text(Audience::All).on_line("/peers"), (Menu::Choice, Ok(Some(send))));
+    }
+
+    #[test]
+    fn a_line_of_a_conversation_is_said_as_it_is() {
+        let talk = Menu::Conversation(Audience::One(address(), None));
+        let table =
+            [("hi", "hi"), ("  1 ", "  1"), (" /peers", " /peers"), ("//peers", "/peers"), ("///", "//")];
+        for (line, text) in table {
+            let say = Request::Say(Audience::One(address(), None), text.to_owned());
+            assert_eq!(talk.on_line(line), (talk, Ok(Some(say))), "{line:?}");
+        }
+    }
+
+    #[test]
     fn an_empty_answer_leaves_for_the_menu() {
-        for state in [Menu::Choice, Menu::Recipient, Menu::RecipientPort(IP, None), Menu::ConnectTo] {
+        let port = Menu::RecipientPort(IP, None);
+        let conversation = Menu::Conversation(Audience::All);
+        for state in [Menu::Choice, Menu::Command, Menu::Recipient, port, Menu::ConnectTo, conversation] {
             assert_eq!(state.on_line("  "), (Menu::Choice, Ok(None)));
         }
         assert_eq!(Menu::Text(Audience::All).on_line(" "), (Menu::Choice, Err(Mistake::EmptyMessage)));

@@ -10,3 +10,4 @@ pub mod node;
 pub mod notice;
 mod outbox;
 mod rate;
+pub mod slash;

@@ -32,7 +32,7 @@ pub struct PeerRow {
 }
 
 /// A question to the user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prompt {
     /// Under which name to chat.
     Name,
@@ -40,30 +40,41 @@ pub enum Prompt {
     Port,
     /// Which entry of the menu.
     Choice,
-    /// To whom: an IP address, a number of the last list, or a name.
-    Recipient,
+    /// To whom: an IP address, a number of the last list, or a name. With it, who was written to last.
+    Recipient(Option<SocketAddr>),
     /// On which port that IP address listens.
     RecipientPort,
     /// The text of a message.
     Text,
     /// Whom to connect to: a number, `a`, or an address.
     ConnectTo,
+    /// What to say next to whom is called so: by name, by address, or `all`.
+    Conversation(String),
 }
 
 /// What was wrong with something that the user typed. The same question is asked again, or the menu
 /// comes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mistake {
-    /// Several peers bear this name; one of their addresses is needed.
-    AmbiguousName(String),
+    /// Several peers bear this name; a number of this list, or an address, is needed.
+    AmbiguousName {
+        /// The name as it was typed.
+        name: String,
+        /// Who bears it.
+        peers: Vec<PeerRow>,
+    },
     /// Not a command; only a program is told this.
     BadCommand(BadCommand),
     /// Not an IP address, a number of the last list or a known name.
     BadAddress(String),
+    /// Not a name that a peer can be called by: it could be taken for something else.
+    BadAlias(String),
     /// Not a dialect.
     BadDialect(String),
     /// Not a port from 1 to 65535.
     BadPort(String),
+    /// A slash command that cannot be used.
+    BadSlash(BadSlash),
     /// Nothing to send.
     EmptyMessage,
     /// A name is needed.
@@ -115,6 +126,76 @@ impl From<BadCommand> for Mistake {
     }
 }
 
+/// What was wrong with a slash command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadSlash {
+    /// It begins a conversation; only a program is told this.
+    ForPeople,
+    /// There is no such command.
+    Unknown {
+        /// What was typed.
+        word: String,
+        /// The command that was perhaps meant.
+        nearest: Option<&'static str>,
+    },
+    /// It has too few words or too many.
+    Usage {
+        /// Its name.
+        name: &'static str,
+        /// The words for what it needs.
+        arguments: &'static str,
+    },
+}
+
+impl From<BadSlash> for Mistake {
+    fn from(bad: BadSlash) -> Self {
+        Self::BadSlash(bad)
+    }
+}
+
+/// How it stands: what there is now, and what was counted since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Since when we listen.
+    pub uptime: Duration,
+    /// Entries of the peer table.
+    pub peers: usize,
+    /// Those of them that are connected.
+    pub connected: usize,
+    /// Those of them that have a session.
+    pub sessions: usize,
+    /// Connections with a socket, dials under way included.
+    pub connections: usize,
+    /// Dials under way.
+    pub dialling: usize,
+    /// Dials that wait for their turn.
+    pub dials_waiting: usize,
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Connections refused for a limit.
+    pub refused: u64,
+    /// Connections that ended, by reason.
+    pub ended: Vec<(CloseReason, u64)>,
+    /// Bytes that wait to be written to all peers.
+    pub queued_bytes: usize,
+    /// Messages on their way by a dial, or waiting for one.
+    pub waiting_messages: usize,
+    /// Chat messages of peers in the table.
+    pub heard: u64,
+    /// Texts handed over; on a session that means queued.
+    pub sent: u64,
+    /// Texts told as not sent.
+    pub not_sent: u64,
+    /// Lines that were folded instead of shown.
+    pub folded: u64,
+    /// What was shown and is no message of a peer in the table.
+    pub raw: u64,
+    /// How late the last deadline was served.
+    pub lag: Duration,
+    /// How late the latest one was since this was last asked.
+    pub lag_worst: Duration,
+}
+
 /// Why something did not reach a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -152,6 +233,8 @@ pub enum Notice {
         /// How many.
         lines: u64,
     },
+    /// The slash commands are wanted.
+    Help,
     /// The port could not be listened on.
     ListenFailed {
         /// The port that was asked for.
@@ -222,6 +305,8 @@ pub enum Notice {
     Sent(SocketAddr),
     /// A message was delivered to so many peers.
     SentToAll(usize),
+    /// How it stands.
+    Stats(Box<Stats>),
     /// So many outcomes are not known yet; they will be told when they are.
     StillTrying(usize),
     /// What was counted instead of being shown.

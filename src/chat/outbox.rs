@@ -57,6 +57,11 @@ impl Outbox {
         self.0.is_empty()
     }
 
+    /// How many are on their way or wait.
+    pub(super) fn len(&self) -> usize {
+        self.0.values().map(|queue| queue.outgoing.len()).sum()
+    }
+
     /// Whether `to` had nothing under way, so that it must be dialled now; or the thing back, because
     /// too much waits already.
     pub(super) fn push(&mut self, to: SocketAddr, outgoing: Outgoing) -> Result<bool, Outgoing> {

@@ -21,6 +21,9 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Standard, Self::Bracketed, Self::Block, Self::Netech];
+
     /// The word for it on the command line and in the menu.
     pub const fn name(self) -> &'static str {
         match self {
@@ -36,7 +39,7 @@ impl FromStr for Dialect {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        [Self::Standard, Self::Bracketed, Self::Block, Self::Netech]
+        Self::ALL
             .into_iter()
             .find(|dialect| dialect.name().eq_ignore_ascii_case(word))
             .ok_or_else(|| "a dialect is standard, bracketed, block or netech".to_owned())

@@ -48,7 +48,7 @@ impl Console {
     }
 
     fn ask(&mut self) {
-        if let Some(prompt) = self.prompt
+        if let Some(prompt) = &self.prompt
             && !self.is_asked
             && self.missed == 0
         {
@@ -75,7 +75,7 @@ impl Console {
 impl Screen<Notice> for Console {
     fn show(&mut self, notice: Notice) {
         if let Notice::Prompt(prompt) = notice {
-            if self.prompt != Some(prompt) {
+            if self.prompt.as_ref() != Some(&prompt) {
                 self.leave_question();
             }
             self.prompt = Some(prompt);

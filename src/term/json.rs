@@ -7,12 +7,14 @@
 use super::Screen;
 use super::render::Sentence;
 use super::stdout::Stdout;
-use crate::chat::notice::{BadCommand, Failure, Mistake, Notice, PeerRow, Who};
+use crate::chat::notice::{BadCommand, BadSlash, Failure, Mistake, Notice, PeerRow, Stats, Who};
+use crate::chat::slash::{self, SLASHES};
 use crate::limits::EVENTS_BYTES_MAX;
 use crate::proto::clean::is_treacherous;
 use crate::proto::machine::CloseReason;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
@@ -86,10 +88,11 @@ enum Event<'a> {
     ConnectSent(Peer<'a>),
     Connected(Peer<'a>),
     Disconnected(Peer<'a>),
-    Error { reason: &'static str, sentence: String },
+    Error(Error<'a>),
     ExitSent { to: SocketAddr },
     Exiting,
     Folded(Folded<'a>),
+    Help { commands: Vec<Slash> },
     ListenFailed { port: u16, reason: &'static str, sentence: String },
     Listening { port: u16 },
     Lost(Lost<'a>),
@@ -102,6 +105,7 @@ enum Event<'a> {
     Raw { from: SocketAddr, text: &'a str },
     Sent { to: SocketAddr },
     SentToAll { peers: usize },
+    Stats(Figures),
     StillTrying { peers: usize },
     Tally { messages: u64, peers: usize },
 }
@@ -110,6 +114,44 @@ enum Event<'a> {
 struct Peer<'a> {
     address: SocketAddr,
     name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    reason: &'static str,
+    sentence: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    peers: Vec<Row<'a>>,
+}
+
+#[derive(Serialize)]
+struct Slash {
+    command: &'static str,
+    arguments: &'static str,
+    does: &'static str,
+}
+
+#[derive(Serialize)]
+struct Figures {
+    uptime_seconds: u64,
+    peers: usize,
+    connected: usize,
+    sessions: usize,
+    heard: u64,
+    sent: u64,
+    not_sent: u64,
+    queued_bytes: usize,
+    waiting_messages: usize,
+    folded_lines: u64,
+    raw: u64,
+    connections: usize,
+    accepted: u64,
+    refused: u64,
+    dials: usize,
+    dials_waiting: usize,
+    ended: BTreeMap<&'static str, u64>,
+    lag_micros: u64,
+    lag_worst_micros: u64,
 }
 
 #[derive(Serialize)]
@@ -149,6 +191,38 @@ impl<'a> From<&'a Who> for Peer<'a> {
     }
 }
 
+impl From<&Stats> for Figures {
+    fn from(stats: &Stats) -> Self {
+        let mut ended = BTreeMap::new();
+        // Faults of different kinds are one word.
+        stats
+            .ended
+            .iter()
+            .for_each(|&(reason, count)| *ended.entry(close_reason(reason)).or_default() += count);
+        Self {
+            uptime_seconds: stats.uptime.as_secs(),
+            peers: stats.peers,
+            connected: stats.connected,
+            sessions: stats.sessions,
+            heard: stats.heard,
+            sent: stats.sent,
+            not_sent: stats.not_sent,
+            queued_bytes: stats.queued_bytes,
+            waiting_messages: stats.waiting_messages,
+            folded_lines: stats.folded,
+            raw: stats.raw,
+            connections: stats.connections,
+            accepted: stats.accepted,
+            refused: stats.refused,
+            dials: stats.dialling,
+            dials_waiting: stats.dials_waiting,
+            ended,
+            lag_micros: stats.lag.as_micros() as u64,
+            lag_worst_micros: stats.lag_worst.as_micros() as u64,
+        }
+    }
+}
+
 impl<'a> From<&'a PeerRow> for Row<'a> {
     fn from(row: &'a PeerRow) -> Self {
         let heard_seconds_ago = row.heard_ago.map(|ago| ago.as_secs());
@@ -168,6 +242,7 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::ExitSent(to) => Event::ExitSent { to: *to },
         Notice::Exiting => Event::Exiting,
         Notice::Folded { who, lines } => Event::Folded(Folded { peer: who.into(), lines: *lines }),
+        Notice::Help => Event::Help { commands: slashes() },
         Notice::ListenFailed { port, error } => {
             Event::ListenFailed { port: *port, reason: listen_reason(*error), sentence: sentence() }
         }
@@ -177,11 +252,7 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         }
         Notice::Menu | Notice::Prompt(_) => return None,
         Notice::Message { who, text } => Event::Message(Message { peer: who.into(), text }),
-        Notice::Mistake(Mistake::BadAddress(typed)) => Event::Error {
-            reason: "bad-address",
-            sentence: format!("'{typed}' is no IP:PORT, number of the last list or known name."),
-        },
-        Notice::Mistake(mistake) => Event::Error { reason: mistake_reason(mistake), sentence: sentence() },
+        Notice::Mistake(mistake) => Event::Error(error(mistake, sentence())),
         Notice::NameChanged(name) => Event::NameChanged { name },
         Notice::NewPeer(who) => Event::NewPeer(who.into()),
         Notice::NotConnected { to, why } => {
@@ -196,16 +267,41 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::Raw { from, text } => Event::Raw { from: *from, text },
         Notice::Sent(to) => Event::Sent { to: *to },
         Notice::SentToAll(peers) => Event::SentToAll { peers: *peers },
+        Notice::Stats(stats) => Event::Stats((&**stats).into()),
         Notice::StillTrying(peers) => Event::StillTrying { peers: *peers },
         Notice::Tally { messages, peers } => Event::Tally { messages: *messages, peers: *peers },
     })
+}
+
+/// What a program is told of a mistake: it is at no menu, and gets lists as data.
+fn error(mistake: &Mistake, sentence: String) -> Error<'_> {
+    let reason = mistake_reason(mistake);
+    match mistake {
+        Mistake::AmbiguousName { name, peers } => Error {
+            reason,
+            sentence: format!("Several peers are called '{name}'; use the number or address of one."),
+            peers: rows(peers),
+        },
+        Mistake::BadAddress(typed) => Error {
+            reason,
+            sentence: format!("'{typed}' is no IP:PORT, number of the last list or known name."),
+            peers: Vec::new(),
+        },
+        _ => Error { reason, sentence, peers: Vec::new() },
+    }
+}
+
+fn slashes() -> Vec<Slash> {
+    let slash =
+        |slash: &slash::Slash| Slash { command: slash.name, arguments: slash.arguments, does: slash.does };
+    SLASHES.iter().map(slash).collect()
 }
 
 fn rows(rows: &[PeerRow]) -> Vec<Row<'_>> {
     rows.iter().map(Row::from).collect()
 }
 
-fn close_reason(reason: CloseReason) -> &'static str {
+pub(super) fn close_reason(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::Eof => "closed",
         CloseReason::Fault(_) => "fault",
@@ -240,8 +336,9 @@ fn listen_reason(error: io::ErrorKind) -> &'static str {
 
 fn mistake_reason(mistake: &Mistake) -> &'static str {
     match mistake {
-        Mistake::AmbiguousName(_) => "ambiguous-name",
+        Mistake::AmbiguousName { .. } => "ambiguous-name",
         Mistake::BadAddress(_) => "bad-address",
+        Mistake::BadAlias(_) => "bad-alias",
         Mistake::BadCommand(BadCommand::Missing { .. }) => "missing-field",
         Mistake::BadCommand(BadCommand::NoCommand) => "no-command",
         Mistake::BadCommand(BadCommand::NotAnObject) => "not-an-object",
@@ -249,6 +346,9 @@ fn mistake_reason(mistake: &Mistake) -> &'static str {
         Mistake::BadCommand(BadCommand::UnknownField { .. }) => "unknown-field",
         Mistake::BadDialect(_) => "bad-dialect",
         Mistake::BadPort(_) => "bad-port",
+        Mistake::BadSlash(BadSlash::ForPeople) => "for-people",
+        Mistake::BadSlash(BadSlash::Unknown { .. }) => "unknown-slash-command",
+        Mistake::BadSlash(BadSlash::Usage { .. }) => "bad-usage",
         Mistake::EmptyMessage => "empty-message",
         Mistake::EmptyName => "empty-name",
         Mistake::LineTooLong => "line-too-long",
@@ -308,7 +408,7 @@ mod tests {
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 26;
+    const KINDS: usize = 28;
 
     /// The place of a notice's kind. A new kind does not compile until it is here; then [`KINDS`] is one
     /// more, and [`examples`] has one, and the golden file a line.
@@ -340,6 +440,8 @@ mod tests {
             Notice::Tally { .. } => 23,
             Notice::Menu => 24,
             Notice::Prompt(_) => 25,
+            Notice::Help => 26,
+            Notice::Stats(_) => 27,
         }
     }
 
@@ -384,6 +486,12 @@ mod tests {
             Notice::Tally { messages: 3, peers: 1 },
             Notice::Menu,
             Notice::Prompt(Prompt::Choice),
+            Notice::Help,
+            Notice::Stats(Box::new(Stats {
+                peers: 2,
+                ended: vec![(CloseReason::Eof, 3)],
+                ..Stats::default()
+            })),
         ]
     }
 
@@ -442,10 +550,14 @@ mod tests {
             BadCommand::UnknownField { command: "send", field: typed() },
         ];
         let mistakes = [
-            Mistake::AmbiguousName(typed()),
+            Mistake::AmbiguousName { name: typed(), peers: Vec::new() },
             Mistake::BadAddress(typed()),
+            Mistake::BadAlias(typed()),
             Mistake::BadDialect(typed()),
             Mistake::BadPort(typed()),
+            BadSlash::ForPeople.into(),
+            BadSlash::Unknown { word: typed(), nearest: Some("/msg") }.into(),
+            BadSlash::Usage { name: "/exit", arguments: "WHO" }.into(),
             Mistake::EmptyMessage,
             Mistake::EmptyName,
             Mistake::LineTooLong,

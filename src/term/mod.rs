@@ -10,6 +10,7 @@ pub mod editor;
 pub mod json;
 pub mod raw;
 pub mod render;
+mod stats;
 pub mod stdin;
 pub mod stdout;
 pub mod terminal;

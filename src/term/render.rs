@@ -4,11 +4,14 @@
 //! Whatever a peer or the user wrote goes through [`Clean`] here. Nothing is decided here: what is told
 //! at all, and when, is the node's.
 
+use super::stats::Table;
 use crate::chat::command::COMMANDS;
-use crate::chat::notice::{BadCommand, Failure, Mistake, Notice, PeerRow, Prompt, Who};
-use crate::limits::{LINE_BYTES_MAX, NAME_BYTES_MAX, TYPED_BYTES_MAX};
+use crate::chat::notice::{BadCommand, BadSlash, Failure, Mistake, Notice, PeerRow, Prompt, Who};
+use crate::chat::slash::SLASHES;
+use crate::limits::{LINE_BYTES_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, TYPED_BYTES_MAX};
 use crate::proto::clean::Clean;
 use crate::proto::machine::CloseReason;
+use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 use std::io;
 use std::net::SocketAddr;
@@ -25,15 +28,24 @@ const MENU: &str = "
 ";
 
 /// The words of a question. The answer is typed behind them, so they end in a space, not a newline.
-pub fn question(prompt: Prompt) -> &'static str {
-    match prompt {
+pub fn question(prompt: &Prompt) -> Cow<'static, str> {
+    Cow::Borrowed(match prompt {
         Prompt::Choice => "Enter choice: ",
         Prompt::ConnectTo => "Enter a number, 'a' for all, or IP:PORT: ",
+        Prompt::Conversation(partner) => return format!("→ {}: ", Clean(&short(partner))).into(),
         Prompt::Name => "Enter your name: ",
         Prompt::Port => "Enter your port number: ",
-        Prompt::Recipient => "Enter the recipient's IP address: ",
+        Prompt::Recipient(_) => "Enter the recipient's IP address: ",
         Prompt::RecipientPort => "Enter the recipient's port number: ",
         Prompt::Text => "Enter your message: ",
+    })
+}
+
+/// A name that leaves room for what is typed.
+fn short(name: &str) -> Cow<'_, str> {
+    match name.char_indices().nth(PARTNER_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &name[..end]).into(),
+        None => name.into(),
     }
 }
 
@@ -57,6 +69,7 @@ impl Display for Sentence<'_> {
             Notice::Folded { who, lines } => {
                 writeln!(f, "{} sent {}, not shown", Named(who), Count(*lines, "more line"))
             }
+            Notice::Help => help(f),
             Notice::ListenFailed { port, error } => listen_failed(f, *port, *error),
             Notice::Listening { port } => writeln!(f, "Server listening on port {port}"),
             Notice::Lost { who, reason } => {
@@ -72,10 +85,11 @@ impl Display for Sentence<'_> {
                 writeln!(f, "{}. Not sent: {}", Failed(to, *why), Clean(text))
             }
             Notice::Peers { active, contacted } => peers(f, active, contacted),
-            Notice::Prompt(prompt) => f.write_str(question(*prompt)),
+            Notice::Prompt(prompt) => f.write_str(&question(prompt)),
             Notice::Raw { from, text } => writeln!(f, "Not a chat message, from {from}: {}", Clean(text)),
             Notice::Sent(to) => writeln!(f, "Message sent to {to}"),
             Notice::SentToAll(peers) => writeln!(f, "Message sent to {}", Count(*peers as u64, "peer")),
+            Notice::Stats(stats) => write!(f, "{}", Table(stats)),
             Notice::StillTrying(peers) => {
                 let peers = Count(*peers as u64, "peer");
                 writeln!(f, "Still trying to reach {peers}; you will be told how it ends")
@@ -139,6 +153,14 @@ impl Display for Heard {
     }
 }
 
+fn help(f: &mut Formatter<'_>) -> fmt::Result {
+    for slash in &SLASHES {
+        let typed = format!("{} {}", slash.name, slash.arguments);
+        writeln!(f, "{typed:<22} {}", slash.does)?;
+    }
+    writeln!(f, "WHO is an IP:PORT, a number of the last list, or a name.")
+}
+
 fn peers(f: &mut Formatter<'_>, active: &[PeerRow], contacted: &[PeerRow]) -> fmt::Result {
     if active.is_empty() {
         writeln!(f, "No connected peers")?;
@@ -187,9 +209,13 @@ fn listen_failed(f: &mut Formatter<'_>, port: u16, error: io::ErrorKind) -> fmt:
 
 fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
     match mistake {
-        Mistake::AmbiguousName(name) => {
+        Mistake::AmbiguousName { name, peers } => {
             let name = Clean(name);
-            writeln!(f, "Several peers are called '{name}'; type the address of the one you mean.")
+            writeln!(
+                f,
+                "Several peers are called '{name}'; type the number or address of the one you mean."
+            )?;
+            peers.iter().try_for_each(|row| active_row(f, row))
         }
         Mistake::BadAddress(typed) => writeln!(
             f,
@@ -197,6 +223,9 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
              Enter for the menu.",
             Clean(typed)
         ),
+        Mistake::BadAlias(typed) => {
+            writeln!(f, "'{}' could mean something else than a peer; choose another name.", Clean(typed))
+        }
         Mistake::BadCommand(bad) => bad_command(f, bad),
         Mistake::BadDialect(typed) => {
             writeln!(f, "'{}' is no dialect; choose standard, netech, block or bracketed.", Clean(typed))
@@ -204,6 +233,7 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
         Mistake::BadPort(typed) => {
             writeln!(f, "'{}' is no port; type a number from 1 to 65535.", Clean(typed))
         }
+        Mistake::BadSlash(bad) => bad_slash(f, bad),
         Mistake::EmptyMessage => writeln!(f, "An empty message is not sent; type some text."),
         Mistake::EmptyName => writeln!(f, "A name is needed; type one, for example P1."),
         Mistake::LineTooLong => writeln!(f, "That line is too long; type at most {TYPED_BYTES_MAX} bytes."),
@@ -244,6 +274,24 @@ fn bad_command(f: &mut Formatter<'_>, bad: &BadCommand) -> fmt::Result {
         }
         BadCommand::UnknownField { command, field } => {
             writeln!(f, "The command '{command}' has no field '{}'; leave it out.", Clean(field))
+        }
+    }
+}
+
+fn bad_slash(f: &mut Formatter<'_>, bad: &BadSlash) -> fmt::Result {
+    match bad {
+        BadSlash::ForPeople => {
+            writeln!(f, "A conversation is for people; name the peer of each text with /msg.")
+        }
+        BadSlash::Unknown { word, nearest: Some(nearest) } => {
+            writeln!(f, "'{}' is no command; type {nearest} if you mean that, or /help for all.", Clean(word))
+        }
+        BadSlash::Unknown { word, nearest: None } => {
+            writeln!(f, "'{}' is no command; type /help for all.", Clean(word))
+        }
+        BadSlash::Usage { name, arguments: "" } => writeln!(f, "Nothing follows {name}; type it alone."),
+        BadSlash::Usage { name, arguments } => {
+            writeln!(f, "That is too much or too little; type {name} {arguments}.")
         }
     }
 }
@@ -362,10 +410,13 @@ mod tests {
             (Prompt::Name, "Enter your name: "),
             (Prompt::Port, "Enter your port number: "),
             (Prompt::Choice, "Enter choice: "),
-            (Prompt::Recipient, "Enter the recipient's IP address: "),
+            (Prompt::Recipient(None), "Enter the recipient's IP address: "),
             (Prompt::RecipientPort, "Enter the recipient's port number: "),
             (Prompt::Text, "Enter your message: "),
             (Prompt::ConnectTo, "Enter a number, 'a' for all, or IP:PORT: "),
+            (Prompt::Conversation("P1".to_owned()), "→ P1: "),
+            (Prompt::Conversation("$(x)\x1b[2J".to_owned()), "→ $(x)␛[2J: "),
+            (Prompt::Conversation("é".repeat(32)), "→ éééééééééééééééééééééééé…: "),
         ] {
             says(Notice::Prompt(prompt), words);
         }
@@ -491,9 +542,18 @@ mod tests {
     #[test]
     fn mistakes_say_what_to_type_instead() {
         let typed = || "x\x1b".to_string();
+        let unknown = |nearest| Mistake::from(BadSlash::Unknown { word: typed(), nearest });
         for (mistake, words) in [
-            (Mistake::AmbiguousName(typed()), "Several peers are called 'x␛'; type the address"),
             (Mistake::BadAddress(typed()), "'x␛' is no IP address, number of the last list or"),
+            (Mistake::BadAlias(typed()), "'x␛' could mean something else than a peer; choose another"),
+            (BadSlash::ForPeople.into(), "A conversation is for people; name the peer"),
+            (unknown(None), "'x␛' is no command; type /help for all."),
+            (unknown(Some("/msg")), "'x␛' is no command; type /msg if you mean that, or /help"),
+            (BadSlash::Usage { name: "/quit", arguments: "" }.into(), "Nothing follows /quit; type it"),
+            (
+                BadSlash::Usage { name: "/exit", arguments: "WHO" }.into(),
+                "That is too much or too little; type /exit WHO.",
+            ),
             (Mistake::BadDialect(typed()), "'x␛' is no dialect; choose standard,"),
             (Mistake::BadPort(typed()), "'x␛' is no port; type a number from 1 to 65535."),
             (Mistake::EmptyMessage, "An empty message is not sent; type some text."),
@@ -509,6 +569,27 @@ mod tests {
             let said = Sentence(&Notice::Mistake(mistake)).to_string();
             assert!(said.starts_with(words) && said.ends_with(".\n"), "{said}");
         }
+    }
+
+    #[test]
+    fn those_who_share_a_name_are_listed_to_be_told_apart() {
+        let peers = vec![row(1, "P1", true, Some(0)), row(2, "p1", false, None)];
+        says_line(
+            Notice::Mistake(Mistake::AmbiguousName { name: "P1".into(), peers }),
+            "Several peers are called 'P1'; type the number or address of the one you mean.\n\
+             1. 127.0.0.1:8080 P1 (connected, heard just now)\n\
+             2. 127.0.0.1:8080 p1 (yet to connect)",
+        );
+    }
+
+    #[test]
+    fn the_help_has_a_line_for_each_command() {
+        let help = Sentence(&Notice::Help).to_string();
+        for slash in &SLASHES {
+            let is_its = |line: &&str| line.starts_with(slash.name) && line.ends_with(slash.does);
+            assert_eq!(help.lines().filter(is_its).count(), 1, "{}", slash.name);
+        }
+        assert!(help.lines().count() < 20 && help.lines().all(|line| line.len() < 80), "{help}");
     }
 
     #[test]

@@ -27,6 +27,9 @@ const MARK_CURSOR: &str = "\x1b7";
 const BACK_TO_MARK: &str = "\x1b8";
 const CLEAR: &str = "\x1b[H\x1b[2J";
 
+/// Below the first menu, which knows nothing of it.
+const HINT: &str = "Type /help for more commands.\n";
+
 /// Shows notices on a terminal, and the line that is typed there.
 #[derive(Debug)]
 pub struct Terminal {
@@ -44,6 +47,7 @@ pub struct Terminal {
     /// The last flush could not write all.
     is_behind: bool,
     must_suspend: bool,
+    has_hinted: bool,
     is_exiting: bool,
 }
 
@@ -73,6 +77,7 @@ impl Terminal {
             missed: 0,
             is_behind: false,
             must_suspend: false,
+            has_hinted: false,
             is_exiting: false,
         })
     }
@@ -177,6 +182,9 @@ impl Screen<Notice> for Terminal {
         self.editor.learn(&notice);
         match notice {
             Notice::Prompt(_) => self.note_change(),
+            Notice::Menu if !std::mem::replace(&mut self.has_hinted, true) => {
+                self.print(format_args!("{}{HINT}", Sentence(&notice)));
+            }
             notice => self.print(Sentence(&notice)),
         }
     }
@@ -186,7 +194,7 @@ impl Screen<Notice> for Terminal {
         let answer = self.answered.take().unwrap_or_default();
         // What was typed while nothing could be shown is not counted: its outcome is.
         if !self.must_miss() {
-            let question = prompt.map_or("", question);
+            let question = prompt.as_ref().map(question).unwrap_or_default();
             self.print(format_args!("{question}{}\n", Clean(&answer)));
         }
         self.note_change();

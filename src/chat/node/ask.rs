@@ -1,12 +1,13 @@
 //! What the user asks for: typed lines through the menu to requests, and the lists they are shown.
 
-use super::say::Ticket;
+use super::say::{Ticket, Told};
 use super::{Dialogue, Node, Stage};
 use crate::chat::command;
 use crate::chat::directory::Peer;
-use crate::chat::menu::{Audience, Designation, Menu, Request};
-use crate::chat::notice::{Mistake, Notice, PeerRow};
+use crate::chat::menu::{Audience, Designation, Menu, Request, is_unmistakable};
+use crate::chat::notice::{Mistake, Notice, PeerRow, Prompt};
 use crate::chat::outbox::{Content, Report};
+use crate::chat::slash::ALL;
 use crate::limits::OUTCOME_TIMEOUT;
 use crate::proto::message::{Command, Dialect};
 use std::net::SocketAddr;
@@ -29,7 +30,7 @@ impl Node {
             None => Ok(()),
         });
         if let Err(mistake) = result {
-            self.tell(Notice::Mistake(mistake));
+            self.tell_mistake(mistake, now);
         }
     }
 
@@ -41,7 +42,7 @@ impl Node {
             None => Ok(()),
         });
         if let Err(mistake) = result {
-            self.tell(Notice::Mistake(mistake));
+            self.tell_mistake(mistake, now);
         }
         if self.awaited.is_none() {
             self.ask();
@@ -57,13 +58,57 @@ impl Node {
         if self.menu == Menu::Choice {
             self.tell(Notice::Menu);
         }
-        self.tell(Notice::Prompt(self.menu.prompt()));
+        self.tell(Notice::Prompt(self.prompt()));
+    }
+
+    /// The question of the menu's state.
+    fn prompt(&self) -> Prompt {
+        match self.menu {
+            Menu::Name => Prompt::Name,
+            Menu::Port => Prompt::Port,
+            Menu::Choice | Menu::Command => Prompt::Choice,
+            Menu::Recipient => Prompt::Recipient(self.last_recipient),
+            Menu::RecipientPort(..) => Prompt::RecipientPort,
+            Menu::Text(_) => Prompt::Text,
+            Menu::ConnectTo => Prompt::ConnectTo,
+            Menu::Conversation(Audience::One(to, _)) => Prompt::Conversation(self.partner(to)),
+            Menu::Conversation(Audience::All | Audience::Static) => Prompt::Conversation(ALL.to_owned()),
+        }
+    }
+
+    /// What a peer is called in the question of a conversation.
+    fn partner(&self, to: SocketAddr) -> String {
+        let name = self.directory.peer(to).map(|peer| peer.who().name);
+        name.filter(|name| is_unmistakable(name)).map_or_else(|| to.to_string(), |name| name.to_string())
+    }
+
+    /// Whether every line goes to the same peer. Then none waits for what came of the one before.
+    pub(super) fn is_conversing(&self) -> bool {
+        matches!(self.menu, Menu::Conversation(_))
+    }
+
+    /// Whether a program types the lines.
+    pub(super) fn is_driven(&self) -> bool {
+        self.config.dialogue == Dialogue::Commands
+    }
+
+    /// Of a name that several bear, one is asked for: they are the last list now.
+    pub(super) fn tell_mistake(&mut self, mut mistake: Mistake, now: Instant) {
+        if let Mistake::AmbiguousName { name, peers } = &mut mistake {
+            let namesakes: Vec<&Peer> = self.named(name).collect();
+            *peers = rows(&namesakes, 1, now);
+            self.listed = peers.iter().map(|row| row.who.address).collect();
+        }
+        self.tell(Notice::Mistake(mistake));
     }
 
     pub(super) fn on_request(&mut self, request: Request, now: Instant) -> Result<(), Mistake> {
-        if let Request::Send(Audience::All, text) = &request
-            && self.broadcast(text, now)
+        if let Request::Say(Audience::All, text) | Request::Send(Audience::All, text) = &request
+            && let Some(peers) = self.broadcast(text, now)
         {
+            if matches!(request, Request::Send(..)) {
+                self.tell(Notice::SentToAll(peers));
+            }
             return Ok(());
         }
         self.flush_broadcast();
@@ -73,22 +118,30 @@ impl Node {
             Request::Block(whom) => return self.block(&whom, now),
             Request::Connect(whom) => return self.connect(&whom, now),
             Request::ConnectAll => return self.connect_all(now),
+            Request::Converse(whom) => {
+                let to = self.resolve(&whom)?;
+                self.menu = Menu::Conversation(Audience::One(to, None));
+            }
+            Request::ConverseWithAll => self.menu = Menu::Conversation(Audience::All),
             Request::Exit(whom) => return self.exit(&whom, now),
             Request::Find(whom, dialect) => return self.find(&whom, dialect),
+            Request::Help => self.tell(Notice::Help),
             Request::Listen(port) => {
                 self.port = port;
                 self.listen(port);
             }
             Request::Query => self.query(now),
-            Request::Quit if self.config.dialogue == Dialogue::Commands => self.quit_when_settled(now),
+            Request::Quit if self.is_driven() => self.quit_when_settled(now),
             Request::Quit => self.quit(now),
-            Request::Send(audience, text) => return self.send(audience, &text, now),
+            Request::Say(audience, text) => return self.say(audience, &text, now),
+            Request::Send(audience, text) => return self.send(audience, &text, how_told(audience), now),
             Request::SendTo(whom, dialect, text) => {
                 let to = self.resolve(&whom)?;
-                return self.send(Audience::One(to, dialect), &text, now);
+                return self.send(Audience::One(to, dialect), &text, Told::Each, now);
             }
             Request::SetDialect(whom, dialect) => return self.set_dialect(&whom, dialect),
             Request::ShowConnectable => self.show_connectable(now),
+            Request::Stats => self.tell_stats(now),
             Request::Unblock(whom) => return self.unblock(&whom),
         }
         Ok(())
@@ -111,8 +164,14 @@ impl Node {
     }
 
     fn connect(&mut self, whom: &Designation, now: Instant) -> Result<(), Mistake> {
-        let to = self.resolve(whom).inspect_err(|_| self.menu = Menu::ConnectTo)?;
-        self.deliver_and_wait(&[to], false, now, |node, report| {
+        let to = match self.resolve(whom) {
+            Err(mistake) if self.menu == Menu::Choice => {
+                self.menu = Menu::ConnectTo;
+                return Err(mistake);
+            }
+            resolved => resolved?,
+        };
+        self.deliver_and_wait(&[to], Told::Each, now, |node, report| {
             node.deliver(to, Content::Connect, None, report, now);
         });
         Ok(())
@@ -120,7 +179,7 @@ impl Node {
 
     fn exit(&mut self, whom: &Designation, now: Instant) -> Result<(), Mistake> {
         let to = self.resolve(whom)?;
-        self.deliver_and_wait(&[to], false, now, |node, report| {
+        self.deliver_and_wait(&[to], Told::Each, now, |node, report| {
             node.deliver(to, Content::Exit, None, report, now);
         });
         Ok(())
@@ -128,7 +187,7 @@ impl Node {
 
     fn connect_all(&mut self, now: Instant) -> Result<(), Mistake> {
         let all: Vec<SocketAddr> = self.connectable().into_iter().map(|peer| peer.address).collect();
-        self.deliver_and_wait(&all, false, now, |node, report| {
+        self.deliver_and_wait(&all, Told::Each, now, |node, report| {
             for &to in &all {
                 node.deliver(to, Content::Connect, None, report, now);
             }
@@ -136,9 +195,24 @@ impl Node {
         if all.is_empty() { Err(Mistake::NoPeers) } else { Ok(()) }
     }
 
-    fn send(&mut self, audience: Audience, text: &str, now: Instant) -> Result<(), Mistake> {
+    /// Sends a line of a conversation; saying exit ends it.
+    fn say(&mut self, audience: Audience, text: &str, now: Instant) -> Result<(), Mistake> {
+        let spoken = match audience {
+            Audience::One(to, _) => self.dialect_of(to),
+            Audience::Static | Audience::All => Dialect::Standard,
+        };
+        if content(text, spoken) == Content::Exit {
+            self.menu = Menu::Choice;
+        }
+        self.send(audience, text, Told::Never, now)
+    }
+
+    fn send(&mut self, audience: Audience, text: &str, told: Told, now: Instant) -> Result<(), Mistake> {
         let (to, dialect) = match audience {
-            Audience::One(to, dialect) => (vec![to], dialect),
+            Audience::One(to, dialect) => {
+                self.last_recipient = Some(to);
+                (vec![to], dialect)
+            }
             Audience::Static => (self.config.static_peers.clone(), None),
             Audience::All => {
                 let all = self.directory.iter().filter(|peer| !peer.is_offline);
@@ -149,8 +223,7 @@ impl Node {
             let is_static = audience == Audience::Static;
             return Err(if is_static { Mistake::NoStaticPeers } else { Mistake::NoPeers });
         }
-        let is_told_once = audience == Audience::All;
-        self.deliver_and_wait(&to, is_told_once, now, |node, report| {
+        self.deliver_and_wait(&to, told, now, |node, report| {
             // A typed command is known by, and said in, the words of each peer's own dialect.
             let (chatted, others): (Vec<_>, Vec<_>) = to.iter().partition(|&&to| {
                 let spoken = dialect.unwrap_or_else(|| node.dialect_of(to));
@@ -165,11 +238,11 @@ impl Node {
         Ok(())
     }
 
-    /// Delivers to these, and lets the menu wait until it is known what came of it.
+    /// Delivers to these, and lets the menu wait until it is known what came of it; a conversation goes on.
     fn deliver_and_wait(
         &mut self,
         to: &[SocketAddr],
-        is_told_once: bool,
+        told: Told,
         now: Instant,
         deliver: impl FnOnce(&mut Self, Report),
     ) {
@@ -178,10 +251,11 @@ impl Node {
         }
         self.last_ticket = self.last_ticket.wrapping_add(1);
         let number = self.last_ticket;
-        self.tickets.insert(number, Ticket::new(to.len(), is_told_once));
+        self.tickets.insert(number, Ticket::new(to.len(), told));
         self.awaited = None;
         deliver(self, Report::Request(number));
-        if self.tickets.contains_key(&number) && self.config.dialogue == Dialogue::Menu {
+        let is_asked_later = self.config.dialogue == Dialogue::Menu && !self.is_conversing();
+        if self.tickets.contains_key(&number) && is_asked_later {
             self.awaited = Some((number, now + OUTCOME_TIMEOUT));
         }
     }
@@ -218,15 +292,27 @@ impl Node {
                 .and_then(|index| self.listed.get(index).copied())
                 .ok_or(Mistake::NoSuchNumber(*number))?,
             Designation::Name(name) => {
-                let mut named = self.directory.iter().filter(|peer| peer.name.eq_ignore_ascii_case(name));
+                let mut named = self.named(name);
                 let first = named.next().ok_or_else(|| Mistake::BadAddress(name.clone()))?;
                 if named.next().is_some() {
-                    return Err(Mistake::AmbiguousName(name.clone()));
+                    return Err(Mistake::AmbiguousName { name: name.clone(), peers: Vec::new() });
                 }
                 first.address
             }
         };
         if self.is_own(address) { Err(Mistake::Yourself(address)) } else { Ok(address) }
+    }
+
+    /// All that bear a name, whatever its case.
+    fn named(&self, name: &str) -> impl Iterator<Item = &Peer> {
+        self.directory.iter().filter(move |peer| peer.name.eq_ignore_ascii_case(name))
+    }
+}
+
+fn how_told(audience: Audience) -> Told {
+    match audience {
+        Audience::All => Told::Once(0),
+        Audience::One(..) | Audience::Static => Told::Each,
     }
 }
 

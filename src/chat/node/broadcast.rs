@@ -6,7 +6,6 @@
 
 use super::{Kind, Node};
 use crate::chat::directory::PeerId;
-use crate::chat::notice::Notice;
 use crate::limits::LINE_BYTES_MAX;
 use crate::proto::machine::{CloseReason, ConnId};
 use crate::proto::message::{Body, Command, Dialect, format, split_to_fit};
@@ -33,13 +32,14 @@ struct Group {
 }
 
 impl Node {
-    /// Adds a text to what everybody gets. `false`: that cannot be done, and nothing was.
-    pub(super) fn broadcast(&mut self, text: &str, now: Instant) -> bool {
+    /// Adds a text to what everybody gets, and gives how many that are. `None`: that cannot be done, and
+    /// nothing was.
+    pub(super) fn broadcast(&mut self, text: &str, now: Instant) -> Option<usize> {
         // The bracketed dialect has the words of all others.
         if Command::of(text.as_bytes(), Dialect::Bracketed) != Command::Chat {
-            return false;
+            return None;
         }
-        let Some(mut broadcast) = self.broadcast.take().or_else(|| self.gather(now)) else { return false };
+        let mut broadcast = self.broadcast.take().or_else(|| self.gather(now))?;
         for group in &mut broadcast.groups {
             group.add(text, &self.name);
         }
@@ -51,8 +51,7 @@ impl Node {
         if is_large {
             self.flush_broadcast();
         }
-        self.tell(Notice::SentToAll(recipients));
-        true
+        Some(recipients)
     }
 
     /// Everybody, if everybody has a session and nothing else under way.
@@ -78,6 +77,7 @@ impl Node {
     /// Queues what was gathered. To be called before anything else can happen.
     pub(super) fn flush_broadcast(&mut self) {
         let Some(broadcast) = self.broadcast.take() else { return };
+        self.counters.sent += broadcast.recipients as u64 * broadcast.texts;
         for group in broadcast.groups {
             let payload: Rc<[u8]> = group.lines.into();
             for (id, conn) in group.to {
@@ -131,7 +131,7 @@ impl Group {
 mod tests {
     use super::*;
     use crate::chat::node::say::tests::{handle, running, running_with};
-    use crate::chat::notice::Failure;
+    use crate::chat::notice::{Failure, Notice};
     use crate::limits::Limits;
     use crate::proto::machine::{Input, Machine, Output};
 

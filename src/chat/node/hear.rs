@@ -369,6 +369,7 @@ impl Node {
             return;
         }
         if self.config.fold && !self.shown_lines.take(who.address, now) {
+            self.counters.folded += 1;
             self.folded.entry(who.address).or_insert((who, 0)).1 += 1;
             self.fold_at.get_or_insert(now + FOLD_INTERVAL);
             return;

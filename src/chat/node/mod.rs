@@ -9,6 +9,7 @@ mod config;
 mod hear;
 mod remember;
 mod say;
+mod stats;
 
 use super::book::Book;
 use super::directory::{Directory, PeerId};
@@ -17,8 +18,8 @@ use super::notice::{Notice, Who};
 use super::outbox::{Content, Outbox, Report};
 use super::rate::Rate;
 use crate::limits::{
-    ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, NEW_PEERS_BURST, NEW_PEERS_INTERVAL, QUIT_TIMEOUT,
-    SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL, SPEAKER_BYTES_MAX,
+    ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, MESSAGES_UNDER_WAY_MAX, NEW_PEERS_BURST,
+    NEW_PEERS_INTERVAL, QUIT_TIMEOUT, SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL, SPEAKER_BYTES_MAX,
 };
 use crate::proto::connection::{Connection, Due, Phase};
 use crate::proto::connections::Connections;
@@ -28,23 +29,12 @@ use crate::proto::send_queue::SendQueue;
 use broadcast::Broadcast;
 pub use config::{Config, Dialogue};
 use say::Ticket;
+pub use stats::Counters;
+use stats::Record;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
-
-/// What has been counted since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Chat messages of peers in the table.
-    pub chats: u64,
-    /// Everything else that was shown as text: unknown forms, spoofs, peers that found no room.
-    pub raw: u64,
-    /// Connections accepted.
-    pub accepted: u64,
-    /// Connections refused for a limit.
-    pub refused: u64,
-}
 
 /// The exit code when the port of the command line cannot be had.
 const EXIT_USAGE: u8 = 2;
@@ -71,6 +61,8 @@ pub struct Node {
     outputs: VecDeque<Output<Notice>>,
     /// What the numbers of the last list stand for.
     listed: Vec<SocketAddr>,
+    /// Whom the user wrote to last.
+    last_recipient: Option<SocketAddr>,
     /// The outcomes that the user is owed, by the number of the request.
     tickets: BTreeMap<u32, Ticket>,
     last_ticket: u32,
@@ -90,6 +82,7 @@ pub struct Node {
     /// Connections of the kind [`Kind::Leaving`], and whose they were.
     leaving: BTreeMap<ConnId, SocketAddr>,
     counters: Counters,
+    record: Record,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +156,7 @@ impl Node {
             slow_at: None,
             outputs: VecDeque::new(),
             listed: Vec::new(),
+            last_recipient: None,
             tickets: BTreeMap::new(),
             last_ticket: 0,
             awaited: None,
@@ -175,6 +169,7 @@ impl Node {
             fold_at: None,
             leaving: BTreeMap::new(),
             counters: Counters::default(),
+            record: Record::default(),
             config,
         };
         node.begin();
@@ -210,7 +205,7 @@ impl Node {
     /// notices; drain the outputs as after [`Machine::handle`].
     pub fn request(&mut self, request: Request, now: Instant) {
         if let Err(mistake) = self.on_request(request, now) {
-            self.tell(Notice::Mistake(mistake));
+            self.tell_mistake(mistake, now);
         }
         self.go_on(now);
     }
@@ -242,6 +237,7 @@ impl Node {
 
     fn on_listening(&mut self, local: SocketAddr, now: Instant) {
         self.stage = Stage::Running;
+        self.record.began_at = Some(now);
         self.port = local.port();
         self.tell(Notice::Listening { port: self.port });
         if self.config.greet {
@@ -371,6 +367,7 @@ impl Node {
 
     fn on_ended(&mut self, connection: Connection<Role>, conn: ConnId, reason: CloseReason, now: Instant) {
         log::debug!("{conn:?} {}: {reason:?}", connection.remote());
+        self.record.note_end(reason);
         match connection.data.kind {
             Kind::Delivery => self.on_delivery_ended(&connection, reason, now),
             Kind::Inbound => {
@@ -447,13 +444,16 @@ impl Machine for Node {
             Input::Interrupted => self.quit(now),
             // A quit under way goes on: only a second signal cuts its farewells short.
             Input::StdinClosed if self.is_quitting() => {}
-            Input::StdinClosed if self.config.dialogue == Dialogue::Commands => self.quit_when_settled(now),
+            Input::StdinClosed if self.is_driven() || self.is_conversing() => self.quit_when_settled(now),
             Input::StdinClosed => self.quit(now),
             Input::Line(line) => self.on_line(line, now),
             Input::Listening { local } => self.on_listening(local, now),
             Input::ListenFailed(error) => self.on_listen_failed(error),
             Input::Received { conn, bytes } => self.on_received(conn, bytes, now),
-            Input::Timeout => self.on_timeout(now),
+            Input::Timeout => {
+                self.note_lag(now);
+                self.on_timeout(now);
+            }
         }
         self.go_on(now);
     }
@@ -489,8 +489,13 @@ impl Machine for Node {
 
     fn wants_line(&self) -> bool {
         match self.config.dialogue {
+            _ if self.is_last_awaited => false,
             // It may answer in the same breath as it reads: who waited for it, it would wait for.
-            Dialogue::Commands => self.stage == Stage::Running && !self.is_last_awaited,
+            Dialogue::Commands => self.stage == Stage::Running,
+            // A conversation waits for nothing, but does not let a file run ahead of what can be sent.
+            Dialogue::Menu if self.is_conversing() => {
+                self.stage == Stage::Running && self.tickets.len() < MESSAGES_UNDER_WAY_MAX
+            }
             Dialogue::Menu => {
                 self.awaited.is_none() && matches!(self.stage, Stage::Starting | Stage::Running)
             }

@@ -19,13 +19,23 @@ use std::time::Instant;
 pub(super) struct Ticket {
     /// Outcomes that are not known yet.
     pub(super) left: usize,
-    /// Messages delivered, where that is told once for all of them.
-    sent: Option<usize>,
+    told: Told,
+}
+
+/// How it is told that a message was delivered. A failure is told by itself, and when it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Each by itself.
+    Each,
+    /// Once for all of them; so many were until now.
+    Once(usize),
+    /// Not at all.
+    Never,
 }
 
 impl Ticket {
-    pub(super) fn new(outcomes: usize, is_told_once: bool) -> Self {
-        Self { left: outcomes, sent: is_told_once.then_some(0) }
+    pub(super) fn new(outcomes: usize, told: Told) -> Self {
+        Self { left: outcomes, told }
     }
 }
 
@@ -155,6 +165,7 @@ impl Node {
             connection.data.is_only_answered = false;
             peer.note_sent(now);
         }
+        self.counters.sent += 1;
         self.report(report, true, Notice::Sent(to));
     }
 
@@ -273,6 +284,7 @@ impl Node {
                 if let Some(peer) = self.contact(to, outgoing.dialect, now) {
                     peer.note_sent(now);
                 }
+                self.counters.sent += 1;
                 self.report(outgoing.report, true, Notice::Sent(to));
             }
             Content::Connect => {
@@ -304,7 +316,10 @@ impl Node {
         let notice = match outgoing.content {
             Content::Ack => return,
             Content::Connect => Notice::NotConnected { to, why },
-            Content::Chat(text) => Notice::NotSent { to, text, why },
+            Content::Chat(text) => {
+                self.counters.not_sent += 1;
+                Notice::NotSent { to, text, why }
+            }
             Content::Exit => Notice::NotSent { to, text: "exit".to_owned(), why },
         };
         self.report(outgoing.report, false, notice);
@@ -370,6 +385,7 @@ impl Node {
                 let message = Message::parse(line, connection.remote());
                 if let Some(message) = message.filter(|message| message.command == Command::Chat) {
                     let why = Failure::Connection(reason);
+                    self.counters.not_sent += 1;
                     self.tell(Notice::NotSent { to, text: message.text.to_owned(), why });
                     is_any = true;
                 }
@@ -405,11 +421,12 @@ impl Node {
         let is_told = match report {
             Report::Nobody => false,
             Report::IfDelivered => is_success,
-            Report::Request(number) => match self.tickets.get_mut(&number).map(|ticket| &mut ticket.sent) {
-                Some(Some(sent)) if matches!(notice, Notice::Sent(_)) => {
+            Report::Request(number) => match self.tickets.get_mut(&number).map(|ticket| &mut ticket.told) {
+                Some(Told::Once(sent)) if matches!(notice, Notice::Sent(_)) => {
                     *sent += 1;
                     false
                 }
+                Some(Told::Never) => !matches!(notice, Notice::Sent(_)),
                 _ => true,
             },
         };
@@ -427,8 +444,8 @@ impl Node {
         if ticket.left > 0 {
             return;
         }
-        let sent = self.tickets.remove(&number).and_then(|ticket| ticket.sent);
-        if let Some(sent) = sent.filter(|&sent| sent > 0) {
+        let told = self.tickets.remove(&number).map(|ticket| ticket.told);
+        if let Some(Told::Once(sent @ 1..)) = told {
             self.tell(Notice::SentToAll(sent));
         }
         if self.awaited.is_some_and(|(awaited, _)| awaited == number) {

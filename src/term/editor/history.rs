@@ -3,11 +3,15 @@
 use crate::chat::notice::Prompt;
 use crate::limits::{HISTORY_BYTES_MAX, HISTORY_LINES_MAX};
 use std::collections::VecDeque;
+use std::mem::Discriminant;
+
+/// Which question, whoever it names.
+pub(super) type Asked = Option<Discriminant<Prompt>>;
 
 /// Answers, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    answers: VecDeque<(Option<Prompt>, String)>,
+    answers: VecDeque<(Asked, String)>,
     bytes: usize,
     recalled: Option<Recalled>,
 }
@@ -23,13 +27,13 @@ struct Recalled {
 
 impl History {
     /// Keeps an answer, unless it says nothing or was the last one to that question.
-    pub(super) fn add(&mut self, prompt: Option<Prompt>, answer: &str) {
+    pub(super) fn add(&mut self, asked: Asked, answer: &str) {
         self.recalled = None;
-        let last = self.answers.iter().rev().find(|(asked, _)| *asked == prompt);
+        let last = self.answers.iter().rev().find(|(before, _)| *before == asked);
         if answer.trim().is_empty() || last.is_some_and(|(_, last)| last == answer) {
             return;
         }
-        self.answers.push_back((prompt, answer.to_owned()));
+        self.answers.push_back((asked, answer.to_owned()));
         self.bytes += answer.len();
         while self.answers.len() > HISTORY_LINES_MAX || self.bytes > HISTORY_BYTES_MAX {
             let oldest = self.answers.pop_front();
@@ -43,9 +47,9 @@ impl History {
     }
 
     /// The answer to that question before the one recalled; `draft` is what is being typed.
-    pub(super) fn older(&mut self, prompt: Option<Prompt>, draft: &str) -> Option<String> {
+    pub(super) fn older(&mut self, asked: Asked, draft: &str) -> Option<String> {
         let until = self.recalled.as_ref().map_or(self.answers.len(), |recalled| recalled.at);
-        let at = (0..until).rev().find(|&at| self.answers[at].0 == prompt)?;
+        let at = (0..until).rev().find(|&at| self.answers[at].0 == asked)?;
         match &mut self.recalled {
             Some(recalled) => recalled.at = at,
             None => self.recalled = Some(Recalled { at, draft: draft.to_owned() }),
@@ -54,10 +58,10 @@ impl History {
     }
 
     /// The answer after the one recalled, or at last what was being typed.
-    pub(super) fn newer(&mut self, prompt: Option<Prompt>) -> Option<String> {
+    pub(super) fn newer(&mut self, asked: Asked) -> Option<String> {
         let recalled = self.recalled.as_mut()?;
         let after = recalled.at + 1;
-        match (after..self.answers.len()).find(|&at| self.answers[at].0 == prompt) {
+        match (after..self.answers.len()).find(|&at| self.answers[at].0 == asked) {
             Some(at) => {
                 recalled.at = at;
                 Some(self.answers[at].1.clone())
@@ -77,16 +81,19 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::mem::discriminant;
 
-    const TEXT: Option<Prompt> = Some(Prompt::Text);
-    const CHOICE: Option<Prompt> = Some(Prompt::Choice);
+    fn asked(prompt: Prompt) -> Asked {
+        Some(discriminant(&prompt))
+    }
 
     fn history() -> History {
+        let (text, choice) = (asked(Prompt::Text), asked(Prompt::Choice));
         let mut history = History::default();
-        for (prompt, answer) in
-            [(CHOICE, "1"), (TEXT, "one"), (CHOICE, "5"), (TEXT, "two"), (TEXT, "two"), (TEXT, " ")]
+        for (asked, answer) in
+            [(choice, "1"), (text, "one"), (choice, "5"), (text, "two"), (text, "two"), (text, " ")]
         {
-            history.add(prompt, answer);
+            history.add(asked, answer);
         }
         history
     }
@@ -94,11 +101,19 @@ mod tests {
     #[test]
     fn the_arrows_go_through_the_answers_to_the_same_question_and_back_to_the_draft() {
         let mut history = history();
-        let older: Vec<_> = (0..3).map(|_| history.older(TEXT, "draft")).collect();
+        let older: Vec<_> = (0..3).map(|_| history.older(asked(Prompt::Text), "draft")).collect();
         assert_eq!(older, [Some("two".to_owned()), Some("one".to_owned()), None]);
-        let newer: Vec<_> = (0..3).map(|_| history.newer(TEXT)).collect();
+        let newer: Vec<_> = (0..3).map(|_| history.newer(asked(Prompt::Text))).collect();
         assert_eq!(newer, [Some("two".to_owned()), Some("draft".to_owned()), None]);
-        assert_eq!(history.older(CHOICE, "").as_deref(), Some("5"));
+        assert_eq!(history.older(asked(Prompt::Choice), "").as_deref(), Some("5"));
+    }
+
+    #[test]
+    fn conversations_share_their_lines_whoever_they_are_with() {
+        let mut history = History::default();
+        let with = |name: &str| asked(Prompt::Conversation(name.to_owned()));
+        history.add(with("P1"), "hello");
+        assert_eq!(history.older(with("P2"), "").as_deref(), Some("hello"));
     }
 
     #[test]
@@ -114,11 +129,11 @@ mod tests {
     fn the_oldest_make_room() {
         let mut history = History::default();
         for n in 0..=HISTORY_LINES_MAX {
-            history.add(TEXT, &n.to_string());
+            history.add(asked(Prompt::Text), &n.to_string());
         }
         assert_eq!(history.answers.len(), HISTORY_LINES_MAX);
         assert_eq!(history.answers[0].1, "1");
-        history.add(TEXT, &"x".repeat(HISTORY_BYTES_MAX));
+        history.add(asked(Prompt::Text), &"x".repeat(HISTORY_BYTES_MAX));
         assert_eq!((history.answers.len(), history.bytes), (1, HISTORY_BYTES_MAX));
     }
 }

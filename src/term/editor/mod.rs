@@ -4,6 +4,7 @@
 //! arriving message nor another question disturbs it. It learns whom to complete from the notices that it
 //! is shown, and knows no peer table.
 
+mod completion;
 mod history;
 mod keys;
 mod line;
@@ -15,12 +16,14 @@ use super::render::question;
 use crate::chat::notice::{Notice, Prompt};
 use crate::limits::{PASTE_BYTES_MAX, PASTED_LINES_UNASKED, TYPED_AHEAD_BYTES_MAX};
 use crate::proto::clean::Clean;
-use history::History;
+use completion::{Completed, complete};
+use history::{Asked, History};
 use keys::{Key, Keys};
 use line::{Far, Line, Way};
-use names::{Names, common_beginning};
+use names::Names;
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::mem;
 
 pub use row::Row;
 
@@ -48,6 +51,8 @@ pub struct Editor {
     names: Names,
     /// What is asked.
     prompt: Option<Prompt>,
+    /// The line is an answer that was filled in, and no key has touched it.
+    is_offered: bool,
     state: State,
     /// Lines, and perhaps the end, that were typed and not taken.
     ready: VecDeque<Typed>,
@@ -102,7 +107,10 @@ impl Editor {
     /// Learns from a notice that goes to the screen: what is asked, and who can be completed.
     pub fn learn(&mut self, notice: &Notice) {
         match notice {
-            Notice::Prompt(prompt) => self.prompt = Some(*prompt),
+            Notice::Prompt(prompt) => {
+                self.prompt = Some(prompt.clone());
+                self.offer();
+            }
             Notice::Exiting => self.prompt = None,
             notice => self.names.learn(notice),
         }
@@ -116,13 +124,13 @@ impl Editor {
     /// What was typed; lines and their end only where they are wanted. Ask until there is nothing.
     pub fn poll_typed(&mut self, wants_line: bool) -> Option<Typed> {
         self.read_keys(wants_line);
-        if std::mem::take(&mut self.is_interrupted) {
+        if mem::take(&mut self.is_interrupted) {
             return Some(Typed::Interrupt);
         }
         let typed = if wants_line { self.ready.pop_front() } else { None }?;
         if let Typed::Line(line) = &typed {
             self.ready_bytes -= line.len() + 1;
-            self.history.add(self.prompt, line);
+            self.history.add(self.asked(), line);
         }
         Some(typed)
     }
@@ -147,9 +155,9 @@ impl Editor {
         if std::mem::replace(&mut self.columns, columns) != columns {
             self.start = 0;
         }
-        let ask = self.prompt.map_or("", question);
+        let ask = self.question();
         let (ask, text, cursor) = match &self.state {
-            State::Editing | State::Pasting(_) => (Cow::Borrowed(ask), self.line.text(), self.line.cursor()),
+            State::Editing | State::Pasting(_) => (ask, self.line.text(), self.line.cursor()),
             State::Asking(paste) => {
                 let lines = paste.lines().count();
                 (Cow::Owned(format!("Paste {lines} lines? (y/n) ")), "", 0)
@@ -164,14 +172,41 @@ impl Editor {
     }
 
     /// All of the row, however long, as it stays on the screen behind us.
-    pub fn whole_row(&self) -> (&'static str, &str) {
-        (self.prompt.map_or("", question), self.line.text())
+    pub fn whole_row(&self) -> (Cow<'static, str>, &str) {
+        (self.question(), self.line.text())
+    }
+
+    fn question(&self) -> Cow<'static, str> {
+        self.prompt.as_ref().map(question).unwrap_or_default()
+    }
+
+    fn asked(&self) -> Asked {
+        self.prompt.as_ref().map(mem::discriminant)
+    }
+
+    /// Fills in who was written to last, unless something is typed already.
+    fn offer(&mut self) {
+        self.withdraw_offer();
+        if let Some(Prompt::Recipient(Some(last))) = self.prompt
+            && self.line.is_empty()
+            && self.ready.is_empty()
+        {
+            self.line.replace(&last.to_string());
+            self.is_offered = true;
+        }
+    }
+
+    /// What is typed takes the place of what was filled in.
+    fn withdraw_offer(&mut self) {
+        if mem::take(&mut self.is_offered) {
+            self.line.take();
+        }
     }
 
     /// A line that can be taken at once is, before the keys behind it are read: it may lead to another
     /// question, and what a key does depends on that.
     fn read_keys(&mut self, wants_line: bool) {
-        let mut keys = std::mem::take(&mut self.keys);
+        let mut keys = mem::take(&mut self.keys);
         while (!wants_line || self.ready.is_empty())
             && !self.is_interrupted
             && let Some(byte) = self.unread.pop_front()
@@ -187,7 +222,7 @@ impl Editor {
             State::Pasting(_) => self.on_paste(key),
             State::Asking(paste) => match key {
                 Key::Char('y' | 'Y') => {
-                    let paste = std::mem::take(paste);
+                    let paste = mem::take(paste);
                     self.state = State::Editing;
                     self.type_text(&paste);
                 }
@@ -204,6 +239,12 @@ impl Editor {
     fn on_edit(&mut self, key: Key) {
         use Far::{Blank, Character, Line as All, Word};
         use Way::{Back, On};
+        match key {
+            Key::Char(_) => self.withdraw_offer(),
+            Key::PasteStart | Key::Ctrl('l' | 'z') => {}
+            // It is edited, or taken, like any text.
+            _ => self.is_offered = false,
+        }
         let line = &mut self.line;
         match key {
             Key::Char(c) => line.insert(c.encode_utf8(&mut [0; 4])),
@@ -255,30 +296,23 @@ impl Editor {
     }
 
     fn recall_older(&mut self) {
-        if let Some(text) = self.history.older(self.prompt, self.line.text()) {
+        if let Some(text) = self.history.older(self.asked(), self.line.text()) {
             self.line.replace(&text);
         }
     }
 
     fn recall_newer(&mut self) {
-        if let Some(text) = self.history.newer(self.prompt) {
+        if let Some(text) = self.history.newer(self.asked()) {
             self.line.replace(&text);
         }
     }
 
-    /// Where somebody is asked for, the word before the cursor becomes theirs, as far as it is clear whose.
     fn complete(&mut self) {
-        let part = &self.line.text()[..self.line.cursor()];
-        let is_asked = matches!(self.prompt, Some(Prompt::Recipient | Prompt::ConnectTo));
-        if !is_asked || part.contains(char::is_whitespace) {
-            return;
-        }
-        let candidates = self.names.candidates(part);
-        let common = common_beginning(&candidates);
-        if common.len() > part.len() || candidates.len() == 1 {
-            self.line.replace_before(common);
-        } else if !candidates.is_empty() {
-            self.wishes.push_back(Wish::Candidates(candidates));
+        let before = &self.line.text()[..self.line.cursor()];
+        match complete(self.prompt.as_ref(), before, &self.names) {
+            Some(Completed::Before(text)) => self.line.replace_before(&text),
+            Some(Completed::Candidates(candidates)) => self.wishes.push_back(Wish::Candidates(candidates)),
+            None => {}
         }
     }
 
@@ -307,6 +341,7 @@ impl Editor {
     }
 
     fn type_text(&mut self, text: &str) {
+        self.withdraw_offer();
         let mut lines = text.split('\n');
         self.line.insert(lines.next().unwrap_or_default());
         for line in lines {
@@ -374,9 +409,9 @@ mod tests {
 
     /// The row without its question, the cursor being the bar.
     fn shown(editor: &mut Editor) -> String {
-        let ask = editor.prompt.map_or("", question);
+        let ask = editor.question();
         let row = editor.row(200);
-        format!("{}|{}", row.before.strip_prefix(ask).unwrap_or(&row.before), row.after)
+        format!("{}|{}", row.before.strip_prefix(&*ask).unwrap_or(&row.before), row.after)
     }
 
     fn typed(editor: &mut Editor) -> Vec<Typed> {
@@ -449,12 +484,14 @@ mod tests {
     fn keys_typed_ahead_mean_what_they_mean_at_the_question_they_meet() {
         let mut editor = editor(Prompt::Choice);
         editor.handle_keys(b"1\rbe\t\rhello\r");
-        for (line, next) in [("1", Prompt::Recipient), ("berta", Prompt::Text), ("hello", Prompt::Choice)] {
+        for (line, next) in
+            [("1", Prompt::Recipient(None)), ("berta", Prompt::Text), ("hello", Prompt::Choice)]
+        {
             assert_eq!(editor.poll_typed(true), Some(Typed::Line(line.to_owned())));
             editor.learn(&Notice::Prompt(next));
         }
         assert_eq!((editor.poll_typed(true), editor.has_typed(true)), (None, false));
-        editor.learn(&Notice::Prompt(Prompt::Recipient));
+        editor.learn(&Notice::Prompt(Prompt::Recipient(None)));
         editor.press(b"\x1b[A");
         assert_eq!(shown(&mut editor), "berta|");
     }
@@ -543,7 +580,7 @@ mod tests {
             typed(&mut editor);
             editor.press(b"draft");
             editor.press(keys.as_bytes());
-            assert_eq!(shown(&mut editor).trim_start_matches(question(Prompt::Text)), row, "{keys:?}");
+            assert_eq!(shown(&mut editor).trim_start_matches(&*question(&Prompt::Text)), row, "{keys:?}");
         }
         let mut editor = editor(Prompt::Text);
         editor.handle_keys(b"one\rtwo\r\x12on\r");
@@ -553,16 +590,18 @@ mod tests {
     #[test]
     fn the_tab_key_completes_peers_where_one_is_asked_for() {
         let table = [
-            (Prompt::Recipient, "be\t", "berta|"),
+            (Prompt::Recipient(None), "be\t", "berta|"),
             (Prompt::ConnectTo, "BE\t", "berta|"),
-            (Prompt::Recipient, "a\t", "an|"),
-            (Prompt::Recipient, "10.0.0.1:4\t", "10.0.0.1:4|"),
-            (Prompt::Recipient, "1\t", "10.0.0.1:|"),
-            (Prompt::Recipient, "be netech\x01\x06\x06\t", "berta| netech"),
-            (Prompt::Recipient, "x\t", "x|"),
-            (Prompt::Recipient, "berta n\t", "berta n|"),
+            (Prompt::Recipient(None), "a\t", "an|"),
+            (Prompt::Recipient(None), "10.0.0.1:4\t", "10.0.0.1:4|"),
+            (Prompt::Recipient(None), "1\t", "10.0.0.1:|"),
+            (Prompt::Recipient(None), "be netech\x01\x06\x06\t", "berta| netech"),
+            (Prompt::Recipient(None), "x\t", "x|"),
+            (Prompt::Recipient(None), "berta n\t", "berta n|"),
             (Prompt::Text, "be\t", "be|"),
             (Prompt::Choice, "be\t", "be|"),
+            (Prompt::Choice, "/ms\tbe\thi", "/msg berta hi|"),
+            (Prompt::Choice, "hi\x01/ms\t", "/msg |hi"),
         ];
         for (prompt, keys, row) in table {
             let mut editor = editor(prompt);
@@ -570,10 +609,52 @@ mod tests {
             assert_eq!(shown(&mut editor), row, "{keys:?}");
             assert_eq!(wishes(&mut editor), [], "{keys:?}");
         }
-        let mut editor = editor(Prompt::Recipient);
+        let mut editor = editor(Prompt::Recipient(None));
         editor.press(b"an\t");
         let both = vec!["anton".to_owned(), "anna".to_owned()];
         assert_eq!((shown(&mut editor).as_str(), wishes(&mut editor)), ("an|", vec![Wish::Candidates(both)]));
+    }
+
+    #[test]
+    fn who_was_written_to_last_is_offered_until_a_key_says_otherwise() {
+        let table: [(&str, &str, &[&str]); 13] = [
+            ("", "10.0.0.1:7|", &[]),
+            ("\r", "|", &["10.0.0.1:7"]),
+            ("P", "P|", &[]),
+            ("P2\r", "|", &["P2"]),
+            ("\x1b[200~P2\x1b[201~", "P2|", &[]),
+            ("\x7f8\r", "|", &["10.0.0.1:8"]),
+            ("\x1b[D8", "10.0.0.1:8|7", &[]),
+            ("\x01x", "x|10.0.0.1:7", &[]),
+            ("\x15", "|", &[]),
+            ("\x15\r", "|", &[""]),
+            ("\x03", "|", &[]),
+            ("\x0c", "10.0.0.1:7|", &[]),
+            ("\x0cP", "P|", &[]),
+        ];
+        for (keys, row, answers) in table {
+            let mut editor = editor(Prompt::Recipient(Some(([10, 0, 0, 1], 7).into())));
+            editor.press(keys.as_bytes());
+            assert_eq!(shown(&mut editor), row, "{keys:?}");
+            assert_eq!(typed(&mut editor).len(), answers.len(), "{keys:?}");
+            let recalled = editor.history.find("", usize::MAX).map(|(_, answer)| answer);
+            let last = answers.last().copied().filter(|answer| !answer.is_empty());
+            assert_eq!(recalled, last, "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_offered_over_what_is_typed_or_left_in_the_next_question() {
+        let offering = Notice::Prompt(Prompt::Recipient(Some(([10, 0, 0, 1], 7).into())));
+        let mut editor = editor(Prompt::Choice);
+        editor.press(b"typed ahead");
+        editor.learn(&offering);
+        assert_eq!(shown(&mut editor), "typed ahead|");
+        editor.press(b"\x15");
+        editor.learn(&offering);
+        assert_eq!(shown(&mut editor), "10.0.0.1:7|");
+        editor.learn(&Notice::Prompt(Prompt::Choice));
+        assert_eq!(shown(&mut editor), "|");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Who can be completed: the names and addresses that were on the screen, the one shown last first.
 
+use crate::chat::menu::is_unmistakable;
 use crate::chat::notice::{Notice, Who};
 use crate::limits::NAMES_MAX;
-use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 /// Names learned from notices.
@@ -59,20 +59,6 @@ impl Names {
     }
 }
 
-/// Whether a name, typed where somebody is asked for, can mean nothing but that name. Its address is
-/// offered in any case.
-fn is_unmistakable(name: &str) -> bool {
-    let is_one_word = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control());
-    let is_number_like = name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'+');
-    let means_more = ["a", "localhost"].iter().any(|word| name.eq_ignore_ascii_case(word));
-    is_one_word
-        && !is_number_like
-        && !means_more
-        && !name.contains(':')
-        && name.parse::<IpAddr>().is_err()
-        && name.parse::<SocketAddr>().is_err()
-}
-
 /// What all of them begin with.
 pub(super) fn common_beginning(candidates: &[String]) -> &str {
     let Some((first, rest)) = candidates.split_first() else { return "" };
@@ -115,7 +101,9 @@ mod tests {
 
     #[test]
     fn a_name_that_could_mean_something_else_is_offered_by_its_address() {
-        for name in ["", "a", "A", "7", "+7", "1.2.3.4", "localhost", "::1", "x:1", "two words", "a\x1b[2J"] {
+        for name in
+            ["", "a", "A", "ALL", "7", "+7", "1.2.3.4", "localhost", "::1", "x:1", "two words", "a\x1b[2J"]
+        {
             assert_eq!(names(&[(1, name)]).candidates(""), ["127.0.0.1:1"], "{name:?}");
         }
         for name in ["b", "/etc/passwd", "$(x)", "你好", "P1"] {

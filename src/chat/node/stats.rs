@@ -1,0 +1,162 @@
+//! What is counted, and how it stands when the user asks. Counting costs an addition; all else is looked up
+//! when it is asked for.
+
+use super::Node;
+use crate::chat::notice::{Notice, Stats};
+use crate::proto::connection::Phase;
+use crate::proto::machine::{CloseReason, Machine};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// What has been counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Chat messages of peers in the table.
+    pub chats: u64,
+    /// Everything else that was shown as text: unknown forms, spoofs, peers that found no room.
+    pub raw: u64,
+    /// Lines that were folded instead of shown.
+    pub folded: u64,
+    /// Texts handed over; on a session that means queued.
+    pub sent: u64,
+    /// Texts told as not sent.
+    pub not_sent: u64,
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Connections refused for a limit.
+    pub refused: u64,
+}
+
+/// What is noted for [`Stats`] alone.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    /// When we began to listen.
+    pub(super) began_at: Option<Instant>,
+    /// Connections that ended.
+    ended: BTreeMap<CloseReason, u64>,
+    lag: Duration,
+    lag_worst: Duration,
+}
+
+impl Record {
+    pub(super) fn note_end(&mut self, reason: CloseReason) {
+        *self.ended.entry(reason).or_default() += 1;
+    }
+
+    /// What was due then is served only now.
+    fn note_lag(&mut self, due: Instant, now: Instant) {
+        self.lag = now.saturating_duration_since(due);
+        self.lag_worst = self.lag_worst.max(self.lag);
+    }
+}
+
+impl Node {
+    /// To be called before what is due is served.
+    pub(super) fn note_lag(&mut self, now: Instant) {
+        if let Some(due) = self.poll_timeout().filter(|&due| due <= now) {
+            self.record.note_lag(due, now);
+        }
+    }
+
+    pub(super) fn tell_stats(&mut self, now: Instant) {
+        let stats = self.stats(now);
+        self.record.lag_worst = Duration::ZERO;
+        self.tell(Notice::Stats(Box::new(stats)));
+    }
+
+    fn stats(&self, now: Instant) -> Stats {
+        let Counters { chats, raw, folded, sent, not_sent, accepted, refused } = self.counters;
+        let mut stats = Stats {
+            uptime: self.record.began_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at)),
+            peers: self.directory.len(),
+            connected: self.directory.iter().filter(|peer| peer.is_connected).count(),
+            sessions: self.directory.iter().filter(|peer| peer.session.is_some()).count(),
+            connections: self.connections.len(),
+            accepted,
+            refused,
+            ended: self.record.ended.iter().map(|(&reason, &count)| (reason, count)).collect(),
+            waiting_messages: self.outbox.len(),
+            heard: chats,
+            sent,
+            not_sent,
+            folded,
+            raw,
+            lag: self.record.lag,
+            lag_worst: self.record.lag_worst,
+            ..Stats::default()
+        };
+        for connection in self.connections.ids().into_iter().filter_map(|conn| self.connections.get(conn)) {
+            stats.queued_bytes += connection.queue().bytes();
+            stats.dialling += usize::from(connection.phase() == Phase::Dialling);
+            stats.dials_waiting += usize::from(connection.phase() == Phase::Waiting);
+        }
+        stats
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::node::say::tests::{handle, running};
+    use crate::limits::FIRST_MESSAGE_TIMEOUT;
+    use crate::proto::machine::{ConnId, Input, Output};
+    use std::net::SocketAddr;
+
+    fn asked(node: &mut Node, now: Instant) -> Stats {
+        let outputs = handle(node, Input::Line("/stats"), now);
+        let told = outputs.into_iter().find_map(|output| match output {
+            Output::Notice(Notice::Stats(stats)) => Some(*stats),
+            _ => None,
+        });
+        told.unwrap()
+    }
+
+    fn accept(node: &mut Node, port: u16, now: Instant) -> ConnId {
+        let from = SocketAddr::from(([127, 0, 0, 1], port));
+        node.accept(from, "127.0.0.1:8080".parse().unwrap(), now).unwrap()
+    }
+
+    #[test]
+    fn what_there_is_and_what_was_counted_is_told() {
+        let (mut node, now) = running();
+        let conn = accept(&mut node, 50_000, now);
+        let bytes = b"127.0.0.1:9 P9 connect\n127.0.0.1:9 P9 one\n127.0.0.1:9 P9 two\nnonsense\n";
+        handle(&mut node, Input::Received { conn, bytes }, now);
+        for line in ["/msg P9 hello", "/all to all", "/to 127.0.0.1:7", "lost", "waits", ""] {
+            handle(&mut node, Input::Line(line), now);
+        }
+        let gone = accept(&mut node, 50_001, now);
+        handle(&mut node, Input::Closed { conn: gone, reason: CloseReason::Reset }, now);
+        let stats = asked(&mut node, now + Duration::from_secs(7));
+        assert_eq!((stats.peers, stats.connected, stats.sessions), (1, 1, 1));
+        assert_eq!((stats.connections, stats.dialling, stats.dials_waiting), (2, 1, 0));
+        assert_eq!((stats.accepted, stats.refused), (2, 0));
+        assert_eq!((stats.heard, stats.raw, stats.sent, stats.not_sent), (2, 1, 2, 0));
+        assert_eq!((stats.waiting_messages, stats.ended), (2, vec![(CloseReason::Reset, 1)]));
+        assert_eq!(stats.uptime, Duration::from_secs(7));
+        assert!(stats.queued_bytes > "hello".len());
+
+        let (dial, _) = node.outbox.under_way("127.0.0.1:7".parse().unwrap()).unwrap();
+        handle(&mut node, Input::Closed { conn: dial, reason: CloseReason::Refused }, now);
+        let stats = asked(&mut node, now);
+        assert_eq!((stats.not_sent, stats.waiting_messages, stats.dialling), (2, 0, 0));
+    }
+
+    #[test]
+    fn the_lag_is_how_late_deadlines_were_served_and_the_worst_is_told_once() {
+        let (mut node, now) = running();
+        let mut serve = |late_ms: u64, now: Instant| {
+            accept(&mut node, 50_000, now);
+            let now = now + FIRST_MESSAGE_TIMEOUT + Duration::from_millis(late_ms);
+            handle(&mut node, Input::Timeout, now);
+            now
+        };
+        let later = serve(30, now);
+        let later = serve(2, later);
+        let stats = asked(&mut node, later);
+        assert_eq!((stats.lag.as_millis(), stats.lag_worst.as_millis()), (2, 30));
+        assert_eq!(asked(&mut node, later).lag_worst, Duration::ZERO);
+        handle(&mut node, Input::Timeout, later);
+        assert_eq!(asked(&mut node, later).lag.as_millis(), 2, "nothing was due");
+    }
+}

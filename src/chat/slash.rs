@@ -1,0 +1,285 @@
+//! What a person types beside the menu's choices: a line that begins with a slash names a command.
+//!
+//! A pure function, and the one table of these commands: the sentences for what is wrong with a line, `/help`,
+//! completion and the README come from it. Whom a word means is the node's to find out.
+
+use super::menu::{Audience, Designation, Request, is_unmistakable, parse_designation};
+use super::notice::{BadSlash, Mistake};
+use crate::limits::NAME_BYTES_MAX;
+
+/// One command.
+#[derive(Debug)]
+pub struct Slash {
+    /// Its name, with the slash.
+    pub name: &'static str,
+    /// A word for each argument: [`WHO`], [`WHO_OR_ALL`], [`DIALECT`] or a text.
+    pub arguments: &'static str,
+    /// What it does, in a few words.
+    pub does: &'static str,
+    request: fn(&str) -> Parsed,
+}
+
+/// A peer is to be typed here.
+pub const WHO: &str = "WHO";
+/// A peer is to be typed here, or [`ALL`].
+pub const WHO_OR_ALL: &str = "WHO|all";
+/// A dialect is to be typed here.
+pub const DIALECT: &str = "DIALECT";
+/// Everybody.
+pub const ALL: &str = "all";
+
+/// All commands, in the order in which they are shown.
+pub static SLASHES: [Slash; 13] = [
+    Slash::new("/msg", "WHO TEXT", "send a text to one peer", |rest| {
+        let (who, text) = who_and_rest(rest)?;
+        Ok(Request::SendTo(who, None, message(text)?))
+    }),
+    Slash::new("/all", "TEXT", "send a text to all peers", |rest| {
+        Ok(Request::Send(Audience::All, message(rest)?))
+    }),
+    Slash::new("/to", WHO_OR_ALL, "send them every line, until an empty one", |rest| {
+        Ok(who_or_all(rest)?.map_or(Request::ConverseWithAll, Request::Converse))
+    }),
+    Slash::new("/peers", "", "list the peers", |rest| alone(rest, Request::Query)),
+    Slash::new("/connect", WHO_OR_ALL, "connect to one peer, or to all active ones", |rest| {
+        Ok(who_or_all(rest)?.map_or(Request::ConnectAll, Request::Connect))
+    }),
+    Slash::new("/exit", WHO, "say exit to one peer", |rest| Ok(Request::Exit(who(rest)?))),
+    Slash::new("/alias", "WHO [NAME]", "call a peer so; without NAME by its own name", |rest| {
+        let (who, name) = who_and_rest(rest)?;
+        let name = if name.is_empty() { None } else { Some(alias(one_word(name)?)?) };
+        Ok(Request::Alias(who, name))
+    }),
+    Slash::new("/dialect", "WHO DIALECT", "write to a peer in this dialect", |rest| {
+        let (who, word) = who_and_rest(rest)?;
+        let dialect = one_word(word)?.parse().map_err(|_| Mistake::BadDialect(word.to_owned()))?;
+        Ok(Request::SetDialect(who, dialect))
+    }),
+    Slash::new("/block", WHO, "neither hear a peer nor write to it", |rest| Ok(Request::Block(who(rest)?))),
+    Slash::new("/unblock", WHO, "hear it again", |rest| Ok(Request::Unblock(who(rest)?))),
+    Slash::new("/stats", "", "show what was counted", |rest| alone(rest, Request::Stats)),
+    Slash::new("/help", "", "show this list", |rest| alone(rest, Request::Help)),
+    Slash::new("/quit", "", "say exit to everybody, and end", |rest| alone(rest, Request::Quit)),
+];
+
+/// `Err(None)`: there are too few words, or too many.
+type Parsed<T = Request> = Result<T, Option<Mistake>>;
+
+impl Slash {
+    const fn new(
+        name: &'static str,
+        arguments: &'static str,
+        does: &'static str,
+        request: fn(&str) -> Parsed,
+    ) -> Self {
+        Self { name, arguments, does, request }
+    }
+
+    /// The command of this name, in any case.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        SLASHES.iter().find(|slash| slash.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The word for an argument, counted from 0.
+    pub fn argument(&self, place: usize) -> Option<&'static str> {
+        self.arguments.split(' ').filter(|word| !word.is_empty()).nth(place)
+    }
+}
+
+/// What a line that begins with a slash asks for.
+pub fn parse(line: &str) -> Result<Request, Mistake> {
+    let (word, rest) = split_word(line);
+    let slash = Slash::find(word).ok_or_else(|| unknown(word))?;
+    (slash.request)(rest.trim_end()).map_err(|mistake| {
+        let usage = BadSlash::Usage { name: slash.name, arguments: slash.arguments };
+        mistake.unwrap_or(usage.into())
+    })
+}
+
+fn unknown(word: &str) -> Mistake {
+    BadSlash::Unknown { word: word.to_owned(), nearest: nearest(word) }.into()
+}
+
+/// The command that was meant, if a slip of the finger explains the word, or its end is missing.
+fn nearest(word: &str) -> Option<&'static str> {
+    let word = word.to_ascii_lowercase();
+    let slips = |name: &str| strsim::osa_distance(&word, name);
+    let is_near = |name: &str| slips(name) <= (name.len() / 3).max(1);
+    let is_begun = |name: &str| word.len() > 1 && name.starts_with(&word);
+    let names = SLASHES.iter().map(|slash| slash.name);
+    names.filter(|name| is_near(name) || is_begun(name)).min_by_key(|name| slips(name))
+}
+
+/// The first word, and what is behind it and the one space that ends it.
+fn split_word(line: &str) -> (&str, &str) {
+    line.split_once(char::is_whitespace).unwrap_or((line, ""))
+}
+
+fn alone(rest: &str, request: Request) -> Parsed {
+    if rest.trim().is_empty() { Ok(request) } else { Err(None) }
+}
+
+fn one_word(rest: &str) -> Parsed<&str> {
+    let mut words = rest.split_whitespace();
+    words.next().filter(|_| words.next().is_none()).ok_or(None)
+}
+
+fn who(rest: &str) -> Parsed<Designation> {
+    Ok(parse_designation(one_word(rest)?)?)
+}
+
+/// `None`: all.
+fn who_or_all(rest: &str) -> Parsed<Option<Designation>> {
+    let word = one_word(rest)?;
+    if word.eq_ignore_ascii_case(ALL) { Ok(None) } else { Ok(Some(parse_designation(word)?)) }
+}
+
+fn who_and_rest(rest: &str) -> Parsed<(Designation, &str)> {
+    let (word, rest) = split_word(rest.trim_start());
+    if word.is_empty() { Err(None) } else { Ok((parse_designation(word)?, rest)) }
+}
+
+fn message(text: &str) -> Result<String, Mistake> {
+    if text.trim().is_empty() { Err(Mistake::EmptyMessage) } else { Ok(text.to_owned()) }
+}
+
+fn alias(name: &str) -> Result<String, Mistake> {
+    if name.len() > NAME_BYTES_MAX {
+        Err(Mistake::NameTooLong)
+    } else if is_unmistakable(name) {
+        Ok(name.to_owned())
+    } else {
+        Err(Mistake::BadAlias(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::message::Dialect;
+    use std::net::SocketAddr;
+
+    fn name(name: &str) -> Designation {
+        Designation::Name(name.to_owned())
+    }
+
+    #[test]
+    fn each_command_is_a_request() {
+        let address = Designation::Address(SocketAddr::from(([127, 0, 0, 1], 9090)));
+        let text = |text: &str| text.to_owned();
+        let table = [
+            ("/msg P1 hello, you", Request::SendTo(name("P1"), None, text("hello, you"))),
+            (
+                "/MSG  2   two spaces more ",
+                Request::SendTo(Designation::Number(2), None, text("  two spaces more")),
+            ),
+            ("/msg /etc/passwd $(x)", Request::SendTo(name("/etc/passwd"), None, text("$(x)"))),
+            ("/all /msg is a text", Request::Send(Audience::All, text("/msg is a text"))),
+            ("/to localhost:9090", Request::Converse(address.clone())),
+            ("/to ALL", Request::ConverseWithAll),
+            ("/peers ", Request::Query),
+            ("/connect 127.0.0.1:9090", Request::Connect(address.clone())),
+            ("/connect all", Request::ConnectAll),
+            ("/alias 127.0.0.1:9090 bob", Request::Alias(address, Some(text("bob")))),
+            ("/alias P1 ", Request::Alias(name("P1"), None)),
+            ("/dialect P1 Netech", Request::SetDialect(name("P1"), Dialect::Netech)),
+            ("/block P1", Request::Block(name("P1"))),
+            ("/unblock P1", Request::Unblock(name("P1"))),
+            ("/stats", Request::Stats),
+            ("/Help", Request::Help),
+            ("/quit", Request::Quit),
+        ];
+        for (line, request) in table {
+            assert_eq!(parse(line), Ok(request), "{line}");
+        }
+    }
+
+    #[test]
+    fn words_that_are_missing_or_too_many_get_the_usage_of_their_command() {
+        let lines = [
+            "/msg",
+            "/to",
+            "/to P1 P2",
+            "/peers now",
+            "/connect",
+            "/connect P1 P2",
+            "/exit",
+            "/exit P1 P2",
+            "/alias",
+            "/alias P1 two words",
+            "/dialect",
+            "/dialect P1",
+            "/dialect P1 block now",
+            "/block",
+            "/block P1 P2",
+            "/unblock",
+            "/unblock P1 P2",
+            "/stats 1",
+            "/help me",
+            "/quit now",
+        ];
+        for line in lines {
+            let slash = Slash::find(split_word(line).0).unwrap();
+            let usage = BadSlash::Usage { name: slash.name, arguments: slash.arguments };
+            assert_eq!(parse(line), Err(usage.into()), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_argument_that_cannot_be_used_is_told() {
+        let long = "x".repeat(NAME_BYTES_MAX + 1);
+        let table = [
+            ("/msg P1", Mistake::EmptyMessage),
+            ("/msg P1  ", Mistake::EmptyMessage),
+            ("/all", Mistake::EmptyMessage),
+            ("/msg 10.1 hello", Mistake::BadAddress("10.1".to_owned())),
+            ("/to 127.0.0.1:0", Mistake::BadPort("0".to_owned())),
+            ("/block a:b", Mistake::BadAddress("a:b".to_owned())),
+            ("/dialect P1 klingon", Mistake::BadDialect("klingon".to_owned())),
+            (&format!("/alias P1 {long}"), Mistake::NameTooLong),
+        ];
+        for (line, mistake) in table {
+            assert_eq!(parse(line), Err(mistake), "{line}");
+        }
+        for word in ["7", "10.0.0.5", "::1", "x:1", "a", "ALL", "localhost", "x\x1b[2J"] {
+            assert_eq!(
+                parse(&format!("/alias P1 {word}")),
+                Err(Mistake::BadAlias(word.to_owned())),
+                "{word}"
+            );
+        }
+        assert!(parse(&format!("/alias P1 {}", &long[1..])).is_ok());
+    }
+
+    #[test]
+    fn an_unknown_word_suggests_the_command_that_was_meant_and_no_other() {
+        let table = [
+            ("/mgs P1 hello", Some("/msg")),
+            ("/conect", Some("/connect")),
+            ("/HLEP", Some("/help")),
+            ("/dialects", Some("/dialect")),
+            ("/p", Some("/peers")),
+            ("/unbl", Some("/unblock")),
+            ("/exti", Some("/exit")),
+            ("/", None),
+            ("/x", None),
+            ("/etc/passwd", None),
+            ("/whois", None),
+            ("//msg", Some("/msg")),
+        ];
+        for (line, nearest) in table {
+            let word = split_word(line).0.to_owned();
+            assert_eq!(parse(line), Err(BadSlash::Unknown { word, nearest }.into()), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_readme_has_a_row_for_each_command() {
+        let readme = include_str!("../../README.md");
+        for slash in &SLASHES {
+            let typed = format!("{} {}", slash.name, slash.arguments);
+            let row = format!("| `{}` |", typed.trim_end().replace('|', "\\|"));
+            assert!(readme.contains(&row), "{row} is missing");
+        }
+    }
+}

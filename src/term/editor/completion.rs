@@ -1,0 +1,140 @@
+//! What the Tab key makes of the line before the cursor, as far as it is clear what is meant.
+
+use super::names::{Names, common_beginning};
+use crate::chat::notice::Prompt;
+use crate::chat::slash::{ALL, DIALECT, SLASHES, Slash, WHO, WHO_OR_ALL};
+use crate::proto::message::Dialect;
+
+/// What comes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Completed {
+    /// This, in place of what is before the cursor.
+    Before(String),
+    /// It may become several things.
+    Candidates(Vec<String>),
+}
+
+/// The last word before the cursor.
+struct Word {
+    start: usize,
+    candidates: Vec<String>,
+    /// Whether another word is to follow it.
+    goes_on: bool,
+}
+
+/// Completes the last word of `before`, where the question says what it can be.
+pub(super) fn complete(prompt: Option<&Prompt>, before: &str, names: &Names) -> Option<Completed> {
+    let Word { start, candidates, goes_on } = match prompt? {
+        Prompt::Recipient(_) | Prompt::ConnectTo if !before.contains(char::is_whitespace) => {
+            Word { start: 0, candidates: names.candidates(before), goes_on: false }
+        }
+        Prompt::Choice | Prompt::Conversation(_) if before.starts_with('/') => slash_word(before, names)?,
+        _ => return None,
+    };
+    let (kept, part) = before.split_at(start);
+    let common = common_beginning(&candidates);
+    match candidates.len() {
+        0 => None,
+        1 => Some(Completed::Before(format!("{kept}{common}{}", if goes_on { " " } else { "" }))),
+        _ if common.len() > part.len() => Some(Completed::Before(format!("{kept}{common}"))),
+        _ => Some(Completed::Candidates(candidates)),
+    }
+}
+
+fn slash_word(before: &str, names: &Names) -> Option<Word> {
+    let (words, part) = before.rsplit_once(char::is_whitespace).unwrap_or(("", before));
+    let start = before.len() - part.len();
+    let mut words = words.split_whitespace();
+    let Some(name) = words.next() else {
+        let commands = SLASHES.iter().map(|slash| slash.name.to_owned());
+        return Some(Word { start, candidates: beginning_with(part, commands), goes_on: true });
+    };
+    let slash = Slash::find(name)?;
+    let place = words.count();
+    let candidates = match slash.argument(place)? {
+        WHO => names.candidates(part),
+        WHO_OR_ALL => {
+            let all = beginning_with(part, [ALL.to_owned()]);
+            names.candidates(part).into_iter().chain(all).collect()
+        }
+        DIALECT => beginning_with(part, Dialect::ALL.map(|dialect| dialect.name().to_owned())),
+        _ => return None,
+    };
+    Some(Word { start, candidates, goes_on: slash.argument(place + 1).is_some() })
+}
+
+fn beginning_with(part: &str, words: impl IntoIterator<Item = String>) -> Vec<String> {
+    let is_wanted =
+        |word: &String| word.get(..part.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(part));
+    words.into_iter().filter(is_wanted).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::notice::{Notice, Who};
+
+    fn names(known: &[(u16, &str)]) -> Names {
+        let mut names = Names::default();
+        for &(port, name) in known {
+            names.learn(&Notice::NewPeer(Who { address: ([10, 0, 0, 1], port).into(), name: name.into() }));
+        }
+        names
+    }
+
+    fn at(prompt: &Prompt, before: &str) -> Option<Completed> {
+        let names = names(&[(1, "anna"), (2, "anton"), (3, "b\x1b[2J"), (4, "berta"), (5, "/etc/passwd")]);
+        complete(Some(prompt), before, &names)
+    }
+
+    #[test]
+    fn what_is_clear_is_completed_and_a_space_follows_where_more_is_to_come() {
+        let table = [
+            ("/ms", "/msg "),
+            ("/PE", "/peers "),
+            ("/msg", "/msg "),
+            ("/a", "/al"),
+            ("/msg be", "/msg berta "),
+            ("/MSG  BE", "/MSG  berta "),
+            ("/exit be", "/exit berta"),
+            ("/to be", "/to berta"),
+            ("/to al", "/to all"),
+            ("/exit a", "/exit an"),
+            ("/exit 10.0.0.1:4", "/exit 10.0.0.1:4"),
+            ("/msg /e", "/msg /etc/passwd "),
+            ("/dialect be", "/dialect berta "),
+            ("/dialect berta n", "/dialect berta netech"),
+        ];
+        for (before, after) in table {
+            for prompt in [Prompt::Choice, Prompt::Conversation("P1".to_owned())] {
+                assert_eq!(at(&prompt, before), Some(Completed::Before(after.to_owned())), "{before}");
+            }
+        }
+    }
+
+    #[test]
+    fn several_are_shown() {
+        let table: [(&str, &[&str]); 4] = [
+            ("/al", &["/all", "/alias"]),
+            ("/exit an", &["anton", "anna"]),
+            ("/to a", &["anton", "anna", "all"]),
+            ("/dialect berta b", &["bracketed", "block"]),
+        ];
+        for (before, candidates) in table {
+            let candidates = candidates.iter().map(ToString::to_string).collect();
+            assert_eq!(at(&Prompt::Choice, before), Some(Completed::Candidates(candidates)), "{before}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_made_of_what_can_be_anything() {
+        for before in
+            ["", "be", " /ms", "/x", "/msg x", "/msg berta be", "/all be", "/peers be", "/x be", "//ms"]
+        {
+            assert_eq!(at(&Prompt::Choice, before), None, "{before}");
+        }
+        for prompt in [Prompt::Text, Prompt::Name, Prompt::Recipient(None)] {
+            assert_eq!(at(&prompt, "/ms"), None, "{prompt:?}");
+        }
+    }
+}

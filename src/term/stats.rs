@@ -1,0 +1,130 @@
+//! `/stats` in words: a screenful, each number with its unit.
+
+use super::json::close_reason;
+use super::render::Count;
+use crate::chat::notice::Stats;
+use crate::proto::machine::CloseReason;
+use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
+
+/// The rows, each with its newline.
+pub(super) struct Table<'a>(pub(super) &'a Stats);
+
+impl Display for Table<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Stats { peers, connected, sessions, connections, dialling, dials_waiting, .. } = self.0;
+        let Stats { accepted, refused, queued_bytes, waiting_messages, heard, sent, not_sent, .. } = self.0;
+        let Stats { folded, raw, .. } = self.0;
+        writeln!(f, "Up for         {}", Uptime(self.0.uptime))?;
+        writeln!(f, "Peers          {peers} known, {connected} connected, {sessions} of them by a session")?;
+        writeln!(f, "Messages       {heard} heard, {sent} sent, {not_sent} not sent")?;
+        let waiting = Count(*waiting_messages as u64, "message");
+        writeln!(
+            f,
+            "Waiting        {} to be written, {waiting} for a dial",
+            Count(*queued_bytes as u64, "byte")
+        )?;
+        writeln!(f, "Not as usual   {} folded, {raw} shown raw", Count(*folded, "line"))?;
+        writeln!(f, "Connections    {connections} now, {accepted} accepted, {refused} refused so far")?;
+        let dials = Count(*dialling as u64, "dial");
+        writeln!(f, "Dials          {dials} under way, {dials_waiting} waiting for their turn")?;
+        writeln!(f, "Ended          {}", Ended(&self.0.ended))?;
+        let (last, worst) = (Millis(self.0.lag), Millis(self.0.lag_worst));
+        writeln!(f, "Loop lag       {last} the last time, {worst} at worst since the last /stats")
+    }
+}
+
+struct Ended<'a>(&'a [(CloseReason, u64)]);
+
+impl Display for Ended<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("none yet");
+        }
+        for (n, (reason, count)) in self.0.iter().enumerate() {
+            let comma = if n == 0 { "" } else { ", " };
+            write!(f, "{comma}{count} {}", close_reason(*reason))?;
+        }
+        Ok(())
+    }
+}
+
+/// The two largest units.
+struct Uptime(Duration);
+
+impl Display for Uptime {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+        match seconds {
+            0..60 => write!(f, "{}", Count(seconds, "second")),
+            60..3600 => write!(f, "{}, {}", Count(minutes, "minute"), Count(seconds % 60, "second")),
+            3600..86_400 => write!(f, "{}, {}", Count(hours, "hour"), Count(minutes % 60, "minute")),
+            _ => write!(f, "{}, {}", Count(days, "day"), Count(hours % 24, "hour")),
+        }
+    }
+}
+
+struct Millis(Duration);
+
+impl Display for Millis {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} ms", self.0.as_secs_f64() * 1000.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_a_screenful_with_a_unit_at_each_number() {
+        let stats = Stats {
+            uptime: Duration::from_secs(3725),
+            peers: 12,
+            connected: 5,
+            sessions: 3,
+            connections: 7,
+            dialling: 1,
+            dials_waiting: 2,
+            accepted: 40,
+            refused: 1,
+            ended: vec![(CloseReason::Eof, 30), (CloseReason::Reset, 3)],
+            queued_bytes: 1,
+            waiting_messages: 4,
+            heard: 100,
+            sent: 20,
+            not_sent: 2,
+            folded: 8,
+            raw: 9,
+            lag: Duration::from_micros(240),
+            lag_worst: Duration::from_micros(12_340),
+        };
+        let table = "\
+            Up for         1 hour, 2 minutes\n\
+            Peers          12 known, 5 connected, 3 of them by a session\n\
+            Messages       100 heard, 20 sent, 2 not sent\n\
+            Waiting        1 byte to be written, 4 messages for a dial\n\
+            Not as usual   8 lines folded, 9 shown raw\n\
+            Connections    7 now, 40 accepted, 1 refused so far\n\
+            Dials          1 dial under way, 2 waiting for their turn\n\
+            Ended          30 closed, 3 reset\n\
+            Loop lag       0.2 ms the last time, 12.3 ms at worst since the last /stats\n";
+        assert_eq!(Table(&stats).to_string(), table);
+        assert!(Table(&Stats::default()).to_string().contains("Ended          none yet\n"));
+    }
+
+    #[test]
+    fn a_time_is_told_in_its_two_largest_units() {
+        for (seconds, words) in [
+            (1, "1 second"),
+            (59, "59 seconds"),
+            (60, "1 minute, 0 seconds"),
+            (3599, "59 minutes, 59 seconds"),
+            (86_399, "23 hours, 59 minutes"),
+            (90_000, "1 day, 1 hour"),
+        ] {
+            assert_eq!(Uptime(Duration::from_secs(seconds)).to_string(), words);
+        }
+    }
+}
