@@ -4,10 +4,9 @@ use super::say::{Ticket, Told};
 use super::{Dialogue, Node, Stage};
 use crate::chat::command;
 use crate::chat::directory::Peer;
-use crate::chat::menu::{Audience, Designation, Menu, Request, is_unmistakable};
+use crate::chat::menu::{Audience, Designation, Menu, Request};
 use crate::chat::notice::{Mistake, Notice, PeerRow, Prompt};
 use crate::chat::outbox::{Content, Report};
-use crate::chat::slash::ALL;
 use crate::limits::OUTCOME_TIMEOUT;
 use crate::proto::message::{Command, Dialect};
 use std::net::SocketAddr;
@@ -71,20 +70,22 @@ impl Node {
             Menu::RecipientPort(..) => Prompt::RecipientPort,
             Menu::Text(_) => Prompt::Text,
             Menu::ConnectTo => Prompt::ConnectTo,
-            Menu::Conversation(Audience::One(to, _)) => Prompt::Conversation(self.partner(to)),
-            Menu::Conversation(Audience::All | Audience::Static) => Prompt::Conversation(ALL.to_owned()),
+            Menu::Conversation(audience) => Prompt::Conversation(self.partner(audience)),
         }
     }
 
-    /// What a peer is called in the question of a conversation.
-    fn partner(&self, to: SocketAddr) -> String {
-        let name = self.directory.peer(to).map(|peer| peer.who().name);
-        name.filter(|name| is_unmistakable(name)).map_or_else(|| to.to_string(), |name| name.to_string())
-    }
-
-    /// Whether every line goes to the same peer. Then none waits for what came of the one before.
-    pub(super) fn is_conversing(&self) -> bool {
-        matches!(self.menu, Menu::Conversation(_))
+    /// Whether a typed line can be taken.
+    pub(super) fn takes_line(&self) -> bool {
+        match self.config.dialogue {
+            _ if self.is_last_awaited => false,
+            // It may answer in the same breath as it reads: who waited for it, it would wait for.
+            Dialogue::Commands => self.stage == Stage::Running,
+            Dialogue::Menu if self.is_conversing() => self.stage == Stage::Running && self.can_say(),
+            Dialogue::Menu => {
+                self.awaited.is_none() && matches!(self.stage, Stage::Starting | Stage::Running)
+            }
+            Dialogue::Silent => false,
+        }
     }
 
     /// Whether a program types the lines.
@@ -118,10 +119,7 @@ impl Node {
             Request::Block(whom) => return self.block(&whom, now),
             Request::Connect(whom) => return self.connect(&whom, now),
             Request::ConnectAll => return self.connect_all(now),
-            Request::Converse(whom) => {
-                let to = self.resolve(&whom)?;
-                self.menu = Menu::Conversation(Audience::One(to, None));
-            }
+            Request::Converse(whom) => return self.converse(&whom),
             Request::ConverseWithAll => self.menu = Menu::Conversation(Audience::All),
             Request::Exit(whom) => return self.exit(&whom, now),
             Request::Find(whom, dialect) => return self.find(&whom, dialect),
@@ -195,19 +193,13 @@ impl Node {
         if all.is_empty() { Err(Mistake::NoPeers) } else { Ok(()) }
     }
 
-    /// Sends a line of a conversation; saying exit ends it.
-    fn say(&mut self, audience: Audience, text: &str, now: Instant) -> Result<(), Mistake> {
-        let spoken = match audience {
-            Audience::One(to, _) => self.dialect_of(to),
-            Audience::Static | Audience::All => Dialect::Standard,
-        };
-        if content(text, spoken) == Content::Exit {
-            self.menu = Menu::Choice;
-        }
-        self.send(audience, text, Told::Never, now)
-    }
-
-    fn send(&mut self, audience: Audience, text: &str, told: Told, now: Instant) -> Result<(), Mistake> {
+    pub(super) fn send(
+        &mut self,
+        audience: Audience,
+        text: &str,
+        told: Told,
+        now: Instant,
+    ) -> Result<(), Mistake> {
         let (to, dialect) = match audience {
             Audience::One(to, dialect) => {
                 self.last_recipient = Some(to);
@@ -317,7 +309,7 @@ fn how_told(audience: Audience) -> Told {
 }
 
 /// What a typed text says to a peer that speaks this dialect.
-fn content(text: &str, dialect: Dialect) -> Content {
+pub(super) fn content(text: &str, dialect: Dialect) -> Content {
     match Command::of(text.as_bytes(), dialect) {
         Command::Exit => Content::Exit,
         Command::Connect => Content::Connect,

@@ -46,6 +46,7 @@ impl Node {
         broadcast.texts += 1;
         broadcast.at = now;
         let recipients = broadcast.recipients;
+        self.counters.sent += recipients as u64;
         let is_large = broadcast.groups.iter().any(|group| group.lines.len() > LINE_BYTES_MAX);
         self.broadcast = Some(broadcast);
         if is_large {
@@ -77,7 +78,6 @@ impl Node {
     /// Queues what was gathered. To be called before anything else can happen.
     pub(super) fn flush_broadcast(&mut self) {
         let Some(broadcast) = self.broadcast.take() else { return };
-        self.counters.sent += broadcast.recipients as u64 * broadcast.texts;
         for group in broadcast.groups {
             let payload: Rc<[u8]> = group.lines.into();
             for (id, conn) in group.to {

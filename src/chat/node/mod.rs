@@ -6,6 +6,7 @@
 mod ask;
 mod broadcast;
 mod config;
+mod converse;
 mod hear;
 mod remember;
 mod say;
@@ -18,8 +19,8 @@ use super::notice::{Notice, Who};
 use super::outbox::{Content, Outbox, Report};
 use super::rate::Rate;
 use crate::limits::{
-    ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, MESSAGES_UNDER_WAY_MAX, NEW_PEERS_BURST,
-    NEW_PEERS_INTERVAL, QUIT_TIMEOUT, SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL, SPEAKER_BYTES_MAX,
+    ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, NEW_PEERS_BURST, NEW_PEERS_INTERVAL, QUIT_TIMEOUT,
+    SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL, SPEAKER_BYTES_MAX,
 };
 use crate::proto::connection::{Connection, Due, Phase};
 use crate::proto::connections::Connections;
@@ -488,18 +489,6 @@ impl Machine for Node {
     }
 
     fn wants_line(&self) -> bool {
-        match self.config.dialogue {
-            _ if self.is_last_awaited => false,
-            // It may answer in the same breath as it reads: who waited for it, it would wait for.
-            Dialogue::Commands => self.stage == Stage::Running,
-            // A conversation waits for nothing, but does not let a file run ahead of what can be sent.
-            Dialogue::Menu if self.is_conversing() => {
-                self.stage == Stage::Running && self.tickets.len() < MESSAGES_UNDER_WAY_MAX
-            }
-            Dialogue::Menu => {
-                self.awaited.is_none() && matches!(self.stage, Stage::Starting | Stage::Running)
-            }
-            Dialogue::Silent => false,
-        }
+        self.takes_line()
     }
 }
