@@ -9,7 +9,7 @@ use std::ffi::OsString;
 
 const UP: &str = "\x1b[A";
 const LEFT: &str = "\x1b[D";
-const MENU: [&str; 8] = [
+pub(crate) const MENU: [&str; 8] = [
     "",
     "***** Menu *****",
     "1. Send message",
@@ -37,7 +37,7 @@ fn asked_for_a_text(peer: &Peer) -> Terminal {
     terminal
 }
 
-fn pasted(text: &str) -> String {
+pub(crate) fn pasted(text: &str) -> String {
     format!("\x1b[200~{text}\x1b[201~")
 }
 

@@ -126,6 +126,65 @@ fn wrong_input_is_an_error_event_and_the_next_line_goes_on() {
 }
 
 #[test]
+fn slash_lines_are_commands_too() {
+    let peer = Peer::new();
+    let address = peer.address();
+    let (mut program, ours) = node(&[]);
+    program.type_line(format_args!("/msg {address} hi, you"));
+    assert_eq!(peer.take(), format!("{ours} P1 hi, you"));
+    expect(&mut program, json!({"event": "sent", "to": address}));
+    program.type_line("/peers");
+    let row = json!({"number": 1, "address": address, "name": "", "connected": false,
+        "heard_seconds_ago": null});
+    expect(&mut program, json!({"event": "peers", "active": [], "contacted": [row]}));
+    program.type_line("/Stats");
+    let stats = event(&mut program);
+    assert_eq!(
+        (&stats["event"], &stats["sent"], &stats["ended"]["closed"]),
+        (&json!("stats"), &json!(1), &json!(1))
+    );
+    program.type_line("/help");
+    assert_eq!(event(&mut program)["commands"][0]["command"], "/msg");
+    for (line, reason) in [
+        ("/to 1".to_owned(), "for-people"),
+        ("/peeers".to_owned(), "unknown-slash-command"),
+        ("/peers now".to_owned(), "bad-usage"),
+        ("/alias 1 7".to_owned(), "bad-alias"),
+        (format!("/alias 1 {}", "x".repeat(65)), "name-too-long"),
+        ("/all".to_owned(), "empty-message"),
+        ("/dialect 1 klingon".to_owned(), "bad-dialect"),
+    ] {
+        program.type_line(&line);
+        let event = event(&mut program);
+        assert_eq!((&event["event"], &event["reason"]), (&json!("error"), &json!(reason)), "{line}");
+    }
+    program.type_line("/exit 1");
+    assert_eq!(peer.take(), format!("{ours} P1 exit"));
+    expect(&mut program, json!({"event": "exit-sent", "to": address}));
+    program.type_line("/quit");
+    expect(&mut program, json!({"event": "exiting"}));
+    assert_eq!(program.wait(), 0);
+}
+
+#[test]
+fn a_name_that_several_share_is_an_error_with_their_numbers() {
+    let (one, two) = (Peer::new(), Peer::new());
+    let (mut program, ours) = node(&[]);
+    for peer in [&one, &two] {
+        say(ours, format!("{} twin hello", peer.address()));
+        assert_eq!(event(&mut program)["event"], "new-peer");
+        assert_eq!(event(&mut program)["event"], "message");
+    }
+    program.type_line(json!({"command": "send", "to": "twin", "text": "which?"}));
+    let error = event(&mut program);
+    assert_eq!(error["reason"], "ambiguous-name");
+    let second = &error["peers"][1];
+    assert_eq!((&second["number"], &second["name"]), (&json!(2), &json!("twin")));
+    program.type_line(json!({"command": "send", "to": "2", "text": "you!"}));
+    expect(&mut program, json!({"event": "sent", "to": second["address"]}));
+}
+
+#[test]
 fn the_end_of_stdin_quits_after_the_outcomes() {
     let peer = Peer::new();
     let address = peer.address();

@@ -17,6 +17,7 @@ mod emulator;
 #[path = "../common/terminal.rs"]
 mod pty;
 
+mod commands;
 mod descriptors;
 mod dialogue;
 mod editor;
