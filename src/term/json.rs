@@ -12,6 +12,7 @@ use crate::chat::slash::{self, SLASHES};
 use crate::limits::EVENTS_BYTES_MAX;
 use crate::proto::clean::is_treacherous;
 use crate::proto::machine::CloseReason;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 use std::collections::BTreeMap;
@@ -380,25 +381,8 @@ impl Formatter for Escaping {
 
 /// UTC with milliseconds, as in `2026-02-28T23:59:59.999Z`. Before 1970 it stands still.
 fn rfc3339(at: SystemTime) -> String {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (days, seconds) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-    let (year, month, day) = date(days);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let millis = since.subsec_millis();
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
-}
-
-/// Year, month and day, so many days after 1 January 1970. Years begin in March here, which puts the leap day
-/// last; 400 of them have 146,097 days.
-fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (400 * era + year_of_era + u64::from(month <= 2), month, day)
+    let at = Timestamp::try_from(at.max(UNIX_EPOCH)).unwrap_or(Timestamp::MAX);
+    format!("{at:.3}")
 }
 
 #[cfg(test)]
