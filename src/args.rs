@@ -5,6 +5,7 @@ use crate::send::SendArgs;
 use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::{Limits, NAME_BYTES_MAX};
 use chinwag::proto::message::{Dialect, parse_address};
+use chinwag::term::style::{Coloring, Look};
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use std::net::{IpAddr, SocketAddr};
@@ -76,6 +77,14 @@ pub(crate) struct Args {
     #[arg(long)]
     plain: bool,
 
+    /// When to colour messages by who said them: auto, always or never
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    color: Coloring,
+
+    /// Ring the terminal's bell when a peer says something, once for what comes together
+    #[arg(long)]
+    bell: bool,
+
     /// Count what peers say instead of printing it
     #[arg(long)]
     quiet: bool,
@@ -139,6 +148,12 @@ impl Args {
     /// Whether lines may be edited, if there is a terminal for it.
     pub(crate) fn may_edit(&self) -> bool {
         self.takes_lines() && !self.plain && !self.json
+    }
+
+    /// How notices look; `is_edited` says whether that is on a terminal whose lines are edited here.
+    pub(crate) fn look(&self, is_edited: bool) -> Look {
+        let no_color = std::env::var_os("NO_COLOR");
+        Look { is_colored: self.color.is_wanted(is_edited, no_color.as_deref()), has_bell: self.bell }
     }
 
     /// What the node needs to know. `room` is the number of connections that the process has
@@ -242,6 +257,8 @@ mod tests {
             "--static-peer 1.2.3.4",
             "--static-peer 1.2.3.4:0",
             "--dialect klingon",
+            "--color blue",
+            "--color=",
             "--headless",
             "--headless --name a",
             "--json",

@@ -49,11 +49,12 @@ fn chat(args: Args) -> io::Result<u8> {
         return talk(args.into_config(room, own_ips(), false), screen, takes_lines);
     }
     if let Some(raw) = args.may_edit().then(Raw::enter).flatten() {
+        let screen = Terminal::new(raw)?.with_look(args.look(true));
         let node = Node::new(args.into_config(room, own_ips(), true));
-        let event_loop = EventLoop::new(node, Terminal::new(raw)?)?.with_signals()?;
+        let event_loop = EventLoop::new(node, screen)?.with_signals()?;
         return event_loop.with_keys(Stdin::inherited())?.run();
     }
-    let console = Console::inherited()?;
+    let console = Console::inherited()?.with_look(args.look(false));
     let fold = console.is_terminal();
     talk(args.into_config(room, own_ips(), fold), console, takes_lines)
 }

@@ -4,8 +4,9 @@
 //! question is asked again at the end of the turn, once for all that came in it.
 
 use super::Screen;
-use super::render::{Count, Sentence, question};
+use super::render::{Count, question};
 use super::stdout::Stdout;
+use super::style::{BELL, Look, Painted, is_worth_a_bell};
 use crate::chat::notice::{Notice, Prompt};
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -15,12 +16,15 @@ use std::os::fd::BorrowedFd;
 pub struct Console {
     out: Stdout,
     is_terminal: bool,
+    look: Look,
     /// The question that is yet to be answered.
     prompt: Option<Prompt>,
     /// Whether that question is the last thing shown.
     is_asked: bool,
     /// Notices counted instead of shown since the terminal stopped.
     missed: u64,
+    /// A peer said something in this turn.
+    must_ring: bool,
 }
 
 impl Console {
@@ -31,7 +35,14 @@ impl Console {
 
     /// The screen on any output.
     pub fn new(out: Stdout) -> Self {
-        Self { is_terminal: out.is_terminal(), out, prompt: None, is_asked: false, missed: 0 }
+        let is_terminal = out.is_terminal();
+        let look = Look::default();
+        Self { out, is_terminal, look, prompt: None, is_asked: false, missed: 0, must_ring: false }
+    }
+
+    /// The same with this look. Bells are for terminals.
+    pub fn with_look(self, look: Look) -> Self {
+        Self { look: Look { has_bell: look.has_bell && self.is_terminal, ..look }, ..self }
     }
 
     /// Whether a person reads this. A program that does gets everything, whatever the amount.
@@ -89,7 +100,8 @@ impl Screen<Notice> for Console {
             return;
         }
         self.leave_question();
-        self.out.append(Sentence(&notice));
+        self.must_ring |= self.look.has_bell && is_worth_a_bell(&notice);
+        self.out.append(Painted { notice: &notice, is_colored: self.look.is_colored, at: None });
     }
 
     fn line_taken(&mut self) {
@@ -100,6 +112,9 @@ impl Screen<Notice> for Console {
     }
 
     fn flush(&mut self) -> io::Result<bool> {
+        if std::mem::take(&mut self.must_ring) {
+            self.out.append(BELL);
+        }
         self.ask();
         let is_all = self.out.flush()?;
         if !is_all || self.missed == 0 {

@@ -13,6 +13,7 @@ pub mod render;
 mod stats;
 pub mod stdin;
 pub mod stdout;
+pub mod style;
 pub mod terminal;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

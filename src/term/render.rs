@@ -103,7 +103,7 @@ impl Display for Sentence<'_> {
 }
 
 /// `P1 (127.0.0.1:8080)`, or the address alone of somebody who has said no name.
-struct Named<'a>(&'a Who);
+pub(super) struct Named<'a>(pub(super) &'a Who);
 
 impl Display for Named<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -116,7 +116,7 @@ impl Display for Named<'_> {
 }
 
 /// `127.0.0.1:8080 P1`, as a message begins.
-struct Headed<'a>(&'a Who);
+pub(super) struct Headed<'a>(pub(super) &'a Who);
 
 impl Display for Headed<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

@@ -5,12 +5,14 @@
 
 use super::editor::{Editor, Wish};
 use super::raw::{MODES_ON, Raw};
-use super::render::{Count, Sentence, question};
+use super::render::{Count, question};
 use super::stdout::Stdout;
+use super::style::{BELL, Look, Own, Painted, is_own_words, is_worth_a_bell};
 use super::{Screen, Typed};
 use crate::chat::notice::Notice;
 use crate::limits::{CANDIDATES_SHOWN_MAX, PASTE_BYTES_MAX};
 use crate::proto::clean::Clean;
+use jiff::Zoned;
 use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -36,6 +38,7 @@ pub struct Terminal {
     out: Stdout,
     raw: Raw,
     editor: Editor,
+    look: Look,
     columns: u16,
     /// Whether a terminal breaks rows anew when it gets narrower; nearly all do.
     is_reflowing: bool,
@@ -44,6 +47,8 @@ pub struct Terminal {
     answered: Option<String>,
     /// Notices counted instead of shown since the terminal stopped.
     missed: u64,
+    /// A peer said something in this turn.
+    must_ring: bool,
     /// The last flush could not write all.
     is_behind: bool,
     must_suspend: bool,
@@ -70,16 +75,23 @@ impl Terminal {
             columns: raw.columns(),
             raw,
             editor: Editor::default(),
+            look: Look::default(),
             // xterm says who it is, and that one cuts rows instead; but not those of a tmux in it.
             is_reflowing: std::env::var_os("XTERM_VERSION").is_none() || std::env::var_os("TMUX").is_some(),
             row: Drawn::Off,
             answered: None,
             missed: 0,
+            must_ring: false,
             is_behind: false,
             must_suspend: false,
             has_hinted: false,
             is_exiting: false,
         })
+    }
+
+    /// The same with this look.
+    pub fn with_look(self, look: Look) -> Self {
+        Self { look, ..self }
     }
 
     /// Takes the row off the screen, to print something in its place.
@@ -106,6 +118,12 @@ impl Terminal {
             "{HIDE}{WRAP_OFF}\r{before}{MARK_CURSOR}{after}\x1b[J{BACK_TO_MARK}{WRAP_ON}{SHOW}"
         ));
         self.row = Drawn::On(row.cursor_column, false);
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a message bears the time of day")]
+    fn tell(&mut self, notice: &Notice) {
+        self.must_ring |= self.look.has_bell && is_worth_a_bell(notice) && !self.must_miss();
+        self.print(Painted { notice, is_colored: self.look.is_colored, at: Some(&Zoned::now()) });
     }
 
     /// Prints something that stays, above the row.
@@ -183,9 +201,10 @@ impl Screen<Notice> for Terminal {
         match notice {
             Notice::Prompt(_) => self.note_change(),
             Notice::Menu if !std::mem::replace(&mut self.has_hinted, true) => {
-                self.print(format_args!("{}{HINT}", Sentence(&notice)));
+                self.tell(&notice);
+                self.print(HINT);
             }
-            notice => self.print(Sentence(&notice)),
+            notice => self.tell(&notice),
         }
     }
 
@@ -195,7 +214,13 @@ impl Screen<Notice> for Terminal {
         // What was typed while nothing could be shown is not counted: its outcome is.
         if !self.must_miss() {
             let question = prompt.as_ref().map(question).unwrap_or_default();
-            self.print(format_args!("{question}{}\n", Clean(&answer)));
+            let is_own = prompt.as_ref().is_some_and(|prompt| is_own_words(prompt, &answer));
+            let answer = Clean(&answer);
+            if self.look.is_colored && is_own {
+                self.print(format_args!("{question}{}\n", Own(answer)));
+            } else {
+                self.print(format_args!("{question}{answer}\n"));
+            }
         }
         self.note_change();
     }
@@ -205,6 +230,9 @@ impl Screen<Notice> for Terminal {
             return Ok(false);
         }
         self.tell_missed();
+        if std::mem::take(&mut self.must_ring) {
+            self.out.append(BELL);
+        }
         self.draw_row();
         self.is_behind = !self.out.flush()?;
         if self.must_suspend && !self.is_behind {

@@ -4,7 +4,7 @@ use crate::common::PATIENCE;
 use std::io::{self, Read};
 use std::num::NonZeroU16;
 use std::sync::{Arc, Condvar, Mutex};
-use vt100::{Callbacks, Parser, Screen};
+use vt100::{Callbacks, Cell, Color, Parser, Screen};
 
 /// Stands for the cursor in a row.
 const CURSOR: char = '▏';
@@ -16,8 +16,16 @@ pub(crate) struct Emulator(Arc<(Mutex<Parser<Offences>>, Condvar)>);
 /// The screen at one moment.
 #[derive(Debug)]
 pub(crate) struct Seen {
-    /// The rows down to the last that has something, or the cursor, in it.
+    /// The rows down to the last that has something, or the cursor, in it. The time that a message begins
+    /// with is left out: it is another one in each run.
     pub(crate) rows: Vec<String>,
+    /// The times of those rows.
+    pub(crate) times: Vec<Option<String>>,
+    /// How the cells of those rows look, a letter for each and the time's included: `b`old, `d`im, `c`oloured,
+    /// `x` anything else.
+    pub(crate) looks: Vec<String>,
+    /// The first colour in each of those rows.
+    pub(crate) colors: Vec<Option<u8>>,
     pub(crate) cursor: (u16, u16),
     pub(crate) is_cursor_hidden: bool,
     pub(crate) is_paste_marked: bool,
@@ -75,8 +83,15 @@ impl Seen {
         rows[usize::from(cursor.0)] = format!("{}{CURSOR}{}", part(0, cursor.1), part(cursor.1, columns));
         let rows: Vec<String> = rows.iter().map(|row| row.trim_end().to_owned()).collect();
         let end = rows.iter().rposition(|row| !row.is_empty()).map_or(0, |last| last + 1);
+        let (times, rows) = rows[..end].iter().map(|row| without_time(row)).unzip();
+        let cells = |row| (0..columns).filter_map(move |column| screen.cell(row, column));
+        let looks = |row| cells(row).map(look).collect::<String>().trim_end().to_owned();
+        let color = |row| cells(row).find_map(color);
         Self {
-            rows: rows[..end].to_vec(),
+            rows,
+            times,
+            looks: (0..).take(end).map(looks).collect(),
+            colors: (0..).take(end).map(color).collect(),
             cursor,
             is_cursor_hidden: screen.hide_cursor(),
             is_paste_marked: screen.bracketed_paste(),
@@ -162,6 +177,30 @@ fn shown(screen: &Screen, row: u16, column: u16) -> &str {
         Some(cell) if cell.has_contents() => cell.contents(),
         Some(cell) if cell.is_wide_continuation() => "",
         _ => " ",
+    }
+}
+
+/// Takes `HH:MM` and a space off the beginning.
+fn without_time(row: &str) -> (Option<String>, String) {
+    let shape: String = row.chars().take(6).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    if shape == "00:00 " { (Some(row[..5].to_owned()), row[6..].to_owned()) } else { (None, row.to_owned()) }
+}
+
+fn color(cell: &Cell) -> Option<u8> {
+    match cell.fgcolor() {
+        Color::Idx(number) => Some(number),
+        _ => None,
+    }
+}
+
+fn look(cell: &Cell) -> char {
+    let is_other = cell.italic() || cell.underline() || cell.inverse() || cell.bgcolor() != Color::Default;
+    match (is_other, cell.bold(), cell.dim(), cell.fgcolor()) {
+        (false, false, false, Color::Default) => ' ',
+        (false, true, false, Color::Default) => 'b',
+        (false, false, true, Color::Default) => 'd',
+        (false, false, false, Color::Idx(_)) => 'c',
+        _ => 'x',
     }
 }
 

@@ -75,6 +75,12 @@ impl Terminal {
         Self::run(&[&shell[..], &words(&["--name", name, "--port", "0"])[..]].concat()).listening()
     }
 
+    /// The same as [`Terminal::node_with`] where these variables are set too.
+    pub(crate) fn node_where(variables: &[&str], args: &[&str]) -> Self {
+        let env = ["env"].iter().chain(variables).map(OsString::from);
+        Self::run(&env.chain(words(args)).collect::<Vec<_>>()).listening()
+    }
+
     /// Starts any command, and waits for nothing.
     pub(crate) fn run(words: &[OsString]) -> Self {
         let pair = native_pty_system().openpty(SIZE).expect("a pseudo terminal");

@@ -241,9 +241,9 @@ fn hostile_text_is_seen_and_does_nothing() {
     let (peer, other) = (Peer::new(), Peer::new());
     let mut terminal = asked_for_a_text(&peer);
     let from = other.address();
-    say(terminal.address(), format!("{from} N{HOSTILE} in the name\n{from} P2 {HOSTILE} in the text\n"));
+    say(terminal.address(), format!("{from} N{HOSTILE} name\n{from} P2 {HOSTILE} text\n"));
     terminal.emulator.expect("both messages", |seen| {
-        seen.rows.iter().any(|row| row.ends_with("in the text")) && seen.ends_with(&["Enter your message: ▏"])
+        seen.rows.iter().any(|row| row.ends_with(" text")) && seen.ends_with(&["Enter your message: ▏"])
     });
     terminal.type_keys(&pasted(HOSTILE));
     terminal.type_keys("typed");

@@ -31,3 +31,4 @@ mod send;
 mod signals;
 mod stdin;
 mod stdout;
+mod style;

@@ -1,0 +1,147 @@
+//! Colours, times and the bell, seen on the screen of an emulator. How a row looks is a letter for each cell:
+//! bold, dim or coloured.
+
+use crate::common::peer::{Peer, Wire, session};
+use crate::common::program::{Program, command};
+use crate::pty::Terminal;
+use std::fmt::Display;
+
+const NODE: [&str; 4] = ["--name", "P1", "--port", "0"];
+
+/// A peer whose colour is known, since its address is; it listens nowhere.
+const PEER: &str = "127.0.0.1:9090";
+const COLOR: u8 = 130;
+
+fn with<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    [&NODE, args].concat()
+}
+
+fn say(wire: &mut Wire, text: impl Display) {
+    wire.write(format!("{PEER} P2 {text}\n"));
+    wire.ping(1);
+}
+
+/// Waits for a row; gives how it looks.
+#[track_caller]
+fn look_of(terminal: &Terminal, row: &str) -> (Option<String>, String, Option<u8>) {
+    let look = std::cell::RefCell::new(None);
+    terminal.emulator.expect(row, |seen| {
+        let at = seen.rows.iter().position(|seen| seen == row);
+        let of = |at: usize| (seen.times[at].clone(), seen.looks[at].clone(), seen.colors[at]);
+        look.replace(at.map(of)).is_some() || at.is_some()
+    });
+    look.into_inner().expect("it was seen")
+}
+
+#[test]
+fn a_message_has_the_local_time_and_its_speaker_a_colour() {
+    let terminal = Terminal::node_where(&["TZ=<-03>3"], &NODE);
+    let mut wire = session(terminal.address(), PEER.parse().unwrap(), "P2");
+    let before = jiff::Timestamp::now();
+    say(&mut wire, "hi");
+    let (time, look, color) = look_of(&terminal, &format!("{PEER} P2 hi"));
+    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(-3));
+    let moments = [before, jiff::Timestamp::now()];
+    let times = moments.map(|at| at.to_zoned(zone.clone()).strftime("%H:%M").to_string());
+    assert!(times.contains(&time.expect("a time")));
+    assert_eq!(look, format!("ddddd {}", "c".repeat(PEER.len() + 3)));
+    assert_eq!(color, Some(COLOR));
+    let (time, look, color) = look_of(&terminal, &format!("P2 ({PEER}) connected with you"));
+    assert_eq!((time, color), (None, Some(COLOR)));
+    assert_eq!(look, format!("{}{}", "c".repeat(PEER.len() + 5), "d".repeat(" connected with you".len())));
+}
+
+#[test]
+fn what_the_user_says_and_what_failed_look_different() {
+    let peer = Peer::new();
+    let mut terminal = Terminal::node("P1");
+    terminal.type_keys(&format!("7\r1\r{}\rhello\r", peer.address()));
+    peer.take();
+    let (_, look, _) = look_of(&terminal, "Enter your message: hello");
+    assert_eq!(look, format!("{}bbbbb", " ".repeat("Enter your message: ".len())));
+    let sentence = "'7' is no choice; type a number from 0 to 5.";
+    let (_, look, color) = look_of(&terminal, sentence);
+    assert_eq!((look, color), ("c".repeat(sentence.len()), Some(160)));
+    let (_, look, _) = look_of(&terminal, "Enter choice: 7");
+    assert_eq!(look, "");
+}
+
+#[test]
+fn nothing_of_a_hostile_text_leaks_into_another_row() {
+    const HOSTILE: &str = "\x1b[31;1;44mred\x1b[7m\u{9b}4m";
+    let mut terminal = Terminal::node("P1");
+    let mut wire = session(terminal.address(), PEER.parse().unwrap(), "P2");
+    say(&mut wire, HOSTILE);
+    wire.write(format!("{PEER} N{HOSTILE} renamed\n"));
+    wire.ping(2);
+    terminal.type_keys("4\r");
+    // The emulator leaves the stand-in of a C1 control out.
+    let (_, look, _) = look_of(&terminal, &format!("{PEER} P2 ␛[31;1;44mred␛[7m4m"));
+    assert_eq!(look, format!("ddddd {}", "c".repeat(PEER.len() + 3)));
+    terminal.expect_rows(&["Enter your message: ▏"]);
+    terminal.emulator.expect("plain questions", |seen| seen.looks.iter().rev().take(2).all(String::is_empty));
+}
+
+#[test]
+fn no_colour_at_all_where_none_is_wanted() {
+    let (off, empty) = (["NO_COLOR=1"], ["NO_COLOR="]);
+    let table: [(&[&str], &[&str], bool); 5] = [
+        (&off, &[], false),
+        (&empty, &[], true),
+        (&off, &["--color", "always"], true),
+        (&[], &["--color", "never"], false),
+        (&[], &[], true),
+    ];
+    for (variables, args, is_colored) in table {
+        let mut terminal = Terminal::node_where(variables, &with(args));
+        let mut wire = session(terminal.address(), PEER.parse().unwrap(), "P2");
+        say(&mut wire, "hi");
+        terminal.type_keys("4\rhello\r");
+        let (time, look, _) = look_of(&terminal, &format!("{PEER} P2 hi"));
+        assert!(time.is_some());
+        assert_eq!(look.contains('c'), is_colored, "{variables:?} {args:?}");
+        let (_, look, _) = look_of(&terminal, "Enter your message: hello");
+        assert_eq!(look.contains('b'), is_colored);
+        terminal.emulator.expect("looks", |seen| is_colored || seen.looks.iter().all(String::is_empty));
+    }
+}
+
+#[test]
+fn a_plain_terminal_and_a_pipe_have_no_time_and_colours_only_if_they_must() {
+    let head = format!("\x1b[38;5;{COLOR}m{PEER} P2\x1b[m hi");
+    for (args, shown) in
+        [(["--plain", "--color", "auto"], format!("{PEER} P2 hi")), (["--plain", "--color", "always"], head)]
+    {
+        let terminal = Terminal::node_with(&with(&args));
+        let mut wire = session(terminal.address(), PEER.parse().unwrap(), "P2");
+        say(&mut wire, "hi");
+        terminal.screen.expect(&format!("\n{shown}\r\n"));
+        let bytes = String::from_utf8(terminal.screen.bytes()).unwrap();
+        // Only colours begin with the escape character.
+        assert!(bytes.split('\x1b').skip(1).all(|rest| rest[..rest.find('m').unwrap()].starts_with('[')));
+        assert_eq!(bytes.contains('\x1b'), args[2] == "always");
+        let program = Program::spawn(&mut command(&with(&args[1..]))).listening();
+        let mut wire = session(program.address(), PEER.parse().unwrap(), "P2");
+        say(&mut wire, "hi");
+        program.stdout.expect_line(&shown);
+    }
+}
+
+#[test]
+fn the_bell_rings_once_for_what_comes_together_and_only_if_wanted() {
+    for args in [vec!["--bell"], vec!["--bell", "--plain"], vec![]] {
+        let terminal = Terminal::node_with(&with(&args));
+        let mut wire = session(terminal.address(), PEER.parse().unwrap(), "P2");
+        terminal.screen.expect("connected with you");
+        terminal.emulator.expect("no bell yet", |seen| seen.offences.is_empty());
+        say(&mut wire, format!("one\n{PEER} P2 two\n{PEER} P2 three"));
+        look_of(&terminal, &format!("{PEER} P2 three"));
+        let bells = usize::from(!args.is_empty());
+        terminal.emulator.expect("bells", |seen| seen.offences == vec!["a bell"; bells]);
+    }
+    let program = Program::node_with("P1", &["--bell"]);
+    let mut wire = session(program.address(), PEER.parse().unwrap(), "P2");
+    say(&mut wire, "hi");
+    program.stdout.expect_line(&format!("{PEER} P2 hi"));
+    assert!(!program.stdout.bytes().contains(&7), "a pipe has no bell");
+}
