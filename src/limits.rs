@@ -86,6 +86,9 @@ pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// When to try to write again to a slow screen that cannot be watched.
 pub const SCREEN_RETRY: Duration = Duration::from_millis(50);
 
+/// How often a program in the background looks whether it is in front: a shell need not say so.
+pub const FRONT_RETRY: Duration = Duration::from_millis(200);
+
 /// Between two warnings of the same kind in the log.
 pub const WARN_INTERVAL: Duration = Duration::from_secs(1);
 

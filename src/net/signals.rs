@@ -10,9 +10,17 @@ pub(super) fn register(registry: &Registry, token: Token) -> io::Result<Signals>
     caught([Signal::INT, Signal::TERM, Signal::HUP], registry, token)
 }
 
-/// Catches SIGWINCH and SIGCONT from here on.
-pub(super) fn register_redraws(registry: &Registry, token: Token) -> io::Result<Signals> {
-    caught([Signal::WINCH, Signal::CONT], registry, token)
+/// Catches SIGWINCH, SIGCONT and SIGTSTP from here on.
+pub(super) fn register_terminal(registry: &Registry, token: Token) -> io::Result<Signals> {
+    caught([Signal::WINCH, Signal::CONT, Signal::TSTP], registry, token)
+}
+
+/// Whether the last of these signals of a terminal wants the program to stop. Their order is lost: with one
+/// that wakes it among them, it goes on.
+pub(super) fn must_stop(signals: &mut Signals) -> bool {
+    let pending: Vec<i32> = signals.pending().collect();
+    let has = |signal: Signal| pending.contains(&signal.as_raw());
+    has(Signal::TSTP) && !has(Signal::CONT)
 }
 
 fn caught<const N: usize>(which: [Signal; N], registry: &Registry, token: Token) -> io::Result<Signals> {

@@ -19,6 +19,7 @@ pub mod terminal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 /// Where notices go: a terminal, a program that reads our output, or a test. It is never slow, unless
 /// it says otherwise.
@@ -76,6 +77,14 @@ pub trait Screen<N> {
 
     /// The terminal has another size, or the program was stopped and goes on: all is to be drawn anew.
     fn redraw(&mut self) {}
+
+    /// The program is to stop, and to go on when it is woken; the next [`Screen::flush`] does it.
+    fn suspend(&mut self) {}
+
+    /// Within what time it wants another [`Screen::flush`], though nothing happens.
+    fn flush_within(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// What comes from the user.

@@ -9,7 +9,7 @@ use crate::limits::COLUMNS_DEFAULT;
 use rustix::event::PollFlags;
 use rustix::fs::fstat;
 use rustix::io::retry_on_intr;
-use rustix::process::{Signal, getpgrp, kill_current_process_group};
+use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group, kill_process};
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
 };
@@ -27,9 +27,12 @@ const MODES_OFF: &str = "\x1b[?2004l\x1b[?7h\x1b[?25h";
 static FOUND: Mutex<Option<Termios>> = Mutex::new(None);
 static PANIC_HOOK: Once = Once::new();
 
-/// The terminal on descriptors 0 and 1 is ours as long as this lives.
+/// The terminal on descriptors 0 and 1 is ours as long as this lives, except in the background: there it is
+/// the shell's, and must be left alone.
 #[derive(Debug)]
-pub struct Raw(());
+pub struct Raw {
+    is_in_front: bool,
+}
 
 impl Raw {
     /// Takes the terminal over. `None` where there is nothing to edit lines on: descriptors 0 and 1 are
@@ -46,14 +49,14 @@ impl Raw {
                 hook(panic);
             }));
         });
-        let raw = Self(());
+        let mut raw = Self { is_in_front: false };
         raw.take().ok().map(|()| raw)
     }
 
-    /// Takes the terminal over again where it is not ours: somebody else had it meanwhile. In the
-    /// background nothing is done.
-    pub fn take(&self) -> io::Result<()> {
-        if !is_in_foreground() {
+    /// Takes the terminal over again: somebody else had it meanwhile. In the background nothing is done.
+    pub fn take(&mut self) -> io::Result<()> {
+        self.is_in_front = is_in_foreground();
+        if !self.is_in_front {
             return Ok(());
         }
         let stdin = stdin();
@@ -71,19 +74,34 @@ impl Raw {
         Ok(())
     }
 
-    /// Whether keys come as they are pressed.
-    pub fn is_ours(&self) -> bool {
-        FOUND.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    /// Whether keys, as they are pressed, and the screen are ours. In the background a read or a change of
+    /// settings would stop us, and what we write would disturb whoever is in front. Only [`Raw::take`] finds
+    /// out: a shell need not tell.
+    pub fn is_in_front(&self) -> bool {
+        self.is_in_front
     }
 
-    /// Gives the terminal back and stops, with everybody in our process group, as Ctrl-Z does; comes back
-    /// when woken. Where nobody could wake us the system does not let us stop.
-    pub fn suspend(&self) {
-        give_back("");
+    /// Sends everybody in our process group the signal of Ctrl-Z, as the terminal would.
+    pub fn press_suspend(&self) {
         if let Err(error) = kill_current_process_group(Signal::TSTP) {
             log::warn!("the program cannot be suspended: {error}");
         }
+    }
+
+    /// Gives the terminal back and stops; comes back when woken. Where nobody could wake us the system does
+    /// not let us stop.
+    pub fn stop(&mut self) {
+        give_back("");
+        // The signal of Ctrl-Z is caught, and what is caught stops nobody; this one does the same.
+        if let Err(error) = kill_process(getpid(), Signal::TTOU) {
+            log::warn!("the program cannot be stopped: {error}");
+        }
         let _ = self.take();
+    }
+
+    /// Whether what is written stops nobody: in the background some want no output.
+    pub fn may_write(&self) -> bool {
+        may_write()
     }
 
     /// How many columns the terminal has.
@@ -105,15 +123,14 @@ fn give_back(text: &str) {
     let Some(found) = found else { return };
     let stdout = stdout();
     // So few bytes fit wherever any does.
-    if is_ready(&stdout, PollFlags::OUT).unwrap_or(false) {
+    if may_write() && is_ready(&stdout, PollFlags::OUT).unwrap_or(false) {
         let _ = rustix::io::write(&stdout, format!("{text}{MODES_OFF}").as_bytes());
     }
-    // Another has set the terminal by now, and to set it from the background would stop us.
-    if !is_in_foreground() {
-        return;
+    // In the background the settings are the shell's own by now.
+    if is_in_foreground() {
+        // It may be gone: then there is nothing to restore.
+        let _ = retry_on_intr(|| tcsetattr(stdin(), OptionalActions::Now, &found));
     }
-    // It may be gone: then there is nothing to restore.
-    let _ = retry_on_intr(|| tcsetattr(stdin(), OptionalActions::Now, &found));
 }
 
 fn is_one_terminal() -> bool {
@@ -122,9 +139,14 @@ fn is_one_terminal() -> bool {
     stdin.as_fd().is_terminal() && stdout.as_fd().is_terminal() && is_same() == Some(true)
 }
 
-/// In the background a change of settings would stop us. A terminal that does not control us stops nobody.
+/// A terminal that does not control us, or is gone, stops nobody.
 fn is_in_foreground() -> bool {
     tcgetpgrp(stdin()).map_or(true, |group| group == getpgrp())
+}
+
+fn may_write() -> bool {
+    let stops_writers = |settings: Termios| settings.local_modes.contains(LocalModes::TOSTOP);
+    is_in_foreground() || !tcgetattr(stdin()).is_ok_and(stops_writers)
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the room for descriptor 0")]

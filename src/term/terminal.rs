@@ -10,12 +10,13 @@ use super::stdout::Stdout;
 use super::style::{BELL, Look, Own, Painted, is_own_words, is_worth_a_bell};
 use super::{Screen, Typed};
 use crate::chat::notice::Notice;
-use crate::limits::{CANDIDATES_SHOWN_MAX, PASTE_BYTES_MAX};
+use crate::limits::{CANDIDATES_SHOWN_MAX, FRONT_RETRY, PASTE_BYTES_MAX};
 use crate::proto::clean::Clean;
 use jiff::Zoned;
 use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 /// No cursor is seen jumping while a row changes.
 const HIDE: &str = "\x1b[?25l";
@@ -69,7 +70,9 @@ impl Terminal {
     /// The screen on descriptors 0 and 1, which `raw` has taken over. Fails when no descriptor is left.
     pub fn new(raw: Raw) -> io::Result<Self> {
         let mut out = Stdout::inherited()?;
-        out.append(MODES_ON);
+        if raw.is_in_front() {
+            out.append(MODES_ON);
+        }
         Ok(Self {
             out,
             columns: raw.columns(),
@@ -163,7 +166,7 @@ impl Terminal {
                 let most = PASTE_BYTES_MAX / 1024;
                 self.print(format_args!("That paste is too long; paste at most {most} KiB at once.\n"));
             }
-            Wish::Suspend => self.must_suspend = true,
+            Wish::Suspend => self.raw.press_suspend(),
         }
     }
 
@@ -176,7 +179,8 @@ impl Terminal {
         }
     }
 
-    fn suspend(&mut self) -> io::Result<bool> {
+    /// Leaves the row as it is and stops. Back in front, all is drawn anew.
+    fn stop(&mut self) -> io::Result<bool> {
         self.must_suspend = false;
         self.out.append('\n');
         self.row = Drawn::Off;
@@ -184,10 +188,23 @@ impl Terminal {
             // It is stopped: the shell would have to wait for it as well.
             return Ok(false);
         }
-        self.raw.suspend();
+        self.raw.stop();
         self.redraw();
-        self.draw_row();
-        self.out.flush()
+        self.flush()
+    }
+
+    /// In the background the screen is somebody else's: what is to be shown waits until we are in front, the
+    /// last words until the end.
+    fn must_wait(&mut self) -> bool {
+        if !self.raw.is_in_front() {
+            self.redraw();
+        }
+        if !self.raw.is_in_front() && std::mem::take(&mut self.must_suspend) {
+            self.raw.stop();
+            self.redraw();
+        }
+        let may_write = self.raw.is_in_front() || self.is_exiting && self.raw.may_write();
+        !may_write
     }
 }
 
@@ -226,6 +243,9 @@ impl Screen<Notice> for Terminal {
     }
 
     fn flush(&mut self) -> io::Result<bool> {
+        if self.must_wait() {
+            return Ok(true);
+        }
         if self.is_behind && !self.out.flush()? {
             return Ok(false);
         }
@@ -236,7 +256,7 @@ impl Screen<Notice> for Terminal {
         self.draw_row();
         self.is_behind = !self.out.flush()?;
         if self.must_suspend && !self.is_behind {
-            self.is_behind = !self.suspend()?;
+            self.is_behind = !self.stop()?;
         }
         Ok(!self.is_behind)
     }
@@ -250,15 +270,11 @@ impl Screen<Notice> for Terminal {
     }
 
     fn handle_keys(&mut self, bytes: &[u8]) {
-        if !self.raw.is_ours() {
-            // It was started in the background, and is in front now.
-            self.redraw();
-        }
         self.editor.handle_keys(bytes);
     }
 
     fn wants_keys(&self) -> bool {
-        self.editor.wants_keys()
+        self.raw.is_in_front() && self.editor.wants_keys()
     }
 
     fn poll_typed(&mut self, wants_line: bool) -> Option<Typed> {
@@ -283,6 +299,9 @@ impl Screen<Notice> for Terminal {
         if let Err(error) = self.raw.take() {
             log::debug!("the terminal cannot be set: {error}");
         }
+        if !self.raw.is_in_front() {
+            return;
+        }
         self.columns = self.raw.columns();
         self.out.append(MODES_ON);
         if let Drawn::On(column, _) = self.row {
@@ -293,6 +312,14 @@ impl Screen<Notice> for Terminal {
             }
             self.take_row_off();
         }
+    }
+
+    fn suspend(&mut self) {
+        self.must_suspend = true;
+    }
+
+    fn flush_within(&self) -> Option<Duration> {
+        (!self.raw.is_in_front()).then_some(FRONT_RETRY)
     }
 }
 

@@ -70,8 +70,17 @@ impl Terminal {
     /// The same below a shell that goes on when the program is suspended: it says so, and wakes the program
     /// when it has read a line.
     pub(crate) fn node_below_a_shell(name: &str) -> Self {
-        let script = "\"$0\" \"$@\"; echo stopped; read line; fg";
-        let shell = ["sh", "-mc", script].map(OsString::from);
+        Self::node_below("sh", "\"$0\" \"$@\"; echo stopped; read line; fg", name)
+    }
+
+    /// The same, and the program is woken in the background first; this shell does not say that it is in front.
+    pub(crate) fn node_behind_a_shell(name: &str) -> Self {
+        let script = "\"$0\" \"$@\"; echo stopped; bg; read line; echo front; fg";
+        Self::node_below("bash", script, name)
+    }
+
+    fn node_below(shell: &str, script: &str, name: &str) -> Self {
+        let shell = [shell, "-mc", script].map(OsString::from);
         Self::run(&[&shell[..], &words(&["--name", name, "--port", "0"])[..]].concat()).listening()
     }
 
@@ -158,6 +167,12 @@ impl Terminal {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).expect("the program runs");
+    }
+
+    /// Who is in front on the terminal.
+    pub(crate) fn front(&self) -> Pid {
+        let far_end = self.far_end.as_ref().expect("it was not closed");
+        far_end.process_group_leader().and_then(Pid::from_raw).expect("somebody is in front")
     }
 
     /// Waits until the program ends; gives its exit code.

@@ -159,18 +159,65 @@ fn a_resize_to_20_columns_and_back_keeps_the_line_in_its_row() {
 
 #[test]
 fn a_suspended_program_gives_the_terminal_back_and_comes_back_whole() {
-    let mut terminal = Terminal::node_below_a_shell("P1");
+    let ways: [fn(&mut Terminal); 2] = [
+        |terminal| terminal.type_keys(CTRL_Z),
+        |terminal| kill_process(terminal.front(), Signal::TSTP).unwrap(),
+    ];
+    for suspend in ways {
+        let mut terminal = Terminal::node_below_a_shell("P1");
+        let other = Peer::new();
+        terminal.type_keys(&format!("4\rhalf typed{LEFT}"));
+        terminal.expect_rows(&["Enter your message: half type▏d"]);
+        suspend(&mut terminal);
+        terminal.screen.expect("stopped\r\n");
+        terminal.assert_as_found();
+        // What arrives meanwhile is shown afterwards.
+        say(terminal.address(), format!("{} P2 hi", other.address()));
+        terminal.type_keys("\n");
+        terminal.expect_rows(&[&format!("{} P2 hi", other.address()), "Enter your message: half type▏d"]);
+        assert!(!terminal.is_canonical());
+    }
+}
+
+#[test]
+fn in_the_background_the_screen_is_left_alone_and_nothing_is_lost() {
+    let mut terminal = Terminal::node_behind_a_shell("P1");
     let other = Peer::new();
+    let from = other.address();
     terminal.type_keys(&format!("4\rhalf typed{LEFT}"));
     terminal.expect_rows(&["Enter your message: half type▏d"]);
     terminal.type_keys(CTRL_Z);
     terminal.screen.expect("stopped\r\n");
+    let mut wire = session(terminal.address(), from, "P2");
+    wire.write(format!("{from} P2 hi\n"));
+    wire.ping(1);
     terminal.assert_as_found();
-    // What arrives meanwhile is shown afterwards.
-    say(terminal.address(), format!("{} P2 hi", other.address()));
+    // Keys are the shell's.
     terminal.type_keys("\n");
-    terminal.expect_rows(&[&format!("{} P2 hi", other.address()), "Enter your message: half type▏d"]);
+    let between = terminal.screen.expect("front\r\n");
+    assert!(!between.contains("connected") && !between.contains('\x1b'), "{between:?}");
+    terminal.expect_rows(&[&format!("{from} P2 hi"), "Enter your message: half type▏d"]);
     assert!(!terminal.is_canonical());
+    terminal.type_keys("!\x15\r0\r");
+    terminal.screen.expect("Exiting\r\n");
+    assert_eq!(terminal.wait(), 0);
+    terminal.assert_as_found();
+}
+
+#[test]
+fn a_program_in_the_background_ends_there_with_its_last_words() {
+    let mut terminal = Terminal::node_behind_a_shell("P1");
+    let other = Peer::new();
+    let pid = terminal.front();
+    terminal.type_keys(CTRL_Z);
+    terminal.screen.expect("stopped\r\n");
+    let mut wire = session(terminal.address(), other.address(), "P2");
+    kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(wire.read_line(), format!("{} P1 exit\n", terminal.address()));
+    drop(wire);
+    terminal.screen.expect("connected with you");
+    terminal.screen.expect("Exiting\r\n");
+    terminal.assert_as_found();
 }
 
 #[test]
@@ -183,7 +230,6 @@ fn a_program_stopped_from_outside_and_woken_in_the_background_ends_when_told() {
     kill_process(pid, Signal::STOP).unwrap();
     terminal.screen.expect("stopped\r\n");
     terminal.type_keys("\n");
-    terminal.screen.expect("Enter choice: ");
     kill_process(pid, Signal::TERM).unwrap();
     terminal.screen.expect("ended\r\n");
     assert!(!terminal.screen.expect("that is all\r\n").contains("Stopped"));
@@ -360,7 +406,7 @@ fn a_panic_leaves_the_terminal_as_found() {
 #[ignore = "the test above runs it on a terminal"]
 fn panics_on_a_terminal() {
     let raw = Raw::enter().expect("a terminal");
-    assert!(raw.is_ours());
+    assert!(raw.is_in_front());
     println!("keys are ours");
     panic!("the reason is legible");
 }

@@ -29,7 +29,7 @@ const LISTENER: Token = Token(usize::MAX);
 const STDIN: Token = Token(usize::MAX - 1);
 const SCREEN: Token = Token(usize::MAX - 2);
 const SIGNALS: Token = Token(usize::MAX - 3);
-const REDRAWS: Token = Token(usize::MAX - 4);
+const TERMINAL: Token = Token(usize::MAX - 4);
 
 /// Urgent data is wanted for its mark alone, at which reads stop.
 #[cfg(target_os = "linux")]
@@ -43,8 +43,8 @@ pub struct EventLoop<M: Machine, S> {
     display: Display<S>,
     keyboard: Option<Keyboard>,
     signals: Option<Signals>,
-    /// The signals after which the screen is to be drawn anew.
-    redraws: Option<Signals>,
+    /// The signals after which the screen is to be drawn anew, or the program to stop.
+    of_terminal: Option<Signals>,
     poll: Poll,
     events: Events,
     links: Links,
@@ -72,7 +72,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             display: Display::new(screen),
             keyboard: None,
             signals: None,
-            redraws: None,
+            of_terminal: None,
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_PER_TURN),
             links: Links::default(),
@@ -94,10 +94,11 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     }
 
     /// Takes keys from `stdin`, a terminal, and has the screen make lines of them. The screen is told to
-    /// draw anew when the terminal gets another size, and when the program was stopped and goes on.
+    /// draw anew when the terminal gets another size, and when the program was stopped and goes on; and to
+    /// suspend the program when a signal asks for that.
     pub fn with_keys(mut self, stdin: Stdin) -> io::Result<Self> {
         self.keyboard = Some(Keyboard::register(stdin, Unit::Keys, self.poll.registry(), STDIN)?);
-        self.redraws = Some(signals::register_redraws(self.poll.registry(), REDRAWS)?);
+        self.of_terminal = Some(signals::register_terminal(self.poll.registry(), TERMINAL)?);
         Ok(self)
     }
 
@@ -213,7 +214,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         };
         let next = self.display.retry_at().into_iter().chain(of_network).min();
         let left = next.map(|at| at.saturating_duration_since(Instant::now()));
-        left.into_iter().chain(wait).min()
+        left.into_iter().chain(wait).chain(self.display.screen.flush_within()).min()
     }
 
     /// A program reads our output and is slower than our peers: nothing is read until it has caught up,
@@ -225,7 +226,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
 
     /// Events only set bits and queue links.
     fn note_events(&mut self) {
-        let (mut is_signalled, mut must_redraw) = (false, false);
+        let (mut is_signalled, mut has_terminal_changed) = (false, false);
         for event in &self.events {
             match event.token() {
                 LISTENER => self.listener.iter_mut().for_each(|listener| listener.is_readable = true),
@@ -233,7 +234,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                 // The screen is flushed at the end of each turn anyway.
                 SCREEN => {}
                 SIGNALS => is_signalled = true,
-                REDRAWS => must_redraw = true,
+                TERMINAL => has_terminal_changed = true,
                 token => {
                     let conn = ConnId::from_bits(token.0 as u64);
                     let Some(link) = self.links.get_mut(conn) else { continue };
@@ -249,9 +250,11 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                 }
             }
         }
-        if must_redraw && let Some(signals) = &mut self.redraws {
-            signals.pending().for_each(drop);
-            self.display.screen.redraw();
+        if has_terminal_changed && let Some(signals) = &mut self.of_terminal {
+            match signals::must_stop(signals) {
+                true => self.display.screen.suspend(),
+                false => self.display.screen.redraw(),
+            }
         }
         if is_signalled {
             self.on_signals();
