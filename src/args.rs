@@ -6,9 +6,11 @@ use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::{Limits, NAME_BYTES_MAX};
 use chinwag::proto::message::{Dialect, parse_address};
 use chinwag::term::style::{Coloring, Look};
+use chinwag::term::transcript::Transcript;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 const EXAMPLES: &str = "\
@@ -85,6 +87,10 @@ pub(crate) struct Args {
     #[arg(long)]
     bell: bool,
 
+    /// Append what is said to this file; a new one is readable by you alone
+    #[arg(long, value_name = "FILE")]
+    transcript: Option<PathBuf>,
+
     /// Count what peers say instead of printing it
     #[arg(long)]
     quiet: bool,
@@ -150,6 +156,11 @@ impl Args {
         self.takes_lines() && !self.plain && !self.json
     }
 
+    /// The transcript that is asked for. The error is a sentence.
+    pub(crate) fn open_transcript(&self) -> Result<Option<Transcript>, String> {
+        self.transcript.as_deref().map(Transcript::open).transpose()
+    }
+
     /// How notices look; `is_edited` says whether that is on a terminal whose lines are edited here.
     pub(crate) fn look(&self, is_edited: bool) -> Look {
         let no_color = std::env::var_os("NO_COLOR");
@@ -176,6 +187,7 @@ impl Args {
             },
             is_port_lent: false,
             quiet: self.quiet,
+            is_recorded: self.transcript.is_some(),
             fold,
             limits: Limits {
                 connections_max: self.connections_max.unwrap_or(room),

@@ -89,6 +89,9 @@ pub const SCREEN_RETRY: Duration = Duration::from_millis(50);
 /// How often a program in the background looks whether it is in front: a shell need not say so.
 pub const FRONT_RETRY: Duration = Duration::from_millis(200);
 
+/// Between two times that a transcript which cannot be written is told.
+pub const RECORD_FAULT_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Between two warnings of the same kind in the log.
 pub const WARN_INTERVAL: Duration = Duration::from_secs(1);
 

@@ -17,10 +17,15 @@ use chinwag::term::raw::Raw;
 use chinwag::term::stdin::Stdin;
 use chinwag::term::stdout::Stdout;
 use chinwag::term::terminal::Terminal;
-use clap::Parser;
+use chinwag::term::transcript::Recorded;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use std::io;
 use std::net::IpAddr;
 use std::process::ExitCode;
+
+/// Wrong usage.
+const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -42,21 +47,26 @@ fn main() -> ExitCode {
 }
 
 fn chat(args: Args) -> io::Result<u8> {
+    let transcript = match args.open_transcript() {
+        Ok(transcript) => transcript,
+        Err(sentence) => return Ok(misused(&sentence)),
+    };
     let room = socket::raise_descriptor_limit();
     let takes_lines = args.takes_lines();
     if args.is_json() {
         let screen = JsonLines::new(Stdout::inherited()?);
+        let screen = Recorded::new(screen, transcript);
         return talk(args.into_config(room, own_ips(), false), screen, takes_lines);
     }
     if let Some(raw) = args.may_edit().then(Raw::enter).flatten() {
-        let screen = Terminal::new(raw)?.with_look(args.look(true));
+        let screen = Recorded::new(Terminal::new(raw)?.with_look(args.look(true)), transcript);
         let node = Node::new(args.into_config(room, own_ips(), true));
         let event_loop = EventLoop::new(node, screen)?.with_signals()?;
         return event_loop.with_keys(Stdin::inherited())?.run();
     }
     let console = Console::inherited()?.with_look(args.look(false));
     let fold = console.is_terminal();
-    talk(args.into_config(room, own_ips(), fold), console, takes_lines)
+    talk(args.into_config(room, own_ips(), fold), Recorded::new(console, transcript), takes_lines)
 }
 
 fn talk(config: Config, screen: impl Screen<Notice>, takes_lines: bool) -> io::Result<u8> {
@@ -65,6 +75,13 @@ fn talk(config: Config, screen: impl Screen<Notice>, takes_lines: bool) -> io::R
         event_loop = event_loop.with_stdin(Stdin::inherited())?;
     }
     event_loop.run()
+}
+
+/// Says what is wrong with the command line; gives the exit code.
+fn misused(sentence: &str) -> u8 {
+    // Who cannot be told sees it by the exit code.
+    let _ = Args::command().error(ErrorKind::InvalidValue, sentence).print();
+    EXIT_USAGE
 }
 
 fn own_ips() -> Vec<IpAddr> {

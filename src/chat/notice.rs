@@ -207,6 +207,15 @@ pub enum Failure {
     Yourself,
 }
 
+/// Whom the user said something to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SaidTo {
+    /// One peer.
+    One(Who),
+    /// So many peers, all that could be reached.
+    All(usize),
+}
+
 /// One thing that the user is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -276,6 +285,8 @@ pub enum Notice {
         /// Why.
         why: Failure,
     },
+    /// The transcript could not be written, and does not have what was said.
+    NotRecorded(io::ErrorKind),
     /// A message was not delivered.
     NotSent {
         /// To whom.
@@ -299,6 +310,14 @@ pub enum Notice {
         /// The other end of the socket.
         from: SocketAddr,
         /// What came.
+        text: String,
+    },
+    /// The user said something; what comes of it is told apart. Only told if
+    /// [`Config::is_recorded`](crate::chat::node::Config::is_recorded).
+    Said {
+        /// To whom.
+        to: SaidTo,
+        /// What it says.
         text: String,
     },
     /// A message was delivered.

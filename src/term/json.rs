@@ -61,7 +61,8 @@ impl Screen<Notice> for JsonLines {
     }
 }
 
-/// A notice of this moment as a line with its newline; `None` for questions, which programs are not asked.
+/// A notice of this moment as a line with its newline; `None` for questions, which programs are not asked, and
+/// for what was said by themselves.
 pub fn line(notice: &Notice, at: SystemTime) -> Option<String> {
     let event = event(notice)?;
     let stamped = Stamped { schema: SCHEMA, time: rfc3339(at), event };
@@ -101,6 +102,7 @@ enum Event<'a> {
     NameChanged { name: &'a str },
     NewPeer(Peer<'a>),
     NotConnected { to: SocketAddr, reason: &'static str, sentence: String },
+    NotRecorded { reason: &'static str, sentence: String },
     NotSent { to: SocketAddr, text: &'a str, reason: &'static str, sentence: String },
     Peers { active: Vec<Row<'a>>, contacted: Vec<Row<'a>> },
     Raw { from: SocketAddr, text: &'a str },
@@ -251,13 +253,16 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::Lost { who, reason } => {
             Event::Lost(Lost { peer: who.into(), reason: close_reason(*reason), sentence: sentence() })
         }
-        Notice::Menu | Notice::Prompt(_) => return None,
+        Notice::Menu | Notice::Prompt(_) | Notice::Said { .. } => return None,
         Notice::Message { who, text } => Event::Message(Message { peer: who.into(), text }),
         Notice::Mistake(mistake) => Event::Error(error(mistake, sentence())),
         Notice::NameChanged(name) => Event::NameChanged { name },
         Notice::NewPeer(who) => Event::NewPeer(who.into()),
         Notice::NotConnected { to, why } => {
             Event::NotConnected { to: *to, reason: failure_reason(*why), sentence: sentence() }
+        }
+        Notice::NotRecorded(error) => {
+            Event::NotRecorded { reason: record_reason(*error), sentence: sentence() }
         }
         Notice::NotSent { to, text, why } => {
             Event::NotSent { to: *to, text, reason: failure_reason(*why), sentence: sentence() }
@@ -335,6 +340,15 @@ fn listen_reason(error: io::ErrorKind) -> &'static str {
     }
 }
 
+fn record_reason(error: io::ErrorKind) -> &'static str {
+    match error {
+        io::ErrorKind::FileTooLarge | io::ErrorKind::QuotaExceeded | io::ErrorKind::StorageFull => {
+            "disk-full"
+        }
+        _ => "fault",
+    }
+}
+
 fn mistake_reason(mistake: &Mistake) -> &'static str {
     match mistake {
         Mistake::AmbiguousName { .. } => "ambiguous-name",
@@ -388,11 +402,11 @@ fn rfc3339(at: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::notice::Prompt;
+    use crate::chat::notice::{Prompt, SaidTo};
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 28;
+    const KINDS: usize = 30;
 
     /// The place of a notice's kind. A new kind does not compile until it is here; then [`KINDS`] is one
     /// more, and [`examples`] has one, and the golden file a line.
@@ -426,6 +440,8 @@ mod tests {
             Notice::Prompt(_) => 25,
             Notice::Help => 26,
             Notice::Stats(_) => 27,
+            Notice::Said { .. } => 28,
+            Notice::NotRecorded(_) => 29,
         }
     }
 
@@ -476,6 +492,8 @@ mod tests {
                 ended: vec![(CloseReason::Eof, 3)],
                 ..Stats::default()
             })),
+            Notice::Said { to: SaidTo::All(2), text: text() },
+            Notice::NotRecorded(io::ErrorKind::StorageFull),
         ]
     }
 

@@ -15,6 +15,7 @@ pub mod stdin;
 pub mod stdout;
 pub mod style;
 pub mod terminal;
+pub mod transcript;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;

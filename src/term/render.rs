@@ -6,7 +6,7 @@
 
 use super::stats::Table;
 use crate::chat::command::COMMANDS;
-use crate::chat::notice::{BadCommand, BadSlash, Failure, Mistake, Notice, PeerRow, Prompt, Who};
+use crate::chat::notice::{BadCommand, BadSlash, Failure, Mistake, Notice, PeerRow, Prompt, SaidTo, Who};
 use crate::chat::slash::SLASHES;
 use crate::limits::{LINE_BYTES_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, TYPED_BYTES_MAX};
 use crate::proto::clean::Clean;
@@ -81,12 +81,22 @@ impl Display for Sentence<'_> {
             Notice::NameChanged(name) => writeln!(f, "Your name is {}: a name has no spaces", Clean(name)),
             Notice::NewPeer(who) => writeln!(f, "New peer: {}", Named(who)),
             Notice::NotConnected { to, why } => writeln!(f, "{}. Not connected.", Failed(to, *why)),
+            Notice::NotRecorded(error) => writeln!(
+                f,
+                "The transcript cannot be written ({error}); until that is put right it lacks what is said."
+            ),
             Notice::NotSent { to, text, why } => {
                 writeln!(f, "{}. Not sent: {}", Failed(to, *why), Clean(text))
             }
             Notice::Peers { active, contacted } => peers(f, active, contacted),
             Notice::Prompt(prompt) => f.write_str(&question(prompt)),
             Notice::Raw { from, text } => writeln!(f, "Not a chat message, from {from}: {}", Clean(text)),
+            Notice::Said { to: SaidTo::All(peers), text } => {
+                writeln!(f, "You, to {}: {}", Count(*peers as u64, "peer"), Clean(text))
+            }
+            Notice::Said { to: SaidTo::One(who), text } => {
+                writeln!(f, "You, to {}: {}", Named(who), Clean(text))
+            }
             Notice::Sent(to) => writeln!(f, "Message sent to {to}"),
             Notice::SentToAll(peers) => writeln!(f, "Message sent to {}", Count(*peers as u64, "peer")),
             Notice::Stats(stats) => write!(f, "{}", Table(stats)),
@@ -477,6 +487,13 @@ mod tests {
                 "Not a chat message, from 127.0.0.1:53211: hello",
             ),
             (Notice::Tally { messages: 2, peers: 1 }, "Received 2 messages and met 1 peer"),
+            (
+                Notice::NotRecorded(io::ErrorKind::StorageFull),
+                "The transcript cannot be written (no storage space); until that is put right it lacks what \
+                 is said.",
+            ),
+            (Notice::Said { to: SaidTo::One(who("P1")), text: text() }, "You, to P1 (127.0.0.1:8080): hello"),
+            (Notice::Said { to: SaidTo::All(2), text: text() }, "You, to 2 peers: hello"),
             (Notice::SentToAll(2), "Message sent to 2 peers"),
             (Notice::StillTrying(1), "Still trying to reach 1 peer; you will be told how it ends"),
         ] {

@@ -151,6 +151,7 @@ fn style(notice: &Notice) -> String {
         Notice::ListenFailed { .. }
         | Notice::Mistake(_)
         | Notice::NotConnected { .. }
+        | Notice::NotRecorded(_)
         | Notice::NotSent { .. } => color(RED),
         Notice::Accepted(_)
         | Notice::AlreadyConnected(_)
@@ -250,6 +251,7 @@ mod tests {
             Notice::NameChanged(text()),
             Notice::NewPeer(who(1)),
             Notice::NotConnected { to, why: Failure::Yourself },
+            Notice::NotRecorded(std::io::ErrorKind::StorageFull),
             Notice::NotSent { to, text: text(), why: Failure::Yourself },
             Notice::Peers { active: vec![row(1, who(1)), row(2, who(2))], contacted: vec![row(3, who(3))] },
             Notice::Raw { from: to, text: text() },

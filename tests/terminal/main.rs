@@ -32,3 +32,4 @@ mod signals;
 mod stdin;
 mod stdout;
 mod style;
+mod transcript;

@@ -5,7 +5,7 @@ use super::{Dialogue, Node, Stage};
 use crate::chat::command;
 use crate::chat::directory::Peer;
 use crate::chat::menu::{Audience, Designation, Menu, Request};
-use crate::chat::notice::{Mistake, Notice, PeerRow, Prompt};
+use crate::chat::notice::{Mistake, Notice, PeerRow, Prompt, SaidTo, Who};
 use crate::chat::outbox::{Content, Report};
 use crate::limits::OUTCOME_TIMEOUT;
 use crate::proto::message::{Command, Dialect};
@@ -215,6 +215,7 @@ impl Node {
             let is_static = audience == Audience::Static;
             return Err(if is_static { Mistake::NoStaticPeers } else { Mistake::NoPeers });
         }
+        self.record(&to, audience == Audience::All, dialect, text);
         self.deliver_and_wait(&to, told, now, |node, report| {
             // A typed command is known by, and said in, the words of each peer's own dialect.
             let (chatted, others): (Vec<_>, Vec<_>) = to.iter().partition(|&&to| {
@@ -228,6 +229,32 @@ impl Node {
             }
         });
         Ok(())
+    }
+
+    /// Tells to whom a text goes as one, if that is recorded: to some it may be a command.
+    fn record(&mut self, to: &[SocketAddr], is_told_once: bool, dialect: Option<Dialect>, text: &str) {
+        if !self.config.is_recorded {
+            return;
+        }
+        let is_heard = |&&to: &&SocketAddr| {
+            let spoken = dialect.unwrap_or_else(|| self.dialect_of(to));
+            matches!(content(text, spoken), Content::Chat(_))
+        };
+        let hearers: Vec<SocketAddr> = to.iter().filter(is_heard).copied().collect();
+        if is_told_once && !hearers.is_empty() {
+            return self.tell_said(SaidTo::All(hearers.len()), text);
+        }
+        for address in hearers {
+            let known = self.directory.peer(address).map(Peer::who);
+            let who = known.unwrap_or_else(|| Who { address, name: "".into() });
+            self.tell_said(SaidTo::One(who), text);
+        }
+    }
+
+    pub(super) fn tell_said(&mut self, to: SaidTo, text: &str) {
+        if self.config.is_recorded {
+            self.tell(Notice::Said { to, text: text.to_owned() });
+        }
     }
 
     /// Delivers to these, and lets the menu wait until it is known what came of it; a conversation goes on.
@@ -415,6 +442,40 @@ mod tests {
         node.request(Request::Connect(Designation::Name("P9".to_owned())), now);
         let mistake = Notice::Mistake(Mistake::BadAddress("P9".to_owned()));
         assert_eq!(node.poll_output(), Some(Output::Notice(mistake)));
+    }
+
+    #[test]
+    fn what_the_user_says_is_told_as_it_is_taken_where_it_is_recorded() {
+        let to: SocketAddr = PEER.parse().unwrap();
+        let text = || "hello".to_owned();
+        let said = |outputs: Vec<Output<Notice>>| {
+            let said = |output| match output {
+                Output::Notice(Notice::Said { to, .. }) => Some(to),
+                _ => None,
+            };
+            outputs.into_iter().filter_map(said).collect::<Vec<_>>()
+        };
+        for is_recorded in [false, true] {
+            let (mut node, now) = driven_by_a_program(false);
+            node.config.is_recorded = is_recorded;
+            let nameless = SaidTo::One(Who { address: to, name: "".into() });
+            let expected = |told: SaidTo| if is_recorded { vec![told] } else { Vec::new() };
+            assert_eq!(said(send(&mut node, now)), expected(nameless));
+            refuse(&mut node, now);
+            let local = "127.0.0.1:8080".parse().unwrap();
+            let conn = node.accept("127.0.0.1:50000".parse().unwrap(), local, now).unwrap();
+            let bytes = format!("{PEER} P9 connect\n");
+            handle(&mut node, Input::Received { conn, bytes: bytes.as_bytes() }, now);
+            let mut request = |request| {
+                node.request(request, now);
+                said(std::iter::from_fn(|| node.poll_output()).collect())
+            };
+            let all = |text| Request::Send(Audience::All, text);
+            assert_eq!(request(all(text())), expected(SaidTo::All(1)));
+            let named = SaidTo::One(Who { address: to, name: "P9".into() });
+            assert_eq!(request(Request::Send(Audience::One(to, None), text())), expected(named));
+            assert_eq!(request(all("exit".to_owned())), [], "a command is no message");
+        }
     }
 
     #[test]

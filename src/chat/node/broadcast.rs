@@ -6,6 +6,7 @@
 
 use super::{Kind, Node};
 use crate::chat::directory::PeerId;
+use crate::chat::notice::SaidTo;
 use crate::limits::LINE_BYTES_MAX;
 use crate::proto::machine::{CloseReason, ConnId};
 use crate::proto::message::{Body, Command, Dialect, format, split_to_fit};
@@ -52,6 +53,7 @@ impl Node {
         if is_large {
             self.flush_broadcast();
         }
+        self.tell_said(SaidTo::All(recipients), text);
         Some(recipients)
     }
 

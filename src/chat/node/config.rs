@@ -33,6 +33,8 @@ pub struct Config {
     pub is_port_lent: bool,
     /// Count what peers say instead of telling it.
     pub quiet: bool,
+    /// Tell what the user says, for a transcript.
+    pub is_recorded: bool,
     /// Fold a peer that says too much into a counted line.
     pub fold: bool,
     /// The limits that a user may change.
@@ -65,6 +67,7 @@ impl Default for Config {
             dialogue: Dialogue::Menu,
             is_port_lent: false,
             quiet: false,
+            is_recorded: false,
             fold: false,
             limits: Limits::default(),
         }
