@@ -15,8 +15,8 @@ pub(super) fn register_terminal(registry: &Registry, token: Token) -> io::Result
     caught([Signal::WINCH, Signal::CONT, Signal::TSTP], registry, token)
 }
 
-/// Whether the last of these signals of a terminal wants the program to stop. Their order is lost: with one
-/// that wakes it among them, it goes on.
+/// Whether the signals of the terminal that have come want the program to stop. Their order is lost: if it was
+/// also woken, it goes on.
 pub(super) fn must_stop(signals: &mut Signals) -> bool {
     let pending: Vec<i32> = signals.pending().collect();
     let has = |signal: Signal| pending.contains(&signal.as_raw());

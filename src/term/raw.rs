@@ -99,7 +99,7 @@ impl Raw {
         let _ = self.take();
     }
 
-    /// Whether what is written stops nobody: in the background some want no output.
+    /// Whether writing does not stop us: with `tostop` it does in the background.
     pub fn may_write(&self) -> bool {
         may_write()
     }

@@ -251,9 +251,10 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             }
         }
         if has_terminal_changed && let Some(signals) = &mut self.of_terminal {
-            match signals::must_stop(signals) {
-                true => self.display.screen.suspend(),
-                false => self.display.screen.redraw(),
+            if signals::must_stop(signals) {
+                self.display.screen.suspend();
+            } else {
+                self.display.screen.redraw();
             }
         }
         if is_signalled {
