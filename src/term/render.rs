@@ -301,7 +301,7 @@ fn bad_slash(f: &mut Formatter<'_>, bad: &BadSlash) -> fmt::Result {
         }
         BadSlash::Usage { name, arguments: "" } => writeln!(f, "Nothing follows {name}; type it alone."),
         BadSlash::Usage { name, arguments } => {
-            writeln!(f, "That is too much or too little; type {name} {arguments}.")
+            writeln!(f, "{name} does not go with these words; type {name} {arguments}.")
         }
     }
 }
@@ -569,7 +569,7 @@ mod tests {
             (BadSlash::Usage { name: "/quit", arguments: "" }.into(), "Nothing follows /quit; type it"),
             (
                 BadSlash::Usage { name: "/exit", arguments: "WHO" }.into(),
-                "That is too much or too little; type /exit WHO.",
+                "/exit does not go with these words; type /exit WHO.",
             ),
             (Mistake::BadDialect(typed()), "'x␛' is no dialect; choose standard,"),
             (Mistake::BadPort(typed()), "'x␛' is no port; type a number from 1 to 65535."),

@@ -24,7 +24,7 @@ impl Display for Table<'_> {
             "Waiting        {} to be written, {waiting} for a dial",
             Count(*queued_bytes as u64, "byte")
         )?;
-        writeln!(f, "Not as usual   {} folded, {raw} shown raw", Count(*folded, "line"))?;
+        writeln!(f, "Lines          {folded} folded, {raw} shown raw")?;
         writeln!(f, "Connections    {connections} now, {accepted} accepted, {refused} refused so far")?;
         let dials = Count(*dialling as u64, "dial");
         writeln!(f, "Dials          {dials} under way, {dials_waiting} waiting for their turn")?;
@@ -105,7 +105,7 @@ mod tests {
             Peers          12 known, 5 connected, 3 of them by a session\n\
             Messages       100 heard, 20 sent, 2 not sent\n\
             Waiting        1 byte to be written, 4 messages for a dial\n\
-            Not as usual   8 lines folded, 9 shown raw\n\
+            Lines          8 folded, 9 shown raw\n\
             Connections    7 now, 40 accepted, 1 refused so far\n\
             Dials          1 dial under way, 2 waiting for their turn\n\
             Ended          30 closed, 3 reset\n\

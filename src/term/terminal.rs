@@ -139,6 +139,12 @@ impl Terminal {
         self.out.append(text);
     }
 
+    fn hint(&mut self) {
+        if !std::mem::replace(&mut self.has_hinted, true) {
+            self.print(HINT);
+        }
+    }
+
     /// Once notices are missed, all are until the terminal has taken everything: otherwise one that
     /// drips would show a count after every line.
     fn must_miss(&self) -> bool {
@@ -217,9 +223,9 @@ impl Screen<Notice> for Terminal {
         self.editor.learn(&notice);
         match notice {
             Notice::Prompt(_) => self.note_change(),
-            Notice::Menu if !std::mem::replace(&mut self.has_hinted, true) => {
+            Notice::Menu => {
                 self.tell(&notice);
-                self.print(HINT);
+                self.hint();
             }
             notice => self.tell(&notice),
         }

@@ -323,7 +323,7 @@ impl Node {
     }
 
     /// All that bear a name, whatever its case.
-    fn named(&self, name: &str) -> impl Iterator<Item = &Peer> {
+    pub(super) fn named(&self, name: &str) -> impl Iterator<Item = &Peer> {
         self.directory.iter().filter(move |peer| peer.name.eq_ignore_ascii_case(name))
     }
 }

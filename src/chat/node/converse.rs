@@ -10,6 +10,7 @@ use crate::chat::outbox::Content;
 use crate::chat::slash::ALL;
 use crate::limits::MESSAGES_UNDER_WAY_MAX;
 use crate::proto::message::Dialect;
+use std::rc::Rc;
 use std::time::Instant;
 
 impl Node {
@@ -40,11 +41,12 @@ impl Node {
         self.send(audience, text, Told::Never, now)
     }
 
-    /// What those are called whom a conversation is with.
+    /// What those are called whom a conversation is with. A name that others bear too says nothing.
     pub(super) fn partner(&self, audience: Audience) -> String {
         let Audience::One(to, _) = audience else { return ALL.to_owned() };
         let name = self.directory.peer(to).map(|peer| peer.who().name);
-        name.filter(|name| is_unmistakable(name)).map_or_else(|| to.to_string(), |name| name.to_string())
+        let is_clear = |name: &Rc<str>| is_unmistakable(name) && self.named(name).nth(1).is_none();
+        name.filter(is_clear).map_or_else(|| to.to_string(), |name| name.to_string())
     }
 }
 
@@ -207,7 +209,7 @@ mod tests {
         let both: [(usize, SocketAddr); 2] =
             [(1, "127.0.0.1:7".parse().unwrap()), (2, PEER.parse().unwrap())];
         assert_eq!(listed(&type_line(&mut node, "/to TWIN", now)), both);
-        assert_eq!(type_line(&mut node, "/to 2", now), [asks("twin")]);
+        assert_eq!(type_line(&mut node, "/to 2", now), [asks(PEER)], "the name is not clear");
         assert_eq!(node.menu, Menu::Conversation(Audience::One(both[1].1, None)));
         type_line(&mut node, "", now);
         for (choice, next) in [("1", Menu::Recipient), ("3", Menu::ConnectTo)] {
