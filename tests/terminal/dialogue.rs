@@ -97,3 +97,14 @@ fn mistakes_at_the_menu_are_explained_and_nothing_typed_is_lost() {
         [("ours", &ours), ("our_port", &ours.port()), ("nobody", &nobody.address())];
     replay(&mut program, include_str!("transcripts/menu_mistakes.txt"), &places);
 }
+
+#[test]
+fn commands_do_not_bring_the_menu_back_and_a_conversation_asks_for_line_after_line() {
+    let peer = Peer::new();
+    let address = peer.address();
+    let messages = peer.take_all();
+    let mut program = Program::node("P1");
+    replay(&mut program, include_str!("transcripts/commands.txt"), &[("peer", &address)]);
+    let said = ["hello", "this is said", "/etc is a path", "exit"];
+    assert_eq!(messages.next(4), said.map(|text| format!("{} P1 {text}", program.address())));
+}
