@@ -1,7 +1,7 @@
 //! The chat participant: a [`Machine`] that knows peers, sessions and one user.
 //!
 //! This file holds its state and its clockwork; what is heard is in `hear`, what is said in `say`, what
-//! the user asks for in `ask`.
+//! the user asks for in `ask`, line after line to one peer in `converse`.
 
 mod ask;
 mod broadcast;
