@@ -23,6 +23,10 @@ Examples:
   chinwag --name bot --port 8080 --json      events as JSON on stdout, commands as JSON on stdin
   chinwag send 127.0.0.1:8080 hello          send one message and say by the exit code how that went
 
+Settings: what a flag says may also stand in the config file (connect-timeout = 2, greet = true) and
+in the environment (CHINWAG_CONNECT_TIMEOUT=2, CHINWAG_GREET=1). A flag outdoes the environment,
+which outdoes the file; --greet=false switches off. `chinwag config` shows what holds, and why.
+
 Exit codes: 0 fine, 1 a fault, 2 wrong usage or a port that cannot be had.
 RUST_LOG=debug shows each connection on stderr.";
 
@@ -127,6 +131,8 @@ pub(crate) enum Command {
     Swarm(Box<SwarmArgs>),
     /// Send a message, wait until it is handed over, and end
     Send(SendArgs),
+    /// Write each setting on stdout, and where it was set, as a config file; takes the flags of the chat
+    Config,
     /// Write a script on stdout that completes this program's flags in a shell
     Completions {
         /// For which shell
@@ -135,7 +141,7 @@ pub(crate) enum Command {
     /// Write the manual page on stdout, or that of a subcommand
     Man {
         /// Of which subcommand
-        #[arg(value_parser = ["swarm", "send", "completions", "man"])]
+        #[arg(value_parser = ["swarm", "send", "config", "completions", "man"])]
         subcommand: Option<String>,
     },
 }

@@ -29,6 +29,12 @@ pub const ACCEPTS_PER_TURN: usize = 64;
 /// Typed lines taken in a turn, so that a file on stdin cannot starve the network.
 pub const TYPED_LINES_PER_TURN: usize = 64;
 
+/// A config file, in bytes.
+pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+
+/// An assignment of a config file with which the comments behind others are aligned, in columns.
+pub const ASSIGNMENT_COLUMNS_MAX: usize = 40;
+
 /// Length of the queue of connections that the kernel completed and we have yet to accept.
 pub const LISTEN_BACKLOG: i32 = 4096;
 

@@ -4,6 +4,7 @@ mod args;
 mod drive;
 mod manual;
 mod send;
+mod settings;
 
 use args::{Args, Command};
 use chinwag::chat::node::{Config, Node};
@@ -18,8 +19,8 @@ use chinwag::term::stdin::Stdin;
 use chinwag::term::stdout::Stdout;
 use chinwag::term::terminal::Terminal;
 use chinwag::term::transcript::Recorded;
+use clap::CommandFactory;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
 use std::io;
 use std::net::IpAddr;
 use std::process::ExitCode;
@@ -28,11 +29,12 @@ use std::process::ExitCode;
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let (args, settings) = settings::parse().unwrap_or_else(|error| error.exit());
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     let result = match args.command {
         Some(Command::Swarm(args)) => drive::run(*args),
         Some(Command::Send(args)) => send::run(args),
+        Some(Command::Config) => settings::list(&settings),
         Some(Command::Completions { shell }) => manual::completions(shell),
         Some(Command::Man { subcommand }) => manual::page(subcommand.as_deref()),
         None => chat(args),

@@ -1,8 +1,7 @@
 //! `chinwag completions` and `chinwag man`: what the command line says of itself, for shells and for `man`.
 #![expect(clippy::disallowed_methods, reason = "commands that write one text and end")]
 
-use crate::args::Args;
-use clap::CommandFactory;
+use crate::settings;
 use clap_complete::Shell;
 use clap_mangen::Man;
 use std::io::{self, ErrorKind, Write};
@@ -10,13 +9,13 @@ use std::io::{self, ErrorKind, Write};
 /// Writes the completions of a shell; gives the exit code.
 pub(crate) fn completions(shell: Shell) -> io::Result<u8> {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Args::command(), "chinwag", &mut text);
+    clap_complete::generate(shell, &mut settings::command(), "chinwag", &mut text);
     write_out(&text)
 }
 
 /// Writes the manual page of the program, or of a subcommand; gives the exit code.
 pub(crate) fn page(subcommand: Option<&str>) -> io::Result<u8> {
-    let mut command = Args::command();
+    let mut command = settings::command();
     // Only then do subcommands know their full name.
     command.build();
     let named = subcommand.and_then(|name| command.find_subcommand(name)).cloned();
@@ -27,7 +26,7 @@ pub(crate) fn page(subcommand: Option<&str>) -> io::Result<u8> {
 }
 
 /// Who reads only the beginning, as `head` does, has what they want.
-fn write_out(text: &[u8]) -> io::Result<u8> {
+pub(crate) fn write_out(text: &[u8]) -> io::Result<u8> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),

@@ -168,7 +168,8 @@ impl Stage {
         let address = free_address()?;
         let mut command = self.command(Core::First, CHINWAG);
         command
-            .args(["--name", "node", "--bind", "127.0.0.1", "--static-peer", "127.0.0.1:1", "--port"])
+            .args(["--config", "/dev/null", "--name", "node", "--bind", "127.0.0.1"])
+            .args(["--static-peer", "127.0.0.1:1", "--port"])
             .arg(address.port().to_string())
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())

@@ -18,6 +18,7 @@ mod emulator;
 mod pty;
 
 mod commands;
+mod config;
 mod descriptors;
 mod dialogue;
 mod editor;

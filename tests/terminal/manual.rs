@@ -40,7 +40,7 @@ fn the_program_and_each_subcommand_have_a_manual_page() {
     for words in [".TH chinwag 1", "\\-\\-headless", "chinwag\\-send(1)", "Exit codes"] {
         assert!(page.contains(words), "{words} is missing:\n{page}");
     }
-    for name in ["swarm", "send", "completions", "man"] {
+    for name in ["swarm", "send", "config", "completions", "man"] {
         let page = written("man", &[name]);
         assert!(page.contains(&format!(".TH chinwag-{name} 1")), "{page}");
     }

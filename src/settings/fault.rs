@@ -1,0 +1,99 @@
+//! What is wrong with a setting, as one sentence that begins with the place where it was set.
+
+use super::{Origin, Setting, word};
+use chinwag::proto::clean::Clean;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, Error};
+use std::error::Error as _;
+use std::ffi::OsString;
+use std::fmt::Display;
+
+/// Wrong usage that is told by this sentence. It may quote whatever stands in a file.
+pub(super) fn fault(sentence: impl Display) -> Error {
+    Error::raw(ErrorKind::ValueValidation, format_args!("{}\n", Clean(&sentence.to_string())))
+}
+
+/// That something is not known, and what may be meant.
+pub(super) fn unknown(what: &str, meant: Option<String>) -> String {
+    match meant {
+        Some(meant) => format!("{what}; did you mean '{meant}'?"),
+        None => format!("{what}; `chinwag --help` shows the flags"),
+    }
+}
+
+/// An error of the command line that says all settings, told of the place where the wrong one was set; `None`
+/// if that is the command line.
+pub(super) fn explained(error: &Error, command: &Command, settings: &[Setting]) -> Option<Error> {
+    let sentence = match error.kind() {
+        ErrorKind::ValueValidation | ErrorKind::InvalidValue => wrong_value(error, settings),
+        ErrorKind::MissingRequiredArgument => missing(error, command, settings),
+        ErrorKind::ArgumentConflict => conflict(error, settings),
+        _ => None,
+    };
+    sentence.map(fault)
+}
+
+fn wrong_value(error: &Error, settings: &[Setting]) -> Option<String> {
+    let setting = set_elsewhere(error, ContextKind::InvalidArg, settings)?;
+    let value = strings(error, ContextKind::InvalidValue).concat();
+    let reason = match error.source() {
+        Some(reason) => reason.to_string(),
+        None => strings(error, ContextKind::ValidValue).join(", "),
+    };
+    Some(format!("{}: invalid value '{value}' for '{}': {reason}", setting.origin.place(), setting.key))
+}
+
+/// The setting that needs others is the one that cannot stand alone.
+fn missing(error: &Error, command: &Command, settings: &[Setting]) -> Option<String> {
+    let needs_others = |setting: &&Setting| {
+        let words = setting.values.iter().map(|value| word(&setting.key, value));
+        let alone = [OsString::from("chinwag")].into_iter().chain(words);
+        let error = command.clone().try_get_matches_from(alone).err();
+        error.is_some_and(|error| error.kind() == ErrorKind::MissingRequiredArgument)
+    };
+    // What is switched off needs nothing.
+    let is_set_elsewhere = |setting: &&Setting| setting.origin != Origin::Flag && setting.values != ["false"];
+    let setting = settings.iter().filter(is_set_elsewhere).find(needs_others)?;
+    let needed = strings(error, ContextKind::InvalidArg);
+    let needed: Vec<String> = needed.iter().map(|flag| format!("'{}'", key_of(flag))).collect();
+    Some(format!("{}: '{}' needs {}", setting.origin.place(), setting.key, needed.join(" and ")))
+}
+
+fn conflict(error: &Error, settings: &[Setting]) -> Option<String> {
+    let of = |kind| {
+        let flags = strings(error, kind);
+        settings.iter().find(|setting| flags.iter().any(|flag| key_of(flag) == setting.key))
+    };
+    let (one, other) = (of(ContextKind::InvalidArg)?, of(ContextKind::PriorArg)?);
+    let (one, other) = if one.origin == Origin::Flag { (other, one) } else { (one, other) };
+    let is_set_elsewhere = one.origin != Origin::Flag;
+    is_set_elsewhere.then(|| {
+        format!(
+            "{}: '{}' cannot be used with '{}' ({})",
+            one.origin.place(),
+            one.key,
+            other.key,
+            other.origin
+        )
+    })
+}
+
+/// The setting that an error is about, if it is not on the command line.
+fn set_elsewhere<'a>(error: &Error, kind: ContextKind, settings: &'a [Setting]) -> Option<&'a Setting> {
+    let flag = strings(error, kind).concat();
+    settings.iter().find(|setting| setting.key == key_of(&flag) && setting.origin != Origin::Flag)
+}
+
+/// The key in `--key <VALUE>`.
+fn key_of(flag: &str) -> &str {
+    let flag = flag.trim_start_matches('-');
+    flag.split([' ', '=', '[']).next().unwrap_or(flag)
+}
+
+fn strings(error: &Error, kind: ContextKind) -> Vec<String> {
+    match error.get(kind) {
+        Some(ContextValue::String(string)) => vec![string.clone()],
+        Some(ContextValue::Strings(strings)) => strings.clone(),
+        _ => Vec::new(),
+    }
+}

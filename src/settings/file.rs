@@ -1,0 +1,155 @@
+//! The config file: TOML, a key for each flag.
+//!
+//! It is read whole and understood here; whether a value is right for its flag is for the command line to say.
+
+use super::command::{find, is_list, is_switch};
+use super::fault::{fault, unknown};
+use super::{Origin, Setting};
+use chinwag::limits::CONFIG_BYTES_MAX;
+use clap::{Arg, Command, Error};
+use etcetera::BaseStrategy;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use toml::de::{DeTable, DeValue};
+
+/// Where the file is if nobody names another one; `None` for a user without a home.
+pub(super) fn default_path() -> Option<PathBuf> {
+    let places = etcetera::choose_base_strategy().ok()?;
+    Some(places.config_dir().join("chinwag").join("config.toml"))
+}
+
+/// What the file sets, and which file that is. The default one may be missing, one that was named may not.
+///
+/// # Errors
+///
+/// A sentence that begins with the file, and the line if it has come that far.
+pub(super) fn read(
+    command: &Command,
+    named: Option<PathBuf>,
+    default: Option<PathBuf>,
+) -> Result<(Option<PathBuf>, Vec<Setting>), Error> {
+    let is_named = named.is_some();
+    let Some(path) = named.or(default) else { return Ok((None, Vec::new())) };
+    let settings = match text_of(&path) {
+        Ok(text) => parse(command, &path, &text)?,
+        Err(error) if !is_named && is_missing(&error) => Vec::new(),
+        Err(error) => return Err(fault(format_args!("{}: {}", path.display(), unreadable(&error)))),
+    };
+    Ok((Some(path), settings))
+}
+
+/// Whether there is nothing at that place: neither if the home is no directory, as that of some daemons.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+fn text_of(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > CONFIG_BYTES_MAX { Err(ErrorKind::FileTooLarge.into()) } else { Ok(text) }
+}
+
+fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "there is no such config file".to_owned(),
+        ErrorKind::InvalidData => "a config file is UTF-8 text, which this is not".to_owned(),
+        kind => format!("the config file cannot be read: {kind}"),
+    }
+}
+
+fn parse(command: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, Error> {
+    let table = DeTable::parse(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let column = before(text, at).chars().rev().take_while(|&c| c != '\n').count() + 1;
+        fault(format_args!("{}:{}:{column}: {}", path.display(), line_of(text, at), error.message()))
+    })?;
+    let mut settings = Vec::new();
+    for (key, value) in table.get_ref() {
+        let line = line_of(text, key.span().start);
+        let (key, value) = (key.get_ref(), value.get_ref());
+        let wrong = |what: String| fault(format_args!("{}:{line}: {what}", path.display()));
+        let arg = find(command, key)
+            .map_err(|meant| wrong(unknown(&format!("unknown key '{key}'"), meant.map(str::to_owned))))?;
+        let values = values(arg, value).map_err(|what| wrong(format!("'{key}' {what}")))?;
+        let origin = Origin::File { path: path.to_owned(), line };
+        settings.push(Setting { key: key.to_string(), values, origin });
+    }
+    Ok(settings)
+}
+
+/// The line that has this byte, counted from 1.
+fn line_of(text: &str, at: usize) -> usize {
+    before(text, at).matches('\n').count() + 1
+}
+
+fn before(text: &str, at: usize) -> &str {
+    &text[..text.floor_char_boundary(at)]
+}
+
+/// The words of a flag, or why these are none.
+fn values(arg: &Arg, value: &DeValue<'_>) -> Result<Vec<OsString>, String> {
+    let not = |wanted: &str, value: &DeValue<'_>| format!("takes {wanted}, not {}", kind(value));
+    match value {
+        DeValue::Boolean(is_on) if is_switch(arg) => Ok(vec![is_on.to_string().into()]),
+        _ if is_switch(arg) => Err(not("true or false", value)),
+        DeValue::Array(items) if is_list(arg) && items.is_empty() => {
+            Err("has no values; leave it out for the default".to_owned())
+        }
+        DeValue::Array(items) if is_list(arg) => {
+            let words = items.iter().map(|item| word(item.get_ref()).ok_or(item.get_ref()));
+            words.collect::<Result<_, _>>().map_err(|item| not("strings", item))
+        }
+        _ => word(value).map(|word| vec![word]).ok_or_else(|| not("a string or a number", value)),
+    }
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+fn word(value: &DeValue<'_>) -> Option<OsString> {
+    match value {
+        DeValue::String(text) => Some(text.as_ref().into()),
+        DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().into()),
+        DeValue::Integer(number) => {
+            let number = u64::from_str_radix(number.as_str(), number.radix());
+            number.ok().map(|number| number.to_string().into())
+        }
+        DeValue::Float(number) => Some(number.as_str().into()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::command;
+
+    #[test]
+    fn whatever_stands_in_a_file_is_settings_or_a_sentence() {
+        let command = command();
+        let told = |text: &str| match parse(&command, Path::new("FILE"), text) {
+            Ok(_) => String::new(),
+            Err(error) => error.to_string(),
+        };
+        let text = "\u{FEFF}name = \"ü\\u00e9\\t😀\"\r\n'ключ 👨\u{200D}👩' = [1, {a = 2.5}]\n\0[\u{1b}]\r x.y = 1979-05-27\n\"\"\"";
+        for start in text.char_indices().map(|(start, _)| start) {
+            for end in (start..=text.len()).filter(|&end| text.is_char_boundary(end)) {
+                let told = told(&text[start..end]);
+                assert_eq!(told.matches('\n').count(), usize::from(!told.is_empty()), "{told}");
+            }
+        }
+        for deep in ["[", "{a=", "a."] {
+            assert!(told(&format!("a = {}", deep.repeat(100_000))).starts_with("error: FILE:1:"), "{deep}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! `chinwag config`: each value that holds, and where it came from.
+//!
+//! What it writes is a config file that says the same. Values are escaped: they may hold what neither TOML nor a
+//! terminal must get.
+
+use super::command::{command, is_list, is_switch, settable};
+use super::{Setting, Settings};
+use crate::manual::write_out;
+use chinwag::limits::ASSIGNMENT_COLUMNS_MAX;
+use chinwag::proto::clean::{Clean, is_treacherous};
+use clap::Arg;
+use std::ffi::OsStr;
+use std::fmt::Write;
+use std::io;
+use toml::de::DeValue;
+
+/// Writes it on stdout; gives the exit code.
+pub(crate) fn list(settings: &Settings) -> io::Result<u8> {
+    write_out(text(settings).as_bytes())
+}
+
+fn text(settings: &Settings) -> String {
+    let command = command();
+    let rows: Vec<(String, String)> =
+        settable(&command).map(|(key, arg)| row(key, arg, &settings.settings)).collect();
+    let columns = rows.iter().map(|(assignment, _)| assignment.chars().count());
+    let columns = columns.filter(|&columns| columns <= ASSIGNMENT_COLUMNS_MAX).max().unwrap_or(0);
+    let mut text = settings.file.as_ref().map_or(String::new(), |file| {
+        let is_there = if file.exists() { "" } else { ", which is not there" };
+        format!("# The config file is {}{is_there}.\n", Clean(&file.to_string_lossy()))
+    });
+    for (assignment, origin) in rows {
+        let origin = Clean(&origin).to_string();
+        writeln!(text, "{assignment:columns$}  # {origin}").expect("a string takes all");
+    }
+    text
+}
+
+/// What sets a flag, and where it was set.
+fn row(key: &str, arg: &Arg, settings: &[Setting]) -> (String, String) {
+    if let Some(setting) = settings.iter().find(|setting| setting.key == key) {
+        return (assignment(key, arg, &setting.values), setting.origin.to_string());
+    }
+    match arg.get_default_values() {
+        [] => {
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            (format!("# {key} ="), format!("not set: {help}"))
+        }
+        values => (assignment(key, arg, values), "default".to_owned()),
+    }
+}
+
+fn assignment(key: &str, arg: &Arg, values: &[impl AsRef<OsStr>]) -> String {
+    let values = values.iter().map(|value| value.as_ref().to_string_lossy());
+    let values: Vec<String> = values
+        .map(|text| if is_switch(arg) || is_number(&text) { text.into_owned() } else { quoted(&text) })
+        .collect();
+    let values = values.join(", ");
+    if is_list(arg) { format!("{key} = [{values}]") } else { format!("{key} = {values}") }
+}
+
+/// Whether TOML takes a text for a number that is written just so.
+fn is_number(text: &str) -> bool {
+    let is_same = |value: &DeValue<'_>| match value {
+        DeValue::Integer(number) => number.radix() == 10 && number.as_str() == text,
+        DeValue::Float(number) => number.as_str() == text,
+        _ => false,
+    };
+    text.starts_with(|c: char| c.is_ascii_digit())
+        && DeValue::parse(text).is_ok_and(|value| is_same(value.get_ref()))
+}
+
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if is_treacherous(c) => write!(quoted, "\\U{:08X}", u32::from(c)).expect("a string takes all"),
+            c => quoted.push(c),
+        }
+    }
+    quoted + "\""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Origin, file};
+    use std::collections::BTreeSet;
+    use std::ffi::OsString;
+    use std::fs;
+    use std::path::PathBuf;
+
+    fn listed(settings: &[(&str, &[&str], Origin)]) -> String {
+        let settings = settings.iter().map(|(key, values, origin)| Setting {
+            key: (*key).to_owned(),
+            values: values.iter().map(OsString::from).collect(),
+            origin: origin.clone(),
+        });
+        text(&Settings { settings: settings.collect(), file: Some(PathBuf::from("/nonexistent/a\nb")) })
+    }
+
+    #[test]
+    fn each_value_is_told_with_its_origin() {
+        let file = Origin::File { path: PathBuf::from("/home/a\u{1b}b"), line: 3 };
+        let variable = Origin::Environment { variable: "CHINWAG_CONNECT_TIMEOUT".to_owned() };
+        let text = listed(&[
+            ("name", &["a\"b\\\u{1b}ü"], Origin::Flag),
+            ("static-peer", &["127.0.0.1:1", "[::1]:23"], file),
+            ("connect-timeout", &["2.5"], variable),
+        ]);
+        let rows = text.lines().filter_map(|row| row.split_once("  # "));
+        let rows: Vec<_> = rows.map(|(assignment, origin)| (assignment.trim_end(), origin)).collect();
+        for row in [
+            ("name = \"a\\\"b\\\\\\U0000001Bü\"", "flag"),
+            ("# port =", "not set: The port to listen on, 0 for any free one; asked for if not given"),
+            ("static-peer = [\"127.0.0.1:1\", \"[::1]:23\"]", "file /home/a␛b:3"),
+            ("greet = false", "default"),
+            ("connect-timeout = 2.5", "environment CHINWAG_CONNECT_TIMEOUT"),
+        ] {
+            assert!(rows.contains(&row), "{row:?}: {text}");
+        }
+        assert!(text.starts_with("# The config file is /nonexistent/a␊b, which is not there.\n"));
+        let aligned = text.lines().skip(1).filter_map(|row| row.find("  # default")).collect::<BTreeSet<_>>();
+        assert_eq!(aligned.len(), 1, "{text}");
+    }
+
+    #[test]
+    fn the_listing_is_a_config_file_that_says_the_same() {
+        for name in [
+            "a\"b\\\u{1b}\u{7f}\u{202e}ü",
+            "42",
+            "007",
+            "1e3",
+            "0x10",
+            "inf",
+            "true",
+            "1979-05-27",
+            "'",
+            "1_000",
+        ] {
+            let peers = ["127.0.0.1:1", "[::1]:2"];
+            let text = listed(&[("name", &[name], Origin::Flag), ("static-peer", &peers, Origin::Flag)]);
+            let directory = tempfile::TempDir::new().unwrap();
+            let path = directory.path().join("config.toml");
+            fs::write(&path, &text).unwrap();
+            let (_, settings) = file::read(&command(), Some(path.clone()), None).unwrap();
+            let again = super::text(&Settings { settings, file: Some(PathBuf::from("/nonexistent/a\nb")) });
+            let without_origins = |text: &str| {
+                let rows =
+                    text.lines().map(|row| row.split("  # ").next().unwrap_or(row).trim_end().to_owned());
+                rows.collect::<Vec<_>>()
+            };
+            assert_eq!(without_origins(&again), without_origins(&text), "{name}");
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! What holds: a flag, else the environment, else the config file, else the default.
+//!
+//! Every long flag of the chat is a setting, of whatever kind; none is listed here. The sources give words, and
+//! all words are put together as one command line: so the command line's own rules decide what is a
+//! wrong value, what needs what and what excludes what, wherever it was set.
+
+mod command;
+mod environment;
+mod fault;
+mod file;
+mod listing;
+
+pub(crate) use command::command;
+pub(crate) use listing::list;
+
+use crate::args::Args;
+use clap::error::{ContextKind, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command, Error, FromArgMatches};
+use std::env;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+/// The flags of `send` that are the chat's own. Its port and its silence are another matter.
+const SHARED_WITH_SEND: [&str; 4] = ["name", "ip", "dialect", "connect-timeout"];
+
+/// What a flag is set to, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    /// The long flag, without its dashes.
+    key: String,
+    /// As they would stand on the command line.
+    values: Vec<OsString>,
+    origin: Origin,
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Origin {
+    Flag,
+    Environment { variable: String },
+    File { path: PathBuf, line: usize },
+}
+
+impl Origin {
+    /// How a sentence about a wrong value begins.
+    fn place(&self) -> String {
+        match self {
+            Self::Flag => "flag".to_owned(),
+            Self::Environment { variable } => variable.clone(),
+            Self::File { path, line } => format!("{}:{line}", path.display()),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str(&self.place()),
+            Self::Environment { .. } => write!(f, "environment {}", self.place()),
+            Self::File { .. } => write!(f, "file {}", self.place()),
+        }
+    }
+}
+
+/// All that was set, and the file that was looked into.
+#[derive(Debug, Default)]
+pub(crate) struct Settings {
+    settings: Vec<Setting>,
+    file: Option<PathBuf>,
+}
+
+/// Reads the command line, and the settings if it calls for something that has some.
+///
+/// # Errors
+///
+/// Wrong usage as clap tells it, a sentence for a wrong setting, or the help that was asked for.
+pub(crate) fn parse() -> Result<(Args, Settings), Error> {
+    let words: Vec<OsString> = env::args_os().collect();
+    let (matches, settings) = settle(&command(), &words, env::vars_os(), file::default_path())?;
+    Ok((Args::from_arg_matches(&matches)?, settings))
+}
+
+/// The command line completed by what `environment` and the file set.
+fn settle(
+    command: &Command,
+    words: &[OsString],
+    environment: impl Iterator<Item = (OsString, OsString)>,
+    default_file: Option<PathBuf>,
+) -> Result<(ArgMatches, Settings), Error> {
+    let given = first_look(command, words)?;
+    let (name, flags, taken) = match given.subcommand() {
+        None => (None, command, &given),
+        Some((name @ ("config" | "send"), taken)) => {
+            (Some(name), command.find_subcommand(name).unwrap_or(command), taken)
+        }
+        Some(_) => return Ok((given, Settings::default())),
+    };
+    let (environment, named_file) = environment::read(command, environment)?;
+    let named_file =
+        given_values(taken, "config").and_then(|(_, values)| values.into_iter().next()).or(named_file);
+    let (file, in_file) = file::read(command, named_file.map(PathBuf::from), default_file)?;
+
+    let is_shared = |key: &str| name != Some("send") || SHARED_WITH_SEND.contains(&key);
+    let settings: Vec<Setting> = flags
+        .get_arguments()
+        .filter_map(|arg| {
+            let key = arg.get_long()?;
+            let set = environment.iter().chain(&in_file).find(|setting| setting.key == key && is_shared(key));
+            flag(taken, arg).or_else(|| set.cloned())
+        })
+        .collect();
+    let all_words = words_of(name, &settings, flags, taken);
+    let matches = command.clone().try_get_matches_from(all_words).map_err(|error| {
+        // What is wrong with the command line is told of that which was typed.
+        let typed = || command.clone().try_get_matches_from(words).err();
+        fault::explained(&error, command, &settings).or_else(typed).unwrap_or(error)
+    })?;
+    Ok((matches, Settings { settings, file }))
+}
+
+/// What the command line alone says; what it lacks, or seems to contradict, may be settled by the settings.
+fn first_look(command: &Command, words: &[OsString]) -> Result<ArgMatches, Error> {
+    let error = match command.clone().try_get_matches_from(words) {
+        Ok(matches) => return Ok(matches),
+        Err(error) => error,
+    };
+    let (one, other) = (error.get(ContextKind::InvalidArg), error.get(ContextKind::PriorArg));
+    let may_be_settled = match error.kind() {
+        ErrorKind::MissingRequiredArgument => true,
+        // Not one flag twice, nor a flag and a subcommand.
+        ErrorKind::ArgumentConflict => one.is_some() && one != other,
+        _ => false,
+    };
+    let matches = command.clone().ignore_errors(true).try_get_matches_from(words)?;
+    let is_of_the_chat = matches!(matches.subcommand_name(), None | Some("config"));
+    if may_be_settled && is_of_the_chat { Ok(matches) } else { Err(error) }
+}
+
+/// What the command line says of a flag.
+fn flag(matches: &ArgMatches, arg: &Arg) -> Option<Setting> {
+    let (source, values) = given_values(matches, arg.get_id().as_str())?;
+    let is_given = source == ValueSource::CommandLine;
+    is_given.then(|| Setting {
+        key: arg.get_long().unwrap_or_default().to_owned(),
+        values,
+        origin: Origin::Flag,
+    })
+}
+
+/// The words of an argument, as they were written.
+fn given_values(matches: &ArgMatches, id: &str) -> Option<(ValueSource, Vec<OsString>)> {
+    let source = matches.try_get_raw(id).ok()??;
+    Some((matches.value_source(id)?, source.map(OsString::from).collect()))
+}
+
+/// The command line that says all of this by flags.
+fn words_of(name: Option<&str>, settings: &[Setting], flags: &Command, taken: &ArgMatches) -> Vec<OsString> {
+    let program = [Some("chinwag"), name].into_iter().flatten().map(OsString::from);
+    // What is switched off needs nothing and excludes nothing: it is left out.
+    let is_off = |setting: &Setting| {
+        setting.values == ["false"]
+            && flags
+                .get_arguments()
+                .any(|arg| arg.get_long() == Some(&setting.key) && command::is_switch(arg))
+    };
+    let set = settings.iter().filter(|setting| !is_off(setting));
+    let set = set.flat_map(|setting| setting.values.iter().map(|value| word(&setting.key, value)));
+    let positionals = flags.get_positionals().filter_map(|arg| given_values(taken, arg.get_id().as_str()));
+    let positionals = positionals.flat_map(|(_, values)| values);
+    let mut words: Vec<OsString> = program.chain(set).collect();
+    if flags.get_positionals().next().is_some() {
+        words.push("--".into());
+        words.extend(positionals);
+    }
+    words
+}
+
+fn word(key: &str, value: &OsString) -> OsString {
+    let mut word = OsString::from(format!("--{key}="));
+    word.push(value);
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command::{is_list, is_switch, settable};
+    use super::environment::variable_of;
+    use super::*;
+    use std::fs;
+    use tempfile::TempDir;
+
+    /// What comes of a command line, variables and a config file. A sentence calls that file FILE.
+    fn settled_by(
+        command: &Command,
+        words: &str,
+        variables: &[(&str, &str)],
+        file: &str,
+    ) -> Result<(ArgMatches, Settings), String> {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("config.toml");
+        fs::write(&path, file).unwrap();
+        let words: Vec<OsString> =
+            ["chinwag"].into_iter().chain(words.split_whitespace()).map(Into::into).collect();
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        let place = path.display().to_string();
+        let settled = settle(command, &words, variables, Some(path));
+        settled.map_err(|error| error.to_string().replace(&place, "FILE"))
+    }
+
+    fn settled(
+        words: &str,
+        variables: &[(&str, &str)],
+        file: &str,
+    ) -> Result<(ArgMatches, Settings), String> {
+        settled_by(&command(), words, variables, file)
+    }
+
+    /// The words that hold for a flag, and where they come from.
+    #[track_caller]
+    fn effective(key: &str, words: &str, variables: &[(&str, &str)], file: &str) -> String {
+        let (matches, Settings { settings, .. }) = settled(words, variables, file).unwrap();
+        let command = command();
+        let (_, arg) = settable(&command).find(|(known, _)| *known == key).unwrap();
+        let values = matches.get_raw(arg.get_id().as_str()).into_iter().flatten();
+        let values: Vec<_> = values.map(|value| value.to_str().unwrap()).collect();
+        let set = settings.iter().find(|setting| setting.key == key);
+        let origin = set.map_or("default", |setting| match setting.origin {
+            Origin::Flag => "flag",
+            Origin::Environment { .. } => "environment",
+            Origin::File { .. } => "file",
+        });
+        format!("{} by {origin}", values.join(" "))
+    }
+
+    #[test]
+    fn a_flag_outdoes_the_environment_which_outdoes_the_file_which_outdoes_the_default() {
+        let list = ("127.0.0.1:1, [::1]:2", "127.0.0.1:1 [::1]:2");
+        for (key, default, (line, in_file), (variable, in_variable), flag) in [
+            ("name", "", ("'c'", "c"), ("e", "e"), "f"),
+            ("greet", "false", ("true", "true"), ("NO", "false"), "true"),
+            ("greet", "false", ("false", "false"), ("1", "true"), "false"),
+            ("connect-timeout", "5", ("2.5", "2.5"), ("3", "3"), "4"),
+            ("peers-max", "65536", ("'1'", "1"), ("2", "2"), "3"),
+            (
+                "static-peer",
+                "10.206.4.122:1255 10.206.5.228:6555",
+                ("['[::1]:3']", "[::1]:3"),
+                list,
+                "[::1]:4",
+            ),
+        ] {
+            let variables = [(&*variable_of(key), variable)];
+            let empty = [(&*variable_of(key), "")];
+            let (words, file) = (format!("--{key}={flag}"), format!("{key} = {line}"));
+            let holds = |words, variables, file| effective(key, words, variables, file);
+            assert_eq!(holds("", &[], ""), format!("{default} by default"));
+            assert_eq!(holds("", &[], &file), format!("{in_file} by file"));
+            assert_eq!(holds("", &empty, &file), format!("{in_file} by file"));
+            for file in ["", &file] {
+                assert_eq!(holds("", &variables, file), format!("{in_variable} by environment"));
+                assert_eq!(holds(&words, &[], file), format!("{flag} by flag"));
+                assert_eq!(holds(&words, &variables, file), format!("{flag} by flag"));
+            }
+        }
+    }
+
+    #[test]
+    fn every_flag_of_the_chat_can_be_set_by_environment_and_file() {
+        let command = command();
+        let candidates = ["true", "1", "127.0.0.1", "127.0.0.1:1", "standard", "auto"];
+        for (key, arg) in settable(&command) {
+            // Some flags need these two.
+            let others = ["name", "port"].into_iter().filter(|other| *other != key);
+            let others: String = others.map(|other| format!("--{other}=1 ")).collect();
+            let possible = arg.get_possible_values();
+            let mut values = possible.iter().map(|value| value.get_name()).chain(candidates);
+            let is_taken = |value: &&str| settled(&format!("{others}--{key}={value}"), &[], "").is_ok();
+            let value = values.find(is_taken).unwrap_or_else(|| panic!("a value for {key}"));
+            let line = match (is_switch(arg), is_list(arg)) {
+                (true, _) => value.to_owned(),
+                (_, true) => format!("['{value}']"),
+                _ => format!("'{value}'"),
+            };
+            let by_variable = effective(key, &others, &[(&variable_of(key), value)], "");
+            assert_eq!(by_variable, format!("{value} by environment"), "{key}");
+            let by_file = effective(key, &others, &[], &format!("{key} = {line}"));
+            assert_eq!(by_file, format!("{value} by file"), "{key}");
+        }
+    }
+
+    #[test]
+    fn what_a_flag_needs_may_be_set_anywhere() {
+        let both = [("CHINWAG_NAME", "a"), ("CHINWAG_PORT", "0")];
+        for (words, variables, file) in [
+            ("--headless", &both[..], ""),
+            ("--json", &both[..1], "port = 0"),
+            ("--name a", &both[1..], "headless = true"),
+            ("config --headless", &both, ""),
+            // What is off needs nothing.
+            ("--headless=false", &[], ""),
+            ("--json=false", &[], "json = true"),
+            ("", &[("CHINWAG_JSON", "0")], "json = true\nheadless = false"),
+        ] {
+            assert!(settled(words, variables, file).is_ok(), "{words} {variables:?} {file}");
+        }
+    }
+
+    #[test]
+    fn send_takes_what_it_shares_with_the_chat() {
+        let file = "name = 'a'\nport = 8080\nquiet = true\ndialect = 'block'\njson = true";
+        let (matches, _) = settled("send 127.0.0.1:1 --quiet=false -- --name -1", &[], file).unwrap();
+        let (_, send) = matches.subcommand().unwrap();
+        let words = |id| send.get_raw(id).map(|values| values.map(|value| value.to_str().unwrap()).collect());
+        let words = |id| words(id).map(|words: Vec<_>| words.join(" "));
+        assert_eq!(words("name").as_deref(), Some("a"));
+        assert_eq!(words("dialect").as_deref(), Some("block"));
+        assert_eq!(words("port"), None);
+        assert_eq!(words("text").as_deref(), Some("--name -1"));
+    }
+
+    #[test]
+    fn a_file_of_nothing_leaves_the_settings_out() {
+        assert_eq!(effective("port", "--config /dev/null", &[], "port = 9"), " by default");
+    }
+
+    #[test]
+    fn nothing_else_reads_the_settings() {
+        for words in ["swarm 127.0.0.1:1", "man", "completions bash"] {
+            assert!(settled(words, &[("CHINWAG_X", "1")], "x = 1").is_ok(), "{words}");
+        }
+    }
+
+    #[track_caller]
+    fn assert_told(sentence: &str, words: &str, variables: &[(&str, &str)], file: &str) {
+        let told = settled(words, variables, file).unwrap_err();
+        assert_eq!(told, format!("error: {sentence}\n"), "{words} {variables:?} {file}");
+    }
+
+    #[test]
+    fn a_wrong_key_or_value_of_the_file_is_one_sentence_with_its_line() {
+        for (file, sentence) in [
+            ("\nnam = 1", "2: unknown key 'nam'; did you mean 'name'?"),
+            ("[chat]", "1: unknown key 'chat'; `chinwag --help` shows the flags"),
+            ("greet = 1", "1: 'greet' takes true or false, not a number"),
+            ("name = false", "1: 'name' takes a string or a number, not a boolean"),
+            ("port = []", "1: 'port' takes a string or a number, not a list"),
+            ("static-peer = [\n1979-05-27]", "1: 'static-peer' takes strings, not a date"),
+            ("static-peer = []", "1: 'static-peer' has no values; leave it out for the default"),
+            ("port = 65536", "1: invalid value '65536' for 'port': 65536 is not in 0..=65535"),
+            ("name = '\tb'", "1: invalid value '␉b' for 'name': a name is one word; try b"),
+            ("name = \"\\u001b \"", "1: invalid value '␛ ' for 'name': a name is one word; try ␛"),
+            ("port = 1\n port = 2", "2:2: duplicate key"),
+            ("greet = true\njson = true", "2: 'json' needs 'name' and 'port'"),
+        ] {
+            assert_told(&format!("FILE:{sentence}"), "", &[], file);
+        }
+        assert_told("FILE:1: 'json' needs 'port'", "--name a", &[], "json = true");
+        let sentence = "invalid value 'x' for 'ip': invalid IP address syntax";
+        assert_told(&format!("FILE:1: {sentence}"), "send 127.0.0.1:1 x", &[], "ip = 'x'");
+    }
+
+    #[test]
+    fn a_wrong_variable_is_one_sentence_with_its_name() {
+        for (variable, value, sentence) in [
+            ("CHINWAG_NMAE", "x", "there is no such setting; did you mean 'CHINWAG_NAME'?"),
+            ("CHINWAG_name", "x", "there is no such setting; did you mean 'CHINWAG_NAME'?"),
+            ("CHINWAG_", "x", "there is no such setting; `chinwag --help` shows the flags"),
+            ("CHINWAG_GREET", "si", "invalid value 'si' for 'greet': true or false, 1 or 0, yes or no"),
+            ("CHINWAG_PEERS_MAX", "1,2", "invalid value '1,2' for 'peers-max': a whole number above 0"),
+            ("CHINWAG_HEADLESS", "1", "'headless' needs 'name' and 'port'"),
+        ] {
+            assert_told(&format!("{variable}: {sentence}"), "", &[(variable, value)], "");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_one_sentence_with_its_name() {
+        let missing = "/nonexistent: there is no such config file";
+        assert_told(missing, "", &[("CHINWAG_CONFIG", "/nonexistent")], "");
+        assert_told(missing, "--config /nonexistent", &[], "");
+        assert_told(missing, "config --config /nonexistent", &[("CHINWAG_CONFIG", "/dev/null")], "");
+        assert_told("/: the config file cannot be read: is a directory", "--config /", &[], "");
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_command_line_is_told_of_the_command_line() {
+        for (words, told) in [
+            ("--headless", "--name"),
+            ("--port x", "'--port <PORT>'"),
+            ("--config=", "'--config <FILE>'"),
+            ("--greet=si", "'--greet[=<BOOL>]'"),
+            ("--name a --name b", "cannot be used multiple times"),
+            ("--name a config", "subcommand 'config' cannot be used with"),
+            ("swarm", "<IP:PORT>"),
+            ("send", "<ADDRESS>"),
+            ("--no-such-flag", "--no-such-flag"),
+        ] {
+            let error = settled(words, &[], "peers-max = 7").unwrap_err();
+            assert!(error.contains(told) && !error.contains("peers-max"), "{words}: {error}");
+        }
+    }
+
+    #[test]
+    fn flags_that_exclude_each_other_do_so_from_anywhere_unless_one_is_off() {
+        let switch = Arg::new("loud").long("loud").num_args(0..=1).require_equals(true);
+        let switch = switch.value_parser(clap::builder::BoolValueParser::new()).default_missing_value("true");
+        let file = Arg::new("file").long("file").conflicts_with("loud");
+        let command = Command::new("chinwag").args([switch, file, Arg::new("config").long("config")]);
+        for (words, variables, file, sentence) in [
+            ("--loud", &[][..], "file = 'x'", "FILE:1: 'file' cannot be used with 'loud' (flag)"),
+            (
+                "--file x",
+                &[("CHINWAG_LOUD", "1")],
+                "",
+                "CHINWAG_LOUD: 'loud' cannot be used with 'file' (flag)",
+            ),
+        ] {
+            let told = settled_by(&command, words, variables, file).unwrap_err();
+            assert_eq!(told, format!("error: {sentence}\n"));
+        }
+        for (words, file) in
+            [("--loud=false --file=x", ""), ("--loud=false", "file = 'x'"), ("--file=x", "loud = false")]
+        {
+            assert!(settled_by(&command, words, &[], file).is_ok(), "{words} {file}");
+        }
+    }
+}
