@@ -28,16 +28,17 @@ const COLUMNS: u16 = 80;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Who presses which keys, and what is then seen on the screen of the first. `{1}` and `{2}` are the addresses.
-const SCRIPT: [(Who, &str, &str); 5] = [
-    (Who::Second, "3\r{1}\r", "connected with you"),
-    (Who::Second, "1\r{1}\rgood evening, have you read it?\r", "good evening"),
-    (Who::First, "1\rP2\r", "Enter your message: "),
-    (Who::First, "all of it, and what I liked be", "liked be"),
-    (Who::Second, "1\r{1}\rtake your time, this does not disturb your line\r", "take your time"),
+const SCRIPT: [(Who, &str, &str); 6] = [
+    (Who::Second, "/connect {1}\r", "connected with you"),
+    (Who::Second, "/to P1\rgood evening, have you read it?\r", "good evening"),
+    (Who::First, "/to P2\r", "→ P2: "),
+    (Who::First, "all of it, in one night\r", "one night"),
+    (Who::First, "and what I liked be", "liked be"),
+    (Who::Second, "take your time, this does not disturb your line\r", "take your time"),
 ];
 
 /// The last keys: what was half typed is still there.
-const LAST: (&str, &str) = ("st is", "all of it, and what I liked best is");
+const LAST: (&str, &str) = ("st is", "and what I liked best is");
 
 #[derive(Clone, Copy)]
 enum Who {
