@@ -184,6 +184,7 @@ impl Args {
             own_ips,
             static_peers: self.static_peers,
             known: Vec::new(),
+            must_remember: false,
             greet: self.greet,
             dialect: self.dialect,
             dialogue: match (self.headless, self.json) {

@@ -36,7 +36,7 @@
 //! 1. [`proto::machine`]: the contract.
 //! 2. [`proto::message`], [`proto::framer`], [`proto::send_queue`]: from bytes to messages and back.
 //! 3. [`proto::connection`], [`proto::connections`]: the life of one byte stream, and all of them.
-//! 4. [`chat::menu`] with [`chat::slash`] and, for programs, [`chat::command`]; [`chat::directory`], [`chat::notice`]: what is typed, who is known, what is told.
+//! 4. [`chat::menu`] with [`chat::slash`] and, for programs, [`chat::command`]; [`chat::directory`], [`chat::book`], [`chat::notice`]: what is typed, who is there, who is remembered, what is told.
 //! 5. [`chat::node`]: its state, then its files `hear`, `say` and `ask`.
 //! 6. [`net::event_loop`] from `turn` downwards, then the rest of [`net`].
 //! 7. [`term`]: the console, then stdin, stdout and the sentences; [`term::terminal`] and [`term::editor`] for
@@ -54,6 +54,7 @@
 //! |---|---|
 //! | Node | this process as a participant; a machine |
 //! | Peer | an entry of the table, keyed on the address where it claims to listen |
+//! | Known | a peer that is remembered, whether it is there or not; an entry of the book |
 //! | Connection | the pure state of one byte stream; a plain peer makes a new one for every message |
 //! | Link | the socket of a connection, and what is known of its readiness |
 //! | Session | a connection that is bound to a peer both ways |

@@ -151,6 +151,34 @@ pub const HISTORY_LINES_MAX: usize = 1000;
 /// The same in bytes.
 pub const HISTORY_BYTES_MAX: usize = 1024 * 1024;
 
+/// The file of typed lines in bytes, about, before it is written anew without the oldest; so much of a longer
+/// one is read.
+pub const HISTORY_FILE_BYTES_MAX: usize = 2 * HISTORY_BYTES_MAX;
+
+/// The same in lines.
+pub const HISTORY_FILE_LINES_MAX: usize = 2 * HISTORY_LINES_MAX;
+
+/// Peers that are remembered; those that the user named or blocked have room beyond.
+pub const KNOWN_PEERS_MAX: usize = 1000;
+
+/// Peers known from before that the query shows.
+pub const KNOWN_PEERS_SHOWN_MAX: usize = 20;
+
+/// The file of known peers in bytes; a larger one is none.
+pub const KNOWN_PEERS_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Between two writes of that file.
+pub const KNOWN_PEERS_INTERVAL: Duration = Duration::from_secs(3);
+
+/// When to try again to lock a file that another program is writing.
+pub const LOCK_RETRY: Duration = Duration::from_millis(50);
+
+/// How often to try at the end of the program.
+pub const LOCK_TRIES: usize = 40;
+
+/// Corrupt files that are set aside, each under a name of its own.
+pub const CORRUPT_FILES_MAX: usize = 100;
+
 /// Peers whose names and addresses can be completed.
 pub const NAMES_MAX: usize = 256;
 

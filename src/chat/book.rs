@@ -1,46 +1,210 @@
 //! The address book: what is remembered of peers from one run to the next.
 //!
 //! Apart from the table of who is there now: nobody is contacted, listed as active or taken leave of because
-//! they are in here.
+//! they are in here. What it costs a node whose user says nothing of peers is a comparison with zero.
 
+use super::directory::Peer;
+use super::notice::Who;
+use crate::limits::KNOWN_PEERS_MAX;
 use crate::proto::message::Dialect;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
 
 /// What is remembered of one address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// The name that the peer used last; empty if it was never heard.
-    pub name: String,
+    pub name: Rc<str>,
     /// What the user calls it.
-    pub alias: Option<String>,
+    pub alias: Option<Rc<str>>,
     /// The form in which to write to it first.
     pub dialect: Option<Dialect>,
+    /// The user chose that form in this run: only a chat of the peer changes it.
+    pub is_dialect_chosen: bool,
     /// It is neither heard nor written to.
     pub is_blocked: bool,
+    /// When it was heard last.
+    pub heard_at: Option<Instant>,
+}
+
+impl Known {
+    /// Whether it says nothing, as after everything was taken back.
+    pub fn is_empty(&self) -> bool {
+        *self == Self { is_dialect_chosen: self.is_dialect_chosen, ..Self::default() }
+    }
+
+    /// Whether the user said something of it that nobody else could say again.
+    pub fn is_kept(&self) -> bool {
+        self.alias.is_some() || self.is_blocked
+    }
 }
 
 /// Who is remembered, by address.
 #[derive(Debug, Default)]
-pub struct Book(BTreeMap<SocketAddr, Known>);
+pub struct Book {
+    entries: BTreeMap<SocketAddr, Known>,
+    aliases: usize,
+    blocked: usize,
+    revision: u64,
+}
 
 impl Book {
     /// A book with these in it.
     pub fn new(known: impl IntoIterator<Item = (SocketAddr, Known)>) -> Self {
-        Self(known.into_iter().collect())
+        let mut book = Self { entries: known.into_iter().collect(), ..Self::default() };
+        while book.entries.len() > KNOWN_PEERS_MAX && book.make_room() {}
+        book.count();
+        book
     }
 
     /// What is remembered of an address.
     pub fn get(&self, address: SocketAddr) -> Option<&Known> {
-        self.0.get(&address)
+        self.entries.get(&address)
     }
 
     /// All, in the order of their addresses.
     pub fn iter(&self) -> impl Iterator<Item = (SocketAddr, &Known)> {
-        self.0.iter().map(|(&address, known)| (address, known))
+        self.entries.iter().map(|(&address, known)| (address, known))
     }
 
-    pub(super) fn entry(&mut self, address: SocketAddr) -> &mut Known {
-        self.0.entry(address).or_default()
+    /// Counts what is worth keeping: it has changed if this has.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Whether an address is neither to be heard nor to be written to.
+    pub fn is_blocked(&self, address: SocketAddr) -> bool {
+        self.blocked > 0 && self.get(address).is_some_and(|known| known.is_blocked)
+    }
+
+    /// A peer as the user calls it; by `name` if there is no alias.
+    pub(super) fn who(&self, address: SocketAddr, name: &Rc<str>) -> Who {
+        let known = if self.aliases > 0 || name.is_empty() { self.get(address) } else { None };
+        let own = known.map_or(name, |known| if name.is_empty() { &known.name } else { name });
+        let alias = known.and_then(|known| known.alias.as_ref());
+        Who { address, name: Rc::clone(alias.unwrap_or(own)) }
+    }
+
+    /// Keeps what the user says of an address.
+    pub(super) fn set(&mut self, address: SocketAddr, change: impl FnOnce(&mut Known)) {
+        // Whom the user names has room in any case.
+        if !self.entries.contains_key(&address) && self.entries.len() >= KNOWN_PEERS_MAX {
+            self.make_room();
+        }
+        change(self.entries.entry(address).or_default());
+        self.revision += 1;
+        self.count();
+    }
+
+    /// Keeps what the table has of a peer, unless that is a mere claim. Its dialect counts if it was heard
+    /// in it, or if the user has chosen it.
+    pub(super) fn note(&mut self, peer: &Peer, has_chosen_dialect: bool) {
+        let is_new = !self.entries.contains_key(&peer.address);
+        let is_full = self.entries.len() >= KNOWN_PEERS_MAX;
+        if !peer.is_confirmed || (is_new && is_full && !self.make_room()) {
+            return;
+        }
+        let known = self.entries.entry(peer.address).or_default();
+        let is_spoken = (peer.heard > 0 || has_chosen_dialect) && known.dialect != Some(peer.dialect);
+        if is_spoken {
+            known.dialect = Some(peer.dialect);
+            known.is_dialect_chosen = false;
+        }
+        let is_renamed = !peer.name.is_empty() && peer.name != known.name;
+        if is_renamed {
+            known.name = Rc::clone(&peer.name);
+        }
+        known.heard_at = known.heard_at.max(peer.heard_at);
+        self.revision += u64::from(is_new || is_spoken || is_renamed);
+    }
+
+    /// Who was heard longest ago goes, unless the user said something of them; `false` if nobody can.
+    fn make_room(&mut self) -> bool {
+        let others = self.entries.iter().filter(|(_, known)| !known.is_kept());
+        let oldest = others.max_by_key(|(_, known)| Reverse(known.heard_at)).map(|(&address, _)| address);
+        oldest.is_some_and(|address| self.entries.remove(&address).is_some())
+    }
+
+    fn count(&mut self) {
+        self.aliases = self.entries.values().filter(|known| known.alias.is_some()).count();
+        self.blocked = self.entries.values().filter(|known| known.is_blocked).count();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::directory::Directory;
+    use std::time::Duration;
+
+    fn address(n: usize) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], n as u16 + 1))
+    }
+
+    /// A full book: the one at `n` was heard at second `n`, the first one never.
+    fn full() -> (Book, Instant) {
+        let start = crate::testing::start();
+        let heard_at = |n| (n > 0).then(|| start + Duration::from_secs(n as u64));
+        let known = |n| (address(n), Known { heard_at: heard_at(n), ..Known::default() });
+        (Book::new((0..KNOWN_PEERS_MAX).map(known)), start)
+    }
+
+    fn note(book: &mut Book, n: usize, is_confirmed: bool) {
+        let mut directory = Directory::new(1);
+        let id = directory.find_or_add(address(n)).unwrap();
+        let peer = directory.get_mut(id).unwrap();
+        (peer.is_confirmed, peer.heard) = (is_confirmed, 1);
+        peer.rename("P");
+        book.note(peer, false);
+    }
+
+    #[test]
+    fn who_was_heard_longest_ago_makes_room_unless_the_user_said_something_of_them() {
+        let (mut book, start) = full();
+        book.set(address(0), |known| known.is_blocked = true);
+        book.set(address(1), |known| known.alias = Some("anna".into()));
+        assert_eq!(book.iter().count(), KNOWN_PEERS_MAX);
+        note(&mut book, 5000, true);
+        assert_eq!(book.iter().count(), KNOWN_PEERS_MAX);
+        assert!(book.get(address(2)).is_none() && book.get(address(5000)).is_some());
+        book.set(address(6000), |known| known.heard_at = Some(start));
+        assert!(book.get(address(5000)).is_none(), "it was never heard, as far as is known");
+        assert!(book.get(address(0)).is_some() && book.get(address(1)).is_some());
+    }
+
+    #[test]
+    fn whom_the_user_names_has_room_where_a_stranger_has_none() {
+        let (mut book, _) = full();
+        (0..KNOWN_PEERS_MAX).for_each(|n| book.set(address(n), |known| known.is_blocked = true));
+        note(&mut book, 5000, true);
+        assert!(book.get(address(5000)).is_none());
+        book.set(address(5000), |known| known.is_blocked = true);
+        assert_eq!(book.iter().count(), KNOWN_PEERS_MAX + 1);
+        let again = Book::new(book.iter().map(|(address, known)| (address, known.clone())));
+        assert_eq!(again.iter().count(), KNOWN_PEERS_MAX + 1);
+    }
+
+    #[test]
+    fn only_what_is_more_than_a_claim_is_noted_and_only_what_changed_counts() {
+        let mut book = Book::default();
+        note(&mut book, 1, false);
+        assert_eq!((book.iter().count(), book.revision()), (0, 0));
+        note(&mut book, 1, true);
+        note(&mut book, 1, true);
+        assert_eq!((book.iter().count(), book.revision()), (1, 1));
+    }
+
+    #[test]
+    fn a_peer_is_called_by_its_alias_then_its_name_then_the_name_it_had() {
+        let mut book = Book::default();
+        let called = |book: &Book, name: &str| book.who(address(1), &name.into()).name.to_string();
+        assert_eq!((called(&book, ""), called(&book, "P1")), (String::new(), "P1".to_owned()));
+        book.set(address(1), |known| known.name = "P0".into());
+        assert_eq!((called(&book, ""), called(&book, "P1")), ("P0".to_owned(), "P1".to_owned()));
+        book.set(address(1), |known| known.alias = Some("anna".into()));
+        assert_eq!((called(&book, ""), called(&book, "P1")), ("anna".to_owned(), "anna".to_owned()));
     }
 }

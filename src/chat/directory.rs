@@ -3,7 +3,6 @@
 //! Keyed on the claimed listening address, so one peer has one entry however many connections it makes.
 //! Entries live in a slab with generations, so that a connection can remember its speaker's place.
 
-use super::notice::Who;
 use crate::limits::NAME_BYTES_MAX;
 use crate::proto::machine::ConnId;
 use crate::proto::message::Dialect;
@@ -59,11 +58,6 @@ impl Peer {
     /// Whether it is more than a claim.
     pub fn is_real(&self) -> bool {
         self.is_confirmed || self.session.is_some()
-    }
-
-    /// The peer as the user is told of it.
-    pub fn who(&self) -> Who {
-        Who { address: self.address, name: Rc::clone(&self.name) }
     }
 
     /// It was sent chat.

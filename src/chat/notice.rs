@@ -4,8 +4,10 @@
 //! the peer sent them: whoever shows or logs one cleans it first, with [`crate::proto::clean::Clean`].
 
 use crate::proto::machine::CloseReason;
+use crate::proto::message::Dialect;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use std::time::Duration;
 pub struct Who {
     /// The address that it claims to listen on.
     pub address: SocketAddr,
-    /// The name it used last; empty if it has said nothing yet.
+    /// What the user calls it, else the name it used last; empty if it has said nothing yet.
     pub name: Rc<str>,
 }
 
@@ -27,6 +29,21 @@ pub struct PeerRow {
     pub who: Who,
     /// Whether either side has connected with the other.
     pub connected: bool,
+    /// How long ago it was last heard; `None` if never.
+    pub heard_ago: Option<Duration>,
+}
+
+/// One row of the list of those who are remembered, and not there now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownRow {
+    /// What the user may type for it.
+    pub number: usize,
+    /// Who it is.
+    pub who: Who,
+    /// The name that it used last, where the user calls it otherwise.
+    pub own_name: Option<Rc<str>>,
+    /// Whether it is neither heard nor written to.
+    pub is_blocked: bool,
     /// How long ago it was last heard; `None` if never.
     pub heard_ago: Option<Duration>,
 }
@@ -52,10 +69,28 @@ pub enum Prompt {
     Conversation(String),
 }
 
+impl Prompt {
+    /// A word for the kind of question, by which answers are remembered.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Port => "port",
+            Self::Choice => "choice",
+            Self::Recipient(_) => "recipient",
+            Self::RecipientPort => "recipient-port",
+            Self::Text => "text",
+            Self::ConnectTo => "connect-to",
+            Self::Conversation(_) => "conversation",
+        }
+    }
+}
+
 /// What was wrong with something that the user typed. The same question is asked again, or the menu
 /// comes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mistake {
+    /// Another peer is called so by the user already.
+    AliasTaken(Who),
     /// Several peers bear this name; a number of this list, or an address, is needed.
     AmbiguousName {
         /// The name as it was typed.
@@ -75,6 +110,8 @@ pub enum Mistake {
     BadPort(String),
     /// A slash command that cannot be used.
     BadSlash(BadSlash),
+    /// Whom the user does not want to write to.
+    Blocked(Who),
     /// Nothing to send.
     EmptyMessage,
     /// A name is needed.
@@ -89,6 +126,8 @@ pub enum Mistake {
     NoStaticPeers,
     /// The last list has no such number.
     NoSuchNumber(usize),
+    /// Who is to be unblocked was not blocked.
+    NotBlocked(Who),
     /// Not an entry of the menu.
     UnknownChoice(String),
     /// The address is our own.
@@ -190,6 +229,8 @@ pub struct Stats {
     pub folded: u64,
     /// What was shown and is no message of a peer in the table.
     pub raw: u64,
+    /// Messages in the name of a blocked peer, which were dropped.
+    pub blocked: u64,
     /// How late the last deadline was served.
     pub lag: Duration,
     /// How late the latest one was since this was last asked.
@@ -199,6 +240,8 @@ pub struct Stats {
 /// Why something did not reach a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
+    /// The user does not want to write to that address.
+    Blocked,
     /// The connection could not be made, or broke.
     Connection(CloseReason),
     /// Too many messages wait for that address already.
@@ -216,25 +259,75 @@ pub enum SaidTo {
     All(usize),
 }
 
+/// What is kept in a file from run to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The typed lines.
+    History,
+    /// The known peers.
+    KnownPeers,
+}
+
+/// What is wrong with such a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileFault {
+    /// It could not be understood.
+    Corrupt {
+        /// Why not.
+        reason: String,
+        /// Where it is now.
+        set_aside: PathBuf,
+    },
+    /// It could not be read, and is left alone.
+    Unreadable(io::ErrorKind),
+    /// It could not be written.
+    Unwritable(io::ErrorKind),
+}
+
 /// One thing that the user is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// A peer accepted our connection.
     Accepted(Who),
+    /// A peer is called otherwise from here on.
+    Aliased {
+        /// The peer, by the name that it uses itself.
+        who: Who,
+        /// What it is called; by its own name again if `None`.
+        alias: Option<Rc<str>>,
+    },
     /// There is a session with that peer already.
     AlreadyConnected(Who),
+    /// A peer is neither heard nor written to from here on.
+    Blocked(Who),
     /// The active peers that could be connected to; may be empty.
     ConnectList(Vec<PeerRow>),
     /// A peer connected with us.
     Connected(Who),
     /// Our connect was handed over to a peer that does not acknowledge.
     ConnectSent(Who),
+    /// A peer is written to in this form from here on.
+    DialectSet {
+        /// Which peer.
+        who: Who,
+        /// In which form.
+        dialect: Dialect,
+    },
     /// A peer said exit.
     Disconnected(Who),
     /// The program ends.
     Exiting,
     /// We said exit to that peer.
     ExitSent(SocketAddr),
+    /// A file that should be kept from run to run cannot be.
+    FileFault {
+        /// What is in it.
+        kept: Kept,
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: FileFault,
+    },
     /// So many lines of that peer were counted and not shown.
     Folded {
         /// Whose.
@@ -296,12 +389,15 @@ pub enum Notice {
         /// Why.
         why: Failure,
     },
-    /// The peers that we heard from or are connected with, then those that we only sent to.
+    /// The peers that we heard from or are connected with, those that we only sent to, and those who are
+    /// remembered and neither.
     Peers {
         /// Heard or connected, the one heard last first.
         active: Vec<PeerRow>,
         /// Only sent to; the numbers go on.
         contacted: Vec<PeerRow>,
+        /// Only remembered; the numbers go on.
+        known: Vec<KnownRow>,
     },
     /// A question; the answer is the next typed line.
     Prompt(Prompt),
@@ -335,4 +431,6 @@ pub enum Notice {
         /// Entries of the peer table.
         peers: usize,
     },
+    /// A peer is heard again.
+    Unblocked(Who),
 }

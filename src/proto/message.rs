@@ -3,11 +3,13 @@
 //! Parsing borrows from the line; nothing here keeps state or decides what a message leads to.
 
 use crate::limits::ADDRESS_BYTES_MAX;
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 /// The form in which a peer writes, and is written to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Dialect {
     /// `IP:PORT NAME TEXT`, the assignment's.
     #[default]

@@ -7,7 +7,9 @@
 use super::Screen;
 use super::render::Sentence;
 use super::stdout::Stdout;
-use crate::chat::notice::{BadCommand, BadSlash, Failure, Mistake, Notice, PeerRow, Stats, Who};
+use crate::chat::notice::{
+    BadCommand, BadSlash, Failure, FileFault, KnownRow, Mistake, Notice, PeerRow, Stats, Who,
+};
 use crate::chat::slash::{self, SLASHES};
 use crate::limits::EVENTS_BYTES_MAX;
 use crate::proto::clean::is_treacherous;
@@ -85,14 +87,18 @@ struct Stamped<'a> {
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum Event<'a> {
     Accepted(Peer<'a>),
+    Aliased { address: SocketAddr, name: &'a str, alias: Option<&'a str> },
     AlreadyConnected(Peer<'a>),
+    Blocked(Peer<'a>),
     ConnectList { peers: Vec<Row<'a>> },
     ConnectSent(Peer<'a>),
     Connected(Peer<'a>),
+    DialectSet { address: SocketAddr, name: &'a str, dialect: &'static str },
     Disconnected(Peer<'a>),
     Error(Error<'a>),
     ExitSent { to: SocketAddr },
     Exiting,
+    FileFault { path: String, reason: &'static str, sentence: String },
     Folded(Folded<'a>),
     Help { commands: Vec<Slash> },
     ListenFailed { port: u16, reason: &'static str, sentence: String },
@@ -104,13 +110,14 @@ enum Event<'a> {
     NotConnected { to: SocketAddr, reason: &'static str, sentence: String },
     NotRecorded { reason: &'static str, sentence: String },
     NotSent { to: SocketAddr, text: &'a str, reason: &'static str, sentence: String },
-    Peers { active: Vec<Row<'a>>, contacted: Vec<Row<'a>> },
+    Peers(Peers<'a>),
     Raw { from: SocketAddr, text: &'a str },
     Sent { to: SocketAddr },
     SentToAll { peers: usize },
     Stats(Figures),
     StillTrying { peers: usize },
     Tally { messages: u64, peers: usize },
+    Unblocked(Peer<'a>),
 }
 
 #[derive(Serialize)]
@@ -147,6 +154,7 @@ struct Figures {
     waiting_messages: usize,
     folded_lines: u64,
     raw: u64,
+    blocked: u64,
     connections: usize,
     accepted: u64,
     refused: u64,
@@ -177,6 +185,25 @@ struct Message<'a> {
     #[serde(flatten)]
     peer: Peer<'a>,
     text: &'a str,
+}
+
+#[derive(Serialize)]
+struct Peers<'a> {
+    active: Vec<Row<'a>>,
+    contacted: Vec<Row<'a>>,
+    /// Only where peers are remembered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    known: Vec<Known<'a>>,
+}
+
+#[derive(Serialize)]
+struct Known<'a> {
+    number: usize,
+    #[serde(flatten)]
+    peer: Peer<'a>,
+    own_name: Option<&'a str>,
+    blocked: bool,
+    heard_seconds_ago: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -214,6 +241,7 @@ impl From<&Stats> for Figures {
             waiting_messages: stats.waiting_messages,
             folded_lines: stats.folded,
             raw: stats.raw,
+            blocked: stats.blocked,
             connections: stats.connections,
             accepted: stats.accepted,
             refused: stats.refused,
@@ -233,17 +261,41 @@ impl<'a> From<&'a PeerRow> for Row<'a> {
     }
 }
 
+impl<'a> From<&'a KnownRow> for Known<'a> {
+    fn from(row: &'a KnownRow) -> Self {
+        Self {
+            number: row.number,
+            peer: (&row.who).into(),
+            own_name: row.own_name.as_deref(),
+            blocked: row.is_blocked,
+            heard_seconds_ago: row.heard_ago.map(|ago| ago.as_secs()),
+        }
+    }
+}
+
 fn event(notice: &Notice) -> Option<Event<'_>> {
     let sentence = || Sentence(notice).to_string().trim_end().to_owned();
     Some(match notice {
         Notice::Accepted(who) => Event::Accepted(who.into()),
+        Notice::Aliased { who, alias } => {
+            Event::Aliased { address: who.address, name: &who.name, alias: alias.as_deref() }
+        }
         Notice::AlreadyConnected(who) => Event::AlreadyConnected(who.into()),
+        Notice::Blocked(who) => Event::Blocked(who.into()),
         Notice::ConnectList(peers) => Event::ConnectList { peers: rows(peers) },
         Notice::ConnectSent(who) => Event::ConnectSent(who.into()),
         Notice::Connected(who) => Event::Connected(who.into()),
+        Notice::DialectSet { who, dialect } => {
+            Event::DialectSet { address: who.address, name: &who.name, dialect: dialect.name() }
+        }
         Notice::Disconnected(who) => Event::Disconnected(who.into()),
         Notice::ExitSent(to) => Event::ExitSent { to: *to },
         Notice::Exiting => Event::Exiting,
+        Notice::FileFault { path, why, .. } => Event::FileFault {
+            path: path.display().to_string(),
+            reason: file_reason(why),
+            sentence: sentence(),
+        },
         Notice::Folded { who, lines } => Event::Folded(Folded { peer: who.into(), lines: *lines }),
         Notice::Help => Event::Help { commands: slashes() },
         Notice::ListenFailed { port, error } => {
@@ -267,15 +319,18 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::NotSent { to, text, why } => {
             Event::NotSent { to: *to, text, reason: failure_reason(*why), sentence: sentence() }
         }
-        Notice::Peers { active, contacted } => {
-            Event::Peers { active: rows(active), contacted: rows(contacted) }
-        }
+        Notice::Peers { active, contacted, known } => Event::Peers(Peers {
+            active: rows(active),
+            contacted: rows(contacted),
+            known: known.iter().map(Known::from).collect(),
+        }),
         Notice::Raw { from, text } => Event::Raw { from: *from, text },
         Notice::Sent(to) => Event::Sent { to: *to },
         Notice::SentToAll(peers) => Event::SentToAll { peers: *peers },
         Notice::Stats(stats) => Event::Stats((&**stats).into()),
         Notice::StillTrying(peers) => Event::StillTrying { peers: *peers },
         Notice::Tally { messages, peers } => Event::Tally { messages: *messages, peers: *peers },
+        Notice::Unblocked(who) => Event::Unblocked(who.into()),
     })
 }
 
@@ -325,9 +380,18 @@ pub(super) fn close_reason(reason: CloseReason) -> &'static str {
 
 fn failure_reason(why: Failure) -> &'static str {
     match why {
+        Failure::Blocked => "blocked",
         Failure::Connection(reason) => close_reason(reason),
         Failure::TooManyWaiting => "too-many-waiting",
         Failure::Yourself => "yourself",
+    }
+}
+
+fn file_reason(why: &FileFault) -> &'static str {
+    match why {
+        FileFault::Corrupt { .. } => "corrupt",
+        FileFault::Unreadable(_) => "unreadable",
+        FileFault::Unwritable(_) => "unwritable",
     }
 }
 
@@ -351,6 +415,7 @@ fn record_reason(error: io::ErrorKind) -> &'static str {
 
 fn mistake_reason(mistake: &Mistake) -> &'static str {
     match mistake {
+        Mistake::AliasTaken(_) => "alias-taken",
         Mistake::AmbiguousName { .. } => "ambiguous-name",
         Mistake::BadAddress(_) => "bad-address",
         Mistake::BadAlias(_) => "bad-alias",
@@ -364,6 +429,7 @@ fn mistake_reason(mistake: &Mistake) -> &'static str {
         Mistake::BadSlash(BadSlash::ForPeople) => "for-people",
         Mistake::BadSlash(BadSlash::Unknown { .. }) => "unknown-slash-command",
         Mistake::BadSlash(BadSlash::Usage { .. }) => "bad-usage",
+        Mistake::Blocked(_) => "blocked",
         Mistake::EmptyMessage => "empty-message",
         Mistake::EmptyName => "empty-name",
         Mistake::LineTooLong => "line-too-long",
@@ -371,6 +437,7 @@ fn mistake_reason(mistake: &Mistake) -> &'static str {
         Mistake::NoPeers => "no-peers",
         Mistake::NoStaticPeers => "no-static-peers",
         Mistake::NoSuchNumber(_) => "no-such-number",
+        Mistake::NotBlocked(_) => "not-blocked",
         Mistake::UnknownChoice(_) => "unknown-choice",
         Mistake::Yourself(_) => "yourself",
     }
@@ -402,11 +469,12 @@ fn rfc3339(at: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::notice::{Prompt, SaidTo};
+    use crate::chat::notice::{Kept, Prompt, SaidTo};
+    use crate::proto::message::Dialect;
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 30;
+    const KINDS: usize = 35;
 
     /// The place of a notice's kind. A new kind does not compile until it is here; then [`KINDS`] is one
     /// more, and [`examples`] has one, and the golden file a line.
@@ -436,12 +504,17 @@ mod tests {
             Notice::SentToAll(_) => 21,
             Notice::StillTrying(_) => 22,
             Notice::Tally { .. } => 23,
-            Notice::Menu => 24,
-            Notice::Prompt(_) => 25,
-            Notice::Help => 26,
-            Notice::Stats(_) => 27,
-            Notice::Said { .. } => 28,
-            Notice::NotRecorded(_) => 29,
+            Notice::Aliased { .. } => 24,
+            Notice::Blocked(_) => 25,
+            Notice::DialectSet { .. } => 26,
+            Notice::FileFault { .. } => 27,
+            Notice::Unblocked(_) => 28,
+            Notice::Menu => 29,
+            Notice::Prompt(_) => 30,
+            Notice::Help => 31,
+            Notice::Stats(_) => 32,
+            Notice::Said { .. } => 33,
+            Notice::NotRecorded(_) => 34,
         }
     }
 
@@ -478,12 +551,31 @@ mod tests {
             Notice::NewPeer(who()),
             Notice::NotConnected { to, why: Failure::Connection(CloseReason::TimedOut) },
             Notice::NotSent { to, text: text(), why: Failure::Connection(CloseReason::Refused) },
-            Notice::Peers { active: vec![row(1, true, Some(0))], contacted: vec![row(2, false, None)] },
+            Notice::Peers {
+                active: vec![row(1, true, Some(0))],
+                contacted: vec![row(2, false, None)],
+                known: vec![KnownRow {
+                    number: 3,
+                    who: Who { address: to, name: "anna".into() },
+                    own_name: Some("P2".into()),
+                    is_blocked: true,
+                    heard_ago: Some(Duration::from_secs(86_400)),
+                }],
+            },
             Notice::Raw { from: address(50_000), text: text() },
             Notice::Sent(to),
             Notice::SentToAll(2),
             Notice::StillTrying(2),
             Notice::Tally { messages: 3, peers: 1 },
+            Notice::Aliased { who: who(), alias: Some("anna".into()) },
+            Notice::Blocked(who()),
+            Notice::DialectSet { who: who(), dialect: Dialect::Netech },
+            Notice::FileFault {
+                kept: Kept::KnownPeers,
+                path: "/peers.toml".into(),
+                why: FileFault::Unwritable(io::ErrorKind::PermissionDenied),
+            },
+            Notice::Unblocked(who()),
             Notice::Menu,
             Notice::Prompt(Prompt::Choice),
             Notice::Help,

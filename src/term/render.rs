@@ -6,15 +6,20 @@
 
 use super::stats::Table;
 use crate::chat::command::COMMANDS;
-use crate::chat::notice::{BadCommand, BadSlash, Failure, Mistake, Notice, PeerRow, Prompt, SaidTo, Who};
+use crate::chat::notice::{
+    BadCommand, BadSlash, Failure, FileFault, Kept, KnownRow, Mistake, Notice, PeerRow, Prompt, SaidTo, Who,
+};
 use crate::chat::slash::SLASHES;
-use crate::limits::{LINE_BYTES_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, TYPED_BYTES_MAX};
+use crate::limits::{
+    KNOWN_PEERS_SHOWN_MAX, LINE_BYTES_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, TYPED_BYTES_MAX,
+};
 use crate::proto::clean::Clean;
 use crate::proto::machine::CloseReason;
 use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 const MENU: &str = "
@@ -57,15 +62,26 @@ impl Display for Sentence<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.0 {
             Notice::Accepted(who) => writeln!(f, "{} accepted your connection", Named(who)),
+            Notice::Aliased { who, alias } => match alias {
+                Some(alias) => writeln!(f, "{} is called {} from now on", Named(who), Clean(alias)),
+                None => writeln!(f, "{} has no alias any more", Named(who)),
+            },
             Notice::AlreadyConnected(who) => writeln!(f, "{} is connected already", Named(who)),
+            Notice::Blocked(who) => {
+                writeln!(f, "{} is blocked from now on: neither heard nor written to", Named(who))
+            }
             Notice::ConnectList(rows) => connect_list(f, rows),
             Notice::Connected(who) => writeln!(f, "{} connected with you", Named(who)),
             Notice::ConnectSent(who) => {
                 writeln!(f, "Connection message sent to {}; it has not answered", Named(who))
             }
+            Notice::DialectSet { who, dialect } => {
+                writeln!(f, "{} is written to in {} from now on", Named(who), dialect.name())
+            }
             Notice::Disconnected(who) => writeln!(f, "{} disconnected", Named(who)),
             Notice::Exiting => writeln!(f, "Exiting"),
             Notice::ExitSent(to) => writeln!(f, "Disconnected from {to}"),
+            Notice::FileFault { kept, path, why } => file_fault(f, *kept, path, why),
             Notice::Folded { who, lines } => {
                 writeln!(f, "{} sent {}, not shown", Named(who), Count(*lines, "more line"))
             }
@@ -88,7 +104,7 @@ impl Display for Sentence<'_> {
             Notice::NotSent { to, text, why } => {
                 writeln!(f, "{}. Not sent: {}", Failed(to, *why), Clean(text))
             }
-            Notice::Peers { active, contacted } => peers(f, active, contacted),
+            Notice::Peers { active, contacted, known } => peers(f, active, contacted, known),
             Notice::Prompt(prompt) => f.write_str(&question(prompt)),
             Notice::Raw { from, text } => writeln!(f, "Not a chat message, from {from}: {}", Clean(text)),
             Notice::Said { to: SaidTo::All(peers), text } => {
@@ -108,6 +124,7 @@ impl Display for Sentence<'_> {
                 let (messages, peers) = (Count(*messages, "message"), Count(*peers as u64, "peer"));
                 writeln!(f, "Received {messages} and met {peers}")
             }
+            Notice::Unblocked(who) => writeln!(f, "{} is heard again", Named(who)),
         }
     }
 }
@@ -171,7 +188,12 @@ fn help(f: &mut Formatter<'_>) -> fmt::Result {
     writeln!(f, "WHO is an IP:PORT, a number of the last list, or a name.")
 }
 
-fn peers(f: &mut Formatter<'_>, active: &[PeerRow], contacted: &[PeerRow]) -> fmt::Result {
+fn peers(
+    f: &mut Formatter<'_>,
+    active: &[PeerRow],
+    contacted: &[PeerRow],
+    known: &[KnownRow],
+) -> fmt::Result {
     if active.is_empty() {
         writeln!(f, "No connected peers")?;
     } else {
@@ -182,7 +204,44 @@ fn peers(f: &mut Formatter<'_>, active: &[PeerRow], contacted: &[PeerRow]) -> fm
         writeln!(f, "Contacted, not heard from yet:")?;
     }
     let mut contacted = contacted.iter();
-    contacted.try_for_each(|PeerRow { number, who, .. }| writeln!(f, "{number}. {}", Headed(who)))
+    contacted.try_for_each(|PeerRow { number, who, .. }| writeln!(f, "{number}. {}", Headed(who)))?;
+    if !known.is_empty() {
+        writeln!(f, "Known from before:")?;
+    }
+    let (shown, more) = known.split_at(known.len().min(KNOWN_PEERS_SHOWN_MAX));
+    shown.iter().try_for_each(|row| known_row(f, row))?;
+    if more.is_empty() { Ok(()) } else { writeln!(f, "… and {} more", more.len()) }
+}
+
+fn known_row(f: &mut Formatter<'_>, row: &KnownRow) -> fmt::Result {
+    let own_name = row.own_name.as_ref().map(|name| format!("calls itself {}", Clean(name)));
+    let blocked = row.is_blocked.then(|| "blocked".to_owned());
+    let heard = row.heard_ago.map(|ago| Heard(ago).to_string());
+    let remarks: Vec<String> = [own_name, blocked, heard].into_iter().flatten().collect();
+    write!(f, "{}. {}", row.number, Headed(&row.who))?;
+    if remarks.is_empty() { writeln!(f) } else { writeln!(f, " ({})", remarks.join(", ")) }
+}
+
+fn file_fault(f: &mut Formatter<'_>, kept: Kept, path: &Path, why: &FileFault) -> fmt::Result {
+    let what = match kept {
+        Kept::History => "The typed lines",
+        Kept::KnownPeers => "The known peers",
+    };
+    let path = path.display().to_string();
+    let path = Clean(&path);
+    match why {
+        FileFault::Corrupt { reason, set_aside } => {
+            let (reason, aside) = (Clean(reason), set_aside.display().to_string());
+            let aside = Clean(&aside);
+            writeln!(f, "{what} in {path} cannot be understood ({reason}); that file is {aside} now.")
+        }
+        FileFault::Unreadable(error) => {
+            writeln!(f, "{what} in {path} cannot be read ({error}); the file is left as it is, and unused.")
+        }
+        FileFault::Unwritable(error) => {
+            writeln!(f, "{what} cannot be written to {path} ({error}); they are kept for this run only.")
+        }
+    }
 }
 
 fn connect_list(f: &mut Formatter<'_>, rows: &[PeerRow]) -> fmt::Result {
@@ -219,6 +278,9 @@ fn listen_failed(f: &mut Formatter<'_>, port: u16, error: io::ErrorKind) -> fmt:
 
 fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
     match mistake {
+        Mistake::AliasTaken(who) => {
+            writeln!(f, "You call {} so already; choose another name.", who.address)
+        }
         Mistake::AmbiguousName { name, peers } => {
             let name = Clean(name);
             writeln!(
@@ -244,6 +306,9 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
             writeln!(f, "'{}' is no port; type a number from 1 to 65535.", Clean(typed))
         }
         Mistake::BadSlash(bad) => bad_slash(f, bad),
+        Mistake::Blocked(who) => {
+            writeln!(f, "You have blocked {}; type /unblock {} first.", Named(who), who.address)
+        }
         Mistake::EmptyMessage => writeln!(f, "An empty message is not sent; type some text."),
         Mistake::EmptyName => writeln!(f, "A name is needed; type one, for example P1."),
         Mistake::LineTooLong => writeln!(f, "That line is too long; type at most {TYPED_BYTES_MAX} bytes."),
@@ -258,6 +323,9 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
         }
         Mistake::NoSuchNumber(number) => {
             writeln!(f, "The last list has no number {number}; type one of it, or an address.")
+        }
+        Mistake::NotBlocked(who) => {
+            writeln!(f, "{} is not blocked; choice 2 lists who is.", Named(who))
         }
         Mistake::UnknownChoice(typed) => {
             writeln!(f, "'{}' is no choice; type a number from 0 to 5.", Clean(typed))
@@ -313,6 +381,7 @@ impl Display for Failed<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self(to, why) = self;
         let reason = match why {
+            Failure::Blocked => return write!(f, "You have blocked {to}; type /unblock {to} first"),
             Failure::TooManyWaiting => {
                 return write!(f, "Too many messages wait for {to} already; try again later");
             }
@@ -373,6 +442,8 @@ impl Display for Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::message::Dialect;
+    use std::path::PathBuf;
 
     fn address(port: u16) -> SocketAddr {
         ([127, 0, 0, 1], port).into()
@@ -434,7 +505,7 @@ mod tests {
 
     #[test]
     fn lists_of_peers() {
-        let none = || Notice::Peers { active: vec![], contacted: vec![] };
+        let none = || Notice::Peers { active: vec![], contacted: vec![], known: vec![] };
         says_line(none(), "No connected peers");
         says(
             Notice::Peers {
@@ -444,12 +515,31 @@ mod tests {
                     row(3, "", true, None),
                 ],
                 contacted: vec![row(4, "", false, None), row(5, "P5", false, None)],
+                known: vec![],
             },
             "Connected Peers:\n\
              1. 127.0.0.1:8080 P1 (yet to connect, heard just now)\n\
              2. 127.0.0.1:8080 P2 (connected, heard 1 minute ago)\n\
              3. 127.0.0.1:8080 (connected)\n\
              Contacted, not heard from yet:\n4. 127.0.0.1:8080\n5. 127.0.0.1:8080 P5\n",
+        );
+        let known = |number, own_name: Option<&str>, is_blocked, days: Option<u64>| KnownRow {
+            number,
+            who: who("anna"),
+            own_name: own_name.map(Into::into),
+            is_blocked,
+            heard_ago: days.map(|days| Duration::from_secs(days * 86_400)),
+        };
+        let rows = vec![known(1, None, false, None), known(2, Some("P\x1b"), true, Some(2))];
+        says(
+            Notice::Peers { active: vec![], contacted: vec![], known: rows },
+            "No connected peers\nKnown from before:\n1. 127.0.0.1:8080 anna\n\
+             2. 127.0.0.1:8080 anna (calls itself P␛, blocked, heard 2 days ago)\n",
+        );
+        let many = (0..KNOWN_PEERS_SHOWN_MAX + 3).map(|n| known(n, None, false, None)).collect();
+        let said = Sentence(&Notice::Peers { active: vec![], contacted: vec![], known: many }).to_string();
+        assert!(
+            said.ends_with(&format!("\n{}. 127.0.0.1:8080 anna\n… and 3 more\n", KNOWN_PEERS_SHOWN_MAX - 1))
         );
         says_line(Notice::ConnectList(vec![]), "No active peers that are yet to connect");
         says_line(
@@ -471,7 +561,21 @@ mod tests {
     fn everything_else_in_one_line_each() {
         let text = || "hello".to_string();
         for (notice, words) in [
+            (
+                Notice::Aliased { who: who("P1"), alias: Some("ann\x1b".into()) },
+                "P1 (127.0.0.1:8080) is called ann␛ from now on",
+            ),
+            (Notice::Aliased { who: who("P1"), alias: None }, "P1 (127.0.0.1:8080) has no alias any more"),
             (Notice::AlreadyConnected(who("")), "127.0.0.1:8080 is connected already"),
+            (
+                Notice::Blocked(who("P1")),
+                "P1 (127.0.0.1:8080) is blocked from now on: neither heard nor written to",
+            ),
+            (
+                Notice::DialectSet { who: who("P1"), dialect: Dialect::Netech },
+                "P1 (127.0.0.1:8080) is written to in netech from now on",
+            ),
+            (Notice::Unblocked(who("P1")), "P1 (127.0.0.1:8080) is heard again"),
             (
                 Notice::ConnectSent(who("P1")),
                 "Connection message sent to P1 (127.0.0.1:8080); it has not answered",
@@ -557,10 +661,33 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_cannot_be_kept_is_named_with_what_becomes_of_it() {
+        let says = |kept, why, words: &str| {
+            says_line(Notice::FileFault { kept, path: PathBuf::from("/a\x1b"), why }, words);
+        };
+        says(
+            Kept::KnownPeers,
+            FileFault::Corrupt { reason: "line 1".into(), set_aside: PathBuf::from("/b") },
+            "The known peers in /a␛ cannot be understood (line 1); that file is /b now.",
+        );
+        says(
+            Kept::KnownPeers,
+            FileFault::Unreadable(io::ErrorKind::PermissionDenied),
+            "The known peers in /a␛ cannot be read (permission denied); the file is left as it is, and unused.",
+        );
+        says(
+            Kept::History,
+            FileFault::Unwritable(io::ErrorKind::StorageFull),
+            "The typed lines cannot be written to /a␛ (no storage space); they are kept for this run only.",
+        );
+    }
+
+    #[test]
     fn mistakes_say_what_to_type_instead() {
         let typed = || "x\x1b".to_string();
         let unknown = |nearest| Mistake::from(BadSlash::Unknown { word: typed(), nearest });
         for (mistake, words) in [
+            (Mistake::AliasTaken(who("P1")), "You call 127.0.0.1:8080 so already; choose another"),
             (Mistake::BadAddress(typed()), "'x␛' is no IP address, number of the last list or"),
             (Mistake::BadAlias(typed()), "'x␛' could mean something else than a peer; choose another"),
             (BadSlash::ForPeople.into(), "A conversation is for people; name the peer"),
@@ -573,6 +700,10 @@ mod tests {
             ),
             (Mistake::BadDialect(typed()), "'x␛' is no dialect; choose standard,"),
             (Mistake::BadPort(typed()), "'x␛' is no port; type a number from 1 to 65535."),
+            (
+                Mistake::Blocked(who("P1")),
+                "You have blocked P1 (127.0.0.1:8080); type /unblock 127.0.0.1:8080 first.",
+            ),
             (Mistake::EmptyMessage, "An empty message is not sent; type some text."),
             (Mistake::EmptyName, "A name is needed; type one, for example P1."),
             (Mistake::LineTooLong, "That line is too long; type at most 65536 bytes."),
@@ -580,6 +711,7 @@ mod tests {
             (Mistake::NoPeers, "There is nobody to send to yet; send a message to an address"),
             (Mistake::NoStaticPeers, "There are no static peers; name some with --static-peer"),
             (Mistake::NoSuchNumber(9), "The last list has no number 9; type one of it, or"),
+            (Mistake::NotBlocked(who("P1")), "P1 (127.0.0.1:8080) is not blocked; choice 2 lists"),
             (Mistake::UnknownChoice(typed()), "'x␛' is no choice; type a number from 0 to 5."),
             (Mistake::Yourself(address(8080)), "127.0.0.1:8080 is this program itself; type"),
         ] {

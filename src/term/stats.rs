@@ -14,7 +14,7 @@ impl Display for Table<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Stats { peers, connected, sessions, connections, dialling, dials_waiting, .. } = self.0;
         let Stats { accepted, refused, queued_bytes, waiting_messages, heard, sent, not_sent, .. } = self.0;
-        let Stats { folded, raw, .. } = self.0;
+        let Stats { folded, raw, blocked, .. } = self.0;
         writeln!(f, "Up for         {}", Uptime(self.0.uptime))?;
         writeln!(f, "Peers          {peers} known, {connected} connected, {sessions} of them by a session")?;
         writeln!(f, "Messages       {heard} heard, {sent} sent, {not_sent} not sent")?;
@@ -24,7 +24,7 @@ impl Display for Table<'_> {
             "Waiting        {} to be written, {waiting} for a dial",
             Count(*queued_bytes as u64, "byte")
         )?;
-        writeln!(f, "Lines          {folded} folded, {raw} shown raw")?;
+        writeln!(f, "Lines          {folded} folded, {raw} shown raw, {blocked} dropped as blocked")?;
         writeln!(f, "Connections    {connections} now, {accepted} accepted, {refused} refused so far")?;
         let dials = Count(*dialling as u64, "dial");
         writeln!(f, "Dials          {dials} under way, {dials_waiting} waiting for their turn")?;
@@ -97,6 +97,7 @@ mod tests {
             not_sent: 2,
             folded: 8,
             raw: 9,
+            blocked: 6,
             lag: Duration::from_micros(240),
             lag_worst: Duration::from_micros(12_340),
         };
@@ -105,7 +106,7 @@ mod tests {
             Peers          12 known, 5 connected, 3 of them by a session\n\
             Messages       100 heard, 20 sent, 2 not sent\n\
             Waiting        1 byte to be written, 4 messages for a dial\n\
-            Lines          8 folded, 9 shown raw\n\
+            Lines          8 folded, 9 shown raw, 6 dropped as blocked\n\
             Connections    7 now, 40 accepted, 1 refused so far\n\
             Dials          1 dial under way, 2 waiting for their turn\n\
             Ended          30 closed, 3 reset\n\

@@ -148,22 +148,27 @@ fn color(number: u8) -> String {
 /// How the words of a notice look, apart from whom they are about.
 fn style(notice: &Notice) -> String {
     match notice {
-        Notice::ListenFailed { .. }
+        Notice::FileFault { .. }
+        | Notice::ListenFailed { .. }
         | Notice::Mistake(_)
         | Notice::NotConnected { .. }
         | Notice::NotRecorded(_)
         | Notice::NotSent { .. } => color(RED),
         Notice::Accepted(_)
+        | Notice::Aliased { .. }
         | Notice::AlreadyConnected(_)
+        | Notice::Blocked(_)
         | Notice::ConnectSent(_)
         | Notice::Connected(_)
+        | Notice::DialectSet { .. }
         | Notice::Disconnected(_)
         | Notice::ExitSent(_)
         | Notice::Folded { .. }
         | Notice::Lost { .. }
         | Notice::NewPeer(_)
         | Notice::Sent(_)
-        | Notice::SentToAll(_) => DIM.to_owned(),
+        | Notice::SentToAll(_)
+        | Notice::Unblocked(_) => DIM.to_owned(),
         _ => String::new(),
     }
 }
@@ -174,18 +179,23 @@ fn parts(notice: &Notice) -> Vec<(SocketAddr, String)> {
     let headed = |who: &Who| (who.address, Headed(who).to_string());
     match notice {
         Notice::Accepted(who)
+        | Notice::Aliased { who, .. }
         | Notice::AlreadyConnected(who)
+        | Notice::Blocked(who)
         | Notice::ConnectSent(who)
         | Notice::Connected(who)
+        | Notice::DialectSet { who, .. }
         | Notice::Disconnected(who)
         | Notice::Folded { who, .. }
         | Notice::Lost { who, .. }
-        | Notice::NewPeer(who) => named(who),
+        | Notice::NewPeer(who)
+        | Notice::Unblocked(who) => named(who),
         Notice::ExitSent(to) | Notice::Sent(to) => vec![(*to, to.to_string())],
         Notice::Message { who, .. } => vec![headed(who)],
         Notice::ConnectList(rows) => rows.iter().map(|row| headed(&row.who)).collect(),
-        Notice::Peers { active, contacted } => {
-            active.iter().chain(contacted).map(|row| headed(&row.who)).collect()
+        Notice::Peers { active, contacted, known } => {
+            let rows = active.iter().chain(contacted).map(|row| &row.who);
+            rows.chain(known.iter().map(|row| &row.who)).map(headed).collect()
         }
         _ => Vec::new(),
     }
@@ -209,7 +219,7 @@ fn write_in(f: &mut Formatter<'_>, style: &str, text: &str) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::notice::{Failure, Mistake, PeerRow};
+    use crate::chat::notice::{Failure, KnownRow, Mistake, PeerRow};
     use crate::proto::machine::CloseReason;
     use jiff::Timestamp;
     use jiff::tz::{TimeZone, offset};
@@ -229,13 +239,19 @@ mod tests {
         PeerRow { number, who, connected: true, heard_ago: None }
     }
 
+    fn known_row(number: usize, who: Who) -> KnownRow {
+        KnownRow { number, who, own_name: Some("P\x1b[m".into()), is_blocked: true, heard_ago: None }
+    }
+
     /// A notice of each kind that is coloured.
     fn notices(name: &str, text: &str) -> Vec<Notice> {
         let who = |port| who(port, name);
         let (to, text) = (([127, 0, 0, 1], 9).into(), || text.to_owned());
         vec![
             Notice::Accepted(who(1)),
+            Notice::Aliased { who: who(1), alias: Some(text().into()) },
             Notice::AlreadyConnected(who(1)),
+            Notice::Blocked(who(1)),
             Notice::ConnectList(vec![row(1, who(1)), row(2, who(2))]),
             Notice::Connected(who(1)),
             Notice::ConnectSent(who(1)),
@@ -253,7 +269,11 @@ mod tests {
             Notice::NotConnected { to, why: Failure::Yourself },
             Notice::NotRecorded(std::io::ErrorKind::StorageFull),
             Notice::NotSent { to, text: text(), why: Failure::Yourself },
-            Notice::Peers { active: vec![row(1, who(1)), row(2, who(2))], contacted: vec![row(3, who(3))] },
+            Notice::Peers {
+                active: vec![row(1, who(1)), row(2, who(2))],
+                contacted: vec![row(3, who(3))],
+                known: vec![known_row(4, who(4))],
+            },
             Notice::Raw { from: to, text: text() },
             Notice::Sent(to),
             Notice::SentToAll(2),

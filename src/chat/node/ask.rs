@@ -2,13 +2,16 @@
 
 use super::say::{Ticket, Told};
 use super::{Dialogue, Node, Stage};
+use crate::chat::book::Known;
 use crate::chat::command;
 use crate::chat::directory::Peer;
 use crate::chat::menu::{Audience, Designation, Menu, Request};
-use crate::chat::notice::{Mistake, Notice, PeerRow, Prompt, SaidTo, Who};
+use crate::chat::notice::{KnownRow, Mistake, Notice, PeerRow, Prompt, SaidTo};
 use crate::chat::outbox::{Content, Report};
 use crate::limits::OUTCOME_TIMEOUT;
 use crate::proto::message::{Command, Dialect};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -96,8 +99,7 @@ impl Node {
     /// Of a name that several bear, one is asked for: they are the last list now.
     pub(super) fn tell_mistake(&mut self, mut mistake: Mistake, now: Instant) {
         if let Mistake::AmbiguousName { name, peers } = &mut mistake {
-            let namesakes: Vec<&Peer> = self.named(name).collect();
-            *peers = rows(&namesakes, 1, now);
+            *peers = (1..).zip(self.named(name)).map(|(n, address)| self.row(n, address, now)).collect();
             self.listed = peers.iter().map(|row| row.who.address).collect();
         }
         self.tell(Notice::Mistake(mistake));
@@ -156,7 +158,7 @@ impl Node {
     }
 
     fn find(&mut self, whom: &Designation, dialect: Option<Dialect>) -> Result<(), Mistake> {
-        let address = self.resolve(whom)?;
+        let address = self.recipient(whom)?;
         self.menu = Menu::Text(Audience::One(address, dialect));
         Ok(())
     }
@@ -245,9 +247,7 @@ impl Node {
             return self.tell_said(SaidTo::All(hearers.len()), text);
         }
         for address in hearers {
-            let known = self.directory.peer(address).map(Peer::who);
-            let who = known.unwrap_or_else(|| Who { address, name: "".into() });
-            self.tell_said(SaidTo::One(who), text);
+            self.tell_said(SaidTo::One(self.who(address)), text);
         }
     }
 
@@ -282,18 +282,51 @@ impl Node {
     fn query(&mut self, now: Instant) {
         let active = self.directory.active();
         let contacted = self.directory.contacted();
-        let listed = active.iter().chain(&contacted).map(|peer| peer.address).collect();
-        let rows = |peers: &[&Peer], first| rows(peers, first, now);
-        let notice =
-            Notice::Peers { active: rows(&active, 1), contacted: rows(&contacted, 1 + active.len()) };
+        let mut listed: Vec<SocketAddr> = active.iter().chain(&contacted).map(|peer| peer.address).collect();
+        let known = self.known_rows(&listed, now);
+        listed.extend(known.iter().map(|row| row.who.address));
+        let (active, contacted) = (self.rows(&active, 1, now), self.rows(&contacted, 1 + active.len(), now));
         self.listed = listed;
-        self.tell(notice);
+        self.tell(Notice::Peers { active, contacted, known });
+    }
+
+    /// Those who are remembered and not `listed`: first whom the user said something of, then the one heard
+    /// last.
+    fn known_rows(&self, listed: &[SocketAddr], now: Instant) -> Vec<KnownRow> {
+        let listed: BTreeSet<SocketAddr> = listed.iter().copied().collect();
+        let is_other = |(address, known): &(SocketAddr, Known)| {
+            !listed.contains(address) && !self.is_own(*address) && !known.is_empty()
+        };
+        let mut known: Vec<_> = self.known().filter(is_other).collect();
+        known.sort_by_key(|(_, known)| Reverse((known.is_kept(), known.heard_at)));
+        let row = |(number, (address, known)): (usize, (SocketAddr, Known))| KnownRow {
+            number,
+            who: self.book.who(address, &known.name),
+            own_name: known.alias.is_some().then_some(known.name).filter(|name| !name.is_empty()),
+            is_blocked: known.is_blocked,
+            heard_ago: known.heard_at.map(|at| now.saturating_duration_since(at)),
+        };
+        (1 + listed.len()..).zip(known).map(row).collect()
+    }
+
+    fn rows(&self, peers: &[&Peer], first: usize, now: Instant) -> Vec<PeerRow> {
+        (first..).zip(peers).map(|(number, peer)| self.row(number, peer.address, now)).collect()
+    }
+
+    fn row(&self, number: usize, address: SocketAddr, now: Instant) -> PeerRow {
+        let peer = self.directory.peer(address);
+        PeerRow {
+            number,
+            who: self.who(address),
+            connected: peer.is_some_and(|peer| peer.is_connected),
+            heard_ago: peer.and_then(|peer| peer.heard_at).map(|at| now.saturating_duration_since(at)),
+        }
     }
 
     fn show_connectable(&mut self, now: Instant) {
         let connectable = self.connectable();
         let listed = connectable.iter().map(|peer| peer.address).collect();
-        let notice = Notice::ConnectList(rows(&connectable, 1, now));
+        let notice = Notice::ConnectList(self.rows(&connectable, 1, now));
         self.listed = listed;
         self.tell(notice);
     }
@@ -310,21 +343,29 @@ impl Node {
                 .checked_sub(1)
                 .and_then(|index| self.listed.get(index).copied())
                 .ok_or(Mistake::NoSuchNumber(*number))?,
-            Designation::Name(name) => {
-                let mut named = self.named(name);
-                let first = named.next().ok_or_else(|| Mistake::BadAddress(name.clone()))?;
-                if named.next().is_some() {
-                    return Err(Mistake::AmbiguousName { name: name.clone(), peers: Vec::new() });
-                }
-                first.address
-            }
+            Designation::Name(name) => match self.named(name)[..] {
+                [address] => address,
+                [] => return Err(Mistake::BadAddress(name.clone())),
+                _ => return Err(Mistake::AmbiguousName { name: name.clone(), peers: Vec::new() }),
+            },
         };
         if self.is_own(address) { Err(Mistake::Yourself(address)) } else { Ok(address) }
     }
 
-    /// All that bear a name, whatever its case.
-    pub(super) fn named(&self, name: &str) -> impl Iterator<Item = &Peer> {
-        self.directory.iter().filter(move |peer| peer.name.eq_ignore_ascii_case(name))
+    /// The address that the user means to write to.
+    pub(super) fn recipient(&self, whom: &Designation) -> Result<SocketAddr, Mistake> {
+        let address = self.resolve(whom)?;
+        if self.book.is_blocked(address) { Err(Mistake::Blocked(self.who(address))) } else { Ok(address) }
+    }
+
+    /// All that bear a name: by what the user calls them, else as they call themselves, else as they did once.
+    pub(super) fn named(&self, name: &str) -> Vec<SocketAddr> {
+        let is_meant = |called: &str| called.eq_ignore_ascii_case(name);
+        let in_table = self.directory.iter().filter(|peer| is_meant(&peer.name)).map(|peer| peer.address);
+        let in_book = self.others().filter(|(_, known)| is_meant(&known.name)).map(|(address, _)| address);
+        let ranks: [Vec<SocketAddr>; 3] =
+            [self.aliased(name).collect(), in_table.collect(), in_book.collect()];
+        ranks.into_iter().find(|rank| !rank.is_empty()).unwrap_or_default()
     }
 }
 
@@ -344,22 +385,12 @@ pub(super) fn content(text: &str, dialect: Dialect) -> Content {
     }
 }
 
-fn rows(peers: &[&Peer], first: usize, now: Instant) -> Vec<PeerRow> {
-    let row = |(number, peer): (usize, &&Peer)| PeerRow {
-        number,
-        who: peer.who(),
-        connected: peer.is_connected,
-        heard_ago: peer.heard_at.map(|at| now.saturating_duration_since(at)),
-    };
-    (first..).zip(peers).map(row).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::chat::node::Config;
     use crate::chat::node::say::tests::handle;
-    use crate::chat::notice::Failure;
+    use crate::chat::notice::{Failure, Who};
     use crate::proto::machine::{CloseReason, Input, Machine, Output};
 
     const PEER: &str = "127.0.0.1:9";

@@ -22,6 +22,9 @@ pub struct Config {
     pub static_peers: Vec<SocketAddr>,
     /// What is remembered of peers.
     pub known: Vec<(SocketAddr, Known)>,
+    /// Remember also the peers that the user says nothing of: those that proved their address or were
+    /// reached at it.
+    pub must_remember: bool,
     /// Say hello to the static peers at start.
     pub greet: bool,
     /// The form for peers that have not been heard.
@@ -62,6 +65,7 @@ impl Default for Config {
             own_ips: Vec::new(),
             static_peers: Vec::new(),
             known: Vec::new(),
+            must_remember: false,
             greet: false,
             dialect: Dialect::Standard,
             dialogue: Dialogue::Menu,

@@ -10,12 +10,11 @@ use crate::chat::outbox::Content;
 use crate::chat::slash::ALL;
 use crate::limits::MESSAGES_UNDER_WAY_MAX;
 use crate::proto::message::Dialect;
-use std::rc::Rc;
 use std::time::Instant;
 
 impl Node {
     pub(super) fn converse(&mut self, whom: &Designation) -> Result<(), Mistake> {
-        let to = self.resolve(whom)?;
+        let to = self.recipient(whom)?;
         self.menu = Menu::Conversation(Audience::One(to, None));
         Ok(())
     }
@@ -44,9 +43,9 @@ impl Node {
     /// What those are called whom a conversation is with. A name that others bear too says nothing.
     pub(super) fn partner(&self, audience: Audience) -> String {
         let Audience::One(to, _) = audience else { return ALL.to_owned() };
-        let name = self.directory.peer(to).map(|peer| peer.who().name);
-        let is_clear = |name: &Rc<str>| is_unmistakable(name) && self.named(name).nth(1).is_none();
-        name.filter(is_clear).map_or_else(|| to.to_string(), |name| name.to_string())
+        let name = self.who(to).name;
+        let is_clear = is_unmistakable(&name) && self.named(&name) == [to];
+        if is_clear { name.to_string() } else { to.to_string() }
     }
 }
 

@@ -66,6 +66,7 @@ impl Node {
         let message = Message::parse(&text, remote).filter(|message| !self.is_own(message.address));
         match message {
             None => self.on_raw(remote, trim_end(&text), now),
+            Some(message) if self.book.is_blocked(message.address) => self.counters.blocked += 1,
             Some(message) => {
                 self.on_message(conn, &message, end, now);
                 if end == End::Newline && message.dialect == Dialect::Standard {
@@ -121,7 +122,7 @@ impl Node {
             None => {
                 // No room for its sender: it is shown all the same, on the account of where it came from.
                 self.counters.raw += 1;
-                let who = Who { address: message.address, name: message.name.into() };
+                let who = self.book.who(message.address, &message.name.into());
                 let text = message.text.to_owned();
                 self.show_line_of(stranger(from), |_| Notice::Message { who, text }, now);
             }
@@ -149,13 +150,13 @@ impl Node {
             return self.on_unconfirmed(conn, message, now);
         }
         let Some(from) = self.connections.get(conn).map(Connection::remote) else { return };
-        let peer = self.directory.remove(message.address);
+        let peer = self.part_with(message.address);
         let known_name = peer.as_ref().map(|peer| Rc::clone(&peer.name)).unwrap_or_default();
         let name = if message.name.is_empty() { known_name } else { message.name.into() };
         if let Some(session) = peer.and_then(|peer| peer.session) {
             self.leave(session, message.address, now);
         }
-        let who = Who { address: message.address, name };
+        let who = self.book.who(message.address, &name);
         self.show_line(from, who, Notice::Disconnected, now);
     }
 
@@ -182,7 +183,7 @@ impl Node {
         };
         if let Some(peer) = self.directory.get_mut(id) {
             peer.is_connected = true;
-            let who = peer.who();
+            let who = self.book.who(peer.address, &peer.name);
             self.show_line(from, who, Notice::Connected, now);
         }
         if can_answer_here {
@@ -236,7 +237,7 @@ impl Node {
         let Some(id) = self.meet(conn, message, now) else { return };
         if let Some(peer) = self.directory.get_mut(id) {
             peer.is_connected = true;
-            let who = peer.who();
+            let who = self.book.who(peer.address, &peer.name);
             self.show_line(remote, who, Notice::Accepted, now);
         }
         if is_answer {
@@ -301,9 +302,15 @@ impl Node {
         if !message.name.is_empty() {
             peer.rename(message.name);
         }
-        note_heard(peer, message.dialect, message.command == Command::Chat, now);
+        let is_chat = message.command == Command::Chat;
+        let chosen = self.book.get(message.address).filter(|known| known.is_dialect_chosen && !is_chat);
+        let dialect = chosen.and_then(|known| known.dialect).unwrap_or(message.dialect);
+        note_heard(peer, dialect, is_chat, now);
+        if self.config.must_remember {
+            self.book.note(peer, false);
+        }
         if is_new {
-            let who = peer.who();
+            let who = self.book.who(peer.address, &peer.name);
             self.tell_heard(Notice::NewPeer(who));
         }
         Some(id)
@@ -341,7 +348,8 @@ impl Node {
         if self.config.quiet {
             return;
         }
-        if let Some(who) = self.directory.get(id).map(Peer::who) {
+        if let Some(peer) = self.directory.get(id) {
+            let who = self.book.who(peer.address, &peer.name);
             let text = String::from_utf8_lossy(text).into_owned();
             self.show_line(from, who, |who| Notice::Message { who, text }, now);
         }

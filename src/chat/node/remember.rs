@@ -1,33 +1,411 @@
-//! What the user says of peers: names of one's own, dialects, whom not to hear.
+//! What the user says of peers: names of one's own, dialects, whom not to hear. And what of them is
+//! remembered.
 
 use super::Node;
-use crate::chat::menu::Designation;
-use crate::chat::notice::Mistake;
+use crate::chat::book::Known;
+use crate::chat::directory::Peer;
+use crate::chat::menu::{Audience, Designation, Menu};
+use crate::chat::notice::{Failure, Mistake, Notice, Who};
+use crate::proto::machine::{How, Output};
 use crate::proto::message::Dialect;
+use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Instant;
 
 impl Node {
-    pub(super) fn alias(&mut self, whom: &Designation, name: Option<String>) -> Result<(), Mistake> {
+    /// Everybody in the book as of now, in the order of their addresses.
+    pub fn known(&self) -> impl Iterator<Item = (SocketAddr, Known)> {
+        self.book.iter().map(|(address, known)| {
+            let peer = self.directory.peer(address).filter(|peer| peer.is_confirmed);
+            let heard_at = known.heard_at.max(peer.and_then(|peer| peer.heard_at));
+            (address, Known { heard_at, ..known.clone() })
+        })
+    }
+
+    /// A peer by its own name, whatever the user calls it.
+    fn own_who(&self, address: SocketAddr) -> Who {
+        let in_table = self.directory.peer(address).map(|peer| &peer.name).filter(|name| !name.is_empty());
+        let name = in_table.or_else(|| self.book.get(address).map(|known| &known.name));
+        Who { address, name: name.cloned().unwrap_or_default() }
+    }
+
+    /// A peer as the user calls it.
+    pub(super) fn who(&self, address: SocketAddr) -> Who {
+        self.book.who(address, &self.own_who(address).name)
+    }
+
+    /// Takes a peer out of the table; the book keeps it.
+    pub(super) fn part_with(&mut self, address: SocketAddr) -> Option<Peer> {
+        let peer = self.directory.remove(address)?;
+        if self.config.must_remember {
+            self.book.note(&peer, false);
+        }
+        Some(peer)
+    }
+
+    pub(super) fn alias(&mut self, whom: &Designation, alias: Option<String>) -> Result<(), Mistake> {
         let address = self.resolve(whom)?;
-        self.book.entry(address).alias = name;
+        let alias: Option<Rc<str>> = alias.map(Into::into);
+        if let Some(alias) = &alias
+            && let Some(taken) = self.aliased(alias).find(|&taken| taken != address)
+        {
+            return Err(Mistake::AliasTaken(self.who(taken)));
+        }
+        let who = self.own_who(address);
+        self.say_of(&who, |known| known.alias = alias.clone());
+        self.tell(Notice::Aliased { who, alias });
         Ok(())
     }
 
-    pub(super) fn block(&mut self, whom: &Designation, _now: Instant) -> Result<(), Mistake> {
+    pub(super) fn block(&mut self, whom: &Designation, now: Instant) -> Result<(), Mistake> {
         let address = self.resolve(whom)?;
-        self.book.entry(address).is_blocked = true;
+        let who = self.who(address);
+        self.say_of(&self.own_who(address), |known| known.is_blocked = true);
+        self.folded.remove(&address);
+        self.tell(Notice::Blocked(who));
+        if let Some(session) = self.part_with(address).and_then(|peer| peer.session) {
+            self.leave(session, address, now);
+        }
+        self.call_off(address);
+        if self.menu == Menu::Conversation(Audience::One(address, None)) {
+            self.menu = Menu::Choice;
+        }
         Ok(())
     }
 
     pub(super) fn unblock(&mut self, whom: &Designation) -> Result<(), Mistake> {
         let address = self.resolve(whom)?;
-        self.book.entry(address).is_blocked = false;
+        let who = self.who(address);
+        if !self.book.is_blocked(address) {
+            return Err(Mistake::NotBlocked(who));
+        }
+        self.book.set(address, |known| known.is_blocked = false);
+        self.tell(Notice::Unblocked(who));
         Ok(())
     }
 
     pub(super) fn set_dialect(&mut self, whom: &Designation, dialect: Dialect) -> Result<(), Mistake> {
         let address = self.resolve(whom)?;
-        self.book.entry(address).dialect = Some(dialect);
+        self.say_of(&self.own_who(address), |known| {
+            (known.dialect, known.is_dialect_chosen) = (Some(dialect), true);
+        });
+        if let Some(peer) = self.directory.peer_mut(address) {
+            peer.dialect = dialect;
+        }
+        let who = self.who(address);
+        self.tell(Notice::DialectSet { who, dialect });
         Ok(())
+    }
+
+    /// The addresses that the user calls so.
+    pub(super) fn aliased(&self, alias: &str) -> impl Iterator<Item = SocketAddr> {
+        let is_meant = |known: &Known| known.alias.as_ref().is_some_and(|a| a.eq_ignore_ascii_case(alias));
+        self.others().filter(move |(_, known)| is_meant(known)).map(|(address, _)| address)
+    }
+
+    /// The book without ourselves: programs on one host that share a file know each other.
+    pub(super) fn others(&self) -> impl Iterator<Item = (SocketAddr, &Known)> {
+        self.book.iter().filter(|&(address, _)| !self.is_own(address))
+    }
+
+    fn say_of(&mut self, who: &Who, change: impl FnOnce(&mut Known)) {
+        self.book.set(who.address, |known| {
+            known.name = Rc::clone(&who.name);
+            change(known);
+        });
+    }
+
+    /// Gives up what is on its way to an address.
+    fn call_off(&mut self, to: SocketAddr) {
+        let carrier = self.outbox.under_way(to).map(|(conn, _)| conn);
+        for outgoing in self.outbox.take_all(to) {
+            self.on_failed(to, outgoing, Failure::Blocked);
+        }
+        if let Some(conn) = carrier {
+            // What is still queued on it was told just now.
+            self.connections.remove(conn);
+            self.outputs.push_back(Output::Close { conn, how: How::Now });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::menu::Request;
+    use crate::chat::node::Config;
+    use crate::chat::node::say::tests::handle;
+    use crate::chat::notice::KnownRow;
+    use crate::proto::machine::{ConnId, Input, Machine};
+
+    const P1: &str = "127.0.0.1:9";
+
+    fn address() -> SocketAddr {
+        P1.parse().unwrap()
+    }
+
+    fn p1() -> Designation {
+        Designation::Address(address())
+    }
+
+    fn named(name: &str) -> Designation {
+        Designation::Name(name.to_owned())
+    }
+
+    fn known(name: &str) -> Known {
+        Known { name: name.into(), ..Known::default() }
+    }
+
+    /// A node that listens and remembers, and knows these.
+    fn node(known: &[(&str, Known)]) -> (Node, Instant) {
+        let now = crate::testing::start();
+        let mut node = Node::new(Config {
+            name: Some("N".to_owned()),
+            port: Some(8080),
+            known: known.iter().map(|(address, known)| (address.parse().unwrap(), known.clone())).collect(),
+            must_remember: true,
+            ..Config::default()
+        });
+        handle(&mut node, Input::Listening { local: "0.0.0.0:8080".parse().unwrap() }, now);
+        while node.poll_output().is_some() {}
+        (node, now)
+    }
+
+    fn accept(node: &mut Node, from: &str, now: Instant) -> ConnId {
+        node.accept(from.parse().unwrap(), "127.0.0.1:8080".parse().unwrap(), now).unwrap()
+    }
+
+    fn hear_on(node: &mut Node, conn: ConnId, bytes: &str, now: Instant) -> Vec<Output<Notice>> {
+        handle(node, Input::Received { conn, bytes: bytes.as_bytes() }, now)
+    }
+
+    /// What comes of bytes on a connection of their own, up to its end.
+    fn hear(node: &mut Node, bytes: &str, now: Instant) -> Vec<Output<Notice>> {
+        let conn = accept(node, "127.0.0.1:50000", now);
+        let mut outputs = hear_on(node, conn, bytes, now);
+        let reason = crate::proto::machine::CloseReason::Eof;
+        outputs.extend(handle(node, Input::Closed { conn, reason }, now));
+        outputs
+    }
+
+    fn ask(node: &mut Node, request: Request, now: Instant) -> Vec<Output<Notice>> {
+        node.request(request, now);
+        std::iter::from_fn(|| node.poll_output()).collect()
+    }
+
+    /// What the query lists as known from before.
+    fn listed(node: &mut Node, now: Instant) -> Vec<KnownRow> {
+        let notices = ask(node, Request::Query, now).into_iter().find_map(|output| match output {
+            Output::Notice(Notice::Peers { known, .. }) => Some(known),
+            _ => None,
+        });
+        notices.unwrap()
+    }
+
+    fn mistake(outputs: &[Output<Notice>]) -> &Mistake {
+        match outputs {
+            [Output::Notice(Notice::Mistake(mistake))] => mistake,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn whom_the_book_knows_is_listed_found_and_contacted_by_nobody() {
+        let book = [(P1, known("P1")), ("127.0.0.1:8080", known("N")), ("127.0.0.1:7", known("P7"))];
+        let (mut node, now) = node(&book);
+        let names: Vec<String> =
+            listed(&mut node, now).iter().map(|row| format!("{} {}", row.number, row.who.name)).collect();
+        assert_eq!(names, ["1 P7", "2 P1"], "a program does not list itself");
+        assert!(node.directory().is_empty());
+        for request in [Request::ConnectAll, Request::Send(Audience::All, "hi".to_owned())] {
+            assert_eq!(mistake(&ask(&mut node, request, now)), &Mistake::NoPeers);
+        }
+        let is_dial =
+            |output: &Output<Notice>| matches!(output, Output::Connect { to, .. } if *to == address());
+        let sent = ask(&mut node, Request::SendTo(named("p1"), None, "hi".to_owned()), now);
+        assert!(sent.iter().any(is_dial));
+        let (mut node, now) = self::node(&book);
+        let outputs = handle(&mut node, Input::Interrupted, now);
+        assert!(outputs.ends_with(&[Output::Quit(0)]), "no farewell is under way: {outputs:?}");
+    }
+
+    #[test]
+    fn an_alias_comes_before_names_and_names_of_the_table_before_those_of_the_book() {
+        let (mut node, now) = node(&[("127.0.0.1:7", known("anna")), ("127.0.0.1:6", known("anna"))]);
+        let find = |node: &Node, name: &str| node.resolve(&named(name));
+        assert_eq!(
+            find(&node, "anna"),
+            Err(Mistake::AmbiguousName { name: "anna".to_owned(), peers: vec![] })
+        );
+        hear(&mut node, "127.0.0.1:9 anna hi", now);
+        assert_eq!(find(&node, "Anna"), Ok(address()));
+        let other: SocketAddr = "127.0.0.1:7".parse().unwrap();
+        ask(&mut node, Request::Alias(Designation::Address(other), Some("anna".to_owned())), now);
+        assert_eq!(find(&node, "ANNA"), Ok(other));
+        let taken = ask(&mut node, Request::Alias(p1(), Some("Anna".to_owned())), now);
+        assert!(matches!(mistake(&taken), Mistake::AliasTaken(who) if who.address == other));
+        ask(&mut node, Request::Alias(Designation::Address(other), None), now);
+        assert_eq!(find(&node, "anna"), Ok(address()));
+        let stranger = Designation::Address("127.0.0.1:5".parse().unwrap());
+        for alias in [Some("eve".to_owned()), None] {
+            let is_taken_back = alias.is_none();
+            ask(&mut node, Request::Alias(stranger.clone(), alias), now);
+            assert_eq!(listed(&mut node, now).len(), if is_taken_back { 2 } else { 3 });
+        }
+    }
+
+    #[test]
+    fn an_alias_is_shown_wherever_the_name_was_and_can_be_taken_back() {
+        let (mut node, now) = node(&[]);
+        let conn = accept(&mut node, "127.0.0.1:50000", now);
+        hear_on(&mut node, conn, "127.0.0.1:9 P1 connect\n127.0.0.1:9 P1 hi\n", now);
+        let said = ask(&mut node, Request::Alias(named("P1"), Some("anna".to_owned())), now);
+        let who = Who { address: address(), name: "P1".into() };
+        assert_eq!(said, [Output::Notice(Notice::Aliased { who, alias: Some("anna".into()) })]);
+        let shown = |node: &mut Node| match &hear_on(node, conn, "127.0.0.1:9 P1 hi\n", now)[..] {
+            [Output::Notice(Notice::Message { who, .. })] => who.name.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(shown(&mut node), "anna");
+        ask(&mut node, Request::Alias(named("anna"), None), now);
+        assert_eq!(shown(&mut node), "P1");
+        ask(&mut node, Request::Alias(named("P1"), Some("anna".to_owned())), now);
+        let gone = hear_on(&mut node, conn, "127.0.0.1:9 P1 exit\n", now);
+        let is_told = |output: &Output<Notice>| matches!(output, Output::Notice(Notice::Disconnected(who)) if &*who.name == "anna");
+        assert!(gone.iter().any(is_told), "{gone:?}");
+        let rows = listed(&mut node, now);
+        assert_eq!((&*rows[0].who.name, rows[0].own_name.as_deref()), ("anna", Some("P1")));
+    }
+
+    #[test]
+    fn whom_the_user_blocks_is_neither_heard_nor_answered_in_any_dialect() {
+        let (mut node, now) = node(&[]);
+        let conn = accept(&mut node, "127.0.0.1:50000", now);
+        hear_on(&mut node, conn, "127.0.0.1:9 P1 connect\n127.0.0.1:9 P1 hi\n", now);
+        let said = ask(&mut node, Request::Block(named("P1")), now);
+        let who = Who { address: address(), name: "P1".into() };
+        assert_eq!(said[0], Output::Notice(Notice::Blocked(who)));
+        assert_eq!(said[1..], [Output::Close { conn, how: How::HalfClose }]);
+        assert!(node.directory().is_empty());
+        assert_eq!(hear_on(&mut node, conn, "127.0.0.1:9 P1 hi\n", now), [], "a speaker known by its header");
+        let headers = [
+            "127.0.0.1:9 P1 ",
+            "<127.0.0.1:9> P1 ",
+            "<127.0.0.1:9> @ <P1>\n",
+            "LISTENING_PORT:9|TEAM_NAME:P1|",
+        ];
+        for header in headers {
+            for text in ["hi", "connect", "connect_ack", "exit"] {
+                assert_eq!(hear(&mut node, &format!("{header}{text}"), now), [], "{header}{text}");
+            }
+        }
+        assert_eq!(node.counters().blocked, 1 + 4 * headers.len() as u64);
+        assert!(node.directory().is_empty());
+        assert!(listed(&mut node, now)[0].is_blocked);
+    }
+
+    #[test]
+    fn whom_the_user_blocks_is_not_written_to_until_unblocked() {
+        let (mut node, now) = node(&[]);
+        let send = |text: &str| Request::SendTo(p1(), None, text.to_owned());
+        assert!(matches!(ask(&mut node, send("one"), now)[..], [Output::Connect { .. }]));
+        let said = ask(&mut node, Request::Block(p1()), now);
+        let is_called_off = |output: &Output<Notice>| matches!(output, Output::Notice(Notice::NotSent { text, why: Failure::Blocked, .. }) if text == "one");
+        assert!(said.iter().any(is_called_off), "{said:?}");
+        assert_eq!(node.connections(), 0);
+        let requests = [send("two"), Request::Connect(p1()), Request::Exit(p1())];
+        for request in requests {
+            let outputs = ask(&mut node, request, now);
+            let is_refused = matches!(
+                outputs[..],
+                [Output::Notice(
+                    Notice::NotSent { why: Failure::Blocked, .. }
+                        | Notice::NotConnected { why: Failure::Blocked, .. }
+                )]
+            );
+            assert!(is_refused, "{outputs:?}");
+        }
+        let found = ask(&mut node, Request::Find(p1(), None), now);
+        assert!(matches!(mistake(&found), Mistake::Blocked(_)));
+        for request in [Request::ConnectAll, Request::Send(Audience::All, "hi".to_owned())] {
+            assert_eq!(mistake(&ask(&mut node, request, now)), &Mistake::NoPeers);
+        }
+        assert_eq!(listed(&mut node, now).len(), 1);
+        let who = Who { address: address(), name: "".into() };
+        let unblocked = ask(&mut node, Request::Unblock(Designation::Number(1)), now);
+        assert_eq!(unblocked, [Output::Notice(Notice::Unblocked(who))]);
+        assert!(matches!(ask(&mut node, send("three"), now)[..], [Output::Connect { .. }]));
+        assert!(matches!(mistake(&ask(&mut node, Request::Unblock(p1()), now)), Mistake::NotBlocked(_)));
+    }
+
+    #[test]
+    fn a_text_to_all_leaves_out_whom_the_user_blocks() {
+        let (mut node, now) = node(&[]);
+        let conns = [9, 10].map(|port| {
+            let conn = accept(&mut node, &format!("127.0.0.1:{port}"), now);
+            hear_on(&mut node, conn, &format!("127.0.0.1:{port} P{port} connect\n"), now);
+            conn
+        });
+        ask(&mut node, Request::Block(named("P9")), now);
+        let said = ask(&mut node, Request::Send(Audience::All, "hi".to_owned()), now);
+        assert_eq!(said, [Output::Notice(Notice::SentToAll(1))]);
+        while node.poll_transmit().is_some() {}
+        let mut has_said = |conn| {
+            let said: Vec<u8> =
+                node.send_queue(conn).unwrap().unsent().flat_map(|(p, _)| p.to_vec()).collect();
+            String::from_utf8(said).unwrap().ends_with("N hi\n")
+        };
+        assert_eq!(conns.map(&mut has_said), [false, true]);
+    }
+
+    #[test]
+    fn quit_says_nothing_to_whom_it_only_remembers() {
+        let (mut node, now) = node(&[(P1, known("P1"))]);
+        hear(&mut node, "127.0.0.1:7 P7 hi", now);
+        hear(&mut node, "127.0.0.1:7 P7 exit", now);
+        hear(&mut node, "127.0.0.1:6 P6 hi", now);
+        ask(&mut node, Request::Block(named("P6")), now);
+        let outputs = handle(&mut node, Input::Interrupted, now);
+        assert_eq!(outputs, [Output::Notice(Notice::Exiting), Output::Quit(0)]);
+    }
+
+    #[test]
+    fn a_dialect_is_written_in_until_the_peer_chats_in_another_and_is_remembered() {
+        let (mut node, now) = node(&[]);
+        let said = ask(&mut node, Request::SetDialect(p1(), Dialect::Netech), now);
+        let who = Who { address: address(), name: "".into() };
+        assert_eq!(said, [Output::Notice(Notice::DialectSet { who, dialect: Dialect::Netech })]);
+        assert_eq!(node.dialect_of(address()), Dialect::Netech);
+        hear(&mut node, "127.0.0.1:9 P1 connect", now);
+        assert_eq!(node.dialect_of(address()), Dialect::Netech, "a connect has no form of its own");
+        hear(&mut node, "<127.0.0.1:9> P1 hi", now);
+        assert_eq!(node.dialect_of(address()), Dialect::Bracketed);
+        ask(&mut node, Request::SetDialect(named("P1"), Dialect::Block), now);
+        assert_eq!(node.dialect_of(address()), Dialect::Block);
+        hear(&mut node, "127.0.0.1:9 P1 hi", now);
+        let remembered = node.book().get(address()).unwrap().clone();
+        assert_eq!((remembered.dialect, remembered.is_dialect_chosen), (Some(Dialect::Standard), false));
+        let mut before = known("P1");
+        before.dialect = Some(Dialect::Netech);
+        let (mut node, now) = self::node(&[(P1, before)]);
+        assert_eq!(node.dialect_of(address()), Dialect::Netech);
+        hear(&mut node, "127.0.0.1:9 P1 connect", now);
+        assert_eq!(node.dialect_of(address()), Dialect::Standard, "it may be another program by now");
+    }
+
+    #[test]
+    fn what_is_worth_keeping_is_counted_and_mere_claims_are_not() {
+        let (mut node, now) = node(&[]);
+        hear(&mut node, "10.0.0.1:9 stranger hi", now);
+        assert_eq!(node.book().revision(), 0);
+        let conn = accept(&mut node, "127.0.0.1:50000", now);
+        hear_on(&mut node, conn, "127.0.0.1:9 P1 connect\n127.0.0.1:9 P1 hi\n", now);
+        assert_eq!(node.book().revision(), 1);
+        let later = now + std::time::Duration::from_secs(9);
+        hear_on(&mut node, conn, "127.0.0.1:9 P1 hi\n", later);
+        assert_eq!(node.book().revision(), 1);
+        assert_eq!(node.known().next().unwrap().1.heard_at, Some(later));
+        hear_on(&mut node, conn, "127.0.0.1:9 P2 exit\n", later);
+        assert_eq!(node.known().next().unwrap().1.heard_at, Some(later));
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Kind, Node, Role};
 use crate::chat::directory::{Peer, PeerId};
-use crate::chat::notice::{Failure, Notice, Who};
+use crate::chat::notice::{Failure, Notice};
 use crate::chat::outbox::{Content, Outgoing, Report};
 use crate::limits::{LINE_BYTES_MAX, PAYLOAD_OVERHEAD_BYTES, PLAIN_BYTES_MAX, SETTLE_TIMEOUT};
 use crate::proto::connection::{Connection, Phase};
@@ -86,6 +86,7 @@ impl Node {
         match self.free_session(to) {
             Some(session) => self.say_on_session(to, session, outgoing, now),
             None if self.is_own(to) => self.on_failed(to, outgoing, Failure::Yourself),
+            None if self.book.is_blocked(to) => self.on_failed(to, outgoing, Failure::Blocked),
             None => match self.outbox.push(to, outgoing) {
                 Ok(true) => self.dial(to, now),
                 Ok(false) => {}
@@ -107,7 +108,9 @@ impl Node {
 
     /// The form in which an address is written to.
     pub(super) fn dialect_of(&self, to: SocketAddr) -> Dialect {
-        self.directory.peer(to).map_or(self.config.dialect, |peer| peer.dialect)
+        let remembered = || self.book.get(to).and_then(|known| known.dialect);
+        let spoken = self.directory.peer(to).map(|peer| peer.dialect).or_else(remembered);
+        spoken.unwrap_or(self.config.dialect)
     }
 
     fn session(&self, to: SocketAddr) -> Option<ConnId> {
@@ -129,9 +132,8 @@ impl Node {
             Content::Ack => {}
             Content::Chat(text) => self.say_lines(to, session, &mut Lines::new(text), outgoing.report, now),
             Content::Connect => {
-                if let Some(who) = self.directory.peer(to).map(|peer| peer.who()) {
-                    self.report(outgoing.report, true, Notice::AlreadyConnected(who));
-                }
+                let who = self.who(to);
+                self.report(outgoing.report, true, Notice::AlreadyConnected(who));
             }
             Content::Exit => {
                 if let Some(from) = self.header(session) {
@@ -266,14 +268,18 @@ impl Node {
 
     /// The entry of an address that was reached. Until it is heard, it is written to as it was first.
     fn contact(&mut self, to: SocketAddr, dialect: Option<Dialect>, now: Instant) -> Option<&mut Peer> {
+        let first = self.dialect_of(to);
         let known = self.directory.find(to);
         let id = known.or_else(|| self.directory.find_or_add(to))?;
         self.confirm(id, now);
         let peer = self.directory.get_mut(id)?;
         if peer.heard == 0 && (known.is_none() || dialect.is_some()) {
-            peer.dialect = dialect.unwrap_or(self.config.dialect);
+            peer.dialect = dialect.unwrap_or(first);
         }
         peer.is_offline = false;
+        if self.config.must_remember {
+            self.book.note(peer, dialect.is_some());
+        }
         Some(peer)
     }
 
@@ -288,17 +294,14 @@ impl Node {
                 self.report(outgoing.report, true, Notice::Sent(to));
             }
             Content::Connect => {
-                let who = match self.contact(to, outgoing.dialect, now) {
-                    Some(peer) => {
-                        peer.is_connected = true;
-                        peer.who()
-                    }
-                    None => Who { address: to, name: "".into() },
-                };
+                if let Some(peer) = self.contact(to, outgoing.dialect, now) {
+                    peer.is_connected = true;
+                }
+                let who = self.who(to);
                 self.report(outgoing.report, true, Notice::ConnectSent(who));
             }
             Content::Exit => {
-                if let Some(session) = self.directory.remove(to).and_then(|peer| peer.session) {
+                if let Some(session) = self.part_with(to).and_then(|peer| peer.session) {
                     self.leave(session, to, now);
                 }
                 self.report(outgoing.report, true, Notice::ExitSent(to));
@@ -306,7 +309,7 @@ impl Node {
         }
     }
 
-    fn on_failed(&mut self, to: SocketAddr, outgoing: Outgoing, why: Failure) {
+    pub(super) fn on_failed(&mut self, to: SocketAddr, outgoing: Outgoing, why: Failure) {
         // These say nothing of whether the peer can be reached.
         let is_ours = matches!(why, Failure::Connection(CloseReason::NoDescriptor | CloseReason::SlowPeer));
         if let (Some(peer), Failure::Connection(_), false) = (self.directory.peer_mut(to), why, is_ours) {
@@ -341,7 +344,7 @@ impl Node {
         }
         peer.is_connected = false;
         peer.is_offline = matches!(reason, CloseReason::TimedOut | CloseReason::Unreachable);
-        let who = peer.who();
+        let who = self.book.who(peer.address, &peer.name);
         let to = who.address;
         if self.tell_unsent(connection, to, reason) {
             self.tell_heard(Notice::Lost { who, reason });

@@ -25,6 +25,8 @@ pub struct Counters {
     pub accepted: u64,
     /// Connections refused for a limit.
     pub refused: u64,
+    /// Messages in the name of a blocked peer, which were dropped.
+    pub blocked: u64,
 }
 
 /// What is noted for [`Stats`] alone.
@@ -65,7 +67,7 @@ impl Node {
     }
 
     fn stats(&self, now: Instant) -> Stats {
-        let Counters { chats, raw, folded, sent, not_sent, accepted, refused } = self.counters;
+        let Counters { chats, raw, folded, sent, not_sent, accepted, refused, blocked } = self.counters;
         let mut stats = Stats {
             uptime: self.record.began_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at)),
             peers: self.directory.len(),
@@ -81,6 +83,7 @@ impl Node {
             not_sent,
             folded,
             raw,
+            blocked,
             lag: self.record.lag,
             lag_worst: self.record.lag_worst,
             ..Stats::default()

@@ -118,6 +118,19 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         &mut self.display.screen
     }
 
+    /// Whether the machine has quit: the last turn is over.
+    pub fn is_over(&self) -> bool {
+        self.exit_code.is_some()
+    }
+
+    /// Shows something that is not the machine's to tell.
+    pub fn show(&mut self, notice: M::Notice) {
+        self.display.screen.show(notice);
+        if self.has_begun {
+            self.flush_screen();
+        }
+    }
+
     /// Types a line as the user would, whether or not the machine waits for one.
     pub fn type_line(&mut self, line: &str) {
         self.now = Instant::now();

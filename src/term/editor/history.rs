@@ -1,18 +1,15 @@
-//! What was typed before, in memory: recalled for the question it answered, searched in all of it.
+//! What was typed before, in memory: recalled for the kind of question it answered, searched in all of it.
 
-use crate::chat::notice::Prompt;
 use crate::limits::{HISTORY_BYTES_MAX, HISTORY_LINES_MAX};
 use std::collections::VecDeque;
-use std::mem::Discriminant;
 
-/// Which question, whoever it names.
-pub(super) type Asked = Option<Discriminant<Prompt>>;
-
-/// Answers, the oldest first.
+/// Kinds of questions and answers, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    answers: VecDeque<(Asked, String)>,
+    answers: VecDeque<(String, String)>,
     bytes: usize,
+    /// How many of the newest were not asked for with [`History::take_new`].
+    new: usize,
     recalled: Option<Recalled>,
 }
 
@@ -27,18 +24,32 @@ struct Recalled {
 
 impl History {
     /// Keeps an answer, unless it says nothing or was the last one to that question.
-    pub(super) fn add(&mut self, asked: Asked, answer: &str) {
+    pub(super) fn add(&mut self, kind: &str, answer: &str) {
         self.recalled = None;
-        let last = self.answers.iter().rev().find(|(before, _)| *before == asked);
+        let last = self.answers.iter().rev().find(|(asked, _)| asked == kind);
         if answer.trim().is_empty() || last.is_some_and(|(_, last)| last == answer) {
             return;
         }
-        self.answers.push_back((asked, answer.to_owned()));
+        self.answers.push_back((kind.to_owned(), answer.to_owned()));
+        self.new += 1;
         self.bytes += answer.len();
         while self.answers.len() > HISTORY_LINES_MAX || self.bytes > HISTORY_BYTES_MAX {
             let oldest = self.answers.pop_front();
             self.bytes -= oldest.map_or(0, |(_, answer)| answer.len());
         }
+        self.new = self.new.min(self.answers.len());
+    }
+
+    /// Keeps what was typed in an earlier run.
+    pub(super) fn recall(&mut self, answers: impl IntoIterator<Item = (String, String)>) {
+        answers.into_iter().for_each(|(kind, answer)| self.add(&kind, &answer));
+        self.new = 0;
+    }
+
+    /// What was kept since the last call.
+    pub(super) fn take_new(&mut self) -> impl Iterator<Item = (&str, &str)> {
+        let new = self.answers.len() - std::mem::take(&mut self.new)..;
+        self.answers.range(new).map(|(kind, answer)| (kind.as_str(), answer.as_str()))
     }
 
     /// What is typed from here on is new.
@@ -47,9 +58,9 @@ impl History {
     }
 
     /// The answer to that question before the one recalled; `draft` is what is being typed.
-    pub(super) fn older(&mut self, asked: Asked, draft: &str) -> Option<String> {
+    pub(super) fn older(&mut self, kind: &str, draft: &str) -> Option<String> {
         let until = self.recalled.as_ref().map_or(self.answers.len(), |recalled| recalled.at);
-        let at = (0..until).rev().find(|&at| self.answers[at].0 == asked)?;
+        let at = (0..until).rev().find(|&at| self.answers[at].0 == kind)?;
         match &mut self.recalled {
             Some(recalled) => recalled.at = at,
             None => self.recalled = Some(Recalled { at, draft: draft.to_owned() }),
@@ -58,10 +69,10 @@ impl History {
     }
 
     /// The answer after the one recalled, or at last what was being typed.
-    pub(super) fn newer(&mut self, asked: Asked) -> Option<String> {
+    pub(super) fn newer(&mut self, kind: &str) -> Option<String> {
         let recalled = self.recalled.as_mut()?;
         let after = recalled.at + 1;
-        match (after..self.answers.len()).find(|&at| self.answers[at].0 == asked) {
+        match (after..self.answers.len()).find(|&at| self.answers[at].0 == kind) {
             Some(at) => {
                 recalled.at = at;
                 Some(self.answers[at].1.clone())
@@ -81,19 +92,16 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::mem::discriminant;
 
-    fn asked(prompt: Prompt) -> Asked {
-        Some(discriminant(&prompt))
-    }
+    const TEXT: &str = "text";
+    const CHOICE: &str = "choice";
 
     fn history() -> History {
-        let (text, choice) = (asked(Prompt::Text), asked(Prompt::Choice));
         let mut history = History::default();
-        for (asked, answer) in
-            [(choice, "1"), (text, "one"), (choice, "5"), (text, "two"), (text, "two"), (text, " ")]
+        for (kind, answer) in
+            [(CHOICE, "1"), (TEXT, "one"), (CHOICE, "5"), (TEXT, "two"), (TEXT, "two"), (TEXT, " ")]
         {
-            history.add(asked, answer);
+            history.add(kind, answer);
         }
         history
     }
@@ -101,19 +109,11 @@ mod tests {
     #[test]
     fn the_arrows_go_through_the_answers_to_the_same_question_and_back_to_the_draft() {
         let mut history = history();
-        let older: Vec<_> = (0..3).map(|_| history.older(asked(Prompt::Text), "draft")).collect();
+        let older: Vec<_> = (0..3).map(|_| history.older(TEXT, "draft")).collect();
         assert_eq!(older, [Some("two".to_owned()), Some("one".to_owned()), None]);
-        let newer: Vec<_> = (0..3).map(|_| history.newer(asked(Prompt::Text))).collect();
+        let newer: Vec<_> = (0..3).map(|_| history.newer(TEXT)).collect();
         assert_eq!(newer, [Some("two".to_owned()), Some("draft".to_owned()), None]);
-        assert_eq!(history.older(asked(Prompt::Choice), "").as_deref(), Some("5"));
-    }
-
-    #[test]
-    fn conversations_share_their_lines_whoever_they_are_with() {
-        let mut history = History::default();
-        let with = |name: &str| asked(Prompt::Conversation(name.to_owned()));
-        history.add(with("P1"), "hello");
-        assert_eq!(history.older(with("P2"), "").as_deref(), Some("hello"));
+        assert_eq!(history.older(CHOICE, "").as_deref(), Some("5"));
     }
 
     #[test]
@@ -126,14 +126,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_new_is_given_once_and_what_is_old_never() {
+        let mut history = History::default();
+        history.recall([(TEXT.to_owned(), "one".to_owned())]);
+        assert_eq!(history.take_new().count(), 0);
+        for answer in ["one", "two", "two"] {
+            history.add(TEXT, answer);
+        }
+        assert_eq!(history.take_new().collect::<Vec<_>>(), [(TEXT, "two")]);
+        assert_eq!(history.take_new().count(), 0);
+        assert_eq!(history.older(TEXT, "").as_deref(), Some("two"));
+        history.add(TEXT, "three");
+        history.add(TEXT, &"x".repeat(HISTORY_BYTES_MAX));
+        assert_eq!(history.take_new().count(), 1);
+    }
+
+    #[test]
     fn the_oldest_make_room() {
         let mut history = History::default();
         for n in 0..=HISTORY_LINES_MAX {
-            history.add(asked(Prompt::Text), &n.to_string());
+            history.add(TEXT, &n.to_string());
         }
         assert_eq!(history.answers.len(), HISTORY_LINES_MAX);
         assert_eq!(history.answers[0].1, "1");
-        history.add(asked(Prompt::Text), &"x".repeat(HISTORY_BYTES_MAX));
+        history.add(TEXT, &"x".repeat(HISTORY_BYTES_MAX));
         assert_eq!((history.answers.len(), history.bytes), (1, HISTORY_BYTES_MAX));
     }
 }

@@ -13,11 +13,11 @@ mod row;
 
 use super::Typed;
 use super::render::question;
-use crate::chat::notice::{Notice, Prompt};
+use crate::chat::notice::{Notice, Prompt, Who};
 use crate::limits::{PASTE_BYTES_MAX, PASTED_LINES_UNASKED, TYPED_AHEAD_BYTES_MAX};
 use crate::proto::clean::Clean;
 use completion::{Completed, complete};
-use history::{Asked, History};
+use history::History;
 use keys::{Key, Keys};
 use line::{Far, Line, Way};
 use names::Names;
@@ -116,6 +116,21 @@ impl Editor {
         }
     }
 
+    /// Keeps what was typed in an earlier run: kinds of questions and answers, the oldest first.
+    pub fn recall(&mut self, answers: impl IntoIterator<Item = (String, String)>) {
+        self.history.recall(answers);
+    }
+
+    /// The answers that were kept since the last call, with the kinds of their questions.
+    pub fn take_answers(&mut self) -> impl Iterator<Item = (&str, &str)> {
+        self.history.take_new()
+    }
+
+    /// Completes these too; the first of them are worth most.
+    pub fn know(&mut self, peers: &[Who]) {
+        self.names.know(peers);
+    }
+
     /// What was asked, and is answered now.
     pub fn take_prompt(&mut self) -> Option<Prompt> {
         self.prompt.take()
@@ -180,8 +195,9 @@ impl Editor {
         self.prompt.as_ref().map(question).unwrap_or_default()
     }
 
-    fn asked(&self) -> Asked {
-        self.prompt.as_ref().map(mem::discriminant)
+    /// The kind of question that is asked.
+    fn asked(&self) -> &'static str {
+        self.prompt.as_ref().map_or("", Prompt::kind)
     }
 
     /// Fills in who was written to last, unless something is typed already.
@@ -385,7 +401,6 @@ impl Editor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::notice::Who;
     use crate::limits::TYPED_BYTES_MAX;
 
     /// An editor that asks for `prompt` and knows some peers.

@@ -10,6 +10,11 @@ use std::rc::Rc;
 pub(super) struct Names(Vec<Who>);
 
 impl Names {
+    /// Learns whom the user knows from before, the first ones first.
+    pub(super) fn know(&mut self, peers: &[Who]) {
+        peers.iter().take(NAMES_MAX).rev().for_each(|who| self.note(who));
+    }
+
     /// Learns from a notice who is there, and who has gone.
     pub(super) fn learn(&mut self, notice: &Notice) {
         match notice {
@@ -20,7 +25,9 @@ impl Names {
             | Notice::Message { who, .. }
             | Notice::NewPeer(who) => self.note(who),
             Notice::ConnectList(rows) => rows.iter().rev().for_each(|row| self.note(&row.who)),
-            Notice::Peers { active, contacted } => {
+            Notice::Aliased { who, alias } => self.rename(who, alias.as_ref()),
+            Notice::Peers { active, contacted, known } => {
+                known.iter().rev().for_each(|row| self.note(&row.who));
                 contacted.iter().rev().chain(active.iter().rev()).for_each(|row| self.note(&row.who));
             }
             Notice::Sent(address) => self.note(&Who { address: *address, name: Rc::from("") }),
@@ -44,6 +51,10 @@ impl Names {
             }
         }
         candidates
+    }
+
+    fn rename(&mut self, who: &Who, alias: Option<&Rc<str>>) {
+        self.note(&Who { name: Rc::clone(alias.unwrap_or(&who.name)), ..*who });
     }
 
     fn note(&mut self, who: &Who) {
