@@ -1,10 +1,12 @@
 //! The command line, parsed once.
 
 use crate::drive::args::SwarmArgs;
+use crate::files;
 use crate::send::SendArgs;
 use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::{Limits, NAME_BYTES_MAX};
 use chinwag::proto::message::{Dialect, parse_address};
+use chinwag::term::stdin::Stdin;
 use chinwag::term::style::{Coloring, Look};
 use chinwag::term::transcript::Transcript;
 use clap::{Parser, Subcommand};
@@ -78,6 +80,18 @@ pub(crate) struct Args {
     /// menu, no questions
     #[arg(long, requires = "name", requires = "port")]
     json: bool,
+
+    /// Keep known peers in this file [default: peers.toml in the data directory, where a person types]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_known_peers")]
+    known_peers: Option<PathBuf>,
+
+    /// Neither read nor write a file of known peers
+    #[arg(long)]
+    no_known_peers: bool,
+
+    /// Neither read nor write a file of typed lines
+    #[arg(long)]
+    no_history: bool,
 
     /// Leave lines to the terminal: no editing, no escape sequences; for screen readers and recordings
     #[arg(long)]
@@ -160,6 +174,18 @@ impl Args {
     /// Whether lines may be edited, if there is a terminal for it.
     pub(crate) fn may_edit(&self) -> bool {
         self.takes_lines() && !self.plain && !self.json
+    }
+
+    /// Where known peers are kept, if anywhere: for a person, or where it is asked for.
+    pub(crate) fn known_peers_file(&self) -> Option<PathBuf> {
+        let is_person = self.takes_lines() && !self.json && Stdin::inherited().is_terminal();
+        let default = || if is_person { files::known_peers_place() } else { None };
+        if self.no_known_peers { None } else { self.known_peers.clone().or_else(default) }
+    }
+
+    /// Where typed lines are kept, if they are.
+    pub(crate) fn history_file(&self) -> Option<PathBuf> {
+        if self.may_edit() && !self.no_history { files::history_place() } else { None }
     }
 
     /// The transcript that is asked for. The error is a sentence.
@@ -283,6 +309,8 @@ mod tests {
             "--json",
             "--json --name a",
             "--json --port 0",
+            "--known-peers",
+            "--known-peers f --no-known-peers",
             "--json --name a --port 0 send 127.0.0.1:1 x",
             "--connect-timeout 0",
             "--connect-timeout -1",

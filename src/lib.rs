@@ -41,8 +41,8 @@
 //! 6. [`net::event_loop`] from `turn` downwards, then the rest of [`net`].
 //! 7. [`term`]: the console, then stdin, stdout and the sentences; [`term::terminal`] and [`term::editor`] for
 //!    lines that are edited here.
-//! 8. `main.rs`: how it is put together; `settings`: what holds besides the command line; `send.rs`: the node with
-//!    another user.
+//! 8. `main.rs`: how it is put together; `settings`: what holds besides the command line; `files`: what is kept from
+//!    run to run; `send.rs`: the node with another user.
 //! 9. [`swarm::plan`], [`swarm::generator`], one file of `swarm/scenario`, [`swarm::report`]; then the
 //!    program's `drive`, which directs a run.
 //!

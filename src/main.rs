@@ -2,6 +2,7 @@
 
 mod args;
 mod drive;
+mod files;
 mod manual;
 mod send;
 mod settings;
@@ -21,6 +22,7 @@ use chinwag::term::terminal::Terminal;
 use chinwag::term::transcript::Recorded;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
+use files::Files;
 use std::io;
 use std::net::IpAddr;
 use std::process::ExitCode;
@@ -56,27 +58,35 @@ fn chat(args: Args) -> io::Result<u8> {
     let room = socket::raise_descriptor_limit();
     let takes_lines = args.takes_lines();
     if args.is_json() {
+        let files = Files::open(&args, false);
         let screen = JsonLines::new(Stdout::inherited()?);
         let screen = Recorded::new(screen, transcript);
-        return talk(args.into_config(room, own_ips(), false), screen, takes_lines);
+        return talk(args.into_config(room, own_ips(), false), screen, takes_lines, files);
     }
     if let Some(raw) = args.may_edit().then(Raw::enter).flatten() {
-        let screen = Recorded::new(Terminal::new(raw)?.with_look(args.look(true)), transcript);
-        let node = Node::new(args.into_config(room, own_ips(), true));
-        let event_loop = EventLoop::new(node, screen)?.with_signals()?;
-        return event_loop.with_keys(Stdin::inherited())?.run();
+        let mut files = Files::open(&args, true);
+        let mut terminal = Terminal::new(raw)?.with_look(args.look(true));
+        files.prompt(&mut terminal);
+        let node = Node::new(files.remind(args.into_config(room, own_ips(), true)));
+        let screen = Recorded::new(terminal, transcript);
+        let mut event_loop = EventLoop::new(node, screen)?.with_signals()?.with_keys(Stdin::inherited())?;
+        files.look_at_terminal(&mut event_loop);
+        return event_loop.run_with(|event_loop| files.look_at_terminal(event_loop));
     }
+    let files = Files::open(&args, false);
     let console = Console::inherited()?.with_look(args.look(false));
     let fold = console.is_terminal();
-    talk(args.into_config(room, own_ips(), fold), Recorded::new(console, transcript), takes_lines)
+    let screen = Recorded::new(console, transcript);
+    talk(args.into_config(room, own_ips(), fold), screen, takes_lines, files)
 }
 
-fn talk(config: Config, screen: impl Screen<Notice>, takes_lines: bool) -> io::Result<u8> {
-    let mut event_loop = EventLoop::new(Node::new(config), screen)?.with_signals()?;
+fn talk(config: Config, screen: impl Screen<Notice>, takes_lines: bool, mut files: Files) -> io::Result<u8> {
+    let mut event_loop = EventLoop::new(Node::new(files.remind(config)), screen)?.with_signals()?;
     if takes_lines {
         event_loop = event_loop.with_stdin(Stdin::inherited())?;
     }
-    event_loop.run()
+    files.look(&mut event_loop);
+    event_loop.run_with(|event_loop| files.look(event_loop))
 }
 
 /// Says what is wrong with the command line; gives the exit code.

@@ -45,6 +45,11 @@ impl<S> Recorded<S> {
     pub fn new(screen: S, transcript: Option<Transcript>) -> Self {
         Self { screen, transcript }
     }
+
+    /// The screen within.
+    pub fn screen_mut(&mut self) -> &mut S {
+        &mut self.screen
+    }
 }
 
 impl<S: Screen<Notice>> Screen<Notice> for Recorded<S> {

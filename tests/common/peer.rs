@@ -39,6 +39,13 @@ impl Peer {
         Wire::new(self.0.accept().expect("a connection").0)
     }
 
+    /// Whether somebody has made a connection that was not accepted yet.
+    pub(crate) fn is_dialled(&self) -> bool {
+        let at_once = Timespec::default();
+        let ready = retry_on_intr(|| poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&at_once)));
+        ready.expect("a listener can be polled") > 0
+    }
+
     /// The next plain message to it: all bytes of one connection, up to the half-close.
     #[track_caller]
     pub(crate) fn take(&self) -> String {

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use tempfile::TempDir;
@@ -65,6 +65,15 @@ impl Terminal {
     /// The same with these arguments.
     pub(crate) fn node_with(args: &[&str]) -> Self {
         Self::run(&words(args)).listening()
+    }
+
+    /// The same with its files in a directory that outlives it, and without colours.
+    pub(crate) fn node_at(home: &Path, args: &[&str]) -> Self {
+        let at_home = ["env".into(), format!("HOME={}", home.display()).into()];
+        Self::run(
+            &[&at_home[..], &words(&[&["--port", "0", "--color", "never"], args].concat())[..]].concat(),
+        )
+        .listening()
     }
 
     /// The same below a shell that goes on when the program is suspended: it says so, and wakes the program

@@ -25,6 +25,7 @@ mod editor;
 mod flags;
 mod hostile;
 mod json;
+mod kept;
 mod manual;
 mod sample;
 mod screen;

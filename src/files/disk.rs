@@ -1,0 +1,196 @@
+//! Files that are only ours: locked against other programs, replaced as a whole, set aside when they cannot
+//! be understood. It knows nothing of what is in them.
+
+use chinwag::limits::{CORRUPT_FILES_MAX, LOCK_RETRY};
+use rustix::event::{Timespec, poll};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Why a file is of no use.
+#[derive(Debug)]
+pub(super) enum Unusable {
+    /// It could not be understood, and was set aside.
+    Corrupt { reason: String, set_aside: PathBuf },
+    /// It could not be read, or not be set aside.
+    Unreadable(io::Error),
+}
+
+/// A lock on a file, until it is dropped or the process ends.
+pub(super) struct Lock(#[expect(dead_code, reason = "it is the open file that has the lock")] File);
+
+/// The file itself where `path` leads to it by a link: what replaces it shall not replace the link.
+pub(super) fn follow(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Reads a file, but no more than `bytes_max` of its end; `None` if there is no file.
+pub(super) fn read_end(path: &Path, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
+    use io::{Seek, SeekFrom};
+    let mut file = match open_regular(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(bytes_max as u64)))?;
+    let mut bytes = Vec::new();
+    file.take(bytes_max as u64).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+/// Nothing that could keep us waiting, as a FIFO would.
+fn open_regular(path: &Path) -> io::Result<File> {
+    if fs::metadata(path)?.is_file() { File::open(path) } else { Err(ErrorKind::Unsupported.into()) }
+}
+
+/// Locks a file, by another one beside it that stays. `None`: another program has the lock. Tries so often, a
+/// moment apart.
+pub(super) fn lock(path: &Path, tries: usize) -> io::Result<Option<Lock>> {
+    make_directory(path)?;
+    let file = private().write(true).create(true).truncate(false).open(beside(path, ".lock"))?;
+    let a_moment = Timespec { tv_sec: 0, tv_nsec: LOCK_RETRY.as_nanos() as _ };
+    for again in (0..tries).rev() {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(Lock(file))),
+            Err(Errno::WOULDBLOCK) if again > 0 => {
+                // A signal makes it shorter, which is no harm.
+                let _ = poll(&mut [], Some(&a_moment));
+            }
+            Err(Errno::WOULDBLOCK) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}
+
+/// Does something under the lock, see [`lock`]; `None` if another program has it.
+pub(super) fn locked<T>(
+    path: &Path,
+    tries: usize,
+    work: impl FnOnce(&Lock) -> io::Result<T>,
+) -> io::Result<Option<T>> {
+    lock(path, tries)?.map(|lock| work(&lock)).transpose()
+}
+
+/// Puts `contents` in the place of a file, of which nobody ever sees a part: killed at any moment, there is
+/// the old one or the new one.
+pub(super) fn replace(_lock: &Lock, path: &Path, contents: &[u8]) -> io::Result<()> {
+    let temporary = beside(path, ".new");
+    // Left by somebody who was killed.
+    let _ = fs::remove_file(&temporary);
+    let mut file = private().write(true).create_new(true).open(&temporary)?;
+    let written = file.write_all(contents).and_then(|()| file.sync_all());
+    if let Err(error) = written.and_then(|()| fs::rename(&temporary, path)) {
+        let _ = fs::remove_file(&temporary);
+        return Err(error);
+    }
+    File::open(directory(path))?.sync_all()
+}
+
+/// Adds whole lines to a file, in one write.
+pub(super) fn append(_lock: &Lock, path: &Path, lines: &[u8]) -> io::Result<()> {
+    private().append(true).create(true).open(path)?.write_all(lines)
+}
+
+/// Moves a file to a name that nothing has yet, and gives that.
+pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    for number in 1..=CORRUPT_FILES_MAX {
+        let suffix = if number == 1 { ".corrupt".to_owned() } else { format!(".corrupt.{number}") };
+        let aside = beside(path, &suffix);
+        match fs::hard_link(path, &aside) {
+            Ok(()) => return fs::remove_file(path).map(|()| aside),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(ErrorKind::AlreadyExists.into())
+}
+
+/// To be read and written by this user alone.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+fn make_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory(path))
+}
+
+fn directory(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use tempfile::TempDir;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole_and_for_this_user_alone() {
+        let home = TempDir::new().unwrap();
+        let path = home.path().join("deep/er/file");
+        let lock = lock(&path, 1).unwrap().unwrap();
+        replace(&lock, &path, b"one").unwrap();
+        assert_eq!((mode(&path), mode(directory(&path))), (0o600, 0o700));
+        let old = File::open(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::write(beside(&path, ".new"), "half of a").unwrap();
+        replace(&lock, &path, b"two").unwrap();
+        assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"two".to_vec(), 0o600));
+        assert_eq!(io::read_to_string(&old).unwrap(), "one", "the old one was left as it was");
+        assert_ne!(old.metadata().unwrap().ino(), fs::metadata(&path).unwrap().ino());
+        assert!(!beside(&path, ".new").exists());
+    }
+
+    #[test]
+    fn one_at_a_time_has_the_lock() {
+        let home = TempDir::new().unwrap();
+        let path = home.path().join("file");
+        let first = lock(&path, 1).unwrap();
+        assert!(first.is_some() && lock(&path, 2).unwrap().is_none());
+        drop(first);
+        assert!(lock(&path, 1).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_is_set_aside_takes_nobodys_name() {
+        let home = TempDir::new().unwrap();
+        let path = home.path().join("file");
+        for (text, name) in [("one", "file.corrupt"), ("two", "file.corrupt.2"), ("three", "file.corrupt.3")]
+        {
+            fs::write(&path, text).unwrap();
+            assert_eq!(set_aside(&path).unwrap(), home.path().join(name));
+            assert_eq!(fs::read_to_string(home.path().join(name)).unwrap(), text);
+            assert!(!path.exists());
+        }
+    }
+
+    #[test]
+    fn only_the_end_of_a_long_file_is_read_and_nothing_that_is_no_file() {
+        let home = TempDir::new().unwrap();
+        let path = home.path().join("file");
+        assert!(read_end(&path, 9).unwrap().is_none());
+        fs::write(&path, "0123456789").unwrap();
+        assert_eq!(read_end(&path, 4).unwrap().unwrap(), b"6789");
+        assert_eq!(read_end(&path, 40).unwrap().unwrap(), b"0123456789");
+        for no_file in [home.path(), Path::new("/dev/null")] {
+            assert_eq!(read_end(no_file, 9).unwrap_err().kind(), ErrorKind::Unsupported);
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The file of known peers: read at the start, written when the book has changed.
+
+use super::Faults;
+use super::disk::{self, Lock, Unusable};
+use super::record::{self, Clock, Record, Records};
+use chinwag::chat::book::Known;
+use chinwag::chat::node::Node;
+use chinwag::chat::notice::{Kept, Notice, Who};
+use chinwag::limits::{KNOWN_PEERS_FILE_BYTES_MAX, KNOWN_PEERS_INTERVAL, LOCK_RETRY, LOCK_TRIES};
+use chinwag::net::event_loop::EventLoop;
+use chinwag::term::Screen;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The file, and what we know of it.
+pub(super) struct KnownPeers {
+    path: PathBuf,
+    clock: Clock,
+    /// What we knew when the file was last read or written.
+    before: Records,
+    /// The book's revision then.
+    revision: u64,
+    /// Not to be written before this.
+    not_before: Option<Instant>,
+    faults: Faults,
+}
+
+impl KnownPeers {
+    /// Reads the file, if there is one.
+    pub(super) fn load(path: PathBuf) -> Self {
+        let path = disk::follow(&path);
+        let mut faults = Faults::new(Kept::KnownPeers, &path);
+        let clock = Clock::start();
+        let records = read(&path).unwrap_or_else(|unusable| {
+            faults.note_unusable(unusable);
+            None
+        });
+        // As the book will have them: what it cannot hold is not ours to change.
+        let known =
+            |(address, record): (_, Record)| (address, Record::of(address, &record.to_known(&clock), &clock));
+        let before = record::bounded(records.unwrap_or_default()).into_iter().map(known).collect();
+        Self { path, clock, before, revision: 0, not_before: None, faults }
+    }
+
+    /// Whom the node knows.
+    pub(super) fn known(&self) -> Vec<(SocketAddr, Known)> {
+        self.before.iter().map(|(&address, record)| (address, record.to_known(&self.clock))).collect()
+    }
+
+    /// The same as they are called, the one heard last first.
+    pub(super) fn called(&self) -> Vec<Who> {
+        let mut known = self.known();
+        known.sort_by_key(|(_, known)| std::cmp::Reverse(known.heard_at));
+        let who =
+            |(address, known): (SocketAddr, Known)| Who { address, name: known.alias.unwrap_or(known.name) };
+        known.into_iter().map(who).collect()
+    }
+
+    /// Writes the file if it is time to; says when it will be.
+    pub(super) fn look<S: Screen<Notice>>(
+        &mut self,
+        event_loop: &mut EventLoop<Node, S>,
+    ) -> Option<Duration> {
+        let wait = if event_loop.is_over() {
+            self.save(event_loop.machine(), LOCK_TRIES);
+            None
+        } else if event_loop.machine().book().revision() == self.revision {
+            None
+        } else {
+            self.save_in_time(event_loop.machine())
+        };
+        self.faults.tell(event_loop);
+        wait
+    }
+
+    fn save_in_time(&mut self, node: &Node) -> Option<Duration> {
+        let now = Instant::now();
+        let left = self.not_before.map(|at| at.saturating_duration_since(now)).filter(|left| !left.is_zero());
+        if left.is_some() {
+            return left;
+        }
+        let interval = if self.save(node, 1) { KNOWN_PEERS_INTERVAL } else { LOCK_RETRY };
+        self.not_before = Some(now + interval);
+        (node.book().revision() != self.revision).then_some(interval)
+    }
+
+    /// Writes what has changed; `false` if another program holds the lock.
+    fn save(&mut self, node: &Node, tries: usize) -> bool {
+        self.clock.update();
+        let ours: Records = node
+            .known()
+            .map(|(address, known)| (address, Record::of(address, &known, &self.clock)))
+            .collect();
+        if !self.faults.is_left_alone && ours != self.before {
+            match disk::locked(&self.path.clone(), tries, |lock| self.write(lock, &ours)) {
+                Ok(Some(())) => self.before = ours,
+                Ok(None) if tries == 1 => return false,
+                Ok(None) => self.faults.note_unwritable(&ErrorKind::WouldBlock.into()),
+                // What changes next is reason enough to try again.
+                Err(error) => self.faults.note_unwritable(&error),
+            }
+        }
+        self.revision = node.book().revision();
+        true
+    }
+
+    fn write(&mut self, lock: &Lock, ours: &Records) -> io::Result<()> {
+        let theirs = match read_locked(lock, &self.path) {
+            Ok(theirs) => theirs,
+            Err(unusable) => {
+                self.faults.note_unusable(unusable);
+                None
+            }
+        };
+        if self.faults.is_left_alone {
+            return Ok(());
+        }
+        let merged = match theirs.clone() {
+            Some(theirs) => record::merge(&self.before, ours, theirs),
+            None => record::bounded(ours.clone()),
+        };
+        if theirs.is_some_and(|theirs| theirs == merged) {
+            return Ok(());
+        }
+        let text = record::format(&merged).map_err(io::Error::other)?;
+        disk::replace(lock, &self.path, text.as_bytes())
+    }
+}
+
+/// The records of the file, if there is one. What cannot be understood is set aside, unless that has been done
+/// or mended meanwhile.
+fn read(path: &Path) -> Result<Option<Records>, Unusable> {
+    match understand(path).map_err(Unusable::Unreadable)? {
+        Ok(records) => Ok(records),
+        Err(_) => match disk::locked(path, LOCK_TRIES, |lock| Ok(read_locked(lock, path))) {
+            Ok(Some(read)) => read,
+            Ok(None) => Err(Unusable::Unreadable(ErrorKind::WouldBlock.into())),
+            Err(error) => Err(Unusable::Unreadable(error)),
+        },
+    }
+}
+
+fn read_locked(_lock: &Lock, path: &Path) -> Result<Option<Records>, Unusable> {
+    match understand(path).map_err(Unusable::Unreadable)? {
+        Ok(records) => Ok(records),
+        Err(reason) => {
+            let set_aside = disk::set_aside(path).map_err(Unusable::Unreadable)?;
+            Err(Unusable::Corrupt { reason, set_aside })
+        }
+    }
+}
+
+fn understand(path: &Path) -> io::Result<Result<Option<Records>, String>> {
+    let Some(bytes) = disk::read_end(path, KNOWN_PEERS_FILE_BYTES_MAX + 1)? else { return Ok(Ok(None)) };
+    if bytes.len() > KNOWN_PEERS_FILE_BYTES_MAX {
+        return Ok(Err(format!("it is larger than {} MiB", KNOWN_PEERS_FILE_BYTES_MAX >> 20)));
+    }
+    let Ok(text) = String::from_utf8(bytes) else { return Ok(Err("it is not UTF-8".to_owned())) };
+    Ok(record::parse(&text).map(Some))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chinwag::chat::menu::{Designation, Request};
+    use chinwag::chat::node::{Config, Dialogue};
+    use chinwag::chat::notice::FileFault;
+    use chinwag::proto::machine::Machine;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use tempfile::TempDir;
+
+    /// A program with this file, as far as the file is concerned.
+    struct Run {
+        file: KnownPeers,
+        node: Node,
+    }
+
+    impl Run {
+        fn new(path: &Path) -> Self {
+            let file = KnownPeers::load(path.to_owned());
+            let known = file.known();
+            let (name, port) = (Some("N".to_owned()), Some(8080));
+            let config = Config { name, port, known, dialogue: Dialogue::Commands, ..Config::default() };
+            Self { file, node: Node::new(Config { is_port_lent: true, ..config }) }
+        }
+
+        fn ask(&mut self, request: Request) -> &mut Self {
+            self.node.request(request, Instant::now());
+            while self.node.poll_output().is_some() {}
+            self
+        }
+
+        fn save(&mut self) {
+            assert!(self.file.save(&self.node, 1));
+        }
+
+        fn faults(&mut self) -> Vec<FileFault> {
+            std::mem::take(&mut self.file.faults.untold)
+        }
+    }
+
+    fn peer(port: u16) -> Designation {
+        Designation::Address(([127, 0, 0, 1], port).into())
+    }
+
+    fn place() -> (TempDir, PathBuf) {
+        let home = TempDir::new().unwrap();
+        let path = home.path().join("data/peers.toml");
+        (home, path)
+    }
+
+    #[test]
+    fn what_one_run_keeps_the_next_one_knows() {
+        let (_home, path) = place();
+        let mut first = Run::new(&path);
+        first.save();
+        assert!(!path.parent().unwrap().exists(), "nothing is worth a file");
+        first.ask(Request::Alias(peer(1), Some("anna".to_owned()))).ask(Request::Block(peer(2)));
+        first.save();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(first.file.revision, first.node.book().revision());
+        let mut second = Run::new(&path);
+        assert_eq!(second.file.known(), first.node.known().collect::<Vec<_>>());
+        second.ask(Request::Alias(peer(1), None)).ask(Request::Unblock(peer(2))).save();
+        assert_eq!(Run::new(&path).file.known(), []);
+    }
+
+    #[test]
+    fn what_is_not_ours_stays_as_it_was() {
+        let (_home, path) = place();
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        let text = "[[peer]]\naddress = \"127.0.0.1:1\"\nname = \"P1\"\nlast_heard = \"2026-03-01T00:00:07.25Z\"\nshoe_size = 44\n";
+        fs::write(&path, text).unwrap();
+        let mut run = Run::new(&path);
+        run.save();
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        run.ask(Request::Block(peer(2))).save();
+        let written = fs::read_to_string(&path).unwrap();
+        assert!(written.contains("00:00:07.25Z") && written.contains("shoe_size = 44"), "{written}");
+        fs::write(&path, "").unwrap();
+        run.ask(Request::Block(peer(3))).save();
+        assert_eq!(Run::new(&path).file.known().len(), 1, "what the user took out stays out");
+    }
+
+    #[test]
+    fn two_runs_at_once_keep_each_others_entries() {
+        let (_home, path) = place();
+        let [mut one, mut two] = [Run::new(&path), Run::new(&path)];
+        one.ask(Request::Alias(peer(1), Some("anna".to_owned()))).save();
+        two.ask(Request::Block(peer(1))).ask(Request::Alias(peer(2), Some("bob".to_owned()))).save();
+        one.ask(Request::Block(peer(3))).save();
+        let known = Run::new(&path).file.known();
+        let facts: Vec<_> = known.iter().map(|(_, k)| (k.alias.as_deref(), k.is_blocked)).collect();
+        assert_eq!(facts, [(Some("anna"), true), (Some("bob"), false), (None, true)]);
+    }
+
+    #[test]
+    fn a_corrupt_file_is_set_aside_and_told_and_nothing_else_breaks() {
+        let (_home, path) = place();
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        let aside = path.with_extension("toml.corrupt");
+        fs::write(&path, "[[peer]]\naddress = 1\n").unwrap();
+        let mut run = Run::new(&path);
+        let faults = run.faults();
+        assert!(
+            matches!(&faults[..], [FileFault::Corrupt { set_aside, .. }] if *set_aside == aside),
+            "{faults:?}"
+        );
+        assert_eq!(fs::read_to_string(&aside).unwrap(), "[[peer]]\naddress = 1\n");
+        fs::write(&path, "\0").unwrap();
+        run.ask(Request::Block(peer(1))).save();
+        assert!(matches!(&run.faults()[..], [FileFault::Corrupt { .. }]), "it was spoilt meanwhile");
+        assert_eq!(Run::new(&path).file.known().len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_left_alone() {
+        let (_home, path) = place();
+        fs::create_dir_all(path.join("in the way")).unwrap();
+        let mut run = Run::new(&path);
+        assert!(matches!(run.faults()[..], [FileFault::Unreadable(_)]));
+        run.ask(Request::Block(peer(1))).save();
+        assert!(run.faults().is_empty() && path.join("in the way").exists());
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_told_once_and_tried_again() {
+        let (_home, path) = place();
+        let mut run = Run::new(&path);
+        fs::write(path.parent().unwrap(), "a file where a directory should be").unwrap();
+        for port in [1, 2] {
+            run.ask(Request::Block(peer(port))).save();
+            assert_eq!(run.faults().len(), usize::from(port == 1));
+        }
+        fs::remove_file(path.parent().unwrap()).unwrap();
+        run.ask(Request::Block(peer(3))).save();
+        assert_eq!(Run::new(&path).file.known().len(), 3);
+    }
+
+    #[test]
+    fn while_another_program_has_the_lock_it_is_tried_again_soon() {
+        let (_home, path) = place();
+        let mut run = Run::new(&path);
+        let lock = disk::lock(&path, 1).unwrap();
+        run.ask(Request::Block(peer(1)));
+        assert_eq!(run.file.save_in_time(&run.node), Some(LOCK_RETRY));
+        assert!(!path.exists());
+        drop(lock);
+        run.save();
+        run.file.not_before = None;
+        assert_eq!(run.file.save_in_time(&run.node), None);
+        run.ask(Request::Block(peer(2)));
+        assert!(run.file.save_in_time(&run.node).is_some_and(|left| left <= KNOWN_PEERS_INTERVAL));
+        assert_eq!(Run::new(&path).file.known().len(), 1, "it was written a moment ago");
+    }
+}

@@ -1,0 +1,128 @@
+//! What is kept in files from run to run: the peers that are known, and the lines that were typed.
+//!
+//! Looked after between the turns of the event loop, so the chat knows no file. A file that cannot be kept is
+//! told once, and the chat goes on without. Several programs may share the files at once.
+#![expect(clippy::disallowed_methods, reason = "the file has times of day, and the book moments")]
+
+mod disk;
+mod history;
+mod known_peers;
+mod record;
+
+use crate::args::Args;
+use chinwag::chat::node::{Config, Node};
+use chinwag::chat::notice::{FileFault, Kept, Notice};
+use chinwag::net::event_loop::EventLoop;
+use chinwag::term::Screen;
+use chinwag::term::terminal::Terminal;
+use chinwag::term::transcript::Recorded;
+use disk::Unusable;
+use etcetera::BaseStrategy;
+use history::HistoryFile;
+use known_peers::KnownPeers;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The files of one run.
+pub(crate) struct Files {
+    known_peers: Option<KnownPeers>,
+    history: Option<HistoryFile>,
+}
+
+impl Files {
+    /// Reads those that the command line wants, that of typed lines only where lines are edited. Nothing is
+    /// written yet, unless a corrupt file has to be set aside.
+    pub(crate) fn open(args: &Args, is_edited: bool) -> Self {
+        Self {
+            known_peers: args.known_peers_file().map(KnownPeers::load),
+            history: args.history_file().filter(|_| is_edited).map(HistoryFile::load),
+        }
+    }
+
+    /// Tells a node whom it knows.
+    pub(crate) fn remind(&self, config: Config) -> Config {
+        match &self.known_peers {
+            Some(file) => Config { known: file.known(), must_remember: true, ..config },
+            None => config,
+        }
+    }
+
+    /// Tells a terminal what was typed before, and whom to complete.
+    pub(crate) fn prompt(&mut self, terminal: &mut Terminal) {
+        if let Some(file) = &mut self.history {
+            terminal.recall(file.answers());
+        }
+        if let Some(file) = &self.known_peers {
+            terminal.know(&file.called());
+        }
+    }
+
+    /// To be called before the first turn and after each one: writes what is to be written, and says within
+    /// what time to call again.
+    pub(crate) fn look<S: Screen<Notice>>(
+        &mut self,
+        event_loop: &mut EventLoop<Node, S>,
+    ) -> Option<Duration> {
+        self.known_peers.as_mut().and_then(|file| file.look(event_loop))
+    }
+
+    /// The same on a terminal, where lines are typed too.
+    pub(crate) fn look_at_terminal(
+        &mut self,
+        event_loop: &mut EventLoop<Node, Recorded<Terminal>>,
+    ) -> Option<Duration> {
+        let for_history = self.history.as_mut().and_then(|file| file.look(event_loop));
+        self.look(event_loop).into_iter().chain(for_history).min()
+    }
+}
+
+/// Where the known peers are kept, unless the user says otherwise.
+pub(crate) fn known_peers_place() -> Option<PathBuf> {
+    Some(etcetera::choose_base_strategy().ok()?.data_dir().join("chinwag/peers.toml"))
+}
+
+/// Where typed lines are kept.
+pub(crate) fn history_place() -> Option<PathBuf> {
+    Some(etcetera::choose_base_strategy().ok()?.state_dir()?.join("chinwag/history"))
+}
+
+/// What is wrong with a file, told once each.
+struct Faults {
+    kept: Kept,
+    path: PathBuf,
+    untold: Vec<FileFault>,
+    /// It is not to be touched any more.
+    is_left_alone: bool,
+    is_unwritable: bool,
+}
+
+impl Faults {
+    fn new(kept: Kept, path: &Path) -> Self {
+        let path = path.to_owned();
+        Self { kept, path, untold: Vec::new(), is_left_alone: false, is_unwritable: false }
+    }
+
+    /// What cannot be understood makes room for another; what cannot be read is left alone.
+    fn note_unusable(&mut self, unusable: Unusable) {
+        self.untold.push(match unusable {
+            Unusable::Corrupt { reason, set_aside } => FileFault::Corrupt { reason, set_aside },
+            Unusable::Unreadable(error) => {
+                self.is_left_alone = true;
+                FileFault::Unreadable(error.kind())
+            }
+        });
+    }
+
+    fn note_unwritable(&mut self, error: &io::Error) {
+        if !std::mem::replace(&mut self.is_unwritable, true) {
+            self.untold.push(FileFault::Unwritable(error.kind()));
+        }
+    }
+
+    fn tell<S: Screen<Notice>>(&mut self, event_loop: &mut EventLoop<Node, S>) {
+        for why in self.untold.drain(..) {
+            event_loop.show(Notice::FileFault { kept: self.kept, path: self.path.clone(), why });
+        }
+    }
+}
