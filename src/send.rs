@@ -22,11 +22,13 @@ use clap::error::ErrorKind;
 use clap::{Args, Command};
 use std::collections::VecDeque;
 use std::env;
-use std::io;
+use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+/// stdin could not be read.
+const EXIT_FAULT: u8 = 1;
 /// A fault in how the program was called.
 const EXIT_USAGE: u8 = 2;
 /// Refused, unreachable, or broken off.
@@ -45,8 +47,11 @@ Examples:
   chinwag send --port 8080 127.0.0.1:9090 'in the name of the chat that listens on port 8080'
   chinwag send 127.0.0.1:8080 -- '-1 is a text that begins with a dash'
 
-Exit codes: 0 all was sent, 1 a fault, 2 wrong usage, 3 an address refused, was unreachable or broke off,
-4 one did not take it in time. Of several, the highest.";
+Exit codes: 0 all was sent, 1 a fault, as a stdin that cannot be read, 2 wrong usage, 3 an address refused,
+was unreachable or broke off, 4 one did not take it in time. Of several, the highest.";
+
+const CUT_SHORT: &str = "\
+stdin could not be read to its end: what is left of it was not sent; give a file, a pipe, or the text itself.";
 
 /// What to send to whom, as whom.
 #[derive(Debug, Args)]
@@ -124,7 +129,17 @@ pub(crate) fn run(args: SendArgs) -> io::Result<u8> {
     } else {
         event_loop.type_line(&text);
     }
-    event_loop.run()
+    let mut is_cut_short = false;
+    let code = event_loop.run_with(|event_loop| {
+        is_cut_short = event_loop.is_stdin_broken();
+        None
+    })?;
+    if !is_cut_short {
+        return Ok(code);
+    }
+    // Who cannot be told sees it by the exit code.
+    let _ = writeln!(io::stderr(), "{CUT_SHORT}");
+    Ok(code.max(EXIT_FAULT))
 }
 
 impl SendArgs {

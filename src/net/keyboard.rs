@@ -16,7 +16,7 @@ pub(super) struct Keyboard {
     /// be watched, always gives something until its end.
     pub(super) is_readable: bool,
     /// A read has failed.
-    is_broken: bool,
+    pub(super) is_broken: bool,
 }
 
 /// What stdin gives.

@@ -8,6 +8,7 @@ use super::is_ready;
 use crate::limits::{STDIN_BYTES_PER_READ, TYPED_BYTES_MAX};
 use rustix::buffer::spare_capacity;
 use rustix::event::PollFlags;
+use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -59,12 +60,18 @@ impl<F: AsFd> Stdin<F> {
         self.chunk.clear();
         self.taken = 0;
         match rustix::io::retry_on_intr(|| rustix::io::read(&self.fd, spare_capacity(&mut self.chunk))) {
-            Ok(0) | Err(Errno::IO | Errno::BADF) => self.at_end = true,
+            Ok(0) | Err(Errno::BADF) => self.at_end = true,
+            Err(Errno::IO) if self.may_hang_up()? => self.at_end = true,
             Ok(_) => {}
             Err(Errno::AGAIN) => return Ok(false),
             Err(error) => return Err(error.into()),
         }
         Ok(true)
+    }
+
+    /// Of a disk the same error says that it is damaged.
+    fn may_hang_up(&self) -> io::Result<bool> {
+        Ok(FileType::from_raw_mode(fstat(&self.fd)?.st_mode) == FileType::CharacterDevice)
     }
 
     /// The next line, without its newline and decoded lossily. `None` until more is read.
@@ -196,6 +203,14 @@ mod tests {
         assert!(lines(&mut stdin).is_empty() && stdin.is_finished() && !stdin.is_terminal());
         let mut unreadable = Stdin::new(File::options().write(true).open("/dev/null").unwrap());
         assert!(lines(&mut unreadable).is_empty() && unreadable.is_finished());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error() {
+        assert!(Stdin::new(File::open("/").unwrap()).fill().is_err());
+        // There is nothing at the beginning of a memory.
+        #[cfg(target_os = "linux")]
+        assert!(Stdin::new(File::open("/proc/self/mem").unwrap()).fill().is_err());
     }
 
     #[test]

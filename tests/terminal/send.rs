@@ -5,6 +5,7 @@ use crate::common::port::Port;
 use crate::common::program::{Program, subcommand};
 use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 
 fn send(args: &[&str]) -> Program {
@@ -81,6 +82,22 @@ fn an_empty_stdin_sends_nothing_and_dials_nobody() {
     let mut sender = send(&["127.0.0.1:1", "-"]);
     sender.close_stdin();
     assert_eq!(outcome(&mut sender), (0, String::new()));
+}
+
+#[test]
+fn a_stdin_that_cannot_be_read_is_told_with_exit_code_1_where_it_is_wanted() {
+    let (peer, nobody) = (Peer::new(), Port::reserve());
+    let directory = || File::open("/").unwrap();
+    let unread = "stdin could not be read to its end: what is left of it was not sent;";
+    let mut command = subcommand("send", &["--port", "9", "--quiet", &peer.address().to_string(), "-"]);
+    let (code, told) = outcome(&mut Program::spawn(command.stdin(directory())));
+    assert_eq!(code, 1);
+    assert!(told.contains(unread), "{told}");
+    // A text of the command line needs no stdin.
+    let mut command = subcommand("send", &["--port", "9", &nobody.address().to_string(), "hello"]);
+    let (code, told) = outcome(&mut Program::spawn(command.stdin(directory())));
+    assert_eq!(code, 3);
+    assert!(!told.contains(unread), "{told}");
 }
 
 #[test]

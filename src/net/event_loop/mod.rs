@@ -42,6 +42,7 @@ pub struct EventLoop<M: Machine, S> {
     machine: M,
     display: Display<S>,
     keyboard: Option<Keyboard>,
+    is_stdin_broken: bool,
     signals: Option<Signals>,
     /// The signals after which the screen is to be drawn anew, or the program to stop.
     of_terminal: Option<Signals>,
@@ -71,6 +72,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             machine,
             display: Display::new(screen),
             keyboard: None,
+            is_stdin_broken: false,
             signals: None,
             of_terminal: None,
             poll: Poll::new()?,
@@ -129,6 +131,11 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         if self.has_begun {
             self.flush_screen();
         }
+    }
+
+    /// Whether stdin ended because it could not be read. The machine is told of an end, whatever its cause.
+    pub fn is_stdin_broken(&self) -> bool {
+        self.is_stdin_broken
     }
 
     /// Types a line as the user would, whether or not the machine waits for one.
@@ -406,6 +413,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
 
     fn close_stdin(&mut self) {
         if let Some(keyboard) = self.keyboard.take_if(|keyboard| keyboard.is_over()) {
+            self.is_stdin_broken = keyboard.is_broken;
             keyboard.deregister(self.poll.registry());
         }
         self.is_ending = true;
