@@ -9,7 +9,9 @@ use super::notice::{BadCommand, BadSlash, Mistake};
 use super::slash;
 use crate::limits::TYPED_BYTES_MAX;
 use crate::proto::message::Dialect;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
+use std::fmt::{self, Formatter};
 
 /// The names of the commands.
 pub const COMMANDS: [&str; 6] = ["send", "send-all", "connect", "peers", "exit", "quit"];
@@ -25,10 +27,10 @@ pub fn parse(line: &str) -> Result<Option<Request>, Mistake> {
     if line.trim_start().starts_with('/') {
         return on_slash(line.trim()).map(Some);
     }
-    let Ok(Value::Object(fields)) = serde_json::from_str(line) else {
+    let Ok(object) = serde_json::from_str(line) else {
         return Err(BadCommand::NotAnObject.into());
     };
-    let mut fields = Fields::new(fields)?;
+    let mut fields = Fields::new(object)?;
     let request = match fields.command {
         "send" => {
             let (to, text, dialect) = (fields.whom()?, fields.text("text")?, fields.dialect()?);
@@ -59,6 +61,38 @@ fn message(text: &str) -> Result<String, Mistake> {
     if text.trim().is_empty() { Err(Mistake::EmptyMessage) } else { Ok(text) }
 }
 
+/// An object as it was written: of a field that is there twice, [`Map`] by itself would keep the last.
+struct Object {
+    fields: Map<String, Value>,
+    duplicate: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+struct ObjectVisitor;
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Object, A::Error> {
+        let mut object = Object { fields: Map::new(), duplicate: None };
+        while let Some((name, value)) = entries.next_entry::<String, Value>()? {
+            if object.fields.insert(name.clone(), value).is_some() {
+                object.duplicate = Some(name);
+            }
+        }
+        Ok(object)
+    }
+}
+
 /// The fields of an object that are not used yet.
 struct Fields {
     command: &'static str,
@@ -66,7 +100,11 @@ struct Fields {
 }
 
 impl Fields {
-    fn new(mut rest: Map<String, Value>) -> Result<Self, Mistake> {
+    fn new(object: Object) -> Result<Self, Mistake> {
+        if let Some(field) = object.duplicate {
+            return Err(BadCommand::DuplicateField(field).into());
+        }
+        let mut rest = object.fields;
         let Some(Value::String(name)) = rest.remove("command") else {
             return Err(BadCommand::NoCommand.into());
         };
@@ -163,6 +201,7 @@ mod tests {
         let unknown = |command, field: &str| {
             Mistake::BadCommand(BadCommand::UnknownField { command, field: field.to_owned() })
         };
+        let duplicate = |field: &str| BadCommand::DuplicateField(field.to_owned()).into();
         let table = [
             ("hello", BadCommand::NotAnObject.into()),
             ("[1]", BadCommand::NotAnObject.into()),
@@ -176,6 +215,9 @@ mod tests {
             (r#"{"command":"send-all","text":null}"#, missing("send-all", "text")),
             (r#"{"command":"connect"}"#, missing("connect", "to")),
             (r#"{"command":"exit"}"#, missing("exit", "to")),
+            (r#"{"command":"send","to":"P1","text":"x","to":"P2"}"#, duplicate("to")),
+            (r#"{"command":"peers","c\u006fmmand":"quit"}"#, duplicate("command")),
+            (r#"{"now":1,"now":1}"#, duplicate("now")),
             (r#"{"command":"quit","now":true}"#, unknown("quit", "now")),
             (r#"{"command":"send","to":"P1","text":"x","dialekt":"netech"}"#, unknown("send", "dialekt")),
             (

@@ -137,6 +137,8 @@ pub enum Mistake {
 /// What was wrong with a command of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadCommand {
+    /// This field is there more than once: which one counts, nothing says.
+    DuplicateField(String),
     /// A field is missing, or holds something else than a text.
     Missing {
         /// The command that needs it.

@@ -419,6 +419,7 @@ fn mistake_reason(mistake: &Mistake) -> &'static str {
         Mistake::AmbiguousName { .. } => "ambiguous-name",
         Mistake::BadAddress(_) => "bad-address",
         Mistake::BadAlias(_) => "bad-alias",
+        Mistake::BadCommand(BadCommand::DuplicateField(_)) => "duplicate-field",
         Mistake::BadCommand(BadCommand::Missing { .. }) => "missing-field",
         Mistake::BadCommand(BadCommand::NoCommand) => "no-command",
         Mistake::BadCommand(BadCommand::NotAnObject) => "not-an-object",
@@ -637,6 +638,7 @@ mod tests {
     fn every_reason_is_a_word_of_its_own() {
         let typed = || "x".to_owned();
         let bad = [
+            BadCommand::DuplicateField(typed()),
             BadCommand::Missing { command: "send", field: "to" },
             BadCommand::NoCommand,
             BadCommand::NotAnObject,

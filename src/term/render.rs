@@ -338,6 +338,9 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
 
 fn bad_command(f: &mut Formatter<'_>, bad: &BadCommand) -> fmt::Result {
     match bad {
+        BadCommand::DuplicateField(field) => {
+            writeln!(f, "The field '{}' is there more than once; give it once.", Clean(field))
+        }
         BadCommand::Missing { command, field } => {
             writeln!(f, "The command '{command}' needs the field '{field}' with a text in it.")
         }

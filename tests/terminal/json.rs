@@ -104,6 +104,7 @@ fn wrong_input_is_an_error_event_and_the_next_line_goes_on() {
         (r#"{"command":"shout"}"#.to_owned(), "unknown-command"),
         (r#"{"command":"send","text":"x"}"#.to_owned(), "missing-field"),
         (r#"{"command":"peers","all":1}"#.to_owned(), "unknown-field"),
+        (r#"{"command":"send","to":"P2","to":"P3","text":"x"}"#.to_owned(), "duplicate-field"),
         (r#"{"command":"send","to":"10.1","text":"x"}"#.to_owned(), "bad-address"),
         (r#"{"command":"send","to":"P2","text":"x"}"#.to_owned(), "bad-address"),
         (r#"{"command":"send","to":"127.0.0.1:99999","text":"x"}"#.to_owned(), "bad-port"),
