@@ -25,7 +25,7 @@ def run(port, chinwag="chinwag", *flags):
                 print("listening on port", event["port"], flush=True)
             elif event["event"] == "message":
                 answer = {"command": "send", "to": event["address"], "text": "you said: " + event["text"]}
-                print(json.dumps(answer, ensure_ascii=False), file=node.stdin, flush=True)
+                print(json.dumps(answer), file=node.stdin, flush=True)
             elif event["event"] in ("error", "listen-failed", "not-sent"):
                 print(event["sentence"], file=sys.stderr)
     return node.returncode

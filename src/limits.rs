@@ -194,6 +194,9 @@ pub const COLUMNS_DEFAULT: u16 = 80;
 /// A typed line, in bytes; the rest of a longer one is dropped, and the user is told.
 pub const TYPED_BYTES_MAX: usize = 64 * 1024;
 
+/// A line that is a JSON command, in bytes: room for a text of [`TYPED_BYTES_MAX`] with each character an escape.
+pub const COMMAND_BYTES_MAX: usize = 512 * 1024;
+
 /// Messages that may wait for one address to be dialled.
 pub const WAITING_MESSAGES_MAX: usize = 1024;
 
@@ -344,6 +347,10 @@ const _: () = assert!(
 const _: () = assert!(
     ADDRESS_BYTES_MAX + 2 * NAME_BYTES_MAX <= HEADER_SCAN_BYTES,
     "a header is found where it is looked for"
+);
+const _: () = assert!(
+    (TYPED_BYTES_MAX + NAME_BYTES_MAX + 128) * r"\u0041".len() <= COMMAND_BYTES_MAX,
+    "any text to any name can be written wholly as escapes"
 );
 const _: () = assert!(STDOUT_BYTES_MAX < EVENTS_BYTES_MAX);
 const _: () = assert!(DIALS_RESERVED < DESCRIPTORS_RESERVED);

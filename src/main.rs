@@ -10,6 +10,7 @@ mod settings;
 use args::{Args, Command};
 use chinwag::chat::node::{Config, Node};
 use chinwag::chat::notice::Notice;
+use chinwag::limits::COMMAND_BYTES_MAX;
 use chinwag::net::event_loop::EventLoop;
 use chinwag::net::socket;
 use chinwag::term::Screen;
@@ -61,7 +62,8 @@ fn chat(args: Args) -> io::Result<u8> {
         let files = Files::open(&args, false);
         let screen = JsonLines::new(Stdout::inherited()?);
         let screen = Recorded::new(screen, transcript);
-        return talk(args.into_config(room, own_ips(), false), screen, takes_lines, files);
+        let commands = takes_lines.then(|| Stdin::inherited().with_line_bytes_max(COMMAND_BYTES_MAX));
+        return talk(args.into_config(room, own_ips(), false), screen, commands, files);
     }
     if let Some(raw) = args.may_edit().then(Raw::enter).flatten() {
         let mut files = Files::open(&args, true);
@@ -77,13 +79,19 @@ fn chat(args: Args) -> io::Result<u8> {
     let console = Console::inherited()?.with_look(args.look(false));
     let fold = console.is_terminal();
     let screen = Recorded::new(console, transcript);
-    talk(args.into_config(room, own_ips(), fold), screen, takes_lines, files)
+    let lines = takes_lines.then(Stdin::inherited);
+    talk(args.into_config(room, own_ips(), fold), screen, lines, files)
 }
 
-fn talk(config: Config, screen: impl Screen<Notice>, takes_lines: bool, mut files: Files) -> io::Result<u8> {
+fn talk(
+    config: Config,
+    screen: impl Screen<Notice>,
+    lines: Option<Stdin>,
+    mut files: Files,
+) -> io::Result<u8> {
     let mut event_loop = EventLoop::new(Node::new(files.remind(config)), screen)?.with_signals()?;
-    if takes_lines {
-        event_loop = event_loop.with_stdin(Stdin::inherited())?;
+    if let Some(lines) = lines {
+        event_loop = event_loop.with_stdin(lines)?;
     }
     files.look(&mut event_loop);
     event_loop.run_with(|event_loop| files.look(event_loop))

@@ -7,7 +7,7 @@
 use super::menu::{Audience, Designation, Request, parse_designation};
 use super::notice::{BadCommand, BadSlash, Mistake};
 use super::slash;
-use crate::limits::TYPED_BYTES_MAX;
+use crate::limits::{COMMAND_BYTES_MAX, TYPED_BYTES_MAX};
 use crate::proto::message::Dialect;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
@@ -18,13 +18,14 @@ pub const COMMANDS: [&str; 6] = ["send", "send-all", "connect", "peers", "exit",
 
 /// What a line asks for; nothing, if it is empty.
 pub fn parse(line: &str) -> Result<Option<Request>, Mistake> {
-    if line.len() > TYPED_BYTES_MAX {
+    let is_slash = line.trim_start().starts_with('/');
+    if line.len() > if is_slash { TYPED_BYTES_MAX } else { COMMAND_BYTES_MAX } {
         return Err(Mistake::LineTooLong);
     }
     if line.trim().is_empty() {
         return Ok(None);
     }
-    if line.trim_start().starts_with('/') {
+    if is_slash {
         return on_slash(line.trim()).map(Some);
     }
     let Ok(object) = serde_json::from_str(line) else {
@@ -105,6 +106,10 @@ impl Fields {
             return Err(BadCommand::DuplicateField(field).into());
         }
         let mut rest = object.fields;
+        let is_long = |text: &str| text.len() > TYPED_BYTES_MAX;
+        if rest.iter().any(|(name, value)| is_long(name) || value.as_str().is_some_and(is_long)) {
+            return Err(Mistake::LineTooLong);
+        }
         let Some(Value::String(name)) = rest.remove("command") else {
             return Err(BadCommand::NoCommand.into());
         };
@@ -232,7 +237,26 @@ mod tests {
         for (line, mistake) in table {
             assert_eq!(parse(line), Err(mistake), "{line}");
         }
-        assert_eq!(parse(&" ".repeat(TYPED_BYTES_MAX + 1)), Err(Mistake::LineTooLong));
         assert_eq!(parse(&"[".repeat(TYPED_BYTES_MAX)), Err(BadCommand::NotAnObject.into()));
+    }
+
+    #[test]
+    fn a_text_is_as_long_as_a_typed_line_however_it_is_written() {
+        let escaped = |text: &str| text.chars().map(|c| format!("\\u{:04x}", c as u32)).collect::<String>();
+        let send = |text: &str| parse(&format!(r#"{{"command":"send-all","text":"{}"}}"#, escaped(text)));
+        let text = "x".repeat(TYPED_BYTES_MAX);
+        assert_eq!(send(&text), Ok(Some(Request::Send(Audience::All, text.clone()))));
+        assert_eq!(send(&format!("{text}x")), Err(Mistake::LineTooLong));
+        assert_eq!(send(&"é".repeat(TYPED_BYTES_MAX / 2 + 1)), Err(Mistake::LineTooLong));
+        let too_long = [
+            format!(r#"{{"command":"{text}x"}}"#),
+            format!(r#"{{"command":"quit","{text}x":1}}"#),
+            format!("/all {text}"),
+            " ".repeat(COMMAND_BYTES_MAX + 1),
+        ];
+        for line in too_long {
+            assert_eq!(parse(&line), Err(Mistake::LineTooLong), "{}", &line[..20]);
+        }
+        assert_eq!(parse(&" ".repeat(COMMAND_BYTES_MAX)), Ok(None));
     }
 }

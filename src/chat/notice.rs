@@ -116,7 +116,8 @@ pub enum Mistake {
     EmptyMessage,
     /// A name is needed.
     EmptyName,
-    /// The typed line went over [`crate::limits::TYPED_BYTES_MAX`].
+    /// The typed line went over [`crate::limits::TYPED_BYTES_MAX`], or a JSON command over
+    /// [`crate::limits::COMMAND_BYTES_MAX`].
     LineTooLong,
     /// The name went over [`crate::limits::NAME_BYTES_MAX`].
     NameTooLong,

@@ -11,7 +11,7 @@ use crate::chat::notice::{
     BadCommand, BadSlash, Failure, FileFault, KnownRow, Mistake, Notice, PeerRow, Stats, Who,
 };
 use crate::chat::slash::{self, SLASHES};
-use crate::limits::EVENTS_BYTES_MAX;
+use crate::limits::{COMMAND_BYTES_MAX, EVENTS_BYTES_MAX, TYPED_BYTES_MAX};
 use crate::proto::clean::is_treacherous;
 use crate::proto::machine::CloseReason;
 use jiff::Timestamp;
@@ -346,6 +346,14 @@ fn error(mistake: &Mistake, sentence: String) -> Error<'_> {
         Mistake::BadAddress(typed) => Error {
             reason,
             sentence: format!("'{typed}' is no IP:PORT, number of the last list or known name."),
+            peers: Vec::new(),
+        },
+        Mistake::LineTooLong => Error {
+            reason,
+            sentence: format!(
+                "That is too long; a text or a line with a slash has at most {TYPED_BYTES_MAX} bytes, any line \
+                 {COMMAND_BYTES_MAX}."
+            ),
             peers: Vec::new(),
         },
         _ => Error { reason, sentence, peers: Vec::new() },

@@ -13,9 +13,9 @@ use rustix::io::Errno;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// What is kept of a line, in bytes: enough that one over [`TYPED_BYTES_MAX`] is still over it when
-/// a carriage return was stripped. Decoding never makes it shorter.
-const KEPT_BYTES: usize = TYPED_BYTES_MAX + 2;
+/// What is kept of a line besides its limit, in bytes: enough that one over the limit is still over it when a
+/// carriage return was stripped. Decoding never makes it shorter.
+const KEPT_BYTES_MORE: usize = 2;
 
 /// Lines from a descriptor that may be shared with other programs.
 #[derive(Debug)]
@@ -25,8 +25,9 @@ pub struct Stdin<F = io::Stdin> {
     chunk: Vec<u8>,
     /// Bytes of the chunk that were taken already.
     taken: usize,
-    /// The beginning of a line whose end is yet to come; at most [`KEPT_BYTES`].
+    /// The beginning of a line whose end is yet to come; at most `kept_bytes`.
     line: Vec<u8>,
+    kept_bytes: usize,
     at_end: bool,
 }
 
@@ -39,10 +40,16 @@ impl Stdin {
 }
 
 impl<F: AsFd> Stdin<F> {
-    /// The lines of any descriptor.
+    /// The lines of any descriptor, of at most [`TYPED_BYTES_MAX`] bytes.
     pub fn new(fd: F) -> Self {
         let chunk = Vec::with_capacity(STDIN_BYTES_PER_READ);
-        Self { fd, chunk, taken: 0, line: Vec::new(), at_end: false }
+        let kept_bytes = TYPED_BYTES_MAX + KEPT_BYTES_MORE;
+        Self { fd, chunk, taken: 0, line: Vec::new(), kept_bytes, at_end: false }
+    }
+
+    /// The same with lines of at most so many bytes.
+    pub fn with_line_bytes_max(self, bytes: usize) -> Self {
+        Self { kept_bytes: bytes + KEPT_BYTES_MORE, ..self }
     }
 
     /// Reads one chunk, if there is something to read and all lines of the one before were taken.
@@ -76,13 +83,13 @@ impl<F: AsFd> Stdin<F> {
 
     /// The next line, without its newline and decoded lossily. `None` until more is read.
     ///
-    /// Of a line over [`TYPED_BYTES_MAX`] only so much comes that it is still over it. At the end
+    /// Of a line over its limit only so much comes that it is still over it. At the end
     /// what is left is a line, newline or not.
     pub fn next_line(&mut self) -> Option<String> {
         let rest = &self.chunk[self.taken..];
         let newline = rest.iter().position(|&byte| byte == b'\n');
         let part = &rest[..newline.unwrap_or(rest.len())];
-        let room = KEPT_BYTES - self.line.len();
+        let room = self.kept_bytes - self.line.len();
         self.line.extend_from_slice(&part[..part.len().min(room)]);
         self.taken += part.len() + usize::from(newline.is_some());
         let is_line = newline.is_some() || self.at_end && !self.line.is_empty();
@@ -173,11 +180,14 @@ mod tests {
         for end in ["", "\n", "\r\n"] {
             assert_eq!(lines_of(line(max, end))[0].len(), max, "{end:?}");
             assert!(lines_of(line(max + 1, end))[0].len() > max, "{end:?}");
-            assert!(lines_of(line(10 * max, end))[0].len() <= KEPT_BYTES);
+            assert!(lines_of(line(10 * max, end))[0].len() <= max + KEPT_BYTES_MORE);
         }
         assert!(lines_of(line(max, "\rmore\n"))[0].len() > max);
         assert!(lines_of([line(max - 2, ""), "€\n".into()].concat())[0].len() > max);
         assert_eq!(lines_of(line(3 * max, "\nnext\n"))[1], "next");
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"four\nfive5\nsix six\n").unwrap();
+        assert_eq!(lines(&mut Stdin::new(reader).with_line_bytes_max(4)), ["four", "five5", "six si"]);
     }
 
     #[test]

@@ -114,6 +114,8 @@ fn wrong_input_is_an_error_event_and_the_next_line_goes_on() {
         (format!(r#"{{"command":"send","to":"{ours}","text":"x"}}"#), "yourself"),
         (r#"{"command":"send-all","text":"x"}"#.to_owned(), "no-peers"),
         (format!(r#"{{"command":"{}"}}"#, "x".repeat(70_000)), "line-too-long"),
+        (format!("/all {}", "x".repeat(70_000)), "line-too-long"),
+        (" ".repeat(600_000), "line-too-long"),
     ];
     for (line, reason) in table {
         program.type_line(&line);
@@ -284,7 +286,7 @@ fn the_bot_of_the_examples_answers_messages() {
     let mut wire = session(to, peer.address(), "P2");
     wire.write(format!("{} P2 again\n", peer.address()));
     assert_eq!(wire.read_line(), format!("{to} bot you said: again\n"));
-    // A command is a line of so many bytes: as escapes this would be too long.
+    // It answers with an escape for each of these, in a line that nobody could type.
     let long = "日".repeat(15_000);
     wire.write(format!("{} P2 {long}\n", peer.address()));
     assert_eq!(wire.read_line(), format!("{to} bot you said: {long}\n"));
