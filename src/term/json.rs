@@ -480,6 +480,7 @@ mod tests {
     use super::*;
     use crate::chat::notice::{Kept, Prompt, SaidTo};
     use crate::proto::message::Dialect;
+    use std::collections::BTreeSet;
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
@@ -628,6 +629,30 @@ mod tests {
             {
                 assert!(row.contains(&format!("`{field}`")), "{field} is missing: {row}");
             }
+        }
+    }
+
+    /// The quoted words between these marks in a text.
+    fn words(text: &'static str, from: &str, to: &str, quote: char) -> BTreeSet<&'static str> {
+        let (_, rest) = text.split_once(from).unwrap();
+        let (part, _) = rest.split_once(to).unwrap();
+        part.split(quote).skip(1).step_by(2).collect()
+    }
+
+    #[test]
+    fn the_lists_of_the_readme_have_each_reason_and_no_other() {
+        let (code, readme) = (include_str!("json.rs"), include_str!("../../README.md"));
+        let said = |function: &str| words(code, &format!("fn {function}("), "\n}", '"');
+        let listed = |from: &str, to: &str| words(readme, from, to, '`');
+        let mistakes = "What is wrong with a line:";
+        let failures = &said("close_reason") | &said("failure_reason");
+        assert_eq!(failures, listed("not connected or lost:", mistakes));
+        // Only a menu has questions that these are wrong answers to.
+        let of_menus = BTreeSet::from(["empty-name", "no-static-peers", "unknown-choice"]);
+        assert_eq!(&said("mistake_reason") - &of_menus, listed(mistakes, "\n\n"));
+        for (function, event) in [("listen_reason", "listen-failed"), ("record_reason", "not-recorded")] {
+            let row = listed(&format!("\n| `{event}` |"), "|\n");
+            assert!(said(function).is_subset(&row), "{event}: {row:?}");
         }
     }
 
