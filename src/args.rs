@@ -155,7 +155,7 @@ pub(crate) enum Command {
     /// Write the manual page on stdout, or that of a subcommand
     Man {
         /// Of which subcommand
-        #[arg(value_parser = ["swarm", "send", "config", "completions", "man"])]
+        #[arg(value_parser = ["swarm", "swarm-merge", "send", "config", "completions", "man"])]
         subcommand: Option<String>,
     },
 }

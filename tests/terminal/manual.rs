@@ -40,9 +40,32 @@ fn the_program_and_each_subcommand_have_a_manual_page() {
     for words in [".TH chinwag 1", "\\-\\-headless", "chinwag\\-send(1)", "Exit codes"] {
         assert!(page.contains(words), "{words} is missing:\n{page}");
     }
-    for name in ["swarm", "send", "config", "completions", "man"] {
+    for name in ["swarm", "swarm-merge", "send", "config", "completions", "man"] {
         let page = written("man", &[name]);
         assert!(page.contains(&format!(".TH chinwag-{name} 1")), "{page}");
+    }
+}
+
+#[test]
+fn each_page_that_a_page_names_is_there() {
+    for (name, count) in [(&[][..], 5), (&["swarm"], 1)] {
+        let page = written("man", name);
+        let (_, pages) = page.split_once(".SH SUBCOMMANDS\n").unwrap();
+        let named = pages.lines().filter_map(|line| line.strip_prefix("chinwag\\-")?.strip_suffix("(1)"));
+        let named: Vec<String> = named.map(|name| name.replace("\\-", "-")).collect();
+        assert_eq!(named.len(), count, "{named:?}");
+        for name in &named {
+            assert!(written("man", &[name]).contains(&format!(".TH chinwag-{name} 1")), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_examples_of_a_page_are_a_line_each_and_what_follows_is_filled() {
+    let page = written("man", &["send"]);
+    let example = "\n  chinwag send 127.0.0.1:8080 hello, you there\n";
+    for words in ["\nExamples:\n.nf\n  chinwag send", example, "\n.PP\n.fi\nExit codes: 0 all"] {
+        assert!(page.contains(words), "{words} is missing:\n{page}");
     }
 }
 
