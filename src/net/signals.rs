@@ -5,9 +5,15 @@ use rustix::process::Signal;
 use signal_hook_mio::v1_0::Signals;
 use std::io;
 
-/// Catches SIGINT, SIGTERM and SIGHUP from here on.
+/// Catches SIGINT, SIGTERM and SIGHUP from here on. SIGXFSZ too, lest it kills us: the write that went over a
+/// limit on the size of files fails as well, as it does on a full disk.
 pub(super) fn register(registry: &Registry, token: Token) -> io::Result<Signals> {
-    caught([Signal::INT, Signal::TERM, Signal::HUP], registry, token)
+    caught([Signal::INT, Signal::TERM, Signal::HUP, Signal::XFSZ], registry, token)
+}
+
+/// How many of the signals that have come want the program to end.
+pub(super) fn count_ends(signals: &mut Signals) -> usize {
+    signals.pending().filter(|&signal| signal != Signal::XFSZ.as_raw()).count()
 }
 
 /// Catches SIGWINCH, SIGCONT and SIGTSTP from here on.

@@ -60,8 +60,13 @@ pub(crate) fn swarm_command(target: impl Display, args: &str) -> Command {
 
 /// Exactly this command line, with so many descriptors for the program.
 pub(crate) fn limited(count: u32, args: &[&str]) -> Command {
+    below_limit(&format!("-n {count}"), args)
+}
+
+/// Exactly this command line, below a limit as the `ulimit` of a shell takes it.
+pub(crate) fn below_limit(limit: &str, args: &[&str]) -> Command {
     let mut command = Command::new("sh");
-    let script = format!("ulimit -n {count} && exec \"$0\" \"$@\"");
+    let script = format!("ulimit {limit} && exec \"$0\" \"$@\"");
     piped(command.args(["-c", &script, env!("CARGO_BIN_EXE_chinwag")]).args(args));
     command
 }

@@ -1,7 +1,7 @@
 //! The transcript: what is in the file, whose it is, and what happens when it cannot be written.
 
 use crate::common::peer::{Peer, session};
-use crate::common::program::{Program, command};
+use crate::common::program::{Program, below_limit, command};
 use crate::pty::Terminal;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -144,6 +144,24 @@ fn a_full_disk_is_told_once_and_the_chat_goes_on() {
     terminal.emulator.expect("the sentence", |seen| seen.rows.concat().contains(&FULL[..70]));
     terminal.type_keys("4\r");
     terminal.expect_rows(&["Enter your message: ▏"]);
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_told_as_a_full_disk_is() {
+    let (_directory, path) = place();
+    let args = ["--name", "P1", "--port", "0", "--static-peer", "127.0.0.1:1", "--transcript", &path];
+    let mut program = Program::spawn(&mut below_limit("-f 1", &args)).listening();
+    let from = "127.0.0.1:9090";
+    let mut wire = session(program.address(), from.parse().unwrap(), "P2");
+    for n in 0..3 {
+        wire.write(format!("{from} P2 {}\n", "x".repeat(1_000)));
+        wire.ping(n);
+    }
+    drop(wire);
+    program.type_line(0);
+    assert_eq!(program.wait(), 0);
+    let all = String::from_utf8(program.stdout.bytes()).unwrap();
+    assert_eq!(all.matches("The transcript cannot be written (file too large);").count(), 1, "{all}");
 }
 
 #[test]

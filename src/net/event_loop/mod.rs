@@ -283,7 +283,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     }
 
     fn on_signals(&mut self) {
-        let count = self.signals.as_mut().map_or(0, |signals| signals.pending().count());
+        let count = self.signals.as_mut().map_or(0, signals::count_ends);
         (0..count).for_each(|_| self.interrupt());
     }
 
