@@ -183,6 +183,8 @@ impl Terminal {
                 self.take_row_off();
                 self.out.append(CLEAR);
             }
+            // Who typed on without looking may have said so by accident.
+            Wish::PasteDeclined => self.print("Nothing was pasted.\n"),
             Wish::PasteTooLong => {
                 let most = PASTE_BYTES_MAX / 1024;
                 self.print(format_args!("That paste is too long; paste at most {most} KiB at once.\n"));

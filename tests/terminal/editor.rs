@@ -129,7 +129,7 @@ fn a_paste_of_five_lines_is_asked_about_and_one_of_three_is_not() {
     terminal.type_keys(&pasted("2\r2\r2\r2\r2"));
     terminal.expect_rows(&["Paste 5 lines? (y/n) ▏"]);
     terminal.type_keys("n");
-    terminal.expect_rows(&["Enter choice: ▏"]);
+    terminal.expect_rows(&["Nothing was pasted.", "Enter choice: ▏"]);
     terminal.type_keys(&pasted("2\r2\r2\r2\r2"));
     terminal.expect_rows(&["Paste 5 lines? (y/n) ▏"]);
     terminal.type_keys("y");
@@ -139,7 +139,7 @@ fn a_paste_of_five_lines_is_asked_about_and_one_of_three_is_not() {
     terminal.expect_rows(&["Enter choice: ▏"]);
     terminal.type_keys(&pasted("4\r"));
     terminal.expect_rows(&["Enter choice: 4", "Enter your message: ▏"]);
-    assert_eq!(terminal.screen.bytes().windows(2).filter(|two| two == b"No").count(), 4);
+    assert_eq!(terminal.screen.bytes().windows(3).filter(|three| three == b"No ").count(), 4);
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub enum Wish {
     Candidates(Vec<String>),
     /// Clear the screen.
     Clear,
+    /// Say that nothing of a paste was taken, which the user was asked about.
+    PasteDeclined,
     /// Say that a paste was too long, and that nothing of it was taken.
     PasteTooLong,
     /// Give the terminal back to the shell until it wakes us.
@@ -242,7 +244,10 @@ impl Editor {
                     self.state = State::Editing;
                     self.type_text(&paste);
                 }
-                Key::Char('n' | 'N') | Key::Ctrl('c' | 'g') => self.state = State::Editing,
+                Key::Char('n' | 'N') | Key::Ctrl('c' | 'g') => {
+                    self.state = State::Editing;
+                    self.wishes.push_back(Wish::PasteDeclined);
+                }
                 Key::Ctrl('z') => self.wishes.push_back(Wish::Suspend),
                 // Another paste is no answer: the two are asked about as one.
                 Key::PasteStart => self.state = State::Pasting(Some(std::mem::take(paste))),
@@ -690,6 +695,8 @@ mod tests {
             editor.press(format!("\x1b[200~{paste}\x1b[201~").as_bytes());
             assert_eq!(lines(&mut editor), expected, "{paste:?}");
             assert_eq!(shown(&mut editor), row, "{paste:?}");
+            let is_declined = paste.ends_with(['n', '\x07']);
+            assert_eq!(wishes(&mut editor), vec![Wish::PasteDeclined; is_declined.into()], "{paste:?}");
         }
         let mut editor = editor(Prompt::Text);
         editor.press(b"\x1b[200~1\n2\n3\n4\x1b[201~\x1b[200~any\nno\x1b[201~");
