@@ -350,11 +350,13 @@ impl Screen<Notice> for Stderr {
 mod tests {
     use super::*;
 
+    fn lent() -> Config {
+        Config { name: Some("P1".to_owned()), port: Some(9), is_port_lent: true, ..Config::default() }
+    }
+
     #[test]
     fn the_exit_code_is_the_highest_whatever_came_last() {
-        let config =
-            Config { name: Some("P1".to_owned()), port: Some(9), is_port_lent: true, ..Config::default() };
-        let mut sender = Sender::new(Node::new(config), Vec::new(), false);
+        let mut sender = Sender::new(Node::new(lent()), Vec::new(), false);
         let to = SocketAddr::from(([127, 0, 0, 1], 1));
         let failed = |reason| Notice::NotConnected { to, why: Failure::Connection(reason) };
         let table = [
@@ -369,6 +371,26 @@ mod tests {
             assert_eq!(sender.exit_code, code, "{notice:?}");
         }
         assert!(!sender.judge(&Notice::Exiting), "it is no outcome");
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a moment to begin with; it stands still")]
+    fn a_second_signal_does_not_wait_for_a_dial_that_nobody_answers() {
+        let now = Instant::now();
+        let config = Config { dialogue: Dialogue::Commands, ..lent() };
+        let to = SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut sender = Sender::new(Node::new(config), vec![to], false);
+        let mut outputs = |input| {
+            sender.handle(input, now);
+            std::iter::from_fn(|| sender.poll_output()).collect::<Vec<_>>()
+        };
+        assert!(matches!(outputs(Input::Line("hello"))[..], [Output::Connect { .. }]));
+        assert_eq!(outputs(Input::Interrupted), [], "the dial has until the deadline of the farewells");
+        let why = Failure::Connection(CloseReason::TimedOut);
+        let not_sent = Output::Notice(Notice::NotSent { to, text: "hello".to_owned(), why });
+        let last = outputs(Input::Interrupted);
+        assert!(last.contains(&not_sent), "{last:?}");
+        assert_eq!(last.last(), Some(&Output::Quit(EXIT_TIMED_OUT)));
     }
 
     #[test]
