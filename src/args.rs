@@ -3,9 +3,10 @@
 use crate::drive::args::SwarmArgs;
 use crate::files;
 use crate::send::SendArgs;
+use crate::values::{parse_count, parse_name, parse_peer, parse_seconds};
 use chinwag::chat::node::{Config, Dialogue};
-use chinwag::limits::{Limits, NAME_BYTES_MAX};
-use chinwag::proto::message::{Dialect, parse_address};
+use chinwag::limits::Limits;
+use chinwag::proto::message::Dialect;
 use chinwag::term::stdin::Stdin;
 use chinwag::term::style::{Coloring, Look};
 use chinwag::term::transcript::Transcript;
@@ -183,7 +184,7 @@ impl Args {
         if self.no_known_peers { None } else { self.known_peers.clone().or_else(default) }
     }
 
-    /// Where typed lines are kept, if they are.
+    /// Where typed lines are kept, if they are; that is only where lines are edited.
     pub(crate) fn history_file(&self) -> Option<PathBuf> {
         if self.may_edit() && !self.no_history { files::history_place() } else { None }
     }
@@ -232,33 +233,6 @@ impl Args {
             },
         }
     }
-}
-
-pub(crate) fn parse_name(name: &str) -> Result<String, String> {
-    if name.is_empty() || name.len() > NAME_BYTES_MAX {
-        return Err(format!("a name has 1 to {NAME_BYTES_MAX} bytes"));
-    }
-    if name.contains(char::is_whitespace) {
-        return Err(format!(
-            "a name is one word; try {}",
-            name.split_whitespace().collect::<Vec<_>>().join("_")
-        ));
-    }
-    Ok(name.to_owned())
-}
-
-fn parse_peer(peer: &str) -> Result<SocketAddr, String> {
-    parse_address(peer).ok_or_else(|| "a peer is IP:PORT, such as 192.168.1.5:8080 or [::1]:8080".to_owned())
-}
-
-pub(crate) fn parse_seconds(seconds: &str) -> Result<Duration, String> {
-    let is_sane = |seconds: &f64| (0.001..=3600.0).contains(seconds);
-    let seconds: Option<f64> = seconds.parse().ok().filter(is_sane);
-    seconds.map(Duration::from_secs_f64).ok_or_else(|| "a number of seconds, 0.001 to 3600".to_owned())
-}
-
-fn parse_count(count: &str) -> Result<usize, String> {
-    count.parse().ok().filter(|&count| count > 0).ok_or_else(|| "a whole number above 0".to_owned())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod files;
 mod manual;
 mod send;
 mod settings;
+mod values;
 
 use args::{Args, Command};
 use chinwag::chat::node::{Config, Node};
@@ -59,14 +60,14 @@ fn chat(args: Args) -> io::Result<u8> {
     let room = socket::raise_descriptor_limit();
     let takes_lines = args.takes_lines();
     if args.is_json() {
-        let files = Files::open(&args, false);
+        let files = Files::open(args.known_peers_file(), None);
         let screen = JsonLines::new(Stdout::inherited()?);
         let screen = Recorded::new(screen, transcript);
         let commands = takes_lines.then(|| Stdin::inherited().with_line_bytes_max(COMMAND_BYTES_MAX));
         return talk(args.into_config(room, own_ips(), false), screen, commands, files);
     }
     if let Some(raw) = args.may_edit().then(Raw::enter).flatten() {
-        let mut files = Files::open(&args, true);
+        let mut files = Files::open(args.known_peers_file(), args.history_file());
         let mut terminal = Terminal::new(raw)?.with_look(args.look(true));
         files.prompt(&mut terminal);
         let node = Node::new(files.remind(args.into_config(room, own_ips(), true)));
@@ -75,7 +76,7 @@ fn chat(args: Args) -> io::Result<u8> {
         files.look_at_terminal(&mut event_loop);
         return event_loop.run_with(|event_loop| files.look_at_terminal(event_loop));
     }
-    let files = Files::open(&args, false);
+    let files = Files::open(args.known_peers_file(), None);
     let console = Console::inherited()?.with_look(args.look(false));
     let fold = console.is_terminal();
     let screen = Recorded::new(console, transcript);

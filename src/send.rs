@@ -4,7 +4,7 @@
 //! outcomes are told. To whom nobody can answer should not be written: so it listens for as long as it
 //! lives and then says `exit`, or it claims a port on which somebody else listens.
 
-use crate::args::{parse_name, parse_seconds};
+use crate::values::{parse_name, parse_seconds};
 use chinwag::chat::menu::{Audience, Request, parse_host_and_port};
 use chinwag::chat::node::{Config, Dialogue, Node};
 use chinwag::chat::notice::{Failure, Mistake, Notice};

@@ -9,7 +9,6 @@ mod history;
 mod known_peers;
 mod record;
 
-use crate::args::Args;
 use chinwag::chat::node::{Config, Node};
 use chinwag::chat::notice::{FileFault, Kept, Notice};
 use chinwag::net::event_loop::EventLoop;
@@ -31,13 +30,9 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Reads those that the command line wants, that of typed lines only where lines are edited. Nothing is
-    /// written yet, unless a corrupt file has to be set aside.
-    pub(crate) fn open(args: &Args, is_edited: bool) -> Self {
-        Self {
-            known_peers: args.known_peers_file().map(KnownPeers::load),
-            history: args.history_file().filter(|_| is_edited).map(HistoryFile::load),
-        }
+    /// Reads those that are wanted. Nothing is written yet, unless a corrupt file has to be set aside.
+    pub(crate) fn open(known_peers: Option<PathBuf>, history: Option<PathBuf>) -> Self {
+        Self { known_peers: known_peers.map(KnownPeers::load), history: history.map(HistoryFile::load) }
     }
 
     /// Tells a node whom it knows.

@@ -1,0 +1,37 @@
+//! The values that flags take, of the chat and of `send`: a parser each. The error is what clap says of a wrong one.
+
+use chinwag::limits::NAME_BYTES_MAX;
+use chinwag::proto::message::parse_address;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// One word of at most [`NAME_BYTES_MAX`] bytes.
+pub(crate) fn parse_name(name: &str) -> Result<String, String> {
+    if name.is_empty() || name.len() > NAME_BYTES_MAX {
+        return Err(format!("a name has 1 to {NAME_BYTES_MAX} bytes"));
+    }
+    if name.contains(char::is_whitespace) {
+        return Err(format!(
+            "a name is one word; try {}",
+            name.split_whitespace().collect::<Vec<_>>().join("_")
+        ));
+    }
+    Ok(name.to_owned())
+}
+
+/// An address as in a message.
+pub(crate) fn parse_peer(peer: &str) -> Result<SocketAddr, String> {
+    parse_address(peer).ok_or_else(|| "a peer is IP:PORT, such as 192.168.1.5:8080 or [::1]:8080".to_owned())
+}
+
+/// A duration.
+pub(crate) fn parse_seconds(seconds: &str) -> Result<Duration, String> {
+    let is_sane = |seconds: &f64| (0.001..=3600.0).contains(seconds);
+    let seconds: Option<f64> = seconds.parse().ok().filter(is_sane);
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "a number of seconds, 0.001 to 3600".to_owned())
+}
+
+/// At least one.
+pub(crate) fn parse_count(count: &str) -> Result<usize, String> {
+    count.parse().ok().filter(|&count| count > 0).ok_or_else(|| "a whole number above 0".to_owned())
+}
