@@ -363,10 +363,16 @@ impl Editor {
 
     fn type_text(&mut self, text: &str) {
         self.withdraw_offer();
+        // An empty line would leave the conversation, and what follows it be taken for choices.
+        let is_talk = matches!(self.prompt, Some(Prompt::Conversation(_)));
         let mut lines = text.split('\n');
         self.line.insert(lines.next().unwrap_or_default());
         for line in lines {
-            self.enter();
+            if is_talk && self.line.text().trim().is_empty() {
+                self.line.take();
+            } else {
+                self.enter();
+            }
             self.line.insert(line);
         }
     }
@@ -706,6 +712,9 @@ mod tests {
             (lines(&mut editor).as_slice(), shown(&mut editor).as_str()),
             (["1", "2", "3", "4any"].map(str::to_owned).as_slice(), "no|")
         );
+        let mut editor = self::editor(Prompt::Conversation("P1".to_owned()));
+        editor.press(b"\x1b[200~one\n \n0\x1b[201~");
+        assert_eq!((lines(&mut editor), shown(&mut editor)), (vec!["one".to_owned()], "0|".to_owned()));
         let mut editor = self::editor(Prompt::Text);
         editor.press(b"say \x02\x1b[200~a\nb\x1b[201~");
         assert_eq!((lines(&mut editor), shown(&mut editor)), (vec!["saya ".to_owned()], "b|".to_owned()));
