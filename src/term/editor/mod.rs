@@ -55,6 +55,8 @@ pub struct Editor {
     prompt: Option<Prompt>,
     /// The line is an answer that was filled in, and no key has touched it.
     is_offered: bool,
+    /// The last answer could not be used.
+    is_mistaken: bool,
     state: State,
     /// Lines, and perhaps the end, that were typed and not taken.
     ready: VecDeque<Typed>,
@@ -113,6 +115,7 @@ impl Editor {
                 self.prompt = Some(prompt.clone());
                 self.offer();
             }
+            Notice::Mistake(_) => self.is_mistaken = true,
             Notice::Exiting => self.prompt = None,
             notice => self.names.learn(notice),
         }
@@ -202,10 +205,13 @@ impl Editor {
         self.prompt.as_ref().map_or("", Prompt::kind)
     }
 
-    /// Fills in who was written to last, unless something is typed already.
+    /// Fills in who was written to last, unless something is typed already, or Enter was just said to lead back
+    /// to the menu.
     fn offer(&mut self) {
         self.withdraw_offer();
+        let is_mistaken = mem::take(&mut self.is_mistaken);
         if let Some(Prompt::Recipient(Some(last))) = self.prompt
+            && !is_mistaken
             && self.line.is_empty()
             && self.ready.is_empty()
         {
@@ -412,6 +418,7 @@ impl Editor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::notice::Mistake;
     use crate::limits::TYPED_BYTES_MAX;
 
     /// An editor that asks for `prompt` and knows some peers.
@@ -681,6 +688,11 @@ mod tests {
         assert_eq!(shown(&mut editor), "10.0.0.1:7|");
         editor.learn(&Notice::Prompt(Prompt::Choice));
         assert_eq!(shown(&mut editor), "|");
+        editor.learn(&Notice::Mistake(Mistake::BadAddress("bob".to_owned())));
+        for row in ["|", "10.0.0.1:7|"] {
+            editor.learn(&offering);
+            assert_eq!(shown(&mut editor), row, "Enter leads to the menu after a mistake");
+        }
     }
 
     #[test]
