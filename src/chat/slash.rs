@@ -125,18 +125,25 @@ fn one_word(rest: &str) -> Parsed<&str> {
 }
 
 fn who(rest: &str) -> Parsed<Designation> {
-    Ok(parse_designation(one_word(rest)?)?)
+    Ok(one(one_word(rest)?)?)
 }
 
 /// `None`: all.
 fn who_or_all(rest: &str) -> Parsed<Option<Designation>> {
     let word = one_word(rest)?;
-    if word.eq_ignore_ascii_case(ALL) { Ok(None) } else { Ok(Some(parse_designation(word)?)) }
+    if word.eq_ignore_ascii_case(ALL) { Ok(None) } else { Ok(Some(one(word)?)) }
 }
 
 fn who_and_rest(rest: &str) -> Parsed<(Designation, &str)> {
     let (word, rest) = split_word(rest.trim_start());
-    if word.is_empty() { Err(None) } else { Ok((parse_designation(word)?, rest)) }
+    if word.is_empty() { Err(None) } else { Ok((one(word)?, rest)) }
+}
+
+/// One peer. Whoever types these words means none that is called so, as a stranger may be to get what is meant
+/// for others.
+fn one(word: &str) -> Result<Designation, Mistake> {
+    let means_more = [ALL, "localhost"].iter().any(|other| word.eq_ignore_ascii_case(other));
+    if means_more { Err(Mistake::BadAddress(word.to_owned())) } else { parse_designation(word) }
 }
 
 fn message(text: &str) -> Result<String, Mistake> {
@@ -235,6 +242,9 @@ mod tests {
             ("/msg 10.1 hello", Mistake::BadAddress("10.1".to_owned())),
             ("/to 127.0.0.1:0", Mistake::BadPort("0".to_owned())),
             ("/block a:b", Mistake::BadAddress("a:b".to_owned())),
+            ("/msg all hello", Mistake::BadAddress("all".to_owned())),
+            ("/exit ALL", Mistake::BadAddress("ALL".to_owned())),
+            ("/to localhost", Mistake::BadAddress("localhost".to_owned())),
             ("/dialect P1 klingon", Mistake::BadDialect("klingon".to_owned())),
             (&format!("/alias P1 {long}"), Mistake::NameTooLong),
         ];
