@@ -23,6 +23,11 @@ impl Node {
         matches!(self.menu, Menu::Conversation(_))
     }
 
+    /// Whether there is a conversation, or it is not known yet what came of the lines of one.
+    pub(super) fn has_conversed(&self) -> bool {
+        self.is_conversing() || self.tickets.values().any(|ticket| ticket.told == Told::Never)
+    }
+
     /// Whether there is room for another line: a file must not run ahead of what can be sent.
     pub(super) fn can_say(&self) -> bool {
         self.tickets.len() < MESSAGES_UNDER_WAY_MAX
@@ -167,6 +172,17 @@ mod tests {
         assert!(!node.wants_line());
         let told = end_dial(&mut node, false, now);
         assert_eq!((told.len(), told.last()), (MESSAGES_UNDER_WAY_MAX + 1, Some(&Notice::Exiting)));
+    }
+
+    #[test]
+    fn the_end_waits_for_the_lines_of_a_conversation_that_was_left() {
+        let (mut node, now) = running();
+        for line in [&format!("/to {PEER}"), "one", "two", ""] {
+            type_line(&mut node, line, now);
+        }
+        assert_eq!(notices(handle(&mut node, Input::StdinClosed, now)), []);
+        assert_eq!(end_dial(&mut node, true, now), []);
+        assert_eq!(end_dial(&mut node, true, now), [Notice::Exiting]);
     }
 
     #[test]

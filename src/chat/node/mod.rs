@@ -445,7 +445,7 @@ impl Machine for Node {
             Input::Interrupted => self.quit(now),
             // A quit under way goes on: only a second signal cuts its farewells short.
             Input::StdinClosed if self.is_quitting() => {}
-            Input::StdinClosed if self.is_driven() || self.is_conversing() => self.quit_when_settled(now),
+            Input::StdinClosed if self.is_driven() || self.has_conversed() => self.quit_when_settled(now),
             Input::StdinClosed => self.quit(now),
             Input::Line(line) => self.on_line(line, now),
             Input::Listening { local } => self.on_listening(local, now),

@@ -19,7 +19,7 @@ use std::time::Instant;
 pub(super) struct Ticket {
     /// Outcomes that are not known yet.
     pub(super) left: usize,
-    told: Told,
+    pub(super) told: Told,
 }
 
 /// How it is told that a message was delivered. A failure is told by itself, and when it comes.
