@@ -28,6 +28,7 @@ pub(super) fn explained(error: &Error, command: &Command, settings: &[Setting]) 
         ErrorKind::ValueValidation | ErrorKind::InvalidValue => wrong_value(error, settings),
         ErrorKind::MissingRequiredArgument => missing(error, command, settings),
         ErrorKind::ArgumentConflict => conflict(error, settings),
+        ErrorKind::InvalidUtf8 => not_text(command, settings),
         _ => None,
     };
     sentence.map(fault)
@@ -38,6 +39,7 @@ fn wrong_value(error: &Error, settings: &[Setting]) -> Option<String> {
     let value = strings(error, ContextKind::InvalidValue).concat();
     let reason = match error.source() {
         Some(reason) => reason.to_string(),
+        None if value.is_empty() => "it must not be empty".to_owned(),
         None => strings(error, ContextKind::ValidValue).join(", "),
     };
     Some(format!("{}: invalid value '{value}' for '{}': {reason}", setting.origin.place(), setting.key))
@@ -45,18 +47,27 @@ fn wrong_value(error: &Error, settings: &[Setting]) -> Option<String> {
 
 /// The setting that needs others is the one that cannot stand alone.
 fn missing(error: &Error, command: &Command, settings: &[Setting]) -> Option<String> {
-    let needs_others = |setting: &&Setting| {
-        let words = setting.values.iter().map(|value| word(&setting.key, value));
-        let alone = [OsString::from("chinwag")].into_iter().chain(words);
-        let error = command.clone().try_get_matches_from(alone).err();
-        error.is_some_and(|error| error.kind() == ErrorKind::MissingRequiredArgument)
-    };
+    let needs_others =
+        |setting: &&Setting| fault_alone(command, setting) == Some(ErrorKind::MissingRequiredArgument);
     // What is switched off needs nothing.
     let is_set_elsewhere = |setting: &&Setting| setting.origin != Origin::Flag && setting.values != ["false"];
     let setting = settings.iter().filter(is_set_elsewhere).find(needs_others)?;
     let needed = strings(error, ContextKind::InvalidArg);
     let needed: Vec<String> = needed.iter().map(|flag| format!("'{}'", key_of(flag))).collect();
     Some(format!("{}: '{}' needs {}", setting.origin.place(), setting.key, needed.join(" and ")))
+}
+
+fn not_text(command: &Command, settings: &[Setting]) -> Option<String> {
+    let is_no_text = |setting: &&Setting| fault_alone(command, setting) == Some(ErrorKind::InvalidUtf8);
+    let setting = settings.iter().filter(|setting| setting.origin != Origin::Flag).find(is_no_text)?;
+    Some(format!("{}: the value for '{}' is not UTF-8", setting.origin.place(), setting.key))
+}
+
+/// What is wrong with a setting that stands alone.
+fn fault_alone(command: &Command, setting: &Setting) -> Option<ErrorKind> {
+    let words = setting.values.iter().map(|value| word(&setting.key, value));
+    let alone = [OsString::from("chinwag")].into_iter().chain(words);
+    command.clone().try_get_matches_from(alone).err().map(|error| error.kind())
 }
 
 fn conflict(error: &Error, settings: &[Setting]) -> Option<String> {

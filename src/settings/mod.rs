@@ -189,6 +189,7 @@ mod tests {
     use super::environment::variable_of;
     use super::*;
     use std::fs;
+    use std::os::unix::ffi::OsStringExt;
     use tempfile::TempDir;
 
     /// What comes of a command line, variables and a config file. A sentence calls that file FILE.
@@ -352,6 +353,7 @@ mod tests {
             ("name = '\tb'", "1: invalid value '␉b' for 'name': a name is one word; try b"),
             ("name = \"\\u001b \"", "1: invalid value '␛ ' for 'name': a name is one word; try ␛"),
             ("port = 1\n port = 2", "2:2: duplicate key"),
+            ("transcript = ''", "1: invalid value '' for 'transcript': it must not be empty"),
             ("greet = true\njson = true", "2: 'json' needs 'name' and 'port'"),
         ] {
             assert_told(&format!("FILE:{sentence}"), "", &[], file);
@@ -373,6 +375,17 @@ mod tests {
         ] {
             assert_told(&format!("{variable}: {sentence}"), "", &[(variable, value)], "");
         }
+    }
+
+    #[test]
+    fn a_variable_that_is_no_text_is_named_and_a_path_may_be_none() {
+        let settled = |variable: &str| {
+            let value = OsString::from_vec(vec![0xFF]);
+            settle(&command(), &["chinwag".into()], [(variable.into(), value)].into_iter(), None)
+        };
+        let told = settled("CHINWAG_NAME").unwrap_err().to_string();
+        assert_eq!(told, "error: CHINWAG_NAME: the value for 'name' is not UTF-8\n");
+        assert!(settled("CHINWAG_TRANSCRIPT").is_ok());
     }
 
     #[test]
