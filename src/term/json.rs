@@ -223,12 +223,6 @@ impl<'a> From<&'a Who> for Peer<'a> {
 
 impl From<&Stats> for Figures {
     fn from(stats: &Stats) -> Self {
-        let mut ended = BTreeMap::new();
-        // Faults of different kinds are one word.
-        stats
-            .ended
-            .iter()
-            .for_each(|&(reason, count)| *ended.entry(close_reason(reason)).or_default() += count);
         Self {
             uptime_seconds: stats.uptime.as_secs(),
             peers: stats.peers,
@@ -247,7 +241,7 @@ impl From<&Stats> for Figures {
             refused: stats.refused,
             dials: stats.dialling,
             dials_waiting: stats.dials_waiting,
-            ended,
+            ended: ended(stats),
             lag_micros: stats.lag.as_micros() as u64,
             lag_worst_micros: stats.lag_worst.as_micros() as u64,
         }
@@ -370,7 +364,16 @@ fn rows(rows: &[PeerRow]) -> Vec<Row<'_>> {
     rows.iter().map(Row::from).collect()
 }
 
-pub(super) fn close_reason(reason: CloseReason) -> &'static str {
+/// How many connections ended for each reason. Faults of different kinds are one word.
+pub(super) fn ended(stats: &Stats) -> BTreeMap<&'static str, u64> {
+    let mut ended = BTreeMap::new();
+    for &(reason, count) in &stats.ended {
+        *ended.entry(close_reason(reason)).or_default() += count;
+    }
+    ended
+}
+
+fn close_reason(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::Eof => "closed",
         CloseReason::Fault(_) => "fault",

@@ -1,9 +1,9 @@
 //! `/stats` in words: a screenful, each number with its unit.
 
-use super::json::close_reason;
+use super::json::ended;
 use super::render::Count;
 use crate::chat::notice::Stats;
-use crate::proto::machine::CloseReason;
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
@@ -28,22 +28,22 @@ impl Display for Table<'_> {
         writeln!(f, "Connections    {connections} now, {accepted} accepted, {refused} refused so far")?;
         let dials = Count(*dialling as u64, "dial");
         writeln!(f, "Dials          {dials} under way, {dials_waiting} waiting for their turn")?;
-        writeln!(f, "Ended          {}", Ended(&self.0.ended))?;
+        writeln!(f, "Ended          {}", Ended(ended(self.0)))?;
         let (last, worst) = (Millis(self.0.lag), Millis(self.0.lag_worst));
         writeln!(f, "Loop lag       {last} the last time, {worst} at worst since the last /stats")
     }
 }
 
-struct Ended<'a>(&'a [(CloseReason, u64)]);
+struct Ended(BTreeMap<&'static str, u64>);
 
-impl Display for Ended<'_> {
+impl Display for Ended {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
             return f.write_str("none yet");
         }
         for (n, (reason, count)) in self.0.iter().enumerate() {
             let comma = if n == 0 { "" } else { ", " };
-            write!(f, "{comma}{count} {}", close_reason(*reason))?;
+            write!(f, "{comma}{count} {reason}")?;
         }
         Ok(())
     }
@@ -76,6 +76,15 @@ impl Display for Millis {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::machine::CloseReason;
+    use std::io::ErrorKind;
+
+    #[test]
+    fn faults_of_different_kinds_are_added_up() {
+        let faults = [ErrorKind::Other, ErrorKind::PermissionDenied].map(CloseReason::Fault);
+        let stats = Stats { ended: faults.map(|fault| (fault, 2)).to_vec(), ..Stats::default() };
+        assert!(Table(&stats).to_string().contains("Ended          4 fault\n"));
+    }
 
     #[test]
     fn the_table_is_a_screenful_with_a_unit_at_each_number() {
