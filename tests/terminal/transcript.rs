@@ -1,6 +1,7 @@
 //! The transcript: what is in the file, whose it is, and what happens when it cannot be written.
 
 use crate::common::peer::{Peer, session};
+use crate::common::port::Port;
 use crate::common::program::{Program, below_limit, command};
 use crate::pty::Terminal;
 use std::fs;
@@ -36,6 +37,19 @@ fn lines(path: &str) -> Vec<String> {
         entry.to_owned()
     };
     text.lines().map(entry).collect()
+}
+
+#[test]
+fn a_greeting_is_said_once_it_has_arrived() {
+    let (_directory, path) = place();
+    let (peer, nobody) = (Peer::new(), Port::reserve());
+    let [to, nobody] = [peer.address(), nobody.address()].map(|address| address.to_string());
+    let mut program = recorded(&path, &["--greet", "--static-peer", &nobody, "--static-peer", &to]);
+    peer.take();
+    program.stdout.expect("Message sent");
+    program.type_line(0);
+    assert_eq!(program.wait(), 0);
+    assert_eq!(lines(&path)[1..], [format!("> {to} - Hello!"), "* Exiting".to_owned()]);
 }
 
 #[test]

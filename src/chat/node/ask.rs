@@ -234,7 +234,13 @@ impl Node {
     }
 
     /// Tells to whom a text goes as one, if that is recorded: to some it may be a command.
-    fn record(&mut self, to: &[SocketAddr], is_told_once: bool, dialect: Option<Dialect>, text: &str) {
+    pub(super) fn record(
+        &mut self,
+        to: &[SocketAddr],
+        is_told_once: bool,
+        dialect: Option<Dialect>,
+        text: &str,
+    ) {
         if !self.config.is_recorded {
             return;
         }

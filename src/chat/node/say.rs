@@ -286,11 +286,15 @@ impl Node {
     fn on_delivered(&mut self, to: SocketAddr, outgoing: Outgoing, now: Instant) {
         match outgoing.content {
             Content::Ack => {}
-            Content::Chat(_) => {
+            Content::Chat(text) => {
                 if let Some(peer) = self.contact(to, outgoing.dialect, now) {
                     peer.note_sent(now);
                 }
                 self.counters.sent += 1;
+                // Nothing takes it back if it fails, so it is not recorded before.
+                if outgoing.report == Report::IfDelivered {
+                    self.record(&[to], false, outgoing.dialect, &text);
+                }
                 self.report(outgoing.report, true, Notice::Sent(to));
             }
             Content::Connect => {
