@@ -189,14 +189,11 @@ fn on_recipient(answer: &str) -> Step {
     }
 }
 
-/// A line of a conversation. One that is to begin with a slash is typed with two.
 fn on_said(audience: Audience, line: &str) -> Result<Request, Mistake> {
-    let text = match line.strip_prefix('/') {
-        Some(text) if text.starts_with('/') => text,
-        Some(_) => return slash::parse(line),
-        None => line,
-    };
-    Ok(Request::Say(audience, text.to_owned()))
+    match slash::text_of(line) {
+        Some(text) => Ok(Request::Say(audience, text.to_owned())),
+        None => slash::parse(line),
+    }
 }
 
 fn on_connect_to(answer: &str) -> Step {

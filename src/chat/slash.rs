@@ -96,6 +96,15 @@ pub fn parse(line: &str) -> Result<Request, Mistake> {
     })
 }
 
+/// The text in a line of a conversation; `None` if it is a command. One that is to begin with a slash is typed
+/// with two.
+pub fn text_of(line: &str) -> Option<&str> {
+    match line.strip_prefix('/') {
+        Some(text) => text.starts_with('/').then_some(text),
+        None => Some(line),
+    }
+}
+
 fn unknown(word: &str) -> Mistake {
     BadSlash::Unknown { word: word.to_owned(), nearest: nearest(word) }.into()
 }

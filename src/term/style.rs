@@ -6,6 +6,7 @@
 
 use super::render::{Headed, Named, Sentence};
 use crate::chat::notice::{Notice, Prompt, Who};
+use crate::chat::slash;
 use jiff::Zoned;
 use std::ffi::OsStr;
 use std::fmt::{self, Display, Formatter, Write};
@@ -120,7 +121,7 @@ impl<T: Display> Display for Own<T> {
 pub(super) fn is_own_words(prompt: &Prompt, answer: &str) -> bool {
     match prompt {
         Prompt::Text => true,
-        Prompt::Conversation(_) => !answer.starts_with('/') || answer.starts_with("//"),
+        Prompt::Conversation(_) => slash::text_of(answer).is_some(),
         _ => false,
     }
 }
