@@ -1,6 +1,6 @@
 //! What the Tab key makes of the line before the cursor, as far as it is clear what is meant.
 
-use super::names::{Names, common_beginning};
+use super::names::{Names, begins_with, common_beginning};
 use crate::chat::notice::Prompt;
 use crate::chat::slash::{ALL, DIALECT, SLASHES, Slash, WHO, WHO_OR_ALL};
 use crate::proto::message::Dialect;
@@ -64,9 +64,7 @@ fn slash_word(before: &str, names: &Names) -> Option<Word> {
 }
 
 fn beginning_with(part: &str, words: impl IntoIterator<Item = String>) -> Vec<String> {
-    let is_wanted =
-        |word: &String| word.get(..part.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(part));
-    words.into_iter().filter(is_wanted).collect()
+    words.into_iter().filter(|word| begins_with(word, part)).collect()
 }
 
 #[cfg(test)]

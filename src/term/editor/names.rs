@@ -40,12 +40,10 @@ impl Names {
 
     /// All that `part` may be the beginning of: names, then addresses. The case of a name is no matter.
     pub(super) fn candidates(&self, part: &str) -> Vec<String> {
-        let is_wanted =
-            |name: &str| name.get(..part.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(part));
         let names = self.0.iter().filter(|who| is_unmistakable(&who.name)).map(|who| who.name.to_string());
         let addresses = self.0.iter().map(|who| who.address.to_string());
         let mut candidates: Vec<String> = Vec::new();
-        for candidate in names.chain(addresses).filter(|name| is_wanted(name)) {
+        for candidate in names.chain(addresses).filter(|name| begins_with(name, part)) {
             if !candidates.contains(&candidate) {
                 candidates.push(candidate);
             }
@@ -68,6 +66,11 @@ impl Names {
         self.0.truncate(NAMES_MAX - 1);
         self.0.insert(0, entry);
     }
+}
+
+/// Whatever the case of ASCII letters.
+pub(super) fn begins_with(word: &str, part: &str) -> bool {
+    word.get(..part.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(part))
 }
 
 /// What all of them begin with.
