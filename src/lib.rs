@@ -36,7 +36,9 @@
 //! 1. [`proto::machine`]: the contract.
 //! 2. [`proto::message`], [`proto::framer`], [`proto::send_queue`]: from bytes to messages and back.
 //! 3. [`proto::connection`], [`proto::connections`]: the life of one byte stream, and all of them.
-//! 4. [`chat::menu`] with [`chat::slash`] and, for programs, [`chat::command`]; [`chat::directory`], [`chat::book`], [`chat::notice`]: what is typed, who is there, who is remembered, what is told.
+//! 4. [`chat::request`], and how one is typed: [`chat::menu`] with [`chat::slash`] and, for programs,
+//!    [`chat::command`]; then [`chat::directory`], [`chat::book`], [`chat::notice`]: who is there, who is remembered,
+//!    what is told.
 //! 5. [`chat::node`]: its state, then its files `hear`, `say` and `ask`.
 //! 6. [`net::event_loop`] from `turn` downwards, then the rest of [`net`].
 //! 7. [`term`]: the console, then stdin, stdout and the sentences; [`term::terminal`] and [`term::editor`] for

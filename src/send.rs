@@ -5,9 +5,9 @@
 //! lives and then says `exit`, or it claims a port on which somebody else listens.
 
 use crate::values::{parse_name, parse_seconds};
-use chinwag::chat::menu::{Audience, Request, parse_host_and_port};
 use chinwag::chat::node::{Config, Dialogue, Node};
 use chinwag::chat::notice::{Failure, Mistake, Notice};
+use chinwag::chat::request::{Audience, Request, parse_host_and_port};
 use chinwag::limits::{Limits, MESSAGES_UNDER_WAY_MAX, NAME_BYTES_MAX, TYPED_BYTES_MAX};
 use chinwag::net::event_loop::EventLoop;
 use chinwag::net::socket;

@@ -4,8 +4,8 @@
 //! A pure function, like the menu, but without a state: nothing is asked back. An object must say all that is
 //! needed and nothing that is not known, so that a misspelt field is told instead of being ignored.
 
-use super::menu::{Audience, Designation, Request, parse_designation};
 use super::notice::{BadCommand, BadSlash, Mistake};
+use super::request::{Audience, Designation, Request, parse_designation};
 use super::slash;
 use crate::limits::{COMMAND_BYTES_MAX, TYPED_BYTES_MAX};
 use crate::proto::message::Dialect;

@@ -4,10 +4,11 @@
 //! number or a name stands for is the node's to say.
 
 use super::notice::Mistake;
+use super::request::{Audience, Designation, Request, parse_designation, parse_ip, parse_port};
 use super::slash;
 use crate::limits::{NAME_BYTES_MAX, TYPED_BYTES_MAX};
-use crate::proto::message::{Dialect, parse_address};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use crate::proto::message::Dialect;
+use std::net::{IpAddr, SocketAddr};
 
 /// Where the user stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,74 +31,6 @@ pub enum Menu {
     ConnectTo,
     /// Every line is a text to these.
     Conversation(Audience),
-}
-
-/// Whom a text goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Audience {
-    /// One address, and the dialect if the user chose one.
-    One(SocketAddr, Option<Dialect>),
-    /// The static peers.
-    Static,
-    /// Everybody in the table.
-    All,
-}
-
-/// Somebody, as the user names them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Designation {
-    /// By address.
-    Address(SocketAddr),
-    /// By the name that they use.
-    Name(String),
-    /// By the number in the list shown last.
-    Number(usize),
-}
-
-/// What the user asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// Call somebody by a name of one's own; by theirs again, if there is none.
-    Alias(Designation, Option<String>),
-    /// Be called so; `true` if spaces were replaced in it.
-    BeCalled(String, bool),
-    /// Neither hear somebody any more nor write to them.
-    Block(Designation),
-    /// Connect to one peer.
-    Connect(Designation),
-    /// Connect to all active peers that are not connected.
-    ConnectAll,
-    /// Have every line sent to somebody.
-    Converse(Designation),
-    /// Have every line sent to everybody.
-    ConverseWithAll,
-    /// Say exit to somebody: they leave our table, and we theirs.
-    Exit(Designation),
-    /// Find out whom the user means, and ask for the text to send.
-    Find(Designation, Option<Dialect>),
-    /// List the slash commands.
-    Help,
-    /// Listen on this port.
-    Listen(u16),
-    /// List the peers.
-    Query,
-    /// End the program.
-    Quit,
-    /// Send a line of a conversation. It is told only if it fails.
-    Say(Audience, String),
-    /// Send a text. It has no line break: on a session that would end it, and the rest could be a message
-    /// in another's name.
-    Send(Audience, String),
-    /// Send such a text to somebody, in the dialect if one was chosen.
-    SendTo(Designation, Option<Dialect>, String),
-    /// Write to somebody in this dialect from now on.
-    SetDialect(Designation, Dialect),
-    /// List those that could be connected to.
-    ShowConnectable,
-    /// Show what was counted.
-    Stats,
-    /// Hear somebody again who was blocked.
-    Unblock(Designation),
 }
 
 impl Menu {
@@ -206,59 +139,10 @@ fn on_connect_to(answer: &str) -> Step {
     }
 }
 
-/// Whom a word means: an address, a number of the last list, or a name.
-pub(super) fn parse_designation(word: &str) -> Result<Designation, Mistake> {
-    if let Some(address) = parse_host_and_port(word) {
-        return Ok(Designation::Address(address));
-    }
-    if let Ok(number) = word.parse() {
-        return Ok(Designation::Number(number));
-    }
-    if let Some((ip, port)) = word.rsplit_once(':')
-        && parse_ip(ip.trim_matches(['[', ']'])).is_some()
-    {
-        return Err(Mistake::BadPort(port.to_owned()));
-    }
-    let is_address_like = word.contains(':') || word.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    if is_address_like {
-        return Err(Mistake::BadAddress(word.to_owned()));
-    }
-    Ok(Designation::Name(word.to_owned()))
-}
-
-/// Whether a name, typed where somebody is asked for, can mean nothing but that name.
-pub fn is_unmistakable(name: &str) -> bool {
-    let is_one_word = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control());
-    let is_number_like = name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'+');
-    let means_more = ["a", slash::ALL, "localhost"].iter().any(|word| name.eq_ignore_ascii_case(word));
-    is_one_word
-        && !is_number_like
-        && !means_more
-        && !name.contains(':')
-        && name.parse::<IpAddr>().is_err()
-        && name.parse::<SocketAddr>().is_err()
-}
-
-/// An address as users write it, with `localhost` too.
-pub fn parse_host_and_port(word: &str) -> Option<SocketAddr> {
-    let port = word.strip_prefix("localhost:").and_then(|port| parse_port(port).ok());
-    port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))).or_else(|| parse_address(word))
-}
-
-fn parse_ip(word: &str) -> Option<IpAddr> {
-    if word.eq_ignore_ascii_case("localhost") {
-        return Some(Ipv4Addr::LOCALHOST.into());
-    }
-    word.parse().ok().map(|ip: IpAddr| ip.to_canonical()).filter(|ip| !ip.is_unspecified())
-}
-
-fn parse_port(answer: &str) -> Result<u16, Mistake> {
-    answer.parse().ok().filter(|&port| port != 0).ok_or_else(|| Mistake::BadPort(answer.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
 
     const IP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 5));
 

@@ -10,4 +10,5 @@ pub mod node;
 pub mod notice;
 mod outbox;
 mod rate;
+pub mod request;
 pub mod slash;

@@ -3,8 +3,8 @@
 //! A pure function, and the one table of these commands: the sentences for what is wrong with a line, `/help`,
 //! completion and the README come from it. Whom a word means is the node's to find out.
 
-use super::menu::{Audience, Designation, Request, is_unmistakable, parse_designation};
 use super::notice::{BadSlash, Mistake};
+use super::request::{ALL, Audience, Designation, Request, is_unmistakable, parse_designation};
 use crate::limits::NAME_BYTES_MAX;
 
 /// One command.
@@ -25,8 +25,6 @@ pub const WHO: &str = "WHO";
 pub const WHO_OR_ALL: &str = "WHO|all";
 /// A dialect is to be typed here.
 pub const DIALECT: &str = "DIALECT";
-/// Everybody.
-pub const ALL: &str = "all";
 
 /// All commands, in the order in which they are shown.
 pub static SLASHES: [Slash; 13] = [

@@ -164,9 +164,9 @@ fn understand(path: &Path) -> io::Result<Result<Option<Records>, String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chinwag::chat::menu::{Designation, Request};
     use chinwag::chat::node::{Config, Dialogue};
     use chinwag::chat::notice::FileFault;
+    use chinwag::chat::request::{Designation, Request};
     use chinwag::proto::machine::Machine;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;

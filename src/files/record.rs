@@ -3,7 +3,7 @@
 //! Text in, records out, and back; no file is touched here.
 
 use chinwag::chat::book::Known;
-use chinwag::chat::menu::is_unmistakable;
+use chinwag::chat::request::is_unmistakable;
 use chinwag::limits::{KNOWN_PEERS_MAX, NAME_BYTES_MAX};
 use chinwag::proto::message::{Dialect, canonical};
 use jiff::{SignedDuration, Timestamp, Unit};

@@ -5,15 +5,15 @@
 //! stand-in. Characters that could disturb a terminal are written as escapes, which read back as the same.
 
 use super::Screen;
+use super::reasons::{
+    close_reason, failure_reason, file_reason, listen_reason, mistake_reason, record_reason,
+};
 use super::render::Sentence;
 use super::stdout::Stdout;
-use crate::chat::notice::{
-    BadCommand, BadSlash, Failure, FileFault, KnownRow, Mistake, Notice, PeerRow, Stats, Who,
-};
+use crate::chat::notice::{KnownRow, Mistake, Notice, PeerRow, Stats, Who};
 use crate::chat::slash::{self, SLASHES};
 use crate::limits::{COMMAND_BYTES_MAX, EVENTS_BYTES_MAX, TYPED_BYTES_MAX};
 use crate::proto::clean::is_treacherous;
-use crate::proto::machine::CloseReason;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
@@ -373,88 +373,6 @@ pub(super) fn ended(stats: &Stats) -> BTreeMap<&'static str, u64> {
     ended
 }
 
-fn close_reason(reason: CloseReason) -> &'static str {
-    match reason {
-        CloseReason::Eof => "closed",
-        CloseReason::Fault(_) => "fault",
-        CloseReason::Idle => "idle",
-        CloseReason::LineTooLong => "line-too-long",
-        CloseReason::NoDescriptor => "no-descriptor",
-        CloseReason::NoMessage => "no-message",
-        CloseReason::Refused => "refused",
-        CloseReason::Reset => "reset",
-        CloseReason::SlowPeer => "slow-peer",
-        CloseReason::TimedOut => "timed-out",
-        CloseReason::Unreachable => "unreachable",
-    }
-}
-
-fn failure_reason(why: Failure) -> &'static str {
-    match why {
-        Failure::Blocked => "blocked",
-        Failure::Connection(reason) => close_reason(reason),
-        Failure::TooManyWaiting => "too-many-waiting",
-        Failure::Yourself => "yourself",
-    }
-}
-
-fn file_reason(why: &FileFault) -> &'static str {
-    match why {
-        FileFault::Corrupt { .. } => "corrupt",
-        FileFault::Unreadable(_) => "unreadable",
-        FileFault::Unwritable(_) => "unwritable",
-    }
-}
-
-fn listen_reason(error: io::ErrorKind) -> &'static str {
-    match error {
-        io::ErrorKind::AddrInUse => "in-use",
-        io::ErrorKind::AddrNotAvailable => "no-such-address",
-        io::ErrorKind::PermissionDenied => "not-permitted",
-        _ => "fault",
-    }
-}
-
-fn record_reason(error: io::ErrorKind) -> &'static str {
-    match error {
-        io::ErrorKind::FileTooLarge | io::ErrorKind::QuotaExceeded | io::ErrorKind::StorageFull => {
-            "disk-full"
-        }
-        _ => "fault",
-    }
-}
-
-fn mistake_reason(mistake: &Mistake) -> &'static str {
-    match mistake {
-        Mistake::AliasTaken(_) => "alias-taken",
-        Mistake::AmbiguousName { .. } => "ambiguous-name",
-        Mistake::BadAddress(_) => "bad-address",
-        Mistake::BadAlias(_) => "bad-alias",
-        Mistake::BadCommand(BadCommand::DuplicateField(_)) => "duplicate-field",
-        Mistake::BadCommand(BadCommand::Missing { .. }) => "missing-field",
-        Mistake::BadCommand(BadCommand::NoCommand) => "no-command",
-        Mistake::BadCommand(BadCommand::NotAnObject) => "not-an-object",
-        Mistake::BadCommand(BadCommand::Unknown(_)) => "unknown-command",
-        Mistake::BadCommand(BadCommand::UnknownField { .. }) => "unknown-field",
-        Mistake::BadDialect(_) => "bad-dialect",
-        Mistake::BadPort(_) => "bad-port",
-        Mistake::BadSlash(BadSlash::ForPeople) => "for-people",
-        Mistake::BadSlash(BadSlash::Unknown { .. }) => "unknown-slash-command",
-        Mistake::BadSlash(BadSlash::Usage { .. }) => "bad-usage",
-        Mistake::Blocked(_) => "blocked",
-        Mistake::EmptyMessage => "empty-message",
-        Mistake::EmptyName => "empty-name",
-        Mistake::LineTooLong => "line-too-long",
-        Mistake::NameTooLong => "name-too-long",
-        Mistake::NoPeers => "no-peers",
-        Mistake::NoStaticPeers => "no-static-peers",
-        Mistake::NoSuchNumber(_) => "no-such-number",
-        Mistake::NotBlocked(_) => "not-blocked",
-        Mistake::UnknownChoice(_) => "unknown-choice",
-        Mistake::Yourself(_) => "yourself",
-    }
-}
-
 /// Compact JSON in which nothing can be taken for an order to a terminal.
 struct Escaping;
 
@@ -481,7 +399,8 @@ fn rfc3339(at: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::notice::{Kept, Prompt, SaidTo};
+    use crate::chat::notice::{BadCommand, BadSlash, Failure, FileFault, Kept, Prompt, SaidTo};
+    use crate::proto::machine::CloseReason;
     use crate::proto::message::Dialect;
     use std::collections::BTreeSet;
     use std::time::Duration;
@@ -644,7 +563,7 @@ mod tests {
 
     #[test]
     fn the_lists_of_the_readme_have_each_reason_and_no_other() {
-        let (code, readme) = (include_str!("json.rs"), include_str!("../../README.md"));
+        let (code, readme) = (include_str!("reasons.rs"), include_str!("../../README.md"));
         let said = |function: &str| words(code, &format!("fn {function}("), "\n}", '"');
         let listed = |from: &str, to: &str| words(readme, from, to, '`');
         let mistakes = "What is wrong with a line:";

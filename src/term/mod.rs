@@ -9,6 +9,7 @@ pub mod console;
 pub mod editor;
 pub mod json;
 pub mod raw;
+mod reasons;
 pub mod render;
 mod stats;
 pub mod stdin;

@@ -4,10 +4,10 @@
 use super::Node;
 use super::ask::content;
 use super::say::Told;
-use crate::chat::menu::{Audience, Designation, Menu, is_unmistakable};
+use crate::chat::menu::Menu;
 use crate::chat::notice::Mistake;
 use crate::chat::outbox::Content;
-use crate::chat::slash::ALL;
+use crate::chat::request::{ALL, Audience, Designation, is_unmistakable};
 use crate::limits::MESSAGES_UNDER_WAY_MAX;
 use crate::proto::message::Dialect;
 use std::time::Instant;

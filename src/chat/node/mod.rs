@@ -14,10 +14,11 @@ mod stats;
 
 use super::book::Book;
 use super::directory::{Directory, PeerId};
-use super::menu::{Menu, Request};
+use super::menu::Menu;
 use super::notice::{Notice, Who};
 use super::outbox::{Content, Outbox, Report};
 use super::rate::Rate;
+use super::request::Request;
 use crate::limits::{
     ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, NEW_PEERS_BURST, NEW_PEERS_INTERVAL, QUIT_TIMEOUT,
     SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL, SPEAKER_BYTES_MAX,

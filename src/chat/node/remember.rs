@@ -4,8 +4,9 @@
 use super::Node;
 use crate::chat::book::Known;
 use crate::chat::directory::Peer;
-use crate::chat::menu::{Audience, Designation, Menu};
+use crate::chat::menu::Menu;
 use crate::chat::notice::{Failure, Mistake, Notice, Who};
+use crate::chat::request::{Audience, Designation};
 use crate::proto::machine::{How, Output};
 use crate::proto::message::Dialect;
 use std::net::SocketAddr;
@@ -132,10 +133,10 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::menu::Request;
     use crate::chat::node::Config;
     use crate::chat::node::say::tests::handle;
     use crate::chat::notice::KnownRow;
+    use crate::chat::request::Request;
     use crate::proto::machine::{ConnId, Input, Machine};
 
     const P1: &str = "127.0.0.1:9";

@@ -2,7 +2,8 @@
 
 use super::names::{Names, begins_with, common_beginning};
 use crate::chat::notice::Prompt;
-use crate::chat::slash::{ALL, DIALECT, SLASHES, Slash, WHO, WHO_OR_ALL};
+use crate::chat::request::ALL;
+use crate::chat::slash::{DIALECT, SLASHES, Slash, WHO, WHO_OR_ALL};
 use crate::proto::message::Dialect;
 
 /// What comes of it.

@@ -1,7 +1,7 @@
 //! Who can be completed: the names and addresses that were on the screen, the one shown last first.
 
-use crate::chat::menu::is_unmistakable;
 use crate::chat::notice::{Notice, Who};
+use crate::chat::request::is_unmistakable;
 use crate::limits::NAMES_MAX;
 use std::rc::Rc;
 

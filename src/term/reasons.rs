@@ -1,0 +1,93 @@
+//! A word for each reason, for programs. They are part of the schema of events, as the names of fields are.
+
+use crate::chat::notice::{BadCommand, BadSlash, Failure, FileFault, Mistake};
+use crate::proto::machine::CloseReason;
+use std::io;
+
+/// Why a connection ended.
+pub(super) fn close_reason(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Eof => "closed",
+        CloseReason::Fault(_) => "fault",
+        CloseReason::Idle => "idle",
+        CloseReason::LineTooLong => "line-too-long",
+        CloseReason::NoDescriptor => "no-descriptor",
+        CloseReason::NoMessage => "no-message",
+        CloseReason::Refused => "refused",
+        CloseReason::Reset => "reset",
+        CloseReason::SlowPeer => "slow-peer",
+        CloseReason::TimedOut => "timed-out",
+        CloseReason::Unreachable => "unreachable",
+    }
+}
+
+/// Why something did not reach a peer.
+pub(super) fn failure_reason(why: Failure) -> &'static str {
+    match why {
+        Failure::Blocked => "blocked",
+        Failure::Connection(reason) => close_reason(reason),
+        Failure::TooManyWaiting => "too-many-waiting",
+        Failure::Yourself => "yourself",
+    }
+}
+
+/// What is wrong with a file that is kept.
+pub(super) fn file_reason(why: &FileFault) -> &'static str {
+    match why {
+        FileFault::Corrupt { .. } => "corrupt",
+        FileFault::Unreadable(_) => "unreadable",
+        FileFault::Unwritable(_) => "unwritable",
+    }
+}
+
+/// Why a port cannot be listened on.
+pub(super) fn listen_reason(error: io::ErrorKind) -> &'static str {
+    match error {
+        io::ErrorKind::AddrInUse => "in-use",
+        io::ErrorKind::AddrNotAvailable => "no-such-address",
+        io::ErrorKind::PermissionDenied => "not-permitted",
+        _ => "fault",
+    }
+}
+
+/// Why the transcript cannot be written.
+pub(super) fn record_reason(error: io::ErrorKind) -> &'static str {
+    match error {
+        io::ErrorKind::FileTooLarge | io::ErrorKind::QuotaExceeded | io::ErrorKind::StorageFull => {
+            "disk-full"
+        }
+        _ => "fault",
+    }
+}
+
+/// What is wrong with something that was typed.
+pub(super) fn mistake_reason(mistake: &Mistake) -> &'static str {
+    match mistake {
+        Mistake::AliasTaken(_) => "alias-taken",
+        Mistake::AmbiguousName { .. } => "ambiguous-name",
+        Mistake::BadAddress(_) => "bad-address",
+        Mistake::BadAlias(_) => "bad-alias",
+        Mistake::BadCommand(BadCommand::DuplicateField(_)) => "duplicate-field",
+        Mistake::BadCommand(BadCommand::Missing { .. }) => "missing-field",
+        Mistake::BadCommand(BadCommand::NoCommand) => "no-command",
+        Mistake::BadCommand(BadCommand::NotAnObject) => "not-an-object",
+        Mistake::BadCommand(BadCommand::Unknown(_)) => "unknown-command",
+        Mistake::BadCommand(BadCommand::UnknownField { .. }) => "unknown-field",
+        Mistake::BadDialect(_) => "bad-dialect",
+        Mistake::BadPort(_) => "bad-port",
+        Mistake::BadSlash(BadSlash::ForPeople) => "for-people",
+        Mistake::BadSlash(BadSlash::Unknown { .. }) => "unknown-slash-command",
+        Mistake::BadSlash(BadSlash::Usage { .. }) => "bad-usage",
+        Mistake::Blocked(_) => "blocked",
+        Mistake::EmptyMessage => "empty-message",
+        Mistake::EmptyName => "empty-name",
+        Mistake::LineTooLong => "line-too-long",
+        Mistake::NameTooLong => "name-too-long",
+        Mistake::NoPeers => "no-peers",
+        Mistake::NoStaticPeers => "no-static-peers",
+        Mistake::NoSuchNumber(_) => "no-such-number",
+        Mistake::NotBlocked(_) => "not-blocked",
+        Mistake::UnknownChoice(_) => "unknown-choice",
+        Mistake::Yourself(_) => "yourself",
+    }
+}
