@@ -3,7 +3,7 @@
 use super::rows::Program;
 use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process};
 use serde_json::Value;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -174,6 +174,10 @@ impl Stage {
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::null());
+        let is_setting = |variable: &OsString| variable.as_encoded_bytes().starts_with(b"CHINWAG_");
+        std::env::vars_os().filter(|(variable, _)| is_setting(variable)).for_each(|(variable, _)| {
+            command.env_remove(variable);
+        });
         if matches!(mode, Mode::Relay) {
             command.stdin(Stdio::piped());
         } else {

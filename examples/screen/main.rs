@@ -11,6 +11,7 @@ mod svg;
 
 use portable_pty::{ChildKiller, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::error::Error;
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::path::PathBuf;
@@ -93,9 +94,11 @@ impl Terminal {
         let home = TempDir::new()?;
         let mut command = CommandBuilder::new(program);
         command.args(["--name", name, "--port", "0", "--static-peer", "127.0.0.1:1"]);
-        let own =
-            |name: &str| ["CHINWAG_", "XDG_", "RUST_LOG", "NO_COLOR"].iter().any(|own| name.starts_with(own));
-        env::vars().filter(|(name, _)| own(name)).for_each(|(name, _)| command.env_remove(name));
+        let own = |name: &OsStr| {
+            let name = name.to_string_lossy();
+            ["CHINWAG_", "XDG_", "RUST_LOG", "NO_COLOR"].iter().any(|own| name.starts_with(own))
+        };
+        env::vars_os().filter(|(name, _)| own(name)).for_each(|(name, _)| command.env_remove(name));
         command.env("HOME", home.path());
         command.env("TERM", "xterm-256color");
         let killer = pair.slave.spawn_command(command)?.clone_killer();
