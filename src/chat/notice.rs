@@ -212,8 +212,10 @@ pub struct Stats {
     pub dialling: usize,
     /// Dials that wait for their turn.
     pub dials_waiting: usize,
-    /// Connections accepted.
+    /// Connections accepted. With those dialled they are all that there are, that wait and that ended.
     pub accepted: u64,
+    /// Connections dialled, those that wait for their turn included.
+    pub dialled: u64,
     /// Connections refused for a limit.
     pub refused: u64,
     /// Connections that ended, by reason.

@@ -14,7 +14,7 @@ impl Display for Table<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Stats { peers, connected, sessions, connections, dialling, dials_waiting, .. } = self.0;
         let Stats { accepted, refused, queued_bytes, waiting_messages, heard, sent, not_sent, .. } = self.0;
-        let Stats { folded, raw, blocked, .. } = self.0;
+        let Stats { dialled, folded, raw, blocked, .. } = self.0;
         writeln!(f, "Up for         {}", Uptime(self.0.uptime))?;
         writeln!(f, "Peers          {peers} known, {connected} connected, {sessions} of them by a session")?;
         writeln!(f, "Messages       {heard} heard, {sent} sent, {not_sent} not sent")?;
@@ -25,7 +25,10 @@ impl Display for Table<'_> {
             Count(*queued_bytes as u64, "byte")
         )?;
         writeln!(f, "Lines          {folded} folded, {raw} shown raw, {blocked} dropped as blocked")?;
-        writeln!(f, "Connections    {connections} now, {accepted} accepted, {refused} refused so far")?;
+        writeln!(
+            f,
+            "Connections    {connections} now, {accepted} accepted, {dialled} dialled, {refused} refused so far"
+        )?;
         let dials = Count(*dialling as u64, "dial");
         writeln!(f, "Dials          {dials} under way, {dials_waiting} waiting for their turn")?;
         writeln!(f, "Ended          {}", Ended(ended(self.0)))?;
@@ -97,6 +100,7 @@ mod tests {
             dialling: 1,
             dials_waiting: 2,
             accepted: 40,
+            dialled: 2,
             refused: 1,
             ended: vec![(CloseReason::Eof, 30), (CloseReason::Reset, 3)],
             queued_bytes: 1,
@@ -116,7 +120,7 @@ mod tests {
             Messages       100 heard, 20 sent, 2 not sent\n\
             Waiting        1 byte to be written, 4 messages for a dial\n\
             Lines          8 folded, 9 shown raw, 6 dropped as blocked\n\
-            Connections    7 now, 40 accepted, 1 refused so far\n\
+            Connections    7 now, 40 accepted, 2 dialled, 1 refused so far\n\
             Dials          1 dial under way, 2 waiting for their turn\n\
             Ended          30 closed, 3 reset\n\
             Loop lag       0.2 ms the last time, 12.3 ms at worst since the last /stats\n";

@@ -124,6 +124,7 @@ impl Node {
 
     fn dial(&mut self, to: SocketAddr, now: Instant) {
         let conn = self.connections.dial(to, Role::new(Kind::Delivery), now);
+        self.counters.dialled += 1;
         self.outbox.dialled(to, conn);
     }
 

@@ -23,6 +23,8 @@ pub struct Counters {
     pub not_sent: u64,
     /// Connections accepted.
     pub accepted: u64,
+    /// Connections dialled, those that wait for their turn included.
+    pub dialled: u64,
     /// Connections refused for a limit.
     pub refused: u64,
     /// Messages in the name of a blocked peer, which were dropped.
@@ -67,7 +69,8 @@ impl Node {
     }
 
     fn stats(&self, now: Instant) -> Stats {
-        let Counters { chats, raw, folded, sent, not_sent, accepted, refused, blocked } = self.counters;
+        let Counters { chats, raw, folded, sent, not_sent, accepted, dialled, refused, blocked } =
+            self.counters;
         let mut stats = Stats {
             uptime: self.record.began_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at)),
             peers: self.directory.len(),
@@ -75,6 +78,7 @@ impl Node {
             sessions: self.directory.iter().filter(|peer| peer.session.is_some()).count(),
             connections: self.connections.len(),
             accepted,
+            dialled,
             refused,
             ended: self.record.ended.iter().map(|(&reason, &count)| (reason, count)).collect(),
             waiting_messages: self.outbox.len(),
@@ -143,6 +147,8 @@ mod tests {
         handle(&mut node, Input::Closed { conn: dial, reason: CloseReason::Refused }, now);
         let stats = asked(&mut node, now);
         assert_eq!((stats.not_sent, stats.waiting_messages, stats.dialling), (2, 0, 0));
+        let ended: u64 = stats.ended.iter().map(|(_, count)| count).sum();
+        assert_eq!(stats.accepted + stats.dialled, stats.connections as u64 + ended);
     }
 
     #[test]
