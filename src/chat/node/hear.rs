@@ -299,11 +299,14 @@ impl Node {
             return Some(id);
         }
         let is_new = peer.heard == 0;
-        if !message.name.is_empty() {
-            peer.rename(message.name);
-        }
         let is_chat = message.command == Command::Chat;
-        let chosen = self.book.get(message.address).filter(|known| known.is_dialect_chosen && !is_chat);
+        let known = self.book.get(message.address);
+        let name = known.filter(|known| !is_confirmed && !known.name.is_empty());
+        let name = name.map_or(message.name, |known| &known.name);
+        if !name.is_empty() {
+            peer.rename(name);
+        }
+        let chosen = known.filter(|known| !is_confirmed || (known.is_dialect_chosen && !is_chat));
         let dialect = chosen.and_then(|known| known.dialect).unwrap_or(message.dialect);
         note_heard(peer, dialect, is_chat, now);
         if self.config.must_remember {

@@ -395,6 +395,24 @@ mod tests {
     }
 
     #[test]
+    fn a_mere_claim_changes_nothing_of_what_is_remembered_even_when_the_peer_is_reached() {
+        let to: SocketAddr = "10.0.0.1:9".parse().unwrap();
+        let before = Known { dialect: Some(Dialect::Netech), ..known("P1") };
+        let (mut node, now) = node(&[("10.0.0.1:9", before.clone())]);
+        hear(&mut node, "10.0.0.1:9 stranger hi", now);
+        assert_eq!(node.dialect_of(to), Dialect::Netech);
+        ask(&mut node, Request::Send(Audience::One(to, None), "hi".to_owned()), now);
+        let (conn, _) = node.outbox.under_way(to).unwrap();
+        handle(&mut node, Input::Connected { conn, local: "127.0.0.1:50001".parse().unwrap() }, now);
+        node.send_queue(conn).unwrap().write_to(&mut std::io::sink()).unwrap();
+        let reason = crate::proto::machine::CloseReason::Eof;
+        handle(&mut node, Input::Closed { conn, reason }, now);
+        assert!(node.directory().peer(to).unwrap().is_confirmed);
+        let after = node.book().get(to).unwrap();
+        assert_eq!((&after.name, after.dialect), (&before.name, before.dialect));
+    }
+
+    #[test]
     fn what_is_worth_keeping_is_counted_and_mere_claims_are_not() {
         let (mut node, now) = node(&[]);
         hear(&mut node, "10.0.0.1:9 stranger hi", now);
