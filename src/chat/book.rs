@@ -31,11 +31,6 @@ pub struct Known {
 }
 
 impl Known {
-    /// Whether it says nothing, as after everything was taken back.
-    pub fn is_empty(&self) -> bool {
-        *self == Self { is_dialect_chosen: self.is_dialect_chosen, ..Self::default() }
-    }
-
     /// Whether the user said something of it that nobody else could say again.
     pub fn is_kept(&self) -> bool {
         self.alias.is_some() || self.is_blocked

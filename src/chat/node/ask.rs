@@ -301,9 +301,8 @@ impl Node {
     /// last.
     fn known_rows(&self, listed: &[SocketAddr], now: Instant) -> Vec<KnownRow> {
         let listed: BTreeSet<SocketAddr> = listed.iter().copied().collect();
-        let is_other = |(address, known): &(SocketAddr, Known)| {
-            !listed.contains(address) && !self.is_own(*address) && !known.is_empty()
-        };
+        let is_other =
+            |(address, _): &(SocketAddr, Known)| !listed.contains(address) && !self.is_own(*address);
         let mut known: Vec<_> = self.known().filter(is_other).collect();
         known.sort_by_key(|(_, known)| Reverse((known.is_kept(), known.heard_at)));
         let row = |(number, (address, known)): (usize, (SocketAddr, Known))| KnownRow {
