@@ -9,7 +9,7 @@ use crate::chat::menu::Menu;
 use crate::chat::notice::{KnownRow, Mistake, Notice, PeerRow, Prompt, SaidTo};
 use crate::chat::outbox::{Content, Report};
 use crate::chat::request::{Audience, Designation, Request};
-use crate::limits::OUTCOME_TIMEOUT;
+use crate::limits::{KNOWN_PEERS_SHOWN_MAX, OUTCOME_TIMEOUT};
 use crate::proto::message::{Command, Dialect};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -291,7 +291,9 @@ impl Node {
         let contacted = self.directory.contacted();
         let mut listed: Vec<SocketAddr> = active.iter().chain(&contacted).map(|peer| peer.address).collect();
         let known = self.known_rows(&listed, now);
-        listed.extend(known.iter().map(|row| row.who.address));
+        // A number that was not shown stands for nobody.
+        let shown = if self.is_driven() { known.len() } else { KNOWN_PEERS_SHOWN_MAX };
+        listed.extend(known.iter().take(shown).map(|row| row.who.address));
         let (active, contacted) = (self.rows(&active, 1, now), self.rows(&contacted, 1 + active.len(), now));
         self.listed = listed;
         self.tell(Notice::Peers { active, contacted, known });

@@ -133,8 +133,8 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::node::Config;
     use crate::chat::node::say::tests::handle;
+    use crate::chat::node::{Config, Dialogue};
     use crate::chat::notice::KnownRow;
     use crate::chat::request::Request;
     use crate::proto::machine::{ConnId, Input, Machine};
@@ -228,6 +228,21 @@ mod tests {
         let (mut node, now) = self::node(&book);
         let outputs = handle(&mut node, Input::Interrupted, now);
         assert!(outputs.ends_with(&[Output::Quit(0)]), "no farewell is under way: {outputs:?}");
+    }
+
+    #[test]
+    fn only_what_the_query_shows_has_a_number() {
+        let book: Vec<_> =
+            (1..=30).map(|port| (format!("127.0.0.1:{port}"), known(&format!("P{port}")))).collect();
+        let book: Vec<_> = book.iter().map(|(address, known)| (address.as_str(), known.clone())).collect();
+        let (mut node, now) = node(&book);
+        assert_eq!(listed(&mut node, now).len(), 30);
+        let find = |number| node.resolve(&Designation::Number(number));
+        assert!(find(20).is_ok());
+        assert_eq!(find(21), Err(Mistake::NoSuchNumber(21)));
+        node.config.dialogue = Dialogue::Commands;
+        ask(&mut node, Request::Query, now);
+        assert!(node.resolve(&Designation::Number(30)).is_ok(), "a program is shown all");
     }
 
     #[test]
