@@ -146,7 +146,7 @@ impl Record {
         Ok(())
     }
 
-    /// Takes over what has changed here; of names, the one that was heard last.
+    /// Takes over what has changed here; of two new names, the one that was heard last.
     fn take_over(&mut self, our: &Self, was: &Self) {
         if our.alias != was.alias {
             self.alias.clone_from(&our.alias);
@@ -159,7 +159,7 @@ impl Record {
         }
         if our.last_heard >= self.last_heard {
             self.last_heard = our.last_heard;
-            if !our.name.is_empty() {
+            if our.name != was.name {
                 self.name.clone_from(&our.name);
             }
         }
@@ -255,13 +255,23 @@ mod tests {
 
     #[test]
     fn what_two_programs_know_is_put_together() {
-        let before = records(&[record(1, "P1", Some(5)), record(2, "P2", Some(5)), record(4, "P4", Some(5))]);
+        let before = records(&[
+            record(1, "P1", Some(5)),
+            record(2, "P2", Some(5)),
+            record(4, "P4", Some(5)),
+            record(5, "P5", Some(5)),
+        ]);
         let mut ours =
             records(&[record(1, "old", Some(6)), record(2, "new", Some(9)), record(3, "P3", None)]);
         ours.insert(address(4), record(4, "P4", Some(5)));
         ours.get_mut(&address(1)).unwrap().alias = Some("anna".to_owned());
-        let mut theirs =
-            records(&[record(1, "P1", Some(8)), record(2, "P2", Some(5)), record(7, "P7", None)]);
+        ours.insert(address(5), record(5, "P5", Some(6)));
+        let mut theirs = records(&[
+            record(1, "P1", Some(8)),
+            record(2, "P2", Some(5)),
+            record(5, "typed", Some(5)),
+            record(7, "P7", None),
+        ]);
         theirs.get_mut(&address(1)).unwrap().blocked = true;
         theirs.get_mut(&address(2)).unwrap().alias = Some("bob".to_owned());
         let merged = merge(&before, &ours, theirs);
@@ -271,6 +281,7 @@ mod tests {
             ("P1", Some("anna"), true)
         );
         assert_eq!((one(2).name.as_str(), one(2).alias.as_deref()), ("new", Some("bob")));
+        assert_eq!((one(5).name.as_str(), one(5).last_heard), ("typed", ours[&address(5)].last_heard));
         assert_eq!((one(3).name.as_str(), one(7).name.as_str()), ("P3", "P7"));
         assert!(!merged.contains_key(&address(4)), "somebody took it out");
     }
