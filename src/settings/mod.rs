@@ -44,6 +44,15 @@ enum Origin {
 }
 
 impl Origin {
+    /// What outdoes what: less outdoes more.
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Flag => 0,
+            Self::Environment { .. } => 1,
+            Self::File { .. } => 2,
+        }
+    }
+
     /// How a sentence about a wrong value begins.
     fn place(&self) -> String {
         match self {
@@ -111,6 +120,7 @@ fn settle(
             flag(taken, arg).or_else(|| set.cloned())
         })
         .collect();
+    let settings = without_outdone(settings, flags);
     let all_words = words_of(name, &settings, flags, taken);
     let matches = command.clone().try_get_matches_from(all_words).map_err(|error| {
         // What is wrong with the command line is told of that which was typed.
@@ -155,17 +165,33 @@ fn given_values(matches: &ArgMatches, id: &str) -> Option<(ValueSource, Vec<OsSt
     Some((matches.value_source(id)?, source.map(OsString::from).collect()))
 }
 
+/// Without what is excluded by something that a stronger source has set.
+fn without_outdone(settings: Vec<Setting>, flags: &Command) -> Vec<Setting> {
+    let arg_of = |setting: &Setting| flags.get_arguments().find(|arg| arg.get_long() == Some(&setting.key));
+    let names = |one: &Setting, other: &Setting| {
+        let excluded = arg_of(one).map(|arg| flags.get_arg_conflicts_with(arg)).unwrap_or_default();
+        excluded.iter().any(|arg| arg.get_long() == Some(&other.key))
+    };
+    let outdoes = |one: &Setting, other: &Setting| {
+        one.origin.rank() < other.origin.rank()
+            && !is_off(one, flags)
+            && (names(one, other) || names(other, one))
+    };
+    let is_outdone = |setting: &&Setting| settings.iter().any(|other| outdoes(other, setting));
+    settings.iter().filter(|setting| !is_outdone(setting)).cloned().collect()
+}
+
+/// What is switched off needs nothing and excludes nothing.
+fn is_off(setting: &Setting, flags: &Command) -> bool {
+    let mut args = flags.get_arguments();
+    setting.values == ["false"]
+        && args.any(|arg| arg.get_long() == Some(&setting.key) && command::is_switch(arg))
+}
+
 /// The command line that says all of this by flags.
 fn words_of(name: Option<&str>, settings: &[Setting], flags: &Command, taken: &ArgMatches) -> Vec<OsString> {
     let program = [Some("chinwag"), name].into_iter().flatten().map(OsString::from);
-    // What is switched off needs nothing and excludes nothing: it is left out.
-    let is_off = |setting: &Setting| {
-        setting.values == ["false"]
-            && flags
-                .get_arguments()
-                .any(|arg| arg.get_long() == Some(&setting.key) && command::is_switch(arg))
-    };
-    let set = settings.iter().filter(|setting| !is_off(setting));
+    let set = settings.iter().filter(|setting| !is_off(setting, flags));
     let set = set.flat_map(|setting| setting.values.iter().map(|value| word(&setting.key, value)));
     let positionals = flags.get_positionals().filter_map(|arg| given_values(taken, arg.get_id().as_str()));
     let positionals = positionals.flat_map(|(_, values)| values);
@@ -416,22 +442,23 @@ mod tests {
     }
 
     #[test]
-    fn flags_that_exclude_each_other_do_so_from_anywhere_unless_one_is_off() {
+    fn of_flags_that_exclude_each_other_the_stronger_source_holds_and_one_source_may_not_have_both() {
         let switch = Arg::new("loud").long("loud").num_args(0..=1).require_equals(true);
         let switch = switch.value_parser(clap::builder::BoolValueParser::new()).default_missing_value("true");
         let file = Arg::new("file").long("file").conflicts_with("loud");
         let command = Command::new("chinwag").args([switch, file, Arg::new("config").long("config")]);
-        for (words, variables, file, sentence) in [
-            ("--loud", &[][..], "file = 'x'", "FILE:1: 'file' cannot be used with 'loud' (flag)"),
-            (
-                "--file x",
-                &[("CHINWAG_LOUD", "1")],
-                "",
-                "CHINWAG_LOUD: 'loud' cannot be used with 'file' (flag)",
-            ),
+        let told = settled_by(&command, "", &[], "file = 'x'\nloud = true").unwrap_err();
+        assert_eq!(told, "error: FILE:2: 'loud' cannot be used with 'file' (file FILE:1)\n");
+        let told = settled_by(&command, "--loud --file x", &[], "").unwrap_err();
+        assert!(told.contains("cannot be used with"), "{told}");
+        for (words, variables, file, held) in [
+            ("--loud", &[][..], "file = 'x'", "loud"),
+            ("--file x", &[("CHINWAG_LOUD", "1")], "", "file"),
+            ("", &[("CHINWAG_LOUD", "1")], "file = 'x'", "loud"),
         ] {
-            let told = settled_by(&command, words, variables, file).unwrap_err();
-            assert_eq!(told, format!("error: {sentence}\n"));
+            let (_, settings) = settled_by(&command, words, variables, file).unwrap();
+            let keys: Vec<_> = settings.settings.iter().map(|setting| setting.key.as_str()).collect();
+            assert_eq!(keys, [held], "{words} {variables:?} {file}");
         }
         for (words, file) in
             [("--loud=false --file=x", ""), ("--loud=false", "file = 'x'"), ("--file=x", "loud = false")]
