@@ -371,16 +371,25 @@ impl Editor {
         self.withdraw_offer();
         // An empty line would leave the conversation, and what follows it be taken for choices.
         let is_talk = matches!(self.prompt, Some(Prompt::Conversation(_)));
+        // Nor is one of several lines meant as a command there, whatever it begins with.
+        let is_text = is_talk && text.contains('\n');
         let mut lines = text.split('\n');
-        self.line.insert(lines.next().unwrap_or_default());
+        self.insert_pasted(lines.next().unwrap_or_default(), is_text);
         for line in lines {
             if is_talk && self.line.text().trim().is_empty() {
                 self.line.take();
             } else {
                 self.enter();
             }
-            self.line.insert(line);
+            self.insert_pasted(line, is_text);
         }
+    }
+
+    fn insert_pasted(&mut self, line: &str, is_text: bool) {
+        if is_text && self.line.is_empty() && line.starts_with('/') {
+            self.line.insert("/");
+        }
+        self.line.insert(line);
     }
 
     fn on_search(&mut self, key: Key) {
@@ -727,6 +736,13 @@ mod tests {
         let mut editor = self::editor(Prompt::Conversation("P1".to_owned()));
         editor.press(b"\x1b[200~one\n \n0\x1b[201~");
         assert_eq!((lines(&mut editor), shown(&mut editor)), (vec!["one".to_owned()], "0|".to_owned()));
+        for (paste, expected, row) in [("/quit\n/* no", &["//quit"][..], "//* no|"), ("/quit", &[], "/quit|")]
+        {
+            let mut editor = self::editor(Prompt::Conversation("P1".to_owned()));
+            editor.press(format!("\x1b[200~{paste}\x1b[201~").as_bytes());
+            assert_eq!(lines(&mut editor), expected);
+            assert_eq!(shown(&mut editor), row);
+        }
         let mut editor = self::editor(Prompt::Text);
         editor.press(b"say \x02\x1b[200~a\nb\x1b[201~");
         assert_eq!((lines(&mut editor), shown(&mut editor)), (vec!["saya ".to_owned()], "b|".to_owned()));
