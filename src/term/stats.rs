@@ -16,7 +16,10 @@ impl Display for Table<'_> {
         let Stats { accepted, refused, queued_bytes, waiting_messages, heard, sent, not_sent, .. } = self.0;
         let Stats { dialled, folded, raw, blocked, .. } = self.0;
         writeln!(f, "Up for         {}", Uptime(self.0.uptime))?;
-        writeln!(f, "Peers          {peers} known, {connected} connected, {sessions} of them by a session")?;
+        writeln!(
+            f,
+            "Peers          {peers} in the table, {connected} connected, {sessions} of them by a session"
+        )?;
         writeln!(f, "Messages       {heard} heard, {sent} sent, {not_sent} not sent")?;
         let waiting = Count(*waiting_messages as u64, "message");
         writeln!(
@@ -116,7 +119,7 @@ mod tests {
         };
         let table = "\
             Up for         1 hour, 2 minutes\n\
-            Peers          12 known, 5 connected, 3 of them by a session\n\
+            Peers          12 in the table, 5 connected, 3 of them by a session\n\
             Messages       100 heard, 20 sent, 2 not sent\n\
             Waiting        1 byte to be written, 4 messages for a dial\n\
             Lines          8 folded, 9 shown raw, 6 dropped as blocked\n\

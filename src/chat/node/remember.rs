@@ -7,7 +7,7 @@ use crate::chat::directory::Peer;
 use crate::chat::menu::Menu;
 use crate::chat::notice::{Failure, Mistake, Notice, Who};
 use crate::chat::request::{Audience, Designation};
-use crate::proto::machine::{How, Output};
+use crate::proto::machine::CloseReason;
 use crate::proto::message::Dialect;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -67,7 +67,7 @@ impl Node {
         if let Some(session) = self.part_with(address).and_then(|peer| peer.session) {
             self.leave(session, address, now);
         }
-        self.call_off(address);
+        self.call_off(address, now);
         if self.menu == Menu::Conversation(Audience::One(address, None)) {
             self.menu = Menu::Choice;
         }
@@ -117,15 +117,14 @@ impl Node {
     }
 
     /// Gives up what is on its way to an address.
-    fn call_off(&mut self, to: SocketAddr) {
+    fn call_off(&mut self, to: SocketAddr, now: Instant) {
         let carrier = self.outbox.under_way(to).map(|(conn, _)| conn);
         for outgoing in self.outbox.take_all(to) {
             self.on_failed(to, outgoing, Failure::Blocked);
         }
         if let Some(conn) = carrier {
             // What is still queued on it was told just now.
-            self.connections.remove(conn);
-            self.outputs.push_back(Output::Close { conn, how: How::Now });
+            self.close(conn, CloseReason::Eof, now);
         }
     }
 }
@@ -137,7 +136,7 @@ mod tests {
     use crate::chat::node::{Config, Dialogue};
     use crate::chat::notice::KnownRow;
     use crate::chat::request::Request;
-    use crate::proto::machine::{ConnId, Input, Machine};
+    use crate::proto::machine::{ConnId, How, Input, Machine, Output};
 
     const P1: &str = "127.0.0.1:9";
 
