@@ -421,6 +421,13 @@ pub enum Notice {
         /// What it says.
         text: String,
     },
+    /// A peer calls itself otherwise now.
+    Renamed {
+        /// The peer, by its new name.
+        who: Who,
+        /// The name that it had.
+        was: Rc<str>,
+    },
     /// A message was delivered.
     Sent(SocketAddr),
     /// A message was delivered to so many peers.

@@ -112,6 +112,7 @@ enum Event<'a> {
     NotSent { to: SocketAddr, text: &'a str, reason: &'static str, sentence: String },
     Peers(Peers<'a>),
     Raw { from: SocketAddr, text: &'a str },
+    Renamed(Renamed<'a>),
     Sent { to: SocketAddr },
     SentToAll { peers: usize },
     Stats(Figures),
@@ -171,6 +172,13 @@ struct Folded<'a> {
     #[serde(flatten)]
     peer: Peer<'a>,
     lines: u64,
+}
+
+#[derive(Serialize)]
+struct Renamed<'a> {
+    #[serde(flatten)]
+    peer: Peer<'a>,
+    old_name: &'a str,
 }
 
 #[derive(Serialize)]
@@ -321,6 +329,7 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
             known: known.iter().map(Known::from).collect(),
         }),
         Notice::Raw { from, text } => Event::Raw { from: *from, text },
+        Notice::Renamed { who, was } => Event::Renamed(Renamed { peer: who.into(), old_name: was }),
         Notice::Sent(to) => Event::Sent { to: *to },
         Notice::SentToAll(peers) => Event::SentToAll { peers: *peers },
         Notice::Stats(stats) => Event::Stats((&**stats).into()),
@@ -408,7 +417,7 @@ mod tests {
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 35;
+    const KINDS: usize = 36;
 
     /// The place of a notice's kind. A new kind does not compile until it is here; then [`KINDS`] is one
     /// more, and [`examples`] has one, and the golden file a line.
@@ -449,6 +458,7 @@ mod tests {
             Notice::Stats(_) => 32,
             Notice::Said { .. } => 33,
             Notice::NotRecorded(_) => 34,
+            Notice::Renamed { .. } => 35,
         }
     }
 
@@ -520,6 +530,7 @@ mod tests {
             })),
             Notice::Said { to: SaidTo::All(2), text: text() },
             Notice::NotRecorded(io::ErrorKind::StorageFull),
+            Notice::Renamed { who: who(), was: "P0".into() },
         ]
     }
 

@@ -20,6 +20,7 @@ use std::fmt::{self, Display, Formatter};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 const MENU: &str = "
@@ -107,6 +108,10 @@ impl Display for Sentence<'_> {
             Notice::Peers { active, contacted, known } => peers(f, active, contacted, known),
             Notice::Prompt(prompt) => f.write_str(&question(prompt)),
             Notice::Raw { from, text } => writeln!(f, "Not a chat message, from {from}: {}", Clean(text)),
+            Notice::Renamed { who, was } => {
+                let was = Who { name: Rc::clone(was), ..who.clone() };
+                writeln!(f, "{} is now called {}", Named(&was), Clean(&who.name))
+            }
             Notice::Said { to: SaidTo::All(peers), text } => {
                 writeln!(f, "You, to {}: {}", Count(*peers as u64, "peer"), Clean(text))
             }
@@ -473,6 +478,8 @@ mod tests {
     fn the_words_of_the_assignment_are_kept() {
         let text = || "hello".to_string();
         says_line(Notice::NewPeer(who("P1")), "New peer: P1 (127.0.0.1:8080)");
+        let renamed = Notice::Renamed { who: who("P2"), was: "P1".into() };
+        says_line(renamed, "P1 (127.0.0.1:8080) is now called P2");
         says_line(Notice::Message { who: who("P1"), text: text() }, "127.0.0.1:8080 P1 hello");
         says_line(Notice::Connected(who("P1")), "P1 (127.0.0.1:8080) connected with you");
         says_line(Notice::Accepted(who("P1")), "P1 (127.0.0.1:8080) accepted your connection");

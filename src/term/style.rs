@@ -11,6 +11,7 @@ use jiff::Zoned;
 use std::ffi::OsStr;
 use std::fmt::{self, Display, Formatter, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::str::FromStr;
 
 /// Takes every colour and attribute back.
@@ -167,6 +168,7 @@ fn style(notice: &Notice) -> String {
         | Notice::Folded { .. }
         | Notice::Lost { .. }
         | Notice::NewPeer(_)
+        | Notice::Renamed { .. }
         | Notice::Sent(_)
         | Notice::SentToAll(_)
         | Notice::Unblocked(_) => DIM.to_owned(),
@@ -191,6 +193,7 @@ fn parts(notice: &Notice) -> Vec<(SocketAddr, String)> {
         | Notice::Lost { who, .. }
         | Notice::NewPeer(who)
         | Notice::Unblocked(who) => named(who),
+        Notice::Renamed { who, was } => named(&Who { name: Rc::clone(was), ..who.clone() }),
         Notice::ExitSent(to) | Notice::Sent(to) => vec![(*to, to.to_string())],
         Notice::Message { who, .. } => vec![headed(who)],
         Notice::ConnectList(rows) => rows.iter().map(|row| headed(&row.who)).collect(),
@@ -276,6 +279,7 @@ mod tests {
                 known: vec![known_row(4, who(4))],
             },
             Notice::Raw { from: to, text: text() },
+            Notice::Renamed { who: who(1), was: name.into() },
             Notice::Sent(to),
             Notice::SentToAll(2),
         ]

@@ -243,7 +243,8 @@ impl<'a> Entry<'a> {
             | Notice::Listening { .. }
             | Notice::Lost { .. }
             | Notice::NewPeer(_)
-            | Notice::Raw { .. } => Self::News(Sentence(notice)),
+            | Notice::Raw { .. }
+            | Notice::Renamed { .. } => Self::News(Sentence(notice)),
             _ => return None,
         })
     }

@@ -284,7 +284,8 @@ impl Node {
     /// The entry of the sender, brought up to date; `None` if there is no room for it.
     fn meet(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) -> Option<PeerId> {
         let is_confirmed = self.is_confirmed(conn, message.address);
-        let source = self.connections.get(conn)?.remote().ip();
+        let from = self.connections.get(conn)?.remote();
+        let source = from.ip();
         let id = match self.directory.find(message.address) {
             Some(id) => id,
             None if !source.is_loopback() && !self.new_peers.take(source, now) => return None,
@@ -303,6 +304,7 @@ impl Node {
         let known = self.book.get(message.address);
         let name = known.filter(|known| !is_confirmed && !known.name.is_empty());
         let name = name.map_or(message.name, |known| &known.name);
+        let was = Rc::clone(&peer.name);
         if !name.is_empty() {
             peer.rename(name);
         }
@@ -315,8 +317,20 @@ impl Node {
         if is_new {
             let who = self.book.who(peer.address, &peer.name);
             self.tell_heard(Notice::NewPeer(who));
+        } else {
+            self.tell_renamed(from, id, was, now);
         }
         Some(id)
+    }
+
+    /// Names can change hands. Whom the user calls by an alias is known by that.
+    fn tell_renamed(&mut self, from: SocketAddr, id: PeerId, was: Rc<str>, now: Instant) {
+        let Some(peer) = self.directory.get(id) else { return };
+        let is_aliased = self.book.get(peer.address).is_some_and(|known| known.alias.is_some());
+        if !was.is_empty() && was != peer.name && !is_aliased {
+            let who = Who { address: peer.address, name: Rc::clone(&peer.name) };
+            self.show_line(from, who, |who| Notice::Renamed { who, was }, now);
+        }
     }
 
     /// The peer is where it claims to be. A session that somebody else has in its name ends, or what is
@@ -471,7 +485,7 @@ mod tests {
     use crate::proto::machine::{Input, Machine, Output};
 
     #[test]
-    fn each_line_is_shown_under_the_name_that_it_bears() {
+    fn each_line_is_shown_under_the_name_that_it_bears_and_a_new_one_is_told() {
         let now = crate::testing::start();
         let config = Config { name: Some("N".to_owned()), port: Some(8080), ..Config::default() };
         let mut node = Node::new(config);
@@ -485,12 +499,27 @@ mod tests {
             let line = format!("127.0.0.1:9 {name} hello\n");
             node.handle(Input::Received { conn: conns[conn], bytes: line.as_bytes() }, now);
             while let Some(output) = node.poll_output() {
-                if let Output::Notice(Notice::Message { who, .. }) = output {
-                    shown.push(who.name.to_string());
+                match output {
+                    Output::Notice(Notice::Message { who, .. }) => shown.push(who.name.to_string()),
+                    Output::Notice(Notice::Renamed { who, was }) => {
+                        shown.push(format!("{was} > {}", who.name))
+                    }
+                    _ => {}
                 }
             }
         }
-        assert_eq!(shown, ["alice", "alice", "mallory", "alice", "bob", "bob"]);
+        let expected = [
+            "alice",
+            "alice",
+            "alice > mallory",
+            "mallory",
+            "mallory > alice",
+            "alice",
+            "alice > bob",
+            "bob",
+            "bob",
+        ];
+        assert_eq!(shown, expected);
         assert_eq!(node.directory().len(), 1);
     }
 }

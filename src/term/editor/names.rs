@@ -23,7 +23,8 @@ impl Names {
             | Notice::Connected(who)
             | Notice::ConnectSent(who)
             | Notice::Message { who, .. }
-            | Notice::NewPeer(who) => self.note(who),
+            | Notice::NewPeer(who)
+            | Notice::Renamed { who, .. } => self.note(who),
             Notice::ConnectList(rows) => rows.iter().rev().for_each(|row| self.note(&row.who)),
             Notice::Aliased { who, alias } => self.rename(who, alias.as_ref()),
             Notice::Peers { active, contacted, known } => {
