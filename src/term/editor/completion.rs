@@ -19,24 +19,25 @@ pub(super) enum Completed {
 struct Word {
     start: usize,
     candidates: Vec<String>,
-    /// Whether another word is to follow it.
-    goes_on: bool,
+    /// What is typed behind it once it is whole.
+    then: &'static str,
 }
 
 /// Completes the last word of `before`, where the question says what it can be.
 pub(super) fn complete(prompt: Option<&Prompt>, before: &str, names: &Names) -> Option<Completed> {
-    let Word { start, candidates, goes_on } = match prompt? {
+    let Word { start, candidates, then } = match prompt? {
         Prompt::Recipient(_) | Prompt::ConnectTo if !before.contains(char::is_whitespace) => {
-            Word { start: 0, candidates: names.candidates(before), goes_on: false }
+            Word { start: 0, candidates: names.candidates(before), then: "" }
         }
         Prompt::Choice | Prompt::Conversation(_) if before.starts_with('/') => slash_word(before, names)?,
+        Prompt::Text | Prompt::Conversation(_) => said_word(before, names)?,
         _ => return None,
     };
     let (kept, part) = before.split_at(start);
     let common = common_beginning(&candidates);
     match candidates.len() {
         0 => None,
-        1 => Some(Completed::Before(format!("{kept}{common}{}", if goes_on { " " } else { "" }))),
+        1 => Some(Completed::Before(format!("{kept}{common}{then}"))),
         _ if common.len() > part.len() => Some(Completed::Before(format!("{kept}{common}"))),
         _ => Some(Completed::Candidates(candidates)),
     }
@@ -48,7 +49,7 @@ fn slash_word(before: &str, names: &Names) -> Option<Word> {
     let mut words = words.split_whitespace();
     let Some(name) = words.next() else {
         let commands = SLASHES.iter().map(|slash| slash.name.to_owned());
-        return Some(Word { start, candidates: beginning_with(part, commands), goes_on: true });
+        return Some(Word { start, candidates: beginning_with(part, commands), then: " " });
     };
     let slash = Slash::find(name)?;
     let place = words.count();
@@ -61,7 +62,16 @@ fn slash_word(before: &str, names: &Names) -> Option<Word> {
         DIALECT => beginning_with(part, Dialect::ALL.map(|dialect| dialect.name().to_owned())),
         _ => return None,
     };
-    Some(Word { start, candidates, goes_on: slash.argument(place + 1).is_some() })
+    let goes_on = slash.argument(place + 1).is_some();
+    Some(Word { start, candidates, then: if goes_on { " " } else { "" } })
+}
+
+/// Somebody who is spoken of, or spoken to at the beginning.
+fn said_word(before: &str, names: &Names) -> Option<Word> {
+    let part = before.rsplit(char::is_whitespace).next().filter(|part| !part.is_empty())?;
+    let start = before.len() - part.len();
+    let then = if start == 0 { ": " } else { " " };
+    Some(Word { start, candidates: names.candidates(part), then })
 }
 
 fn beginning_with(part: &str, words: impl IntoIterator<Item = String>) -> Vec<String> {
@@ -112,6 +122,17 @@ mod tests {
     }
 
     #[test]
+    fn who_is_spoken_to_or_of_is_completed_in_a_text() {
+        let table =
+            [("BE", "berta: "), ("hello be", "hello berta "), ("is it 10.0.0.1:4", "is it 10.0.0.1:4 ")];
+        for (before, after) in table {
+            for prompt in [Prompt::Text, Prompt::Conversation("P1".to_owned())] {
+                assert_eq!(at(&prompt, before), Some(Completed::Before(after.to_owned())), "{before}");
+            }
+        }
+    }
+
+    #[test]
     fn several_are_shown() {
         let table: [(&str, &[&str]); 4] = [
             ("/al", &["/all", "/alias"]),
@@ -131,6 +152,11 @@ mod tests {
             ["", "be", " /ms", "/x", "/msg x", "/msg berta be", "/all be", "/peers be", "/x be", "//ms"]
         {
             assert_eq!(at(&Prompt::Choice, before), None, "{before}");
+        }
+        for prompt in [Prompt::Text, Prompt::Conversation("P1".to_owned())] {
+            for before in ["", "be ", "xbe", "//ms"] {
+                assert_eq!(at(&prompt, before), None, "{prompt:?} {before}");
+            }
         }
         for prompt in [Prompt::Text, Prompt::Name, Prompt::Recipient(None)] {
             assert_eq!(at(&prompt, "/ms"), None, "{prompt:?}");

@@ -498,7 +498,7 @@ mod tests {
             ("e\u{301}\x7f", "e|"),
             ("שלום\x02", "שלו|ם"),
             ("\x1b\x1b[15~\x07\x0f\x1c\x1bq", "|"),
-            ("a\tb", "ab|"),
+            ("x\tb", "xb|"),
             ("\x1b[200~a\tb\x1b[2J\x1b[201~", "a␉b␛[2J|"),
         ];
         for (keys, row) in table {
@@ -640,7 +640,7 @@ mod tests {
             (Prompt::Recipient(None), "be netech\x01\x06\x06\t", "berta| netech"),
             (Prompt::Recipient(None), "x\t", "x|"),
             (Prompt::Recipient(None), "berta n\t", "berta n|"),
-            (Prompt::Text, "be\t", "be|"),
+            (Prompt::Text, "be\t", "berta: |"),
             (Prompt::Choice, "be\t", "be|"),
             (Prompt::Choice, "/ms\tbe\thi", "/msg berta hi|"),
             (Prompt::Choice, "hi\x01/ms\t", "/msg |hi"),
