@@ -23,9 +23,11 @@ pub(super) enum Unusable {
 /// A lock on a file, until it is dropped or the process ends.
 pub(super) struct Lock(#[expect(dead_code, reason = "it is the open file that has the lock")] File);
 
-/// The file itself where `path` leads to it by a link: what replaces it shall not replace the link.
+/// The file itself where `path` leads to it by a link, though it be missing yet: what replaces it shall not
+/// replace the link.
 pub(super) fn follow(path: &Path) -> PathBuf {
-    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+    let linked = || fs::read_link(path).map(|target| directory(path).join(target));
+    fs::canonicalize(path).or_else(|_| linked()).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Reads a file, but no more than `bytes_max` of its end; `None` if there is no file.
@@ -156,6 +158,17 @@ mod tests {
         assert_eq!(io::read_to_string(&old).unwrap(), "one", "the old one was left as it was");
         assert_ne!(old.metadata().unwrap().ino(), fs::metadata(&path).unwrap().ino());
         assert!(!beside(&path, ".new").exists());
+    }
+
+    #[test]
+    fn a_link_is_followed_before_and_after_its_file_is_there() {
+        let home = TempDir::new().unwrap();
+        let [path, file] = ["link", "file"].map(|name| home.path().join(name));
+        std::os::unix::fs::symlink("file", &path).unwrap();
+        assert_eq!(follow(&path), file);
+        fs::write(&file, "").unwrap();
+        assert_eq!(follow(&path), file.canonicalize().unwrap());
+        assert_eq!(follow(Path::new("nothing")), Path::new("nothing"));
     }
 
     #[test]
