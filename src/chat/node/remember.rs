@@ -68,6 +68,7 @@ impl Node {
             self.leave(session, address, now);
         }
         self.call_off(address, now);
+        self.last_recipient.take_if(|last| *last == address);
         if self.menu == Menu::Conversation(Audience::One(address, None)) {
             self.menu = Menu::Choice;
         }
@@ -323,7 +324,9 @@ mod tests {
         let (mut node, now) = node(&[]);
         let send = |text: &str| Request::SendTo(p1(), None, text.to_owned());
         assert!(matches!(ask(&mut node, send("one"), now)[..], [Output::Connect { .. }]));
+        assert_eq!(node.last_recipient, Some(address()));
         let said = ask(&mut node, Request::Block(p1()), now);
+        assert_eq!(node.last_recipient, None, "it is not offered any more");
         let is_called_off = |output: &Output<Notice>| matches!(output, Output::Notice(Notice::NotSent { text, why: Failure::Blocked, .. }) if text == "one");
         assert!(said.iter().any(is_called_off), "{said:?}");
         assert_eq!(node.connections(), 0);
