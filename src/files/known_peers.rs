@@ -97,7 +97,7 @@ impl KnownPeers {
             match disk::locked(&self.path.clone(), tries, |lock| self.write(lock, &ours)) {
                 Ok(Some(())) => self.before = ours,
                 Ok(None) if tries == 1 => return false,
-                Ok(None) => self.faults.note_unwritable(&ErrorKind::WouldBlock.into()),
+                Ok(None) => self.faults.note_unwritable(&ErrorKind::ResourceBusy.into()),
                 // What changes next is reason enough to try again.
                 Err(error) => self.faults.note_unwritable(&error),
             }
@@ -136,7 +136,7 @@ fn read(path: &Path) -> Result<Option<Records>, Unusable> {
         Ok(records) => Ok(records),
         Err(_) => match disk::locked(path, LOCK_TRIES, |lock| Ok(read_locked(lock, path))) {
             Ok(Some(read)) => read,
-            Ok(None) => Err(Unusable::Unreadable(ErrorKind::WouldBlock.into())),
+            Ok(None) => Err(Unusable::Unreadable(ErrorKind::ResourceBusy.into())),
             Err(error) => Err(Unusable::Unreadable(error)),
         },
     }
