@@ -60,8 +60,11 @@ impl Node {
         let Some(connection) = self.connections.get(conn) else { return };
         let (remote, kind) = (connection.remote(), connection.data.kind);
         let text = String::from_utf8_lossy(line);
-        if let (Kind::Session(_), Some(control)) = (kind, text.strip_prefix('!')) {
-            return self.on_control(conn, trim_end(control), now);
+        match (kind, text.strip_prefix('!')) {
+            (Kind::Session(_), Some(control)) => return self.on_control(conn, trim_end(control), now),
+            // It was a session when the peer asked; nobody can answer here any more.
+            (Kind::Leaving, Some(_)) => return,
+            _ => {}
         }
         let message = Message::parse(&text, remote).filter(|message| !self.is_own(message.address));
         match message {

@@ -303,6 +303,7 @@ mod tests {
         assert_eq!(said[1..], [Output::Close { conn, how: How::HalfClose }]);
         assert!(node.directory().is_empty());
         assert_eq!(hear_on(&mut node, conn, "127.0.0.1:9 P1 hi\n", now), [], "a speaker known by its header");
+        assert_eq!(hear_on(&mut node, conn, "!ping 1\n", now), [], "asked before it saw the end");
         let headers = [
             "127.0.0.1:9 P1 ",
             "<127.0.0.1:9> P1 ",
