@@ -172,10 +172,10 @@ impl Node {
         let is_of_another = |session: ConnId| {
             self.connections.get(session).is_some_and(|session| session.remote().ip() != from.ip())
         };
-        let is_taken = self
-            .directory
-            .peer(message.address)
-            .is_some_and(|peer| peer.is_confirmed || peer.session.is_some_and(is_of_another))
+        let was_heard = self.book.get(message.address).is_some_and(|known| known.heard_at.is_some());
+        let peer = self.directory.peer(message.address);
+        let is_taken = was_heard
+            || peer.is_some_and(|peer| peer.is_confirmed || peer.session.is_some_and(is_of_another))
             || self.connect_under_way(message.address).is_some();
         // Who is not where they say must not make us dial, nor take over what is meant for another.
         if !is_confirmed && (!can_answer_here || is_taken) {

@@ -430,6 +430,20 @@ mod tests {
     }
 
     #[test]
+    fn nobody_elsewhere_takes_over_what_is_meant_for_a_peer_that_was_heard_before() {
+        let heard_at = Some(crate::testing::start());
+        let before = Known { heard_at, alias: Some("anna".into()), ..known("P1") };
+        let (mut node, now) = node(&[("10.0.0.1:9", before)]);
+        let conn = accept(&mut node, "127.0.0.1:50000", now);
+        let said = hear_on(&mut node, conn, "10.0.0.1:9 P1 connect\n", now);
+        assert!(matches!(said[..], [Output::Notice(Notice::Raw { .. })]), "{said:?}");
+        let sent = ask(&mut node, Request::SendTo(named("anna"), None, "hi".to_owned()), now);
+        let is_dial =
+            |output: &Output<Notice>| matches!(output, Output::Connect { to, .. } if to.port() == 9);
+        assert!(sent.iter().any(is_dial), "{sent:?}");
+    }
+
+    #[test]
     fn what_is_worth_keeping_is_counted_and_mere_claims_are_not() {
         let (mut node, now) = node(&[]);
         hear(&mut node, "10.0.0.1:9 stranger hi", now);
