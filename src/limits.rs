@@ -173,8 +173,8 @@ pub const KNOWN_PEERS_INTERVAL: Duration = Duration::from_secs(3);
 /// When to try again to lock a file that another program is writing.
 pub const LOCK_RETRY: Duration = Duration::from_millis(50);
 
-/// How often to try at the end of the program.
-pub const LOCK_TRIES: usize = 40;
+/// How often to try at the end of the program, which waits for nobody who is stopped.
+pub const LOCK_TRIES: usize = 10;
 
 /// Corrupt files that are set aside, each under a name of its own.
 pub const CORRUPT_FILES_MAX: usize = 100;

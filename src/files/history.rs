@@ -57,6 +57,9 @@ impl HistoryFile {
         }
         let is_over = event_loop.is_over();
         let is_held_up = !self.unwritten.is_empty() && !self.write(if is_over { LOCK_TRIES } else { 1 });
+        if is_held_up && is_over {
+            self.faults.note_unwritable(&io::ErrorKind::ResourceBusy.into());
+        }
         self.faults.tell(event_loop);
         (is_held_up && !is_over).then_some(LOCK_RETRY)
     }

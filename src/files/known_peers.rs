@@ -9,6 +9,7 @@ use chinwag::chat::notice::{Kept, Notice, Who};
 use chinwag::limits::{KNOWN_PEERS_FILE_BYTES_MAX, KNOWN_PEERS_INTERVAL, LOCK_RETRY, LOCK_TRIES};
 use chinwag::net::event_loop::EventLoop;
 use chinwag::term::Screen;
+use jiff::Timestamp;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -64,7 +65,7 @@ impl KnownPeers {
         event_loop: &mut EventLoop<Node, S>,
     ) -> Option<Duration> {
         let wait = if event_loop.is_over() {
-            self.save(event_loop.machine(), LOCK_TRIES);
+            self.save(event_loop.machine(), true);
             None
         } else if event_loop.machine().book().revision() == self.revision {
             None
@@ -81,13 +82,14 @@ impl KnownPeers {
         if left.is_some() {
             return left;
         }
-        let interval = if self.save(node, 1) { KNOWN_PEERS_INTERVAL } else { LOCK_RETRY };
+        let interval = if self.save(node, false) { KNOWN_PEERS_INTERVAL } else { LOCK_RETRY };
         self.not_before = Some(now + interval);
         (node.book().revision() != self.revision).then_some(interval)
     }
 
-    /// Writes what has changed; `false` if another program holds the lock.
-    fn save(&mut self, node: &Node, tries: usize) -> bool {
+    /// Writes what has changed; `false` if another program holds the lock. At the end that is waited for.
+    fn save(&mut self, node: &Node, is_over: bool) -> bool {
+        let tries = if is_over { LOCK_TRIES } else { 1 };
         self.clock.update();
         let ours: Records = node
             .known()
@@ -96,7 +98,7 @@ impl KnownPeers {
         if !self.faults.is_left_alone && ours != self.before {
             match disk::locked(&self.path.clone(), tries, |lock| self.write(lock, &ours)) {
                 Ok(Some(())) => self.before = ours,
-                Ok(None) if tries == 1 => return false,
+                Ok(None) if !is_over => return false,
                 Ok(None) => self.faults.note_unwritable(&ErrorKind::ResourceBusy.into()),
                 // What changes next is reason enough to try again.
                 Err(error) => self.faults.note_unwritable(&error),
@@ -158,7 +160,7 @@ fn understand(path: &Path) -> io::Result<Result<Option<Records>, String>> {
         return Ok(Err(format!("it is larger than {} MiB", KNOWN_PEERS_FILE_BYTES_MAX >> 20)));
     }
     let Ok(text) = String::from_utf8(bytes) else { return Ok(Err("it is not UTF-8".to_owned())) };
-    Ok(record::parse(&text).map(Some))
+    Ok(record::parse(&text, Timestamp::now()).map(Some))
 }
 
 #[cfg(test)]
@@ -194,7 +196,7 @@ mod tests {
         }
 
         fn save(&mut self) {
-            assert!(self.file.save(&self.node, 1));
+            assert!(self.file.save(&self.node, false));
         }
 
         fn faults(&mut self) -> Vec<FileFault> {

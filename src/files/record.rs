@@ -46,8 +46,9 @@ struct Document {
     peers: Vec<Record>,
 }
 
-/// Reads a file; fails with the reason why it cannot be understood.
-pub(super) fn parse(text: &str) -> Result<Records, String> {
+/// Reads a file; fails with the reason why it cannot be understood. A clock that was wrong once could keep a peer
+/// in it for ever: what is to come counts as `now`.
+pub(super) fn parse(text: &str, now: Timestamp) -> Result<Records, String> {
     let document: Document = toml::from_str(text).map_err(|error| {
         let line =
             error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
@@ -57,7 +58,8 @@ pub(super) fn parse(text: &str) -> Result<Records, String> {
     for record in document.peers {
         let address = canonical(record.address);
         record.check()?;
-        if records.insert(address, Record { address, ..record }).is_some() {
+        let last_heard = record.last_heard.map(|at| at.min(now));
+        if records.insert(address, Record { address, last_heard, ..record }).is_some() {
             return Err(format!("{address} is in it twice"));
         }
     }
@@ -220,14 +222,16 @@ mod tests {
         let text = "[[peer]]\naddress = \"127.0.0.1:9\"\nname = \"P \\u001B1\\n\"\nalias = \"anna\"\n\
                     dialect = \"netech\"\nblocked = true\nlast_heard = \"2026-03-01T00:00:07Z\"\n\
                     shoe_size = 44\n\n[[peer]]\naddress = \"[::1]:9\"\n";
-        let read = parse(text).unwrap();
+        let read = parse(text, Timestamp::MAX).unwrap();
         assert_eq!(read[&address(9)].dialect, Some(Dialect::Netech));
         let written = format(&read).unwrap();
-        assert_eq!(parse(&written).unwrap(), read);
+        assert_eq!(parse(&written, Timestamp::MAX).unwrap(), read);
         for words in ["shoe_size = 44", "last_heard = \"2026-03-01T00:00:07Z\"", "address = \"[::1]:9\""] {
             assert!(written.contains(words), "{words} is missing:\n{written}");
         }
-        assert_eq!(parse("").unwrap(), Records::new());
+        assert_eq!(parse("", Timestamp::MAX).unwrap(), Records::new());
+        let now = Timestamp::from_second(7).unwrap();
+        assert_eq!(parse(text, now).unwrap()[&address(9)].last_heard, Some(now));
     }
 
     #[test]
@@ -248,7 +252,7 @@ mod tests {
         ];
         for (line, reason) in table {
             let text = format!("[[peer]]\naddress = \"127.0.0.1:9\"\n{line}\n");
-            let said = parse(&text).unwrap_err();
+            let said = parse(&text, Timestamp::MAX).unwrap_err();
             assert!(said.starts_with(reason) && !said.contains('\n'), "{line}: {said}");
         }
     }
