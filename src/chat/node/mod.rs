@@ -1,13 +1,15 @@
 //! The chat participant: a [`Machine`] that knows peers, sessions and one user.
 //!
 //! This file holds its state and its clockwork; what is heard is in `hear`, what is said in `say`, what
-//! the user asks for in `ask`, line after line to one peer in `converse`.
+//! the user asks for in `ask`, line after line to one peer in `converse`, of somebody in `remember`; and whom
+//! they are shown and mean in `list`.
 
 mod ask;
 mod broadcast;
 mod config;
 mod converse;
 mod hear;
+mod list;
 mod remember;
 mod say;
 mod stats;
