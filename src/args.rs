@@ -3,7 +3,7 @@
 use crate::drive::args::SwarmArgs;
 use crate::files;
 use crate::send::SendArgs;
-use crate::values::{parse_count, parse_name, parse_peer, parse_seconds};
+use crate::values::{parse_count, parse_name, parse_peer, parse_port, parse_seconds};
 use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::Limits;
 use chinwag::proto::message::Dialect;
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     name: Option<String>,
 
     /// The port to listen on, 0 for any free one; asked for if not given
-    #[arg(long)]
+    #[arg(long, value_parser = parse_port)]
     port: Option<u16>,
 
     /// The IP address to claim in messages, instead of that of each connection
@@ -77,8 +77,8 @@ pub(crate) struct Args {
     #[arg(long, requires = "name", requires = "port")]
     headless: bool,
 
-    /// For programs: tell each event as a JSON object on a line of its own, and take commands likewise; no
-    /// menu, no questions
+    /// For programs: tell each event as a JSON object on a line of its own, and take commands likewise or with a
+    /// slash; no menu, no questions
     #[arg(long, requires = "name", requires = "port")]
     json: bool,
 

@@ -24,6 +24,11 @@ pub(crate) fn parse_peer(peer: &str) -> Result<SocketAddr, String> {
     parse_address(peer).ok_or_else(|| "a peer is IP:PORT, such as 192.168.1.5:8080 or [::1]:8080".to_owned())
 }
 
+/// A port to listen on, or 0 for any.
+pub(crate) fn parse_port(port: &str) -> Result<u16, String> {
+    port.parse().map_err(|_| "a port is a number from 0 to 65535".to_owned())
+}
+
 /// A duration.
 pub(crate) fn parse_seconds(seconds: &str) -> Result<Duration, String> {
     let is_sane = |seconds: &f64| (0.001..=3600.0).contains(seconds);

@@ -375,7 +375,7 @@ mod tests {
             ("port = []", "1: 'port' takes a string or a number, not a list"),
             ("static-peer = [\n1979-05-27]", "1: 'static-peer' takes strings, not a date"),
             ("static-peer = []", "1: 'static-peer' has no values; leave it out for the default"),
-            ("port = 65536", "1: invalid value '65536' for 'port': 65536 is not in 0..=65535"),
+            ("port = 65536", "1: invalid value '65536' for 'port': a port is a number from 0 to 65535"),
             ("name = '\tb'", "1: invalid value '␉b' for 'name': a name is one word; try b"),
             ("name = \"\\u001b \"", "1: invalid value '␛ ' for 'name': a name is one word; try ␛"),
             ("port = 1\n port = 2", "2:2: duplicate key"),
