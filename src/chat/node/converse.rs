@@ -10,6 +10,7 @@ use crate::chat::outbox::Content;
 use crate::chat::request::{ALL, Audience, Designation, is_unmistakable};
 use crate::limits::MESSAGES_UNDER_WAY_MAX;
 use crate::proto::message::Dialect;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 impl Node {
@@ -45,6 +46,13 @@ impl Node {
         self.send(audience, text, Told::Never, now)
     }
 
+    /// Says to whom the lines go once that one is called otherwise.
+    pub(super) fn ask_by_new_name(&mut self, address: SocketAddr) {
+        if matches!(self.menu, Menu::Conversation(Audience::One(to, _)) if to == address) {
+            self.ask();
+        }
+    }
+
     /// What those are called whom a conversation is with. A name that others bear too says nothing.
     pub(super) fn partner(&self, audience: Audience) -> String {
         let Audience::One(to, _) = audience else { return ALL.to_owned() };
@@ -60,7 +68,6 @@ mod tests {
     use crate::chat::node::say::tests::{handle, running};
     use crate::chat::notice::{Notice, Prompt};
     use crate::proto::machine::{CloseReason, ConnId, Input, Machine, Output};
-    use std::net::SocketAddr;
 
     const PEER: &str = "127.0.0.1:9";
 
@@ -156,6 +163,23 @@ mod tests {
         assert!(matches!(&told[..], [Notice::Disconnected(_)]), "{told:?}");
         assert_eq!(type_line(&mut node, "are you there?", now), [asks(PEER)]);
         assert!(node.outbox.under_way(PEER.parse().unwrap()).is_some());
+    }
+
+    #[test]
+    fn the_question_calls_the_peer_what_it_calls_itself_now() {
+        let (mut node, now) = running();
+        type_line(&mut node, &format!("/to {PEER}"), now);
+        let from = "127.0.0.1:50000".parse().unwrap();
+        let conn = node.accept(from, "127.0.0.1:8080".parse().unwrap(), now).unwrap();
+        let mut hear = |message: &str| {
+            let bytes = format!("{message}\n");
+            notices(handle(&mut node, Input::Received { conn, bytes: bytes.as_bytes() }, now))
+        };
+        let mut is_asked = |message: &str, partner: &str| hear(message).contains(&asks(partner));
+        assert!(is_asked(&format!("{PEER} P9 hello"), "P9"), "it has a name now");
+        assert!(!is_asked(&format!("{PEER} P9 hello"), "P9"));
+        assert!(is_asked(&format!("{PEER} Q9 hello"), "Q9"), "and another one now");
+        assert!(!is_asked("127.0.0.1:7 P7 hello", "Q9"), "somebody else");
     }
 
     #[test]

@@ -311,6 +311,7 @@ impl Node {
         if !name.is_empty() {
             peer.rename(name);
         }
+        let is_renamed = peer.name != was;
         let chosen = known.filter(|known| !is_confirmed || (known.is_dialect_chosen && !is_chat));
         let dialect = chosen.and_then(|known| known.dialect).unwrap_or(message.dialect);
         note_heard(peer, dialect, is_chat, now);
@@ -322,6 +323,9 @@ impl Node {
             self.tell_heard(Notice::NewPeer(who));
         } else {
             self.tell_renamed(from, id, was, now);
+        }
+        if is_renamed {
+            self.ask_by_new_name(message.address);
         }
         Some(id)
     }
