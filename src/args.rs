@@ -3,7 +3,7 @@
 use crate::drive::args::SwarmArgs;
 use crate::files;
 use crate::send::SendArgs;
-use crate::values::{parse_count, parse_name, parse_peer, parse_port, parse_seconds};
+use crate::values::{parse_count, parse_ip, parse_name, parse_peer, parse_port, parse_seconds};
 use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::Limits;
 use chinwag::proto::message::Dialect;
@@ -49,11 +49,11 @@ pub(crate) struct Args {
     port: Option<u16>,
 
     /// The IP address to claim in messages, instead of that of each connection
-    #[arg(long, value_name = "IP")]
+    #[arg(long, value_name = "IP", value_parser = parse_ip)]
     ip: Option<IpAddr>,
 
     /// The IP address to listen on; `::` takes IPv4 too
-    #[arg(long, value_name = "IP", default_value = "::")]
+    #[arg(long, value_name = "IP", default_value = "::", value_parser = parse_ip)]
     bind: IpAddr,
 
     /// A peer for menu choice 4; repeat it for more, which replaces the list
@@ -297,5 +297,20 @@ mod tests {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }
         assert!(Args::try_parse_from(["chinwag", "--name", "two words"]).is_err());
+    }
+
+    #[test]
+    fn a_wrong_address_or_port_to_claim_is_told_with_what_would_do() {
+        let table = [
+            ("--ip 10.103.45.601", "192.168.1.5"),
+            ("--bind host", "192.168.1.5"),
+            ("send --ip host 127.0.0.1:1 x", "192.168.1.5"),
+            ("send --port x 127.0.0.1:1 x", "from 1 to 65535"),
+            ("send --port 0 127.0.0.1:1 x", "from 1 to 65535"),
+        ];
+        for (line, what) in table {
+            let told = parse(line).unwrap_err().to_string();
+            assert!(told.contains(what), "{line}: {told}");
+        }
     }
 }

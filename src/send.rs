@@ -4,7 +4,7 @@
 //! outcomes are told. To whom nobody can answer should not be written: so it listens for as long as it
 //! lives and then says `exit`, or it claims a port on which somebody else listens.
 
-use crate::values::{parse_name, parse_seconds};
+use crate::values::{parse_ip, parse_name, parse_seconds, parse_taken_port};
 use chinwag::chat::node::{Config, Dialogue, Node};
 use chinwag::chat::notice::{Failure, Mistake, Notice};
 use chinwag::chat::request::{Audience, Request, parse_host_and_port};
@@ -37,8 +37,8 @@ const EXIT_NOT_SENT: u8 = 3;
 const EXIT_TIMED_OUT: u8 = 4;
 
 const EXAMPLES: &str = "\
-A message is handed over when the other side has closed the connection, or has said nothing against it for a
-second. Each outcome is a sentence on stderr; stdout stays empty.
+A message is handed over when the other side has closed the connection, or has said nothing against
+it for a second. Each outcome is a sentence on stderr; stdout stays empty.
 
 Examples:
   chinwag send 127.0.0.1:8080 hello, you there
@@ -47,8 +47,8 @@ Examples:
   chinwag send --port 8080 127.0.0.1:9090 'in the name of the chat that listens on port 8080'
   chinwag send 127.0.0.1:8080 -- '-1 is a text that begins with a dash'
 
-Exit codes: 0 all was sent, 1 a fault, as a stdin that cannot be read, 2 wrong usage, 3 an address refused,
-was unreachable or broke off, 4 one did not take it in time. Of several, the highest.";
+Exit codes: 0 all was sent, 1 a fault, as a stdin that cannot be read, 2 wrong usage, 3 an address
+refused, was unreachable or broke off, 4 one did not take it in time. Of several, the highest.";
 
 const CUT_SHORT: &str = "\
 stdin could not be read to its end: what is left of it was not sent; give a file, a pipe, or the text itself.";
@@ -71,11 +71,11 @@ pub(crate) struct SendArgs {
 
     /// The port to claim, where another program of yours listens, such as a chat; that one gets the answers
     /// [default: any free one, listened on meanwhile and taken leave of with `exit`]
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_parser = parse_taken_port)]
     port: Option<u16>,
 
     /// The IP address to claim, instead of that of each connection
-    #[arg(long, value_name = "IP")]
+    #[arg(long, value_name = "IP", value_parser = parse_ip)]
     ip: Option<IpAddr>,
 
     /// How to write it: standard, bracketed, block or netech

@@ -2,7 +2,7 @@
 
 use chinwag::limits::NAME_BYTES_MAX;
 use chinwag::proto::message::parse_address;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// One word of at most [`NAME_BYTES_MAX`] bytes.
@@ -24,9 +24,20 @@ pub(crate) fn parse_peer(peer: &str) -> Result<SocketAddr, String> {
     parse_address(peer).ok_or_else(|| "a peer is IP:PORT, such as 192.168.1.5:8080 or [::1]:8080".to_owned())
 }
 
+/// An IP address.
+pub(crate) fn parse_ip(ip: &str) -> Result<IpAddr, String> {
+    ip.parse().map_err(|_| "an IP address is such as 192.168.1.5 or ::1".to_owned())
+}
+
 /// A port to listen on, or 0 for any.
 pub(crate) fn parse_port(port: &str) -> Result<u16, String> {
     port.parse().map_err(|_| "a port is a number from 0 to 65535".to_owned())
+}
+
+/// A port where somebody listens.
+pub(crate) fn parse_taken_port(port: &str) -> Result<u16, String> {
+    let port = port.parse().ok().filter(|&port| port > 0);
+    port.ok_or_else(|| "the port of a program is a number from 1 to 65535".to_owned())
 }
 
 /// A duration.

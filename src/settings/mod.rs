@@ -385,7 +385,7 @@ mod tests {
             assert_told(&format!("FILE:{sentence}"), "", &[], file);
         }
         assert_told("FILE:1: 'json' needs 'port'", "--name a", &[], "json = true");
-        let sentence = "invalid value 'x' for 'ip': invalid IP address syntax";
+        let sentence = "invalid value 'x' for 'ip': an IP address is such as 192.168.1.5 or ::1";
         assert_told(&format!("FILE:1: {sentence}"), "send 127.0.0.1:1 x", &[], "ip = 'x'");
     }
 
