@@ -2,12 +2,15 @@
 //!
 //! Text in, records out, and back; no file is touched here.
 
+use crate::settings::quoted;
 use chinwag::chat::book::Known;
 use chinwag::chat::request::is_unmistakable;
 use chinwag::limits::{KNOWN_PEERS_MAX, NAME_BYTES_MAX};
+use chinwag::proto::clean::Clean;
 use chinwag::proto::message::{Dialect, canonical};
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -69,7 +72,18 @@ pub(super) fn parse(text: &str, now: Timestamp) -> Result<Records, String> {
 /// A file with these in it.
 pub(super) fn format(records: &Records) -> Result<String, toml::ser::Error> {
     let peers = records.values().cloned().collect();
-    Ok(HEADING.to_owned() + &toml::to_string(&Document { peers })?)
+    let lines = toml::to_string(&Document { peers })?;
+    Ok(lines.lines().fold(HEADING.to_owned(), |text, line| text + &harmless(line) + "\n"))
+}
+
+/// A name that would disturb the terminal on which the file is read is written in escapes.
+fn harmless(line: &str) -> Cow<'_, str> {
+    let is_name = line.starts_with("name = ") || line.starts_with("alias = ");
+    if !is_name || Clean(line).to_string() == line {
+        return line.into();
+    }
+    let Ok(assignment) = toml::from_str::<BTreeMap<String, String>>(line) else { return line.into() };
+    assignment.iter().map(|(key, name)| format!("{key} = {}", quoted(name))).collect()
 }
 
 /// What is to be in the file: what others wrote, with what has changed here since `before`.
@@ -232,6 +246,26 @@ mod tests {
         assert_eq!(parse("", Timestamp::MAX).unwrap(), Records::new());
         let now = Timestamp::from_second(7).unwrap();
         assert_eq!(parse(text, now).unwrap()[&address(9)].last_heard, Some(now));
+    }
+
+    #[test]
+    fn a_name_that_would_disturb_a_terminal_is_written_in_escapes_and_read_back() {
+        let names = [
+            "\u{9b}2J",
+            "\u{202e}x",
+            "\"q\" \\ \u{9b}",
+            "'\u{9b}'\"",
+            "\x1b]0;x\x07",
+            "\u{7f}",
+            "日本 👨\u{200d}👩 \"q\"",
+        ];
+        let ours: Vec<Record> = (1..).zip(names).map(|(port, name)| record(port, name, Some(7))).collect();
+        let text = format(&records(&ours)).unwrap();
+        for line in text.lines() {
+            assert_eq!(Clean(line).to_string(), line);
+        }
+        assert!(text.contains("日本 👨\u{200d}👩"), "what disturbs nothing stays: {text}");
+        assert_eq!(parse(&text, Timestamp::MAX).unwrap(), records(&ours));
     }
 
     #[test]

@@ -70,7 +70,8 @@ fn is_number(text: &str) -> bool {
         && DeValue::parse(text).is_ok_and(|value| is_same(value.get_ref()))
 }
 
-fn quoted(text: &str) -> String {
+/// A TOML string that no terminal is disturbed by.
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars() {
         match c {
