@@ -60,7 +60,9 @@ fn noted(notes: &str) -> Roff {
 pub(crate) fn write_out(text: &[u8]) -> io::Result<u8> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(io::Error::new(error.kind(), format!("the output cannot be written: {error}")))
+        }
         _ => Ok(0),
     }
 }

@@ -82,3 +82,12 @@ fn a_shell_or_a_page_that_there_is_not_is_wrong_usage() {
         assert!(told.contains(word), "{told}");
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_output_that_takes_nothing_is_told_by_name() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = subcommand("man", &[]).stdout(full).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && told.contains("the output cannot be written"), "{told}");
+}
