@@ -62,7 +62,7 @@ pub struct Terminal {
 enum Drawn {
     /// It is not there; the cursor is at the beginning of an empty row.
     Off,
-    /// It is there, its cursor in this column; `true` if it has changed since.
+    /// It is there, its cursor in this column or, at the end, behind it; `true` if it has changed since.
     On(usize, bool),
 }
 
@@ -135,7 +135,9 @@ impl Terminal {
         self.out.append(format_args!(
             "{HIDE}{WRAP_OFF}\r{before}{MARK_CURSOR}{after}\x1b[J{BACK_TO_MARK}{WRAP_ON}{SHOW}"
         ));
-        self.row = Drawn::On(row.cursor_column, false);
+        // Behind the end there is no cell for the cursor that could be broken off from the row.
+        let column = row.cursor_column.saturating_sub(row.after.is_empty().into());
+        self.row = Drawn::On(column, false);
     }
 
     #[expect(clippy::disallowed_methods, reason = "a message bears the time of day")]

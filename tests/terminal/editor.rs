@@ -456,3 +456,15 @@ fn a_row_that_the_terminal_breaks_into_several_is_wiped_whole() {
         terminal.screen.expect("\x1b[2A\x1b[?25l\r\x1b[J");
     }
 }
+
+#[test]
+fn a_row_that_just_fits_into_a_narrower_terminal_takes_nothing_above_with_it() {
+    // Behind the end of the line the cursor has no cell of its own, which could be broken off.
+    for (keys, rows_above) in [("x".repeat(26), 1), ("x".repeat(27) + LEFT, 2)] {
+        let mut terminal = node_after(&["env", "-u", "XTERM_VERSION"]);
+        terminal.type_keys(&keys);
+        terminal.emulator.expect("the cursor in column 40", |seen| seen.cursor.1 == 40);
+        terminal.resize(20);
+        terminal.screen.expect(&format!("\x1b[{rows_above}A\x1b[?25l\r\x1b[J"));
+    }
+}
