@@ -4,6 +4,7 @@
 //! outcomes are told. To whom nobody can answer should not be written: so it listens for as long as it
 //! lives and then says `exit`, or it claims a port on which somebody else listens.
 
+use crate::files;
 use crate::values::{parse_ip, parse_name, parse_seconds, parse_taken_port};
 use chinwag::chat::node::{Config, Dialogue, Node};
 use chinwag::chat::notice::{Failure, Mistake, Notice};
@@ -78,9 +79,9 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "IP", value_parser = parse_ip)]
     ip: Option<IpAddr>,
 
-    /// How to write it: standard, bracketed, block or netech
-    #[arg(long, default_value = "standard")]
-    dialect: Dialect,
+    /// How to write it: standard, bracketed, block or netech [default: as the known peers have it, else standard]
+    #[arg(long)]
+    dialect: Option<Dialect>,
 
     /// How long a dial may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
@@ -150,7 +151,8 @@ impl SendArgs {
             is_port_lent: self.port.is_some(),
             ip: self.ip,
             own_ips: crate::own_ips(),
-            dialect: self.dialect,
+            known: if self.dialect.is_none() { files::known_dialects() } else { Vec::new() },
+            dialect: self.dialect.unwrap_or_default(),
             dialogue: Dialogue::Commands,
             limits: Limits {
                 connections_max: room,

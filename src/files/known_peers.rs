@@ -131,6 +131,13 @@ impl KnownPeers {
     }
 }
 
+/// In which dialect to write to whom, for who keeps no such file: nothing is written, whatever is wrong with it.
+pub(super) fn dialects(path: &Path) -> Vec<(SocketAddr, Known)> {
+    let records = understand(path).ok().and_then(Result::ok).flatten().unwrap_or_default();
+    let known = |record: Record| Known { dialect: record.dialect, ..Known::default() };
+    records.into_iter().map(|(address, record)| (address, known(record))).collect()
+}
+
 /// The records of the file, if there is one. What cannot be understood is set aside, unless that has been done
 /// or mended meanwhile.
 fn read(path: &Path) -> Result<Option<Records>, Unusable> {

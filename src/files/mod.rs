@@ -9,6 +9,7 @@ mod history;
 mod known_peers;
 mod record;
 
+use chinwag::chat::book::Known;
 use chinwag::chat::node::{Config, Node};
 use chinwag::chat::notice::{FileFault, Kept, Notice};
 use chinwag::net::event_loop::EventLoop;
@@ -20,6 +21,7 @@ use etcetera::BaseStrategy;
 use history::HistoryFile;
 use known_peers::KnownPeers;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -75,6 +77,11 @@ impl Files {
 /// Where the known peers are kept, unless the user says otherwise.
 pub(crate) fn known_peers_place() -> Option<PathBuf> {
     Some(etcetera::choose_base_strategy().ok()?.data_dir().join("chinwag/peers.toml"))
+}
+
+/// In which dialect to write to peers that are known, as far as that is so.
+pub(crate) fn known_dialects() -> Vec<(SocketAddr, Known)> {
+    known_peers_place().map(|path| known_peers::dialects(&path)).unwrap_or_default()
 }
 
 /// Where typed lines are kept.

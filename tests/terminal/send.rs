@@ -5,8 +5,9 @@ use crate::common::port::Port;
 use crate::common::program::{Program, subcommand};
 use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
-use std::fs::File;
+use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};
+use tempfile::TempDir;
 
 fn send(args: &[&str]) -> Program {
     Program::spawn(&mut subcommand("send", args))
@@ -121,6 +122,30 @@ fn a_dialect_is_spoken_as_asked() {
     let mut sender = send(&["--name", "P1", "--port", "9", "--dialect", "netech", &to, "hello"]);
     assert_eq!(peer.take(), "LISTENING_PORT:9|TEAM_NAME:P1|hello");
     assert_eq!(outcome(&mut sender).0, 0);
+}
+
+#[test]
+fn a_known_dialect_is_spoken_unless_another_is_asked_for() {
+    let home = TempDir::new().unwrap();
+    let peer = Peer::new();
+    let to = peer.address().to_string();
+    let directory = home.path().join(".local/share/chinwag");
+    fs::create_dir_all(&directory).unwrap();
+    let known = format!("[[peer]]\naddress = \"{to}\"\ndialect = \"netech\"\nblocked = true\n");
+    let netech = "LISTENING_PORT:9|TEAM_NAME:P1|hello";
+    let standard = "127.0.0.1:9 P1 hello";
+    let cases =
+        [(&*known, None, netech), (&known, Some("--dialect=standard"), standard), ("broken", None, standard)];
+    for (text, flag, said) in cases {
+        fs::write(directory.join("peers.toml"), text).unwrap();
+        let args: Vec<&str> =
+            ["--name", "P1", "--port", "9"].into_iter().chain(flag).chain([to.as_str(), "hello"]).collect();
+        let mut sender = Program::spawn(subcommand("send", &args).env("HOME", home.path()));
+        assert_eq!(peer.take(), said);
+        assert_eq!(outcome(&mut sender).0, 0);
+        assert_eq!(fs::read_to_string(directory.join("peers.toml")).unwrap(), text);
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing is written");
+    }
 }
 
 #[test]
