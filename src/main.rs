@@ -4,6 +4,7 @@ mod args;
 mod drive;
 mod files;
 mod manual;
+mod quoting;
 mod send;
 mod settings;
 mod values;

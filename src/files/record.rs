@@ -2,7 +2,7 @@
 //!
 //! Text in, records out, and back; no file is touched here.
 
-use crate::settings::quoted;
+use crate::quoting::quoted;
 use chinwag::chat::book::Known;
 use chinwag::chat::request::is_unmistakable;
 use chinwag::limits::{KNOWN_PEERS_MAX, NAME_BYTES_MAX};

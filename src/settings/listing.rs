@@ -6,8 +6,9 @@
 use super::command::{command, is_list, is_switch, settable};
 use super::{Setting, Settings};
 use crate::manual::write_out;
+use crate::quoting::quoted;
 use chinwag::limits::ASSIGNMENT_COLUMNS_MAX;
-use chinwag::proto::clean::{Clean, is_treacherous};
+use chinwag::proto::clean::Clean;
 use clap::Arg;
 use std::ffi::OsStr;
 use std::fmt::Write;
@@ -68,19 +69,6 @@ fn is_number(text: &str) -> bool {
     };
     text.starts_with(|c: char| c.is_ascii_digit())
         && DeValue::parse(text).is_ok_and(|value| is_same(value.get_ref()))
-}
-
-/// A TOML string that no terminal is disturbed by.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut quoted = String::from('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if is_treacherous(c) => write!(quoted, "\\U{:08X}", u32::from(c)).expect("a string takes all"),
-            c => quoted.push(c),
-        }
-    }
-    quoted + "\""
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ mod file;
 mod listing;
 
 pub(crate) use command::command;
-pub(crate) use listing::{list, quoted};
+pub(crate) use listing::list;
 
 use crate::args::Args;
 use clap::error::{ContextKind, ErrorKind};

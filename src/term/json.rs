@@ -6,7 +6,7 @@
 
 use super::Screen;
 use super::reasons::{
-    close_reason, failure_reason, file_reason, listen_reason, mistake_reason, record_reason,
+    close_reason, ended, failure_reason, file_reason, listen_reason, mistake_reason, record_reason,
 };
 use super::render::Sentence;
 use super::stdout::Stdout;
@@ -373,15 +373,6 @@ fn slashes() -> Vec<Slash> {
 
 fn rows(rows: &[PeerRow]) -> Vec<Row<'_>> {
     rows.iter().map(Row::from).collect()
-}
-
-/// How many connections ended for each reason. Faults of different kinds are one word.
-pub(super) fn ended(stats: &Stats) -> BTreeMap<&'static str, u64> {
-    let mut ended = BTreeMap::new();
-    for &(reason, count) in &stats.ended {
-        *ended.entry(close_reason(reason)).or_default() += count;
-    }
-    ended
 }
 
 /// Compact JSON in which nothing can be taken for an order to a terminal.

@@ -1,7 +1,8 @@
 //! A word for each reason, for programs. They are part of the schema of events, as the names of fields are.
 
-use crate::chat::notice::{BadCommand, BadSlash, Failure, FileFault, Mistake};
+use crate::chat::notice::{BadCommand, BadSlash, Failure, FileFault, Mistake, Stats};
 use crate::proto::machine::CloseReason;
+use std::collections::BTreeMap;
 use std::io;
 
 /// Why a connection ended.
@@ -19,6 +20,15 @@ pub(super) fn close_reason(reason: CloseReason) -> &'static str {
         CloseReason::TimedOut => "timed-out",
         CloseReason::Unreachable => "unreachable",
     }
+}
+
+/// How many connections ended for each reason. Faults of different kinds are one word.
+pub(super) fn ended(stats: &Stats) -> BTreeMap<&'static str, u64> {
+    let mut ended = BTreeMap::new();
+    for &(reason, count) in &stats.ended {
+        *ended.entry(close_reason(reason)).or_default() += count;
+    }
+    ended
 }
 
 /// Why something did not reach a peer.

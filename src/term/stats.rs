@@ -1,6 +1,6 @@
 //! `/stats` in words: a screenful, each number with its unit.
 
-use super::json::ended;
+use super::reasons::ended;
 use super::render::Count;
 use crate::chat::notice::Stats;
 use std::collections::BTreeMap;
