@@ -6,36 +6,12 @@
 use super::ends::Ends;
 use super::framer::Framer;
 use super::machine::CloseReason;
+use super::moment::Moment;
 use super::send_queue::SendQueue;
 use crate::limits::{FIRST_MESSAGE_TIMEOUT, IDLE_TIMEOUT, SETTLE_TIMEOUT};
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU64;
-use std::ops::Add;
-use std::time::{Duration, Instant};
-
-/// An [`Instant`] in 8 bytes instead of 16, optional or not: nanoseconds since the first one of a table,
-/// which outlast five centuries. Idle connections are many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Moment(NonZeroU64);
-
-impl Moment {
-    pub(super) fn of(instant: Instant, epoch: Instant) -> Self {
-        Self(NonZeroU64::MIN) + instant.saturating_duration_since(epoch)
-    }
-
-    pub(super) fn to_instant(self, epoch: Instant) -> Instant {
-        epoch + Duration::from_nanos(self.0.get() - 1)
-    }
-}
-
-impl Add<Duration> for Moment {
-    type Output = Self;
-
-    fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(duration.as_nanos() as u64))
-    }
-}
+use std::time::Duration;
 
 /// Where a connection stands in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,11 @@
 //! Each connection has at most one deadline that counts. One that moves away with every byte is left where
 //! it is and looked at again when its time comes, so receiving lines touches no list.
 
-use super::connection::{Connection, Due, Moment, Phase};
+use super::connection::{Connection, Due, Phase};
 use super::deadlines::Deadlines;
 use super::ends::Ends;
 use super::machine::{CloseReason, ConnId};
+use super::moment::Moment;
 use super::send_queue::SendQueue;
 use crate::limits::{DIALS_RESERVED, Limits};
 use slab::Slab;

@@ -5,8 +5,8 @@
 //! first entry is always a wanted one, so nobody is woken for nothing; and when most entries are unwanted
 //! they are swept out together, which costs less than taking each from a tree.
 
-use super::connection::Moment;
 use super::machine::ConnId;
+use super::moment::Moment;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 

@@ -4,9 +4,9 @@
 //! that begins with an address settles it: from then on only newlines count. Silence completes a message
 //! as well: the framer is told when bytes came, and says when [`Framer::flush`] may be called.
 
-use super::connection::Moment;
 use super::machine::CloseReason;
 use super::message::{Message, begins_with_address};
+use super::moment::Moment;
 use crate::limits::{HEADER_FLUSH, HEADER_SCAN_BYTES, IDLE_FLUSH, LINE_BYTES_MAX};
 use memchr::{memchr, memmem};
 use std::borrow::Cow;

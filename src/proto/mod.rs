@@ -11,4 +11,5 @@ mod ends;
 pub mod framer;
 pub mod machine;
 pub mod message;
+mod moment;
 pub mod send_queue;
