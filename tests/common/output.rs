@@ -20,13 +20,15 @@ struct Collected {
     bytes: Vec<u8>,
     /// Where the last match ended.
     matched: usize,
-    is_over: bool,
+    /// More may come.
+    is_open: bool,
 }
 
 impl Output {
     /// Collects until the end, or until the terminal hangs up.
     pub(crate) fn of(mut reader: impl Read + Send + 'static) -> Self {
         let output = Self::default();
+        output.lock().is_open = true;
         let writer = output.clone();
         thread::spawn(move || {
             let mut chunk = [0; 16 * 1024];
@@ -34,7 +36,7 @@ impl Output {
                 let count = reader.read(&mut chunk).unwrap_or(0);
                 let mut collected = writer.lock();
                 collected.bytes.extend_from_slice(&chunk[..count]);
-                collected.is_over = count == 0;
+                collected.is_open = count > 0;
                 writer.0.has_grown.notify_all();
                 if count == 0 {
                     return;
@@ -86,10 +88,16 @@ impl Output {
     /// Waits for the end; gives all that came after the last match.
     #[track_caller]
     pub(crate) fn rest(&self) -> String {
-        let mut collected = self.await_that("the end", |collected| collected.is_over);
+        let mut collected = self.await_that("the end", |collected| !collected.is_open);
         let rest = collected.bytes[collected.matched..].to_vec();
         collected.matched = collected.bytes.len();
         String::from_utf8(rest).expect("the output is UTF-8")
+    }
+
+    /// Waits for the end.
+    #[track_caller]
+    pub(crate) fn end(&self) {
+        drop(self.await_that("the end", |collected| !collected.is_open));
     }
 
     /// All that has been written by now, as it is.
@@ -99,7 +107,7 @@ impl Output {
 
     #[track_caller]
     fn await_that(&self, what: &str, is_so: impl Fn(&Collected) -> bool) -> MutexGuard<'_, Collected> {
-        let is_waiting = |collected: &mut Collected| !is_so(collected) && !collected.is_over;
+        let is_waiting = |collected: &mut Collected| !is_so(collected) && collected.is_open;
         let (collected, _) = self
             .0
             .has_grown

@@ -201,11 +201,11 @@ impl Program {
         self.signal(Signal::CONT);
     }
 
-    /// Waits until it ends; gives its exit code.
+    /// Waits until it ends, and all that it wrote is collected; gives its exit code.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> i32 {
-        // It closes stderr at its very end.
-        self.stderr.rest();
+        self.stdout.end();
+        self.stderr.end();
         let status = self.child.wait().expect("the program is a child of this one");
         status.code().unwrap_or_else(|| panic!("{status}"))
     }
