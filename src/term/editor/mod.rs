@@ -165,14 +165,9 @@ impl Editor {
         self.wishes.pop_front()
     }
 
-    /// Whether something is typed that no line was made of.
-    pub fn has_text(&self) -> bool {
-        !self.line.is_empty()
-    }
-
     /// What to draw on a terminal of so many columns.
     pub fn row(&mut self, columns: usize) -> Row {
-        if std::mem::replace(&mut self.columns, columns) != columns {
+        if mem::replace(&mut self.columns, columns) != columns {
             self.start = 0;
         }
         let ask = self.question();
@@ -256,7 +251,7 @@ impl Editor {
                 }
                 Key::Ctrl('z') => self.wishes.push_back(Wish::Suspend),
                 // Another paste is no answer: the two are asked about as one.
-                Key::PasteStart => self.state = State::Pasting(Some(std::mem::take(paste))),
+                Key::PasteStart => self.state = State::Pasting(Some(mem::take(paste))),
                 _ => {}
             },
             State::Searching(_) => self.on_search(key),
@@ -372,7 +367,7 @@ impl Editor {
         // An empty line would leave the conversation, and what follows it be taken for choices.
         let is_talk = matches!(self.prompt, Some(Prompt::Conversation(_)));
         // Nor is one of several lines meant as a command there, whatever it begins with.
-        let is_text = is_talk && text.contains('\n');
+        let is_text = is_talk && text.lines().count() > 1;
         let mut lines = text.split('\n');
         self.insert_pasted(lines.next().unwrap_or_default(), is_text);
         for line in lines {
@@ -736,8 +731,11 @@ mod tests {
         let mut editor = self::editor(Prompt::Conversation("P1".to_owned()));
         editor.press(b"\x1b[200~one\n \n0\x1b[201~");
         assert_eq!((lines(&mut editor), shown(&mut editor)), (vec!["one".to_owned()], "0|".to_owned()));
-        for (paste, expected, row) in [("/quit\n/* no", &["//quit"][..], "//* no|"), ("/quit", &[], "/quit|")]
-        {
+        for (paste, expected, row) in [
+            ("/quit\n/* no", &["//quit"][..], "//* no|"),
+            ("/quit", &[], "/quit|"),
+            ("/quit\n", &["/quit"], "|"),
+        ] {
             let mut editor = self::editor(Prompt::Conversation("P1".to_owned()));
             editor.press(format!("\x1b[200~{paste}\x1b[201~").as_bytes());
             assert_eq!(lines(&mut editor), expected);
