@@ -4,6 +4,7 @@ mod args;
 mod drive;
 mod files;
 mod manual;
+mod output;
 mod quoting;
 mod send;
 mod settings;
@@ -70,7 +71,7 @@ fn chat(args: Args) -> io::Result<u8> {
     if let Some(raw) = args.may_edit().then(Raw::enter).flatten() {
         let mut files = Files::open(args.known_peers_file(), args.history_file());
         let mut terminal = Terminal::new(raw)?.with_look(args.look(true));
-        files.prompt(&mut terminal);
+        files.prompt(terminal.editor_mut());
         let node = Node::new(files.remind(args.into_config(room, own_ips(), true)));
         let screen = Recorded::new(terminal, transcript);
         let mut event_loop = EventLoop::new(node, screen)?.with_signals()?.with_keys(Stdin::inherited())?;

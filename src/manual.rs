@@ -1,12 +1,12 @@
 //! `chinwag completions` and `chinwag man`: what the command line says of itself, for shells and for `man`.
-#![expect(clippy::disallowed_methods, reason = "commands that write one text and end")]
 
+use crate::output::write_out;
 use crate::settings;
 use clap::Command;
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
-use std::io::{self, ErrorKind, Write};
+use std::io;
 
 /// Writes the completions of a shell; gives the exit code.
 pub(crate) fn completions(shell: Shell) -> io::Result<u8> {
@@ -54,15 +54,4 @@ fn noted(notes: &str) -> Roff {
         }
     }
     roff
-}
-
-/// Who reads only the beginning, as `head` does, has what they want.
-pub(crate) fn write_out(text: &[u8]) -> io::Result<u8> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(io::Error::new(error.kind(), format!("the output cannot be written: {error}")))
-        }
-        _ => Ok(0),
-    }
 }

@@ -6,7 +6,7 @@
 use super::directory::Peer;
 use super::notice::Who;
 use crate::limits::KNOWN_PEERS_MAX;
-use crate::proto::message::Dialect;
+use crate::proto::message::{Command, Dialect, Message};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -81,6 +81,16 @@ impl Book {
         let own = known.map_or(name, |known| if name.is_empty() { &known.name } else { name });
         let alias = known.and_then(|known| known.alias.as_ref());
         Who { address, name: Rc::clone(alias.unwrap_or(own)) }
+    }
+
+    /// The name and the dialect to take over from a message. A mere claim changes neither where they are
+    /// remembered, and a dialect that the user chose counts until the peer chats.
+    pub(super) fn believe<'a>(&'a self, message: &'a Message<'_>, is_confirmed: bool) -> (&'a str, Dialect) {
+        let Some(known) = self.get(message.address) else { return (message.name, message.dialect) };
+        let is_name_kept = !is_confirmed && !known.name.is_empty();
+        let is_dialect_kept = !is_confirmed || known.is_dialect_chosen && message.command != Command::Chat;
+        let name = if is_name_kept { &known.name } else { message.name };
+        (name, known.dialect.filter(|_| is_dialect_kept).unwrap_or(message.dialect))
     }
 
     /// Keeps what the user says of an address.

@@ -52,7 +52,7 @@ impl HistoryFile {
 
     /// Adds what was typed since the last look; says when to look again.
     pub(super) fn look(&mut self, event_loop: &mut EventLoop<Node, Recorded<Terminal>>) -> Option<Duration> {
-        for (kind, answer) in event_loop.screen_mut().screen_mut().take_answers() {
+        for (kind, answer) in event_loop.screen_mut().screen_mut().editor_mut().take_answers() {
             self.unwritten.push_str(&line(kind, answer));
         }
         let is_over = event_loop.is_over();

@@ -14,6 +14,7 @@ use chinwag::chat::node::{Config, Node};
 use chinwag::chat::notice::{FileFault, Kept, Notice};
 use chinwag::net::event_loop::EventLoop;
 use chinwag::term::Screen;
+use chinwag::term::editor::Editor;
 use chinwag::term::terminal::Terminal;
 use chinwag::term::transcript::Recorded;
 use disk::Unusable;
@@ -45,13 +46,13 @@ impl Files {
         }
     }
 
-    /// Tells a terminal what was typed before, and whom to complete.
-    pub(crate) fn prompt(&mut self, terminal: &mut Terminal) {
+    /// Tells a line editor what was typed before, and whom to complete.
+    pub(crate) fn prompt(&mut self, editor: &mut Editor) {
         if let Some(file) = &mut self.history {
-            terminal.recall(file.answers());
+            editor.recall(file.answers());
         }
         if let Some(file) = &self.known_peers {
-            terminal.know(&file.called());
+            editor.know(&file.called());
         }
     }
 

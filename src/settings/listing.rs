@@ -5,7 +5,7 @@
 
 use super::command::{command, is_list, is_switch, settable};
 use super::{Setting, Settings};
-use crate::manual::write_out;
+use crate::output::write_out;
 use crate::quoting::quoted;
 use chinwag::limits::ASSIGNMENT_COLUMNS_MAX;
 use chinwag::proto::clean::Clean;

@@ -63,10 +63,10 @@ impl Display for Sentence<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.0 {
             Notice::Accepted(who) => writeln!(f, "{} accepted your connection", Named(who)),
-            Notice::Aliased { who, alias } => match alias {
-                Some(alias) => writeln!(f, "{} is called {} from now on", Named(who), Clean(alias)),
-                None => writeln!(f, "{} has no alias any more", Named(who)),
-            },
+            Notice::Aliased { who, alias: Some(alias) } => {
+                writeln!(f, "{} is called {} from now on", Named(who), Clean(alias))
+            }
+            Notice::Aliased { who, alias: None } => writeln!(f, "{} has no alias any more", Named(who)),
             Notice::AlreadyConnected(who) => writeln!(f, "{} is connected already", Named(who)),
             Notice::Blocked(who) => {
                 writeln!(f, "{} is blocked from now on: neither heard nor written to", Named(who))
@@ -108,16 +108,8 @@ impl Display for Sentence<'_> {
             Notice::Peers { active, contacted, known } => peers(f, active, contacted, known),
             Notice::Prompt(prompt) => f.write_str(&question(prompt)),
             Notice::Raw { from, text } => writeln!(f, "Not a chat message, from {from}: {}", Clean(text)),
-            Notice::Renamed { who, was } => {
-                let was = Who { name: Rc::clone(was), ..who.clone() };
-                writeln!(f, "{} is now called {}", Named(&was), Clean(&who.name))
-            }
-            Notice::Said { to: SaidTo::All(peers), text } => {
-                writeln!(f, "You, to {}: {}", Count(*peers as u64, "peer"), Clean(text))
-            }
-            Notice::Said { to: SaidTo::One(who), text } => {
-                writeln!(f, "You, to {}: {}", Named(who), Clean(text))
-            }
+            Notice::Renamed { who, was } => renamed(f, who, was),
+            Notice::Said { to, text } => said(f, to, text),
             Notice::Sent(to) => writeln!(f, "Message sent to {to}"),
             Notice::SentToAll(peers) => writeln!(f, "Message sent to {}", Count(*peers as u64, "peer")),
             Notice::Stats(stats) => write!(f, "{}", Table(stats)),
@@ -167,6 +159,18 @@ impl Display for Count<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let plural = if self.0 == 1 { "" } else { "s" };
         write!(f, "{} {}{plural}", self.0, self.1)
+    }
+}
+
+fn renamed(f: &mut Formatter<'_>, who: &Who, was: &Rc<str>) -> fmt::Result {
+    let before = Who { name: Rc::clone(was), ..who.clone() };
+    writeln!(f, "{} is now called {}", Named(&before), Clean(&who.name))
+}
+
+fn said(f: &mut Formatter<'_>, to: &SaidTo, text: &str) -> fmt::Result {
+    match to {
+        SaidTo::All(peers) => writeln!(f, "You, to {}: {}", Count(*peers as u64, "peer"), Clean(text)),
+        SaidTo::One(who) => writeln!(f, "You, to {}: {}", Named(who), Clean(text)),
     }
 }
 

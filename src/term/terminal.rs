@@ -9,7 +9,7 @@ use super::render::{Count, question};
 use super::stdout::Stdout;
 use super::style::{BELL, Look, Own, Painted, is_own_words, is_worth_a_bell};
 use super::{Screen, Typed};
-use crate::chat::notice::{Notice, Who};
+use crate::chat::notice::Notice;
 use crate::limits::{CANDIDATES_SHOWN_MAX, FRONT_RETRY, PASTE_BYTES_MAX};
 use crate::proto::clean::Clean;
 use jiff::Zoned;
@@ -97,19 +97,9 @@ impl Terminal {
         Self { look, ..self }
     }
 
-    /// Recalls what was typed in an earlier run: kinds of questions and answers, the oldest first.
-    pub fn recall(&mut self, answers: impl IntoIterator<Item = (String, String)>) {
-        self.editor.recall(answers);
-    }
-
-    /// The answers worth recalling that were typed since the last call, with the kinds of their questions.
-    pub fn take_answers(&mut self) -> impl Iterator<Item = (&str, &str)> {
-        self.editor.take_answers()
-    }
-
-    /// Completes these peers too, before anything is heard of them.
-    pub fn know(&mut self, peers: &[Who]) {
-        self.editor.know(peers);
+    /// The line editor, for what it is to know from earlier runs and what it has for later ones.
+    pub fn editor_mut(&mut self) -> &mut Editor {
+        &mut self.editor
     }
 
     /// Takes the row off the screen, to print something in its place.

@@ -303,41 +303,35 @@ impl Node {
             return Some(id);
         }
         let is_new = peer.heard == 0;
-        let is_chat = message.command == Command::Chat;
-        let known = self.book.get(message.address);
-        let name = known.filter(|known| !is_confirmed && !known.name.is_empty());
-        let name = name.map_or(message.name, |known| &known.name);
         let was = Rc::clone(&peer.name);
+        let (name, dialect) = self.book.believe(message, is_confirmed);
         if !name.is_empty() {
             peer.rename(name);
         }
         let is_renamed = peer.name != was;
-        let chosen = known.filter(|known| !is_confirmed || (known.is_dialect_chosen && !is_chat));
-        let dialect = chosen.and_then(|known| known.dialect).unwrap_or(message.dialect);
-        note_heard(peer, dialect, is_chat, now);
+        note_heard(peer, dialect, message.command == Command::Chat, now);
         if self.config.must_remember {
             self.book.note(peer, false);
         }
         if is_new {
             let who = self.book.who(peer.address, &peer.name);
             self.tell_heard(Notice::NewPeer(who));
-        } else {
-            self.tell_renamed(from, id, was, now);
         }
         if is_renamed {
-            self.ask_by_new_name(message.address);
+            self.on_renamed(from, id, was, now);
         }
         Some(id)
     }
 
     /// Names can change hands. Whom the user calls by an alias is known by that.
-    fn tell_renamed(&mut self, from: SocketAddr, id: PeerId, was: Rc<str>, now: Instant) {
+    fn on_renamed(&mut self, from: SocketAddr, id: PeerId, was: Rc<str>, now: Instant) {
         let Some(peer) = self.directory.get(id) else { return };
-        let is_aliased = self.book.get(peer.address).is_some_and(|known| known.alias.is_some());
-        if !was.is_empty() && was != peer.name && !is_aliased {
-            let who = Who { address: peer.address, name: Rc::clone(&peer.name) };
-            self.show_line(from, who, |who| Notice::Renamed { who, was }, now);
+        let who = Who { address: peer.address, name: Rc::clone(&peer.name) };
+        let is_aliased = self.book.get(who.address).is_some_and(|known| known.alias.is_some());
+        if !was.is_empty() && !is_aliased {
+            self.show_line(from, who.clone(), |who| Notice::Renamed { who, was }, now);
         }
+        self.ask_by_new_name(who.address);
     }
 
     /// The peer is where it claims to be. A session that somebody else has in its name ends, or what is
