@@ -21,6 +21,7 @@ mod framing;
 mod garbage;
 mod identity;
 mod ipv6;
+mod once_wrong;
 mod plain;
 mod published;
 mod static_peers;

@@ -1,0 +1,1 @@
+//! What was once wrong with the published programs on the other side; each test failed before.

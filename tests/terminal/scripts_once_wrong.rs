@@ -1,0 +1,1 @@
+//! What was once wrong for scripts that use the program; each test failed before.
