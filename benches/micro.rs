@@ -6,9 +6,10 @@
 use chinwag::chat::directory::Directory;
 use chinwag::chat::node::{Config, Node};
 use chinwag::limits::Limits;
+use chinwag::proto::envelope::{Body, Envelope};
 use chinwag::proto::framer::Framer;
 use chinwag::proto::machine::{ConnId, Input, Machine};
-use chinwag::proto::message::{Body, Dialect, Message, format};
+use chinwag::proto::message::{Dialect, Message};
 use chinwag::proto::send_queue::SendQueue;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use std::hint::black_box;
@@ -71,7 +72,8 @@ fn write(criterion: &mut Criterion) {
     let from = loopback(8080);
     for dialect in [Dialect::Standard, Dialect::Netech] {
         group.bench_function(dialect.name(), |bencher| {
-            bencher.iter(|| format(dialect, black_box(from), "P1", Body::Chat(black_box("a message"))));
+            let envelope = Envelope { dialect, from: black_box(from), name: "P1", to: from };
+            bencher.iter(|| envelope.message(Body::Chat(black_box("a message"))));
         });
     }
     group.finish();

@@ -69,9 +69,10 @@ pub(crate) struct Args {
     #[arg(long)]
     greet: bool,
 
-    /// How to write to peers not heard yet: standard, bracketed, block or netech
-    #[arg(long, default_value = "standard")]
-    dialect: Dialect,
+    /// How to write to peers that have not chatted yet: standard, bracketed, block, netech, json or portline
+    /// [default: standard]
+    #[arg(long)]
+    dialect: Option<Dialect>,
 
     /// No menu: leave stdin alone and serve until a signal
     #[arg(long, requires = "name", requires = "port")]

@@ -34,7 +34,7 @@
 //! # Reading order
 //!
 //! 1. [`proto::machine`]: the contract.
-//! 2. [`proto::message`], [`proto::framer`], [`proto::send_queue`]: from bytes to messages and back.
+//! 2. [`proto::message`], [`proto::envelope`], [`proto::framer`], [`proto::send_queue`]: from bytes to messages and back.
 //! 3. [`proto::connection`], [`proto::connections`]: the life of one byte stream, and all of them.
 //! 4. [`chat::request`], and how one is typed: [`chat::menu`] with [`chat::slash`] and, for programs,
 //!    [`chat::command`]; then [`chat::directory`], [`chat::book`], [`chat::notice`]: who is there, who is remembered,

@@ -152,7 +152,7 @@ impl SendArgs {
             ip: self.ip,
             own_ips: crate::own_ips(),
             known: if self.dialect.is_none() { files::known_dialects() } else { Vec::new() },
-            dialect: self.dialect.unwrap_or_default(),
+            dialect: self.dialect,
             dialogue: Dialogue::Commands,
             limits: Limits {
                 connections_max: room,

@@ -6,9 +6,9 @@
 use super::directory::Peer;
 use super::notice::Who;
 use crate::limits::KNOWN_PEERS_MAX;
-use crate::proto::message::{Command, Dialect, Message};
+use crate::proto::message::{Dialect, one_word};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
@@ -41,6 +41,8 @@ impl Known {
 #[derive(Debug, Default)]
 pub struct Book {
     entries: BTreeMap<SocketAddr, Known>,
+    /// Those of them who left in this run, and were neither heard nor reached since.
+    gone: BTreeSet<SocketAddr>,
     aliases: usize,
     blocked: usize,
     revision: u64,
@@ -50,6 +52,9 @@ impl Book {
     /// A book with these in it.
     pub fn new(known: impl IntoIterator<Item = (SocketAddr, Known)>) -> Self {
         let mut book = Self { entries: known.into_iter().collect(), ..Self::default() };
+        for known in book.entries.values_mut() {
+            known.name = one_word(&known.name).into();
+        }
         while book.entries.len() > KNOWN_PEERS_MAX && book.make_room() {}
         book.count();
         book
@@ -83,14 +88,40 @@ impl Book {
         Who { address, name: Rc::clone(alias.unwrap_or(own)) }
     }
 
-    /// The name and the dialect to take over from a message. A mere claim changes neither where they are
-    /// remembered, and a dialect that the user chose counts until the peer chats.
-    pub(super) fn believe<'a>(&'a self, message: &'a Message<'_>, is_confirmed: bool) -> (&'a str, Dialect) {
-        let Some(known) = self.get(message.address) else { return (message.name, message.dialect) };
-        let is_name_kept = !is_confirmed && !known.name.is_empty();
-        let is_dialect_kept = !is_confirmed || known.is_dialect_chosen && message.command != Command::Chat;
-        let name = if is_name_kept { &known.name } else { message.name };
-        (name, known.dialect.filter(|_| is_dialect_kept).unwrap_or(message.dialect))
+    /// The name and the dialect of somebody who is not confirmed. A mere claim changes neither where they are
+    /// remembered.
+    pub(super) fn believe<'a>(
+        &'a self,
+        address: SocketAddr,
+        name: &'a str,
+        dialect: Dialect,
+    ) -> (&'a str, Dialect) {
+        let known = self.get(address);
+        let known_name = known.map(|known| &*known.name).filter(|name| !name.is_empty());
+        let known_dialect = known.and_then(|known| known.dialect);
+        (known_name.unwrap_or(name), known_dialect.unwrap_or(dialect))
+    }
+
+    /// The dialect that the user chose for an address.
+    pub(super) fn chosen_dialect(&self, address: SocketAddr) -> Option<Dialect> {
+        self.get(address).filter(|known| known.is_dialect_chosen)?.dialect
+    }
+
+    /// Whether somebody is no news to the user: heard in an earlier run, or listed in this one.
+    pub(super) fn is_acquainted(&self, address: SocketAddr) -> bool {
+        self.get(address).is_some_and(|known| known.heard_at.is_some()) && !self.is_gone(address)
+    }
+
+    /// Whether somebody left in this run, and was neither heard nor reached since.
+    pub(super) fn is_gone(&self, address: SocketAddr) -> bool {
+        self.gone.contains(&address)
+    }
+
+    /// Somebody who is remembered has left.
+    pub(super) fn note_gone(&mut self, address: SocketAddr) {
+        if self.entries.contains_key(&address) {
+            self.gone.insert(address);
+        }
     }
 
     /// Keeps what the user says of an address.
@@ -106,17 +137,19 @@ impl Book {
 
     /// Keeps what the table has of a peer, unless that is a mere claim. Its dialect counts if it was heard
     /// in it, or if the user has chosen it.
-    pub(super) fn note(&mut self, peer: &Peer, has_chosen_dialect: bool) {
+    pub(super) fn note(&mut self, peer: &Peer) {
         let is_new = !self.entries.contains_key(&peer.address);
         let is_full = self.entries.len() >= KNOWN_PEERS_MAX;
         if !peer.is_confirmed || (is_new && is_full && !self.make_room()) {
             return;
         }
+        self.gone.remove(&peer.address);
         let known = self.entries.entry(peer.address).or_default();
-        let is_spoken = (peer.heard > 0 || has_chosen_dialect) && known.dialect != Some(peer.dialect);
-        if is_spoken {
+        let counts = peer.heard > 0 || peer.is_dialect_chosen;
+        let is_spoken = counts && known.dialect != Some(peer.dialect);
+        if counts {
             known.dialect = Some(peer.dialect);
-            known.is_dialect_chosen = false;
+            known.is_dialect_chosen = peer.is_dialect_chosen;
         }
         let is_renamed = !peer.name.is_empty() && peer.name != known.name;
         if is_renamed {
@@ -130,7 +163,9 @@ impl Book {
     fn make_room(&mut self) -> bool {
         let others = self.entries.iter().filter(|(_, known)| !known.is_kept());
         let oldest = others.max_by_key(|(_, known)| Reverse(known.heard_at)).map(|(&address, _)| address);
-        oldest.is_some_and(|address| self.entries.remove(&address).is_some())
+        let Some(oldest) = oldest else { return false };
+        self.gone.remove(&oldest);
+        self.entries.remove(&oldest).is_some()
     }
 
     fn count(&mut self) {
@@ -163,7 +198,7 @@ mod tests {
         let peer = directory.get_mut(id).unwrap();
         (peer.is_confirmed, peer.heard) = (is_confirmed, 1);
         peer.rename("P");
-        book.note(peer, false);
+        book.note(peer);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Peer {
     pub renamed: u32,
     /// The form in which it is written to.
     pub dialect: Dialect,
+    /// The user chose that form: only a chat of the peer in another one changes it.
+    pub is_dialect_chosen: bool,
     /// When it was heard last.
     pub heard_at: Option<Instant>,
     /// Its messages so far.
@@ -66,14 +68,23 @@ impl Peer {
         self.sent_at = Some(now);
     }
 
+    /// Whether a name that was received is the one that it has.
+    pub fn is_called(&self, name: &str) -> bool {
+        *self.name == *kept_of(name)
+    }
+
     /// Takes over the name of its latest message, cut to what the table keeps.
     pub fn rename(&mut self, name: &str) {
-        let name = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];
-        if *self.name != *name {
-            self.name = name.into();
+        if !self.is_called(name) {
+            self.name = kept_of(name).into();
             self.renamed = self.renamed.wrapping_add(1);
         }
     }
+}
+
+/// As much of a name as the table keeps.
+fn kept_of(name: &str) -> &str {
+    &name[..name.floor_char_boundary(NAME_BYTES_MAX)]
 }
 
 /// The table.
@@ -145,6 +156,7 @@ impl Directory {
             name: "".into(),
             renamed: 0,
             dialect: Dialect::default(),
+            is_dialect_chosen: false,
             heard_at: None,
             heard: 0,
             sent_at: None,

@@ -4,11 +4,11 @@
 //! number or a name stands for is the node's to say.
 
 use super::notice::Mistake;
-use super::request::{Audience, Designation, Request, parse_designation, parse_ip, parse_port};
+use super::request::{Audience, Designation, Request, parse_designation, parse_host, parse_port};
 use super::slash;
 use crate::limits::{NAME_BYTES_MAX, TYPED_BYTES_MAX};
-use crate::proto::message::Dialect;
-use std::net::{IpAddr, SocketAddr};
+use crate::proto::message::{Dialect, one_word};
+use std::net::SocketAddr;
 
 /// Where the user stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +23,8 @@ pub enum Menu {
     Command,
     /// Asked for a recipient.
     Recipient,
-    /// Asked for the port of this recipient.
-    RecipientPort(IpAddr, Option<Dialect>),
+    /// Asked for the port of this recipient, whose address has none yet.
+    RecipientPort(SocketAddr, Option<Dialect>),
     /// Asked for a text.
     Text(Audience),
     /// Asked whom to connect to.
@@ -63,10 +63,10 @@ impl Menu {
             Self::Choice | Self::Command => on_choice(answer),
             Self::Conversation(audience) => (self, on_said(audience, line.trim_end()).map(Some)),
             Self::Recipient => on_recipient(answer),
-            Self::RecipientPort(ip, dialect) => match parse_port(answer) {
+            Self::RecipientPort(mut address, dialect) => match parse_port(answer) {
                 Ok(port) => {
-                    let address = Designation::Address(SocketAddr::new(ip, port));
-                    (Self::Recipient, Ok(Some(Request::Find(address, dialect))))
+                    address.set_port(port);
+                    (Self::Recipient, Ok(Some(Request::Find(Designation::Address(address), dialect))))
                 }
                 Err(mistake) => (self, Err(mistake)),
             },
@@ -82,7 +82,7 @@ impl Menu {
 type Step = (Menu, Result<Option<Request>, Mistake>);
 
 fn on_name(answer: &str) -> Step {
-    let name = answer.split_whitespace().collect::<Vec<_>>().join("_");
+    let name = one_word(answer).into_owned();
     if name.is_empty() {
         (Menu::Name, Err(Mistake::EmptyName))
     } else if name.len() > NAME_BYTES_MAX {
@@ -113,8 +113,8 @@ fn on_recipient(answer: &str) -> Step {
             Err(_) => return (Menu::Recipient, Err(Mistake::BadDialect(word.trim().to_owned()))),
         },
     };
-    if let Some(ip) = parse_ip(whom) {
-        return (Menu::RecipientPort(ip, dialect), Ok(None));
+    if let Some(host) = parse_host(whom) {
+        return (Menu::RecipientPort(host, dialect), Ok(None));
     }
     match parse_designation(whom) {
         Ok(designation) => (Menu::Recipient, Ok(Some(Request::Find(designation, dialect)))),
@@ -142,12 +142,12 @@ fn on_connect_to(answer: &str) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
+    use std::net::{IpAddr, Ipv4Addr};
 
-    const IP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 5));
+    const HOST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 5)), 0);
 
     fn address() -> SocketAddr {
-        SocketAddr::new(IP, 8080)
+        SocketAddr::new(HOST.ip(), 8080)
     }
 
     fn all_states() -> [Menu; 10] {
@@ -157,7 +157,7 @@ mod tests {
             Menu::Port,
             Menu::Choice,
             Menu::Recipient,
-            Menu::RecipientPort(IP, None),
+            Menu::RecipientPort(HOST, None),
             Menu::Text(one),
             Menu::Text(Audience::All),
             Menu::ConnectTo,
@@ -182,15 +182,16 @@ mod tests {
             (Menu::Choice, "4", Menu::Text(Audience::Static), None),
             (Menu::Choice, "5", Menu::Text(Audience::All), None),
             (Menu::Choice, "0", Menu::Choice, Some(Request::Quit)),
-            (Menu::Recipient, "10.0.0.5", Menu::RecipientPort(IP, None), None),
-            (Menu::Recipient, "10.0.0.5 Netech", Menu::RecipientPort(IP, Some(Dialect::Netech)), None),
-            (Menu::Recipient, "::1", Menu::RecipientPort("::1".parse().unwrap(), None), None),
-            (Menu::Recipient, "localhost", Menu::RecipientPort(Ipv4Addr::LOCALHOST.into(), None), None),
+            (Menu::Recipient, "10.0.0.5", Menu::RecipientPort(HOST, None), None),
+            (Menu::Recipient, "fe80::1%3", Menu::RecipientPort("[fe80::1%3]:0".parse().unwrap(), None), None),
+            (Menu::Recipient, "10.0.0.5 Netech", Menu::RecipientPort(HOST, Some(Dialect::Netech)), None),
+            (Menu::Recipient, "::1", Menu::RecipientPort("[::1]:0".parse().unwrap(), None), None),
+            (Menu::Recipient, "localhost", Menu::RecipientPort((Ipv4Addr::LOCALHOST, 0).into(), None), None),
             (Menu::Recipient, "10.0.0.5:8080", Menu::Recipient, find(Designation::Address(address()), None)),
             (Menu::Recipient, "2", Menu::Recipient, find(Designation::Number(2), None)),
             (Menu::Recipient, "P1 block", Menu::Recipient, find(name("P1"), Some(Dialect::Block))),
             (
-                Menu::RecipientPort(IP, None),
+                Menu::RecipientPort(HOST, None),
                 "8080",
                 Menu::Recipient,
                 find(Designation::Address(address()), None),
@@ -214,7 +215,7 @@ mod tests {
     fn a_wrong_answer_is_explained_and_the_question_stays() {
         let bad_port = |port: &str| Mistake::BadPort(port.to_owned());
         let bad_address = |address: &str| Mistake::BadAddress(address.to_owned());
-        let port = Menu::RecipientPort(IP, None);
+        let port = Menu::RecipientPort(HOST, None);
         let table = [
             (Menu::Name, "", Mistake::EmptyName),
             (Menu::Port, "", bad_port("")),
@@ -270,7 +271,7 @@ mod tests {
 
     #[test]
     fn an_empty_answer_leaves_for_the_menu() {
-        let port = Menu::RecipientPort(IP, None);
+        let port = Menu::RecipientPort(HOST, None);
         let conversation = Menu::Conversation(Audience::All);
         for state in [Menu::Choice, Menu::Command, Menu::Recipient, port, Menu::ConnectTo, conversation] {
             assert_eq!(state.on_line("  "), (Menu::Choice, Ok(None)));

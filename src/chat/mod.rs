@@ -2,6 +2,7 @@
 //!
 //! Pure like the floor that it stands on. It names neither sockets nor the terminal.
 
+mod asked;
 pub mod book;
 pub mod command;
 pub mod directory;

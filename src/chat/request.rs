@@ -3,7 +3,7 @@
 //! Whom a number or a name stands for is the node's to say.
 
 use super::notice::Mistake;
-use crate::proto::message::{Dialect, parse_address};
+use crate::proto::message::{Dialect, canonical, parse_address};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The word for everybody.
@@ -86,7 +86,7 @@ pub(super) fn parse_designation(word: &str) -> Result<Designation, Mistake> {
         return Ok(Designation::Number(number));
     }
     if let Some((ip, port)) = word.rsplit_once(':')
-        && parse_ip(ip.trim_matches(['[', ']'])).is_some()
+        && parse_host(ip.trim_matches(['[', ']'])).is_some()
     {
         return Err(Mistake::BadPort(port.to_owned()));
     }
@@ -116,12 +116,14 @@ pub fn parse_host_and_port(word: &str) -> Option<SocketAddr> {
     port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))).or_else(|| parse_address(word))
 }
 
-/// An IP address, or `localhost`.
-pub(super) fn parse_ip(word: &str) -> Option<IpAddr> {
+/// An IP address, or `localhost`, with port 0. That of a link may have a scope, which a bare IP has no room for.
+pub(super) fn parse_host(word: &str) -> Option<SocketAddr> {
     if word.eq_ignore_ascii_case("localhost") {
-        return Some(Ipv4Addr::LOCALHOST.into());
+        return Some((Ipv4Addr::LOCALHOST, 0).into());
     }
-    word.parse().ok().map(|ip: IpAddr| ip.to_canonical()).filter(|ip| !ip.is_unspecified())
+    let bare = word.parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, 0));
+    let scoped = || format!("[{word}]:0").parse().ok();
+    bare.or_else(scoped).map(canonical).filter(|host| !host.ip().is_unspecified())
 }
 
 /// A port that one can listen on.

@@ -1,11 +1,11 @@
 //! Bytes to messages: where one ends and the next begins.
 //!
 //! A new connection may speak lines, or send one message with no newline and go quiet. The first line
-//! that begins with an address settles it: from then on only newlines count. Silence completes a message
-//! as well: the framer is told when bytes came, and says when [`Framer::flush`] may be called.
+//! that begins with an address settles it, as does a JSON object or a port in one line: from then on only
+//! newlines count. Silence completes a message as well: the framer is told when bytes came, and says when [`Framer::flush`] may be called.
 
 use super::machine::CloseReason;
-use super::message::{Message, begins_with_address};
+use super::message::{Message, begins_with_address, parse_port_line};
 use super::moment::Moment;
 use crate::limits::{HEADER_FLUSH, HEADER_SCAN_BYTES, IDLE_FLUSH, LINE_BYTES_MAX};
 use memchr::{memchr, memmem};
@@ -34,7 +34,7 @@ struct Partial {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Mode {
-    /// Nothing is known yet: a newline ends a message only if it begins with an address.
+    /// Nothing is known yet: a newline ends a message only if that is a line by its form.
     #[default]
     Undelimited,
     /// Lines are expected, since a session was agreed on; the first one proves them.
@@ -78,7 +78,7 @@ impl Framer {
     fn flush_after(&self, from: SocketAddr) -> Option<Duration> {
         let partial = &self.partial.as_ref().filter(|_| self.mode != Mode::Lines)?.bytes;
         let head = &partial[..partial.len().min(HEADER_SCAN_BYTES)];
-        let has_header = Message::parse(&String::from_utf8_lossy(head), from).is_some();
+        let has_header = is_json(partial) || Message::parse(&String::from_utf8_lossy(head), from).is_some();
         // Where lines are agreed on, silence in the middle of the first one is more likely the network's.
         let is_soon = has_header && self.mode == Mode::Undelimited;
         Some(if is_soon { IDLE_FLUSH } else { HEADER_FLUSH })
@@ -116,12 +116,12 @@ impl Framer {
         } else if memchr(b'\n', partial).is_none()
             && let Some(newline) = memchr(b'\n', rest)
         {
-            let begins = if partial.is_empty() {
-                begins_with_address(&rest[..newline])
+            let is_line = if partial.is_empty() {
+                is_line(&rest[..newline])
             } else {
-                begins_with_address(&[partial, &rest[..newline]].concat())
+                is_line(&[partial, &rest[..newline]].concat())
             };
-            if begins {
+            if is_line {
                 self.mode = Mode::Lines;
                 return self.complete_line(rest, newline).map(Some);
             }
@@ -172,6 +172,16 @@ impl Framer {
     }
 }
 
+/// Whether a newline ended a message, by the form of what is before it.
+fn is_line(line: &[u8]) -> bool {
+    begins_with_address(line) || is_json(line) || parse_port_line(line).is_some()
+}
+
+/// Whether this looks like a whole JSON object.
+fn is_json(message: &[u8]) -> bool {
+    message.starts_with(b"{") && message.trim_ascii_end().ends_with(b"}")
+}
+
 /// Where in `rest` the block that began with `partial` ends, its end mark included. `partial` was searched
 /// before: only its last bytes can be the beginning of the mark.
 fn block_end(partial: &[u8], rest: &[u8]) -> Option<usize> {
@@ -206,7 +216,7 @@ mod tests {
 
     #[test]
     fn messages_end_where_the_protocol_says() {
-        let table: [(&str, &[&str]); 9] = [
+        let table: [(&str, &[&str]); 12] = [
             ("1.1.1.1:1 a hello", &["1.1.1.1:1 a hello"]),
             ("1.1.1.1:1 a x\n1.1.1.1:1 a y\nz", &["1.1.1.1:1 a x", "1.1.1.1:1 a y", "z"]),
             ("1.1.1.1:1 a x\r\n\r\n\nfree text\n", &["1.1.1.1:1 a x\r", "free text"]),
@@ -221,6 +231,9 @@ mod tests {
                 "<1.1.1.1:1> @ <a>\nx\n<end>1.1.1.1:1 a l\nm\n",
                 &["<1.1.1.1:1> @ <a>\nx\n<end>", "1.1.1.1:1 a l", "m"],
             ),
+            ("8000\nCONNECT\n1.1.1.1:1 a x\n", &["8000", "CONNECT", "1.1.1.1:1 a x"]),
+            ("{\"a\":\"b\"}\n{}\n", &["{\"a\":\"b\"}", "{}"]),
+            ("{\n\"a\":1\n}", &["{\n\"a\":1\n}"]),
             ("", &[]),
         ];
         for (input, expected) in table {

@@ -1,9 +1,10 @@
-//! One message: what its bytes mean, and how it is written, in every dialect of the published peers.
+//! One message: what its bytes mean, in every dialect of the published peers.
 //!
-//! Parsing borrows from the line; nothing here keeps state or decides what a message leads to.
+//! Nothing here keeps state or decides what a message leads to. How one is written: [`super::envelope`].
 
 use crate::limits::ADDRESS_BYTES_MAX;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
@@ -20,11 +21,16 @@ pub enum Dialect {
     Block,
     /// `LISTENING_PORT:PORT|TEAM_NAME:NAME|TEXT`.
     Netech,
+    /// A JSON object with `type`, `content`, `sender_name` and `sender_port`.
+    Json,
+    /// A line with the port, then lines of the form of [`Dialect::Standard`], each of which waits for an answer.
+    PortLine,
 }
 
 impl Dialect {
     /// All there are.
-    pub const ALL: [Self; 4] = [Self::Standard, Self::Bracketed, Self::Block, Self::Netech];
+    pub const ALL: [Self; 6] =
+        [Self::Standard, Self::Bracketed, Self::Block, Self::Netech, Self::Json, Self::PortLine];
 
     /// The word for it on the command line and in the menu.
     pub const fn name(self) -> &'static str {
@@ -33,6 +39,8 @@ impl Dialect {
             Self::Bracketed => "bracketed",
             Self::Block => "block",
             Self::Netech => "netech",
+            Self::Json => "json",
+            Self::PortLine => "portline",
         }
     }
 }
@@ -44,7 +52,7 @@ impl FromStr for Dialect {
         Self::ALL
             .into_iter()
             .find(|dialect| dialect.name().eq_ignore_ascii_case(word))
-            .ok_or_else(|| "a dialect is standard, bracketed, block or netech".to_owned())
+            .ok_or_else(|| "a dialect is standard, bracketed, block, netech, json or portline".to_owned())
     }
 }
 
@@ -110,7 +118,7 @@ fn capability(word: &[u8]) -> Option<bool> {
 }
 
 /// One parsed message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
     /// Where the sender claims to listen: its identity.
     pub address: SocketAddr,
@@ -118,22 +126,36 @@ pub struct Message<'a> {
     pub command: Command,
     /// How it was written.
     pub dialect: Dialect,
-    /// Who the sender says it is.
-    pub name: &'a str,
+    /// Who the sender says it is, as [`one_word`]; empty if it does not say.
+    pub name: Cow<'a, str>,
     /// The text, without trailing CR, LF, space and NUL.
-    pub text: &'a str,
+    pub text: Cow<'a, str>,
 }
 
 impl<'a> Message<'a> {
     /// Parses one message that came from the socket address `from`. `None`: in no known form, or
     /// without a usable address.
     pub fn parse(line: &'a str, from: SocketAddr) -> Option<Self> {
-        let (dialect, address, name, text) = parse_netech(line, from)
+        if line.starts_with('{') {
+            return parse_json(line, from);
+        }
+        parse_netech(line, from)
             .or_else(|| parse_standard(line, from))
             .or_else(|| parse_block(line, from))
-            .or_else(|| parse_bracketed(line, from))?;
+            .or_else(|| parse_bracketed(line, from))
+            .map(Self::new)
+    }
+
+    /// Parses a line of a connection whose first line was `port`, see [`parse_port_line`].
+    pub fn parse_behind_port(line: &'a str, port: u16, from: SocketAddr) -> Self {
+        let (name, text) = parse_standard(line, from).map_or(("", line), |(_, _, name, text)| (name, text));
+        Self::new((Dialect::PortLine, with_port(from, port), name, text))
+    }
+
+    fn new((dialect, address, name, text): Parts<'a>) -> Self {
         let text = trim_end(text);
-        Some(Self { address, command: Command::of(text.as_bytes(), dialect), dialect, name, text })
+        let command = Command::of(text.as_bytes(), dialect);
+        Self { address, command, dialect, name: one_word(name), text: text.into() }
     }
 }
 
@@ -152,25 +174,41 @@ fn parse_standard(line: &str, from: SocketAddr) -> Option<Parts<'_>> {
     let claimed = parse_address(address)?;
     let ip = claimed.ip();
     let elsewhere = ip.is_unspecified() || (ip.is_loopback() && !from.ip().is_loopback());
-    let address = if elsewhere || ip == from.ip() { with_port(from, claimed.port()) } else { claimed };
+    let address = if elsewhere || ip == from.ip() {
+        with_port(from, claimed.port())
+    } else {
+        // A scope numbers an interface of the sender's host; here it would be another one.
+        SocketAddr::new(ip, claimed.port())
+    };
     Some((Dialect::Standard, address, name, text))
 }
 
+/// `<IP:PORT> @ <NAME>` and the text below, or `<IP:PORT> DISCONNECT`. Either may have a time before the `@` or the
+/// word, and the bye a name too.
 fn parse_block(line: &str, from: SocketAddr) -> Option<Parts<'_>> {
     let (port, rest) = parse_angle(line)?;
     let address = with_port(from, port);
-    if trim_end(rest).trim_start().eq_ignore_ascii_case("DISCONNECT") {
-        return Some((Dialect::Block, address, "", rest));
+    let (head, body) = rest.split_once('\n').unwrap_or((rest, ""));
+    let head = without_stamp(head.trim());
+    let Some(named) = head.strip_prefix("@ <") else {
+        return is_bye(head).then_some((Dialect::Block, address, "", head));
+    };
+    if let Some(name) = named.strip_suffix('>') {
+        let text = body.split_once("<end>").map_or(body, |(text, _)| text);
+        return rest.contains('\n').then_some((Dialect::Block, address, name, text));
     }
-    let (head, body) = rest.split_once('\n')?;
-    let (stamp, name) = head.split_once("@ <")?;
-    let stamp = stamp.trim();
-    if !(stamp.is_empty() || (stamp.starts_with('[') && stamp.ends_with(']'))) {
-        return None;
-    }
-    let name = name.trim_end().strip_suffix('>')?;
-    let text = body.split_once("<end>").map_or(body, |(text, _)| text);
-    Some((Dialect::Block, address, name, text))
+    let (name, word) = named.rsplit_once("> ")?;
+    is_bye(word).then_some((Dialect::Block, address, name, word))
+}
+
+fn is_bye(word: &str) -> bool {
+    trim_end(word).eq_ignore_ascii_case("DISCONNECT")
+}
+
+/// Without the time in brackets that some put before all else.
+fn without_stamp(head: &str) -> &str {
+    let behind = head.strip_prefix('[').and_then(|stamp| stamp.split_once(']'));
+    behind.map_or(head, |(_, rest)| rest.trim_start())
 }
 
 fn parse_bracketed(line: &str, from: SocketAddr) -> Option<Parts<'_>> {
@@ -189,10 +227,53 @@ fn parse_angle(line: &str) -> Option<(u16, &str)> {
     Some((parse_address(address)?.port(), rest))
 }
 
-/// `IP:PORT` or `[IPv6]:PORT`, with a port that can be dialled.
+/// A message of the form of [`Dialect::Json`].
+#[derive(Deserialize)]
+struct JsonMessage<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    content: Cow<'a, str>,
+    #[serde(borrow, default)]
+    sender_name: Cow<'a, str>,
+    sender_port: u16,
+}
+
+fn parse_json(line: &str, from: SocketAddr) -> Option<Message<'_>> {
+    let message: JsonMessage<'_> = serde_json::from_str(trim_end(line)).ok()?;
+    let command = match &*message.kind {
+        "message" => Command::Chat,
+        "connect" => Command::Connect,
+        "exit" => Command::Exit,
+        _ => return None,
+    };
+    let text = trim_end(content_text(&message.content, &message.sender_name)).to_owned().into();
+    let name = one_word(&message.sender_name).into_owned().into();
+    let address = with_port(from, message.sender_port);
+    (message.sender_port != 0).then_some(Message { address, command, dialect: Dialect::Json, name, text })
+}
+
+/// The text in `<IP:PORT> <NAME> TEXT`. The address is the recipient's there, and tells nothing.
+fn content_text<'a>(content: &'a str, name: &str) -> &'a str {
+    let behind_address = parse_angle(content).and_then(|(_, rest)| rest.strip_prefix(" <"));
+    let named = |rest: &'a str| rest.strip_prefix(name)?.strip_prefix('>');
+    behind_address.and_then(named).map_or(content, |text| text.strip_prefix(' ').unwrap_or(text))
+}
+
+/// What answers each line of the form of [`Dialect::PortLine`].
+pub const LINE_TAKEN: &str = "Message received";
+
+/// The port in the first line of a connection of the form of [`Dialect::PortLine`].
+pub fn parse_port_line(line: &[u8]) -> Option<u16> {
+    let digits = line.trim_ascii();
+    let port = std::str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_digit))?;
+    port.parse().ok().filter(|&port| port != 0)
+}
+
+/// `IP:PORT` or `[IPv6]:PORT`, with a port that can be dialled. The scope of a link-local address stays.
 pub fn parse_address(text: &str) -> Option<SocketAddr> {
     let address: SocketAddr = text.parse().ok()?;
-    (address.port() != 0).then(|| SocketAddr::new(address.ip().to_canonical(), address.port()))
+    (address.port() != 0).then(|| canonical(address))
 }
 
 /// Whether `line` begins with `IP:PORT` and a space, so that its newline ends a message.
@@ -210,6 +291,19 @@ fn with_port(mut from: SocketAddr, port: u16) -> SocketAddr {
     from
 }
 
+/// A name as one word: what is white in it becomes `_`. Whoever has a name of two words could neither be
+/// addressed nor told from one who says the second word.
+pub fn one_word(name: &str) -> Cow<'_, str> {
+    // Braille's empty cell is as white as a space.
+    let is_white = |c: char| c.is_whitespace() || c == '\u{2800}';
+    if name.contains(is_white) {
+        let words = name.split(is_white).filter(|word| !word.is_empty());
+        words.collect::<Vec<_>>().join("_").into()
+    } else {
+        name.into()
+    }
+}
+
 /// Without the trailing CR, LF, space and NUL that senders leave on a text.
 pub fn trim_end(text: &str) -> &str {
     text.trim_end_matches(['\r', '\n', ' ', '\0'])
@@ -221,76 +315,6 @@ pub fn trim_end_bytes(mut text: &[u8]) -> &[u8] {
         text = rest;
     }
     text
-}
-
-/// What a message that we write says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Body<'a> {
-    /// The acknowledgement that is dialled.
-    Ack,
-    /// The acknowledgement on the connection that asked, which makes it a session.
-    AckSession,
-    /// A text.
-    Chat(&'a str),
-    /// The wish to be connected.
-    Connect,
-    /// The farewell.
-    Exit,
-}
-
-/// Writes one message, without a newline. `from` is the address that we listen on.
-pub fn format(dialect: Dialect, from: SocketAddr, name: &str, body: Body<'_>) -> String {
-    let text = match (body, dialect) {
-        (Body::Ack, _) => "connect_ack",
-        (Body::AckSession, _) => "connected chinwag/1",
-        (Body::Chat(text), _) => text,
-        (Body::Connect, Dialect::Netech) => "connection message",
-        (Body::Connect, _) => "connect",
-        (Body::Exit, Dialect::Block) => return format!("<{from}> DISCONNECT"),
-        (Body::Exit, Dialect::Bracketed) => "quit",
-        (Body::Exit, _) => "exit",
-    };
-    match dialect {
-        Dialect::Standard => format!("{from} {name} {text}"),
-        Dialect::Bracketed => format!("<{from}> {name} {text}"),
-        Dialect::Block => format!("<{from}> @ <{name}>\n{text}\n<end>"),
-        Dialect::Netech => format!("LISTENING_PORT:{}|TEAM_NAME:{name}|{text}", from.port()),
-    }
-}
-
-/// Cuts `text` so that the first part, written in `dialect`, has at most `bytes_max` bytes. The second
-/// part is empty if it all fits. Wherever there is such a cut, neither part reads as a command of its own,
-/// and the first does not end in spaces, which receivers strip.
-pub fn split_to_fit<'a>(
-    dialect: Dialect,
-    from: SocketAddr,
-    name: &str,
-    text: &'a str,
-    bytes_max: usize,
-) -> (&'a str, &'a str) {
-    let room = bytes_max.saturating_sub(format(dialect, from, name, Body::Chat("")).len());
-    if text.len() <= room {
-        return (text, "");
-    }
-    let longest = text.floor_char_boundary(room);
-    text.split_at(last_good_cut(dialect, text, longest).unwrap_or(longest))
-}
-
-/// The last cut behind a visible character, no later than `longest`, that makes two chats.
-///
-/// A cut among spaces makes the same two commands as the one before those spaces, so trying it would only
-/// cost time. Both texts are trimmed beforehand, where one more cut would measure the same spaces again.
-fn last_good_cut(dialect: Dialect, text: &str, longest: usize) -> Option<usize> {
-    let start = text.len() - text.trim_ascii_start().len();
-    let visible = trim_end(text).trim_ascii_end();
-    let is_chat = |part: &str| Command::of(part.as_bytes(), dialect) == Command::Chat;
-    text[..longest]
-        .char_indices()
-        .rev()
-        .filter(|&(_, c)| !c.is_whitespace() && c != '\0')
-        .map(|(at, c)| at + c.len_utf8())
-        .filter(|&cut| cut < visible.len())
-        .find(|&cut| is_chat(&text[start..cut]) && is_chat(&visible[cut..]))
 }
 
 /// The address under which a peer is known: one that dials over IPv4 has its IPv4 address, also where a
@@ -308,15 +332,15 @@ mod tests {
 
     const FROM: &str = "10.0.0.9:53211";
 
-    fn parse(line: &str) -> Option<(Dialect, String, &str, &str, Command)> {
+    fn parse(line: &str) -> Option<(Dialect, String, String, String, Command)> {
         Message::parse(line, FROM.parse().unwrap())
-            .map(|m| (m.dialect, m.address.to_string(), m.name, m.text, m.command))
+            .map(|m| (m.dialect, m.address.to_string(), m.name.into(), m.text.into(), m.command))
     }
 
     #[test]
     fn every_form_is_parsed() {
         use Command::{Chat, Connect, Exit};
-        use Dialect::{Block, Bracketed, Netech, Standard};
+        use Dialect::{Block, Bracketed, Json, Netech, Standard};
         let table = [
             (
                 "LISTENING_PORT:9090|TEAM_NAME:Netech|hello",
@@ -345,14 +369,40 @@ mod tests {
             ),
             (
                 "<10.0.0.5:8080> [2025-02-20 10:11:12] @ <P 1>\nhello",
-                (Block, "10.0.0.9:8080", "P 1", "hello", Chat),
+                (Block, "10.0.0.9:8080", "P_1", "hello", Chat),
             ),
-            ("<10.0.0.5:8080> DISCONNECT", (Block, "10.0.0.9:8080", "", " DISCONNECT", Exit)),
+            ("<10.0.0.5:8080> DISCONNECT", (Block, "10.0.0.9:8080", "", "DISCONNECT", Exit)),
+            (
+                "<10.0.0.5:8080> [2025-02-20 10:11:12] DISCONNECT",
+                (Block, "10.0.0.9:8080", "", "DISCONNECT", Exit),
+            ),
+            (
+                "<10.0.0.5:8080> [2025-02-20 10:11:12] @ <P1> DISCONNECT\n",
+                (Block, "10.0.0.9:8080", "P1", "DISCONNECT", Exit),
+            ),
+            ("<10.0.0.5:8080> @ <P1> disconnect", (Block, "10.0.0.9:8080", "P1", "disconnect", Exit)),
+            (
+                "<10.0.0.5:8080> [2025-02-20 10:11:12] @ <P1>\nDISCONNECT",
+                (Block, "10.0.0.9:8080", "P1", "DISCONNECT", Exit),
+            ),
             ("<10.0.0.5:8080> P1 hello", (Bracketed, "10.0.0.9:8080", "P1", "hello", Chat)),
             ("<10.0.0.5:8080> P1 quit", (Bracketed, "10.0.0.9:8080", "P1", "quit", Exit)),
+            ("10.0.0.5:8080 a\tb hello", (Standard, "10.0.0.5:8080", "a_b", "hello", Chat)),
+            ("LISTENING_PORT:9090|TEAM_NAME: P 1 |x", (Netech, "10.0.0.9:9090", "P_1", "x", Chat)),
+            ("[fe80::1%7]:8080 P1 hi", (Standard, "[fe80::1]:8080", "P1", "hi", Chat)),
+            (
+                r#"{"type": "message", "content": "<10.0.0.9:1> <P 1> hi \u00e9", "sender_name": "P 1", "sender_port": 8080}"#,
+                (Json, "10.0.0.9:8080", "P_1", "hi é", Chat),
+            ),
+            (
+                r#"{"sender_port": 8080, "type": "connect", "sender_name": "P1", "content": "hello"}"#,
+                (Json, "10.0.0.9:8080", "P1", "hello", Connect),
+            ),
+            (r#"{"type": "exit", "sender_port": 8080, "more": [1]}"#, (Json, "10.0.0.9:8080", "", "", Exit)),
         ];
         for (line, (dialect, address, name, text, command)) in table {
-            assert_eq!(parse(line), Some((dialect, address.to_owned(), name, text, command)), "{line:?}");
+            let expected = (dialect, address.to_owned(), name.to_owned(), text.to_owned(), command);
+            assert_eq!(parse(line), Some(expected), "{line:?}");
         }
     }
 
@@ -375,6 +425,14 @@ mod tests {
             "<10.0.0.5:8080> @ <P1>",
             "<10.0.0.5:8080> [2025-02-20 10:1",
             "<nonsense> P1 hello",
+            "<10.0.0.5:8080> @ <P1> hello",
+            "<10.0.0.5:8080> @ <P1>",
+            "<10.0.0.5:8080> [2025-02-20 10:11:12]",
+            "<10.0.0.5:8080> [2025-02-20 10:11:12] @ <P1>",
+            "{",
+            r#"{"type": "message", "content": "x", "sender_name": "P1", "sender_port": 0}"#,
+            r#"{"type": "message", "content": "x", "sender_name": "P1", "sender_port": 65536}"#,
+            r#"{"type": "status", "content": "x", "sender_name": "P1", "sender_port": 8080}"#,
             "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
         ];
         for line in table {
@@ -432,106 +490,46 @@ mod tests {
     }
 
     #[test]
-    fn each_dialect_reads_what_it_writes() {
-        let from: SocketAddr = "10.0.0.9:8080".parse().unwrap();
-        let bodies = [
-            (Body::Chat("hello there"), Command::Chat),
-            (Body::Connect, Command::Connect),
-            (Body::Ack, Command::Ack { session: false }),
-            (Body::AckSession, Command::Ack { session: true }),
-            (Body::Exit, Command::Exit),
+    fn behind_a_port_a_line_is_of_that_port_whatever_it_is() {
+        let from: SocketAddr = FROM.parse().unwrap();
+        let table = [
+            ("CONNECT", "", "CONNECT", Command::Connect),
+            ("10.0.0.5:7070 P1 hello", "P1", "hello", Command::Chat),
+            ("127.0.0.1:7070 P1 exit\r", "P1", "exit", Command::Exit),
+            ("hello, you", "", "hello, you", Command::Chat),
         ];
-        for dialect in [Dialect::Standard, Dialect::Bracketed, Dialect::Block, Dialect::Netech] {
-            for (body, command) in bodies {
-                let line = format(dialect, from, "P1", body);
-                let message = Message::parse(&line, FROM.parse().unwrap()).unwrap();
-                assert_eq!(
-                    (message.dialect, message.address, message.command),
-                    (dialect, from, command),
-                    "{line:?}"
-                );
-                assert!(!line.ends_with('\n'));
-            }
+        for (line, name, text, command) in table {
+            let message = Message::parse_behind_port(line, 8000, from);
+            assert_eq!((&*message.name, &*message.text, message.command), (name, text, command));
+            assert_eq!(
+                (message.address.to_string().as_str(), message.dialect),
+                ("10.0.0.9:8000", Dialect::PortLine)
+            );
         }
-        assert_eq!(
-            format(Dialect::Netech, from, "P1", Body::Connect),
-            "LISTENING_PORT:8080|TEAM_NAME:P1|connection message"
-        );
-        assert_eq!(format(Dialect::Block, from, "P1", Body::Exit), "<10.0.0.9:8080> DISCONNECT");
-        assert_eq!(format(Dialect::Bracketed, from, "P1", Body::Exit), "<10.0.0.9:8080> P1 quit");
+        let ports =
+            ["8000", " 8000\r", "0", "65536", "80a", "+80", "", "8 0"].map(|l| parse_port_line(l.as_bytes()));
+        assert_eq!(ports, [Some(8000), Some(8000), None, None, None, None, None, None]);
     }
 
     #[test]
-    fn a_long_text_is_cut_at_characters_and_loses_none() {
-        let from: SocketAddr = "10.0.0.9:8080".parse().unwrap();
-        let text = "é".repeat(1000);
-        let mut rest = text.as_str();
-        let mut whole = String::new();
-        while !rest.is_empty() {
-            let (part, after) = split_to_fit(Dialect::Standard, from, "P1", rest, 1023);
-            assert!(format(Dialect::Standard, from, "P1", Body::Chat(part)).len() <= 1023);
-            whole.push_str(part);
-            rest = after;
-        }
-        assert_eq!(whole, text);
-    }
-
-    #[test]
-    fn a_text_that_just_fits_is_one_message_and_one_byte_more_is_two() {
-        let from: SocketAddr = "10.0.0.9:8080".parse().unwrap();
-        let room = 1023 - "10.0.0.9:8080 P1 ".len();
-        let text = "x".repeat(room + 1);
-        assert_eq!(split_to_fit(Dialect::Standard, from, "P1", &text[1..], 1023).1, "");
-        assert_eq!(split_to_fit(Dialect::Standard, from, "P1", &text, 1023).1, "x");
-    }
-
-    #[test]
-    fn no_part_of_a_cut_text_is_a_command() {
-        let from: SocketAddr = "10.0.0.9:8080".parse().unwrap();
-        let room = 1023 - "10.0.0.9:8080 P1 ".len();
-        let text = format!("{}exit", "x".repeat(room));
-        assert_eq!(split_to_fit(Dialect::Standard, from, "P1", &text, 1023).1, "xexit");
-        let text = format!("{} exit", "x".repeat(room));
-        assert_eq!(split_to_fit(Dialect::Standard, from, "P1", &text, 1023).1, "x exit");
-        for spaces in [room, 65_530] {
-            let text = format!("exit{}x", " ".repeat(spaces));
-            assert_eq!(split_to_fit(Dialect::Standard, from, "P1", &text, 1023).0, "exi");
-        }
-    }
-
-    #[test]
-    fn the_longest_spaces_are_looked_at_once() {
-        let from: SocketAddr = "10.0.0.9:8080".parse().unwrap();
-        let spaces = " ".repeat(4 << 20);
-        // The room ends in the spaces: each cut among them was trimmed anew, all the way.
-        for text in [format!("exit{spaces}x"), format!("hello{spaces}x"), format!("exit{spaces}xexit")] {
-            let (part, rest) = split_to_fit(Dialect::Standard, from, "P1", &text, 2 << 20);
-            assert!(["exi", "hello"].contains(&part) && part.len() + rest.len() == text.len());
-        }
-    }
-
-    #[test]
-    fn what_receivers_strip_is_not_where_a_text_is_cut() {
-        let from: SocketAddr = "10.0.0.9:8080".parse().unwrap();
-        let room = 1023 - "10.0.0.9:8080 P1 ".len();
-        let texts = [
-            "four words of text ".repeat(400),
-            format!("{}{}{}", "x".repeat(room - 10), " ".repeat(20), "y".repeat(room)),
-            format!("{}\u{3000}\0\t{}", "x".repeat(room - 1), "y".repeat(room)),
-            format!("{}  ", "x".repeat(room)),
+    fn a_name_is_one_word_whatever_is_white_in_it() {
+        let table = [
+            ("P1", "P1"),
+            (" a  b\t", "a_b"),
+            ("a\u{3000}b", "a_b"),
+            ("\u{2800}", ""),
+            ("a\nb", "a_b"),
+            ("", ""),
         ];
-        for text in &texts {
-            let mut rest = text.as_str();
-            let mut received = String::new();
-            while !rest.is_empty() {
-                let (part, after) = split_to_fit(Dialect::Standard, from, "P1", rest, 1023);
-                let line = format(Dialect::Standard, from, "P1", Body::Chat(part));
-                let message = Message::parse(&line, from).unwrap();
-                assert!(line.len() <= 1023 && !message.text.trim().is_empty(), "{line:?}");
-                received.push_str(message.text.trim_end());
-                rest = after;
-            }
-            assert_eq!(received, text.trim_end());
+        for (name, word) in table {
+            assert_eq!(one_word(name), word, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_typed_address_keeps_its_scope() {
+        for address in ["[fe80::1%3]:8080", "[::1]:8080", "10.0.0.5:80"] {
+            assert_eq!(parse_address(address).unwrap().to_string(), address);
         }
     }
 }

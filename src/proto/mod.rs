@@ -8,6 +8,7 @@ pub mod connection;
 pub mod connections;
 mod deadlines;
 mod ends;
+pub mod envelope;
 pub mod framer;
 pub mod machine;
 pub mod message;

@@ -5,8 +5,9 @@ use super::plan::{Carrier, Plan, Scenario};
 use super::tally::{Measure, Tally};
 use crate::limits::{Limits, SWARM_DIALS_PER_TURN};
 use crate::proto::connections::Connections;
+use crate::proto::envelope::{Body, Envelope};
 use crate::proto::machine::{CloseReason, ConnId, How, Output};
-use crate::proto::message::{Body, Command, Dialect, Message, format, trim_end_bytes};
+use crate::proto::message::{Command, Dialect, Message, trim_end_bytes};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -236,7 +237,7 @@ impl Crew {
     /// Says one thing that is no message of the scenario.
     fn say(&mut self, conn: ConnId, body: Body<'_>) {
         let Some((claim, name)) = self.introduction(conn) else { return };
-        let line = format(Dialect::Standard, claim, &name, body) + "\n";
+        let line = Envelope::of_session(claim, &name).message(body) + "\n";
         self.send(conn, line.into_bytes().into());
     }
 
@@ -451,7 +452,7 @@ impl Crew {
     /// One message without its newline, filled up to the length that was asked for.
     fn message(&self, claim: SocketAddr, name: &str) -> String {
         let bytes = self.plan.message_bytes.saturating_sub(1);
-        let mut message = format(Dialect::Standard, claim, name, Body::Chat("m"));
+        let mut message = Envelope::of_session(claim, name).message(Body::Chat("m"));
         message.extend(('a'..='z').cycle().take(bytes.saturating_sub(message.len())));
         message
     }

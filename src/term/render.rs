@@ -74,7 +74,7 @@ impl Display for Sentence<'_> {
             Notice::ConnectList(rows) => connect_list(f, rows),
             Notice::Connected(who) => writeln!(f, "{} connected with you", Named(who)),
             Notice::ConnectSent(who) => {
-                writeln!(f, "Connection message sent to {}; it has not answered", Named(who))
+                writeln!(f, "Connected with {}; it does not answer connects", Named(who))
             }
             Notice::DialectSet { who, dialect } => {
                 writeln!(f, "{} is written to in {} from now on", Named(who), dialect.name())
@@ -592,7 +592,7 @@ mod tests {
             (Notice::Unblocked(who("P1")), "P1 (127.0.0.1:8080) is heard again"),
             (
                 Notice::ConnectSent(who("P1")),
-                "Connection message sent to P1 (127.0.0.1:8080); it has not answered",
+                "Connected with P1 (127.0.0.1:8080); it does not answer connects",
             ),
             (Notice::Folded { who: who("P1"), lines: 1 }, "P1 (127.0.0.1:8080) sent 1 more line, not shown"),
             (

@@ -55,7 +55,7 @@ fn a_peer_that_never_answers_has_the_message_and_is_connected() {
     program.connect(peer.address());
     let mut wire = peer.accept();
     assert_eq!(wire.read_once(), format!("{} P1 connect", program.address()));
-    program.stdout.expect(&format!("Connection message sent to {}", peer.address()));
+    program.stdout.expect(&format!("Connected with {}; it does not answer connects\n", peer.address()));
     wire.expect_closed();
     assert_eq!(program.query().active, [format!("1. {} (connected)", peer.address())]);
 }
@@ -66,7 +66,7 @@ fn a_peer_that_reads_once_and_closes_has_the_message_and_is_connected() {
     let mut program = Program::node("P1");
     program.connect(peer.address());
     assert_eq!(peer.accept().read_once(), format!("{} P1 connect", program.address()));
-    program.stdout.expect(&format!("Connection message sent to {}", peer.address()));
+    program.stdout.expect(&format!("Connected with {}; it does not answer connects\n", peer.address()));
     assert_eq!(program.query().active, [format!("1. {} (connected)", peer.address())]);
 }
 

@@ -129,7 +129,7 @@ fn every_acknowledgement_is_taken_and_never_answered() {
     for word in words {
         let peer = Peer::new();
         say(program.address(), format!("{} P2 {word}", peer.address()));
-        program.stdout.expect_line(&format!("P2 ({}) accepted your connection", peer.address()));
+        program.stdout.expect_line(&format!("P2 ({}) connected with you", peer.address()));
         assert_eq!(program.query().active[0], format!("1. {} P2 (connected)", peer.address()));
         // The next that it is sent is this, not an answer.
         program.send(peer.address(), "hello");

@@ -74,7 +74,7 @@ fn the_dialect_is_that_of_the_last_chat_and_no_command_changes_it() {
     let (mut program, peer) = acquainted("LISTENING_PORT:{port}|TEAM_NAME:P2|hello");
     let ours = program.address();
     say(ours, format!("{} P2 connect_ack", peer.address()));
-    program.stdout.expect("accepted your connection\n");
+    program.stdout.expect("connected with you\n");
     program.send(peer.address(), "one");
     assert_eq!(peer.take(), format!("LISTENING_PORT:{}|TEAM_NAME:P1|one", ours.port()));
     say(ours, format!("{} P2 hello", peer.address()));
@@ -88,7 +88,7 @@ fn the_first_message_of_any_kind_tells_the_dialect_until_there_is_chat() {
     let (mut program, peer) = (Program::node("P1"), Peer::new());
     let port = peer.port();
     say(program.address(), format!("LISTENING_PORT:{port}|TEAM_NAME:P2|connected"));
-    program.stdout.expect("accepted your connection\n");
+    program.stdout.expect("connected with you\n");
     program.send(peer.address(), "hi");
     assert_eq!(peer.take(), format!("LISTENING_PORT:{}|TEAM_NAME:P1|hi", program.port()));
 }

@@ -386,7 +386,7 @@ fn an_acknowledgement_waits_behind_a_text_that_is_under_way() {
 #[test]
 fn a_typed_command_is_known_by_the_words_of_each_recipient() {
     let exits = |world: &World| count(world, 0, |notice| matches!(notice, Notice::ExitSent(_)));
-    let bracketed = Config { dialect: Dialect::Bracketed, ..Config::default() };
+    let bracketed = Config { dialect: Some(Dialect::Bracketed), ..Config::default() };
     let mut world = calm_world_of(1, &bracketed);
     world.script_listens(SCRIPT);
     say(&mut world, 0, SCRIPT, "quit");

@@ -54,7 +54,6 @@ fn commands_are_carried_out_and_outcomes_are_events() {
 
     let mut wire = session(ours, address, "P2");
     let p2 = |event: &str| json!({"event": event, "address": address, "name": "P2"});
-    expect(&mut program, p2("new-peer"));
     expect(&mut program, p2("connected"));
     program.type_line(json!({"command": "send-all", "text": "to\nall"}));
     assert_eq!(wire.read_line(), format!("{ours} P1 to all\n"));

@@ -8,8 +8,9 @@ use super::{Kind, Node};
 use crate::chat::directory::PeerId;
 use crate::chat::notice::SaidTo;
 use crate::limits::LINE_BYTES_MAX;
+use crate::proto::envelope::{Body, Envelope};
 use crate::proto::machine::{CloseReason, ConnId};
-use crate::proto::message::{Body, Command, Dialect, format, split_to_fit};
+use crate::proto::message::{Command, Dialect};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
@@ -118,12 +119,12 @@ impl Node {
 
 impl Group {
     fn add(&mut self, text: &str, name: &str) {
+        let envelope = Envelope::of_session(self.from, name);
         let mut rest = text;
         while !rest.is_empty() {
             let part;
-            (part, rest) = split_to_fit(Dialect::Standard, self.from, name, rest, LINE_BYTES_MAX);
-            self.lines
-                .extend_from_slice(format(Dialect::Standard, self.from, name, Body::Chat(part)).as_bytes());
+            (part, rest) = envelope.split(rest, LINE_BYTES_MAX);
+            self.lines.extend_from_slice(envelope.message(Body::Chat(part)).as_bytes());
             self.lines.push(b'\n');
         }
     }

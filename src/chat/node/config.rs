@@ -27,8 +27,8 @@ pub struct Config {
     pub must_remember: bool,
     /// Say hello to the static peers at start.
     pub greet: bool,
-    /// The form for peers that have not been heard.
-    pub dialect: Dialect,
+    /// The form for peers that have not chatted yet, if the user chose one.
+    pub dialect: Option<Dialect>,
     /// Who types lines, and what they mean.
     pub dialogue: Dialogue,
     /// Claim the port, and leave it to somebody else to listen on it and to say goodbye. Name and port must
@@ -67,7 +67,7 @@ impl Default for Config {
             known: Vec::new(),
             must_remember: false,
             greet: false,
-            dialect: Dialect::Standard,
+            dialect: None,
             dialogue: Dialogue::Menu,
             is_port_lent: false,
             quiet: false,

@@ -1,13 +1,17 @@
 //! What is heard: messages and what they mean, who may say them, how sessions begin.
 
+use super::say::line;
 use super::{Kind, Node, Role, Speaker};
 use crate::chat::directory::{Peer, PeerId};
 use crate::chat::notice::{Notice, Who};
 use crate::chat::outbox::{Content, Report};
 use crate::limits::{FOLD_INTERVAL, SPEAKER_BYTES_MAX};
 use crate::proto::connection::{Connection, Phase};
+use crate::proto::envelope::{Body, Envelope};
 use crate::proto::machine::{CloseReason, ConnId};
-use crate::proto::message::{Body, Command, Dialect, Message, format, trim_end, trim_end_bytes};
+use crate::proto::message::{
+    Command, Dialect, LINE_TAKEN, Message, parse_port_line, trim_end, trim_end_bytes,
+};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
@@ -28,8 +32,12 @@ impl Node {
         }
         let mut rest = bytes;
         while let Some(connection) = self.connections.get_mut(conn) {
+            let is_first = connection.phase() == Phase::Greeting;
             match connection.next_message(&mut rest) {
-                Ok(Some(line)) => self.hear(conn, &line, End::Newline, now),
+                Ok(Some(line)) => match parse_port_line(&line).filter(|_| is_first) {
+                    Some(port) => connection.data.kind = Kind::PortLine(port),
+                    None => self.hear(conn, &line, End::Newline, now),
+                },
                 Ok(None) => break,
                 Err(reason) => return self.close(conn, reason, now),
             }
@@ -64,10 +72,14 @@ impl Node {
             (Kind::Session(_), Some(control)) => return self.on_control(conn, trim_end(control), now),
             // It was a session when the peer asked; nobody can answer here any more.
             (Kind::Leaving, Some(_)) => return,
+            (Kind::Delivery | Kind::Leaving, None) if trim_end(&text) == LINE_TAKEN => return,
             _ => {}
         }
-        let message = Message::parse(&text, remote).filter(|message| !self.is_own(message.address));
-        match message {
+        let message = match kind {
+            Kind::PortLine(port) => Some(Message::parse_behind_port(&text, port, remote)),
+            _ => Message::parse(&text, remote),
+        };
+        match message.filter(|message| !self.is_own(message.address)) {
             None => self.on_raw(remote, trim_end(&text), now),
             Some(message) if self.book.is_blocked(message.address) => self.counters.blocked += 1,
             Some(message) => {
@@ -75,7 +87,20 @@ impl Node {
                 if end == End::Newline && message.dialect == Dialect::Standard {
                     self.remember_speaker(conn, line, message.address);
                 }
+                if end != End::Gone {
+                    self.answer_line(conn, now);
+                }
             }
+        }
+    }
+
+    /// Who began with a port says no more until its last line was answered.
+    fn answer_line(&mut self, conn: ConnId, now: Instant) {
+        let kind = self.connections.get(conn).map(|connection| connection.data.kind);
+        if let Some(Kind::PortLine(_)) = kind
+            && let Err(reason) = self.connections.send(conn, format!("{LINE_TAKEN}\n").into_bytes().into())
+        {
+            self.close(conn, reason, now);
         }
     }
 
@@ -125,8 +150,8 @@ impl Node {
             None => {
                 // No room for its sender: it is shown all the same, on the account of where it came from.
                 self.counters.raw += 1;
-                let who = self.book.who(message.address, &message.name.into());
-                let text = message.text.to_owned();
+                let who = self.book.who(message.address, &Rc::from(&*message.name));
+                let text = message.text.to_string();
                 self.show_line_of(stranger(from), |_| Notice::Message { who, text }, now);
             }
         }
@@ -153,9 +178,16 @@ impl Node {
             return self.on_unconfirmed(conn, message, now);
         }
         let Some(from) = self.connections.get(conn).map(Connection::remote) else { return };
-        let peer = self.part_with(message.address);
+        // Some pass on what they hear, in the name of who left or in their own.
+        if !self.is_exit_of(conn, message) {
+            return self.on_unconfirmed(conn, message, now);
+        }
+        if let Some(report) = self.asked.take(message.address) {
+            self.conclude_connect(message.address, report);
+        }
+        let peer = self.see_off(message.address);
         let known_name = peer.as_ref().map(|peer| Rc::clone(&peer.name)).unwrap_or_default();
-        let name = if message.name.is_empty() { known_name } else { message.name.into() };
+        let name = if message.name.is_empty() { known_name } else { Rc::from(&*message.name) };
         if let Some(session) = peer.and_then(|peer| peer.session) {
             self.leave(session, message.address, now);
         }
@@ -163,11 +195,23 @@ impl Node {
         self.show_line(from, who, Notice::Disconnected, now);
     }
 
+    /// Whether an exit bears the name of who is to leave, as far as both say one. On its own session nobody else can.
+    fn is_exit_of(&self, conn: ConnId, message: &Message<'_>) -> bool {
+        let Some(id) = self.directory.find(message.address) else { return true };
+        let is_on_session = self.connections.get(conn).is_some_and(|c| c.data.kind == Kind::Session(id));
+        let has_name =
+            |peer: &Peer| peer.name.is_empty() || message.name.is_empty() || peer.is_called(&message.name);
+        is_on_session || self.directory.get(id).is_some_and(has_name)
+    }
+
     fn on_connect(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
         let Some(connection) = self.connections.get(conn) else { return };
         let is_confirmed = self.is_confirmed(conn, message.address);
-        let can_answer_here =
-            end != End::Gone && matches!(connection.data.kind, Kind::Inbound | Kind::Session(_));
+        // What speaks these two is no kin of ours, and a line in another form would confuse it.
+        let is_foreign = matches!(message.dialect, Dialect::Json | Dialect::PortLine);
+        let can_answer_here = end != End::Gone
+            && !is_foreign
+            && matches!(connection.data.kind, Kind::Inbound | Kind::Session(_));
         let from = connection.remote();
         let is_of_another = |session: ConnId| {
             self.connections.get(session).is_some_and(|session| session.remote().ip() != from.ip())
@@ -190,8 +234,13 @@ impl Node {
             self.show_line(from, who, Notice::Connected, now);
         }
         if can_answer_here {
-            self.answer_here(conn, id, message.address, now);
-        } else {
+            return self.answer_here(conn, id, message.address, now);
+        }
+        if is_confirmed {
+            self.connect_is_answered(message.address, now);
+        }
+        let gets_a_line = message.dialect == Dialect::PortLine && end != End::Gone;
+        if !gets_a_line {
             self.acknowledge(id, now);
         }
     }
@@ -206,9 +255,8 @@ impl Node {
             }
             self.abandon(own_dial, address, now);
         }
-        let mut line = format(Dialect::Standard, ours, &self.name, Body::AckSession);
-        line.push('\n');
-        if let Err(reason) = self.connections.send(conn, line.into_bytes().into()) {
+        let answer = line(&Envelope::of_session(ours, &self.name), Body::AckSession);
+        if let Err(reason) = self.connections.send(conn, answer) {
             return self.close(conn, reason, now);
         }
         self.bind_session(conn, id, now);
@@ -232,16 +280,26 @@ impl Node {
         let Some(remote) = self.connections.get(conn).map(Connection::remote) else { return };
         let is_answer = self.connect_under_way(remote) == Some(conn);
         // Whom we dialled is known better than by what it claims.
-        let message = &Message { address: if is_answer { remote } else { message.address }, ..*message };
+        let message =
+            &Message { address: if is_answer { remote } else { message.address }, ..message.clone() };
         let is_confirmed = self.is_confirmed(conn, message.address);
         if !is_confirmed && self.directory.peer(message.address).is_some_and(|peer| peer.is_confirmed) {
             return self.on_unconfirmed(conn, message, now);
         }
         let Some(id) = self.meet(conn, message, now) else { return };
+        let is_awaited = is_answer || (is_confirmed && self.awaits_answer(message.address));
         if let Some(peer) = self.directory.get_mut(id) {
-            peer.is_connected = true;
+            let was_connected = std::mem::replace(&mut peer.is_connected, true);
             let who = self.book.who(peer.address, &peer.name);
-            self.show_line(remote, who, Notice::Accepted, now);
+            match (is_awaited, was_connected) {
+                (true, _) => self.show_line(remote, who, Notice::Accepted, now),
+                (false, false) => self.show_line(remote, who, Notice::Connected, now),
+                // We did not ask, or were told already what came of it.
+                (false, true) => {}
+            }
+        }
+        if is_awaited && !is_answer {
+            self.connect_is_answered(message.address, now);
         }
         if is_answer {
             if let Some(connection) = self.connections.get_mut(conn) {
@@ -252,6 +310,24 @@ impl Node {
                 self.bind_session(conn, id, now);
             }
             self.connect_is_done(remote, now);
+        }
+    }
+
+    /// Whether that address has a connect of ours, and may answer it on a connection of its own.
+    fn awaits_answer(&self, address: SocketAddr) -> bool {
+        let dial = self.connect_under_way(address).and_then(|conn| self.connections.get(conn));
+        self.asked.awaits(address) || dial.is_some_and(|connection| connection.phase() == Phase::Settling)
+    }
+
+    /// It has answered: one request has one outcome.
+    fn connect_is_answered(&mut self, address: SocketAddr, now: Instant) {
+        if !self.awaits_answer(address) {
+            return;
+        }
+        if let Some(report) = self.asked.take(address) {
+            self.settle(report);
+        } else if let Some(dial) = self.connect_under_way(address) {
+            self.abandon(dial, address, now);
         }
     }
 
@@ -289,11 +365,12 @@ impl Node {
         let is_confirmed = self.is_confirmed(conn, message.address);
         let from = self.connections.get(conn)?.remote();
         let source = from.ip();
-        let id = match self.directory.find(message.address) {
-            Some(id) => id,
-            None if !source.is_loopback() && !self.new_peers.take(source, now) => return None,
-            None => self.directory.find_or_add(message.address)?,
-        };
+        let is_new = self.directory.find(message.address).is_none();
+        if is_new && !source.is_loopback() && !self.new_peers.take(source, now) {
+            return None;
+        }
+        let is_news = is_new && !self.book.is_acquainted(message.address);
+        let id = self.enter(message.address)?;
         if is_confirmed {
             self.confirm(id, now);
         }
@@ -302,18 +379,20 @@ impl Node {
             // Who only claims to be the peer changes nothing of what is known about it.
             return Some(id);
         }
-        let is_new = peer.heard == 0;
         let was = Rc::clone(&peer.name);
-        let (name, dialect) = self.book.believe(message, is_confirmed);
+        let (mut name, mut dialect) = (&*message.name, message.dialect);
+        if !is_confirmed {
+            (name, dialect) = self.book.believe(message.address, name, dialect);
+        }
         if !name.is_empty() {
             peer.rename(name);
         }
         let is_renamed = peer.name != was;
         note_heard(peer, dialect, message.command == Command::Chat, now);
         if self.config.must_remember {
-            self.book.note(peer, false);
+            self.book.note(peer);
         }
-        if is_new {
+        if is_news {
             let who = self.book.who(peer.address, &peer.name);
             self.tell_heard(Notice::NewPeer(who));
         }
@@ -471,7 +550,8 @@ fn names(header: &[u8], name: &str) -> bool {
 
 /// What every message of a peer changes in its entry.
 fn note_heard(peer: &mut Peer, dialect: Dialect, is_chat: bool, now: Instant) {
-    if is_chat || peer.heard == 0 {
+    if is_chat || (peer.heard == 0 && !peer.is_dialect_chosen) {
+        peer.is_dialect_chosen &= peer.dialect == dialect;
         peer.dialect = dialect;
     }
     peer.heard += 1;

@@ -29,8 +29,11 @@ impl Node {
     /// last.
     fn known_rows(&self, listed: &[SocketAddr], now: Instant) -> Vec<KnownRow> {
         let listed: BTreeSet<SocketAddr> = listed.iter().copied().collect();
-        let is_other =
-            |(address, _): &(SocketAddr, Known)| !listed.contains(address) && !self.is_own(*address);
+        let is_other = |(address, _): &(SocketAddr, Known)| {
+            !listed.contains(address)
+                && !self.is_own(*address)
+                && (!self.book.is_gone(*address) || self.book.is_blocked(*address))
+        };
         let mut known: Vec<_> = self.known().filter(is_other).collect();
         known.sort_by_key(|(_, known)| Reverse((known.is_kept(), known.heard_at)));
         let row = |(number, (address, known)): (usize, (SocketAddr, Known))| KnownRow {

@@ -14,6 +14,7 @@ mod remember;
 mod say;
 mod stats;
 
+use super::asked::Asked;
 use super::book::Book;
 use super::directory::{Directory, PeerId};
 use super::menu::Menu;
@@ -28,7 +29,7 @@ use crate::limits::{
 use crate::proto::connection::{Connection, Due, Phase};
 use crate::proto::connections::Connections;
 use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
-use crate::proto::message::canonical;
+use crate::proto::message::{canonical, one_word};
 use crate::proto::send_queue::SendQueue;
 use broadcast::Broadcast;
 pub use config::{Config, Dialogue};
@@ -70,6 +71,8 @@ pub struct Node {
     /// The outcomes that the user is owed, by the number of the request.
     tickets: BTreeMap<u32, Ticket>,
     last_ticket: u32,
+    /// Connects that were handed over and may yet be answered.
+    asked: Asked,
     /// The request that the menu waits for, and until when.
     awaited: Option<(u32, Instant)>,
     /// Whoever drives us has nothing more to ask for: quit when the last outcome is known.
@@ -119,6 +122,8 @@ enum Kind {
     Inbound,
     /// Half-closed by us; read to its end.
     Leaving,
+    /// Its first line was this port, where the peer listens; each further one waits for an answer.
+    PortLine(u16),
     /// Bound to a peer both ways.
     Session(PeerId),
 }
@@ -149,7 +154,7 @@ impl Node {
         let mut node = Self {
             stage: Stage::Starting,
             menu: Menu::Name,
-            name: config.name.as_deref().unwrap_or_default().into(),
+            name: one_word(config.name.as_deref().unwrap_or_default()).into(),
             port: 0,
             connections: Connections::new(limits.clone()),
             directory: Directory::new(limits.peers_max),
@@ -163,6 +168,7 @@ impl Node {
             last_recipient: None,
             tickets: BTreeMap::new(),
             last_ticket: 0,
+            asked: Asked::default(),
             awaited: None,
             is_last_awaited: false,
             acks: Rate::new(1, ACK_INTERVAL),
@@ -272,6 +278,9 @@ impl Node {
                 Due::End(reason) => self.close(conn, reason, now),
             }
         }
+        while let Some((to, report)) = self.asked.next_due(now) {
+            self.conclude_connect(to, report);
+        }
         if self.fold_at.is_some_and(|at| at <= now) {
             self.tell_folded();
         }
@@ -374,7 +383,7 @@ impl Node {
         self.record.note_end(reason);
         match connection.data.kind {
             Kind::Delivery => self.on_delivery_ended(&connection, reason, now),
-            Kind::Inbound => {
+            Kind::Inbound | Kind::PortLine(_) => {
                 // It may have been a session for a while.
                 let speaker = connection.data.speaker.as_ref().and_then(|s| self.directory.get(s.peer));
                 let to = speaker.map_or(connection.remote(), |peer| peer.address);
@@ -485,10 +494,17 @@ impl Machine for Node {
             _ => None,
         };
         let awaited = self.awaited.map(|(_, until)| until);
-        [self.connections.next_deadline(), self.slow_at, self.fold_at, awaited, quit]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.connections.next_deadline(),
+            self.asked.next_deadline(),
+            self.slow_at,
+            self.fold_at,
+            awaited,
+            quit,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn wants_line(&self) -> bool {

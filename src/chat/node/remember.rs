@@ -38,10 +38,17 @@ impl Node {
     /// Takes a peer out of the table; the book keeps it.
     pub(super) fn part_with(&mut self, address: SocketAddr) -> Option<Peer> {
         let peer = self.directory.remove(address)?;
-        if self.config.must_remember {
-            self.book.note(&peer, false);
+        if self.config.must_remember || self.book.get(address).is_some() {
+            self.book.note(&peer);
         }
         Some(peer)
+    }
+
+    /// The same after an exit: the query does not list who has left.
+    pub(super) fn see_off(&mut self, address: SocketAddr) -> Option<Peer> {
+        let peer = self.part_with(address);
+        self.book.note_gone(address);
+        peer
     }
 
     pub(super) fn alias(&mut self, whom: &Designation, alias: Option<String>) -> Result<(), Mistake> {
@@ -92,7 +99,7 @@ impl Node {
             (known.dialect, known.is_dialect_chosen) = (Some(dialect), true);
         });
         if let Some(peer) = self.directory.peer_mut(address) {
-            peer.dialect = dialect;
+            (peer.dialect, peer.is_dialect_chosen) = (dialect, true);
         }
         let who = self.who(address);
         self.tell(Notice::DialectSet { who, dialect });
@@ -122,6 +129,9 @@ impl Node {
         let carrier = self.outbox.under_way(to).map(|(conn, _)| conn);
         for outgoing in self.outbox.take_all(to) {
             self.on_failed(to, outgoing, Failure::Blocked);
+        }
+        if let Some(report) = self.asked.take(to) {
+            self.report(report, false, Notice::NotConnected { to, why: Failure::Blocked });
         }
         if let Some(conn) = carrier {
             // What is still queued on it was told just now.
@@ -288,8 +298,35 @@ mod tests {
         let gone = hear_on(&mut node, conn, "127.0.0.1:9 P1 exit\n", now);
         let is_told = |output: &Output<Notice>| matches!(output, Output::Notice(Notice::Disconnected(who)) if &*who.name == "anna");
         assert!(gone.iter().any(is_told), "{gone:?}");
-        let rows = listed(&mut node, now);
+        assert_eq!(listed(&mut node, now), [], "it has left");
+        let (mut later, now) = self::node(&[(P1, node.book().get(address()).unwrap().clone())]);
+        let rows = listed(&mut later, now);
         assert_eq!((&*rows[0].who.name, rows[0].own_name.as_deref()), ("anna", Some("P1")));
+    }
+
+    #[test]
+    fn who_left_is_not_listed_until_heard_or_reached_again_and_can_be_named_meanwhile() {
+        let is_dial =
+            |output: &Output<Notice>| matches!(output, Output::Connect { to, .. } if *to == address());
+        for is_ours in [false, true] {
+            let (mut node, now) = node(&[(P1, Known { alias: Some("anna".into()), ..known("P1") })]);
+            let conn = accept(&mut node, "127.0.0.1:50000", now);
+            hear_on(&mut node, conn, "127.0.0.1:9 P1 connect\n", now);
+            if is_ours {
+                ask(&mut node, Request::Exit(named("anna")), now);
+            } else {
+                hear_on(&mut node, conn, "127.0.0.1:9 P1 exit\n", now);
+            }
+            assert_eq!(listed(&mut node, now), []);
+            let sent = ask(&mut node, Request::SendTo(named("anna"), None, "hi".to_owned()), now);
+            assert!(sent.iter().any(is_dial), "{sent:?}");
+            assert_eq!(listed(&mut node, now), [], "it is not reached yet");
+            // Heard again, then out of reach: one of those who are known from before.
+            hear(&mut node, "127.0.0.1:9 P1 back", now);
+            let (conn, _) = node.outbox.under_way(address()).unwrap();
+            handle(&mut node, Input::Closed { conn, reason: CloseReason::Refused }, now);
+            assert_eq!(listed(&mut node, now).len(), 1);
+        }
     }
 
     #[test]

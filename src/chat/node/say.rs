@@ -7,8 +7,9 @@ use crate::chat::notice::{Failure, Notice};
 use crate::chat::outbox::{Content, Outgoing, Report};
 use crate::limits::{LINE_BYTES_MAX, PAYLOAD_OVERHEAD_BYTES, PLAIN_BYTES_MAX, SETTLE_TIMEOUT};
 use crate::proto::connection::{Connection, Phase};
+use crate::proto::envelope::{Body, Envelope};
 use crate::proto::machine::{CloseReason, ConnId, How, Output};
-use crate::proto::message::{Body, Command, Dialect, Message, format, split_to_fit};
+use crate::proto::message::{Command, Dialect, Message};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -55,19 +56,20 @@ impl<'a> Lines<'a> {
     fn under(&mut self, from: SocketAddr, name: &str) -> Rc<[Rc<[u8]>]> {
         let text = self.text;
         Rc::clone(self.by_local_ip.entry(from.ip()).or_insert_with(|| {
+            let envelope = Envelope::of_session(from, name);
             let mut rest = text;
             let lines = std::iter::from_fn(|| {
                 let part;
-                (part, rest) = split_to_fit(Dialect::Standard, from, name, rest, LINE_BYTES_MAX);
-                (!part.is_empty()).then(|| line(from, name, Body::Chat(part)))
+                (part, rest) = envelope.split(rest, LINE_BYTES_MAX);
+                (!part.is_empty()).then(|| line(&envelope, Body::Chat(part)))
             });
             lines.collect()
         }))
     }
 }
 
-fn line(from: SocketAddr, name: &str, body: Body<'_>) -> Rc<[u8]> {
-    let mut line = format(Dialect::Standard, from, name, body);
+pub(super) fn line(envelope: &Envelope<'_>, body: Body<'_>) -> Rc<[u8]> {
+    let mut line = envelope.message(body);
     line.push('\n');
     line.into_bytes().into()
 }
@@ -110,7 +112,7 @@ impl Node {
     pub(super) fn dialect_of(&self, to: SocketAddr) -> Dialect {
         let remembered = || self.book.get(to).and_then(|known| known.dialect);
         let spoken = self.directory.peer(to).map(|peer| peer.dialect).or_else(remembered);
-        spoken.unwrap_or(self.config.dialect)
+        spoken.or(self.config.dialect).unwrap_or_default()
     }
 
     fn session(&self, to: SocketAddr) -> Option<ConnId> {
@@ -139,7 +141,8 @@ impl Node {
             Content::Exit => {
                 if let Some(from) = self.header(session) {
                     // A queue that has no room for it ends with the connection anyway.
-                    let _ = self.connections.send(session, line(from, &self.name, Body::Exit));
+                    let exit = line(&Envelope::of_session(from, &self.name), Body::Exit);
+                    let _ = self.connections.send(session, exit);
                 }
                 self.on_delivered(to, outgoing, now);
             }
@@ -194,6 +197,7 @@ impl Node {
             return self.drop_dial(conn, now);
         };
         let dialect = outgoing.dialect.unwrap_or_else(|| self.dialect_of(to));
+        let envelope = Envelope { dialect, from, name: &self.name, to };
         let is_connect = outgoing.content == Content::Connect;
         let mut carried = 0;
         let body = match &outgoing.content {
@@ -201,12 +205,12 @@ impl Node {
             Content::Connect => Body::Connect,
             Content::Exit => Body::Exit,
             Content::Chat(text) => {
-                let (part, _) = split_to_fit(dialect, from, &self.name, text, PLAIN_BYTES_MAX);
+                let (part, _) = envelope.split(text, PLAIN_BYTES_MAX);
                 carried = part.len();
                 Body::Chat(part)
             }
         };
-        let message = format(dialect, from, &self.name, body).into_bytes();
+        let message = envelope.message(body).into_bytes();
         self.outbox.carry(to, carried);
         if let Err(reason) = self.connections.send(conn, message.into()) {
             return self.close(conn, reason, now);
@@ -232,8 +236,12 @@ impl Node {
             if self.outbox.advance(to) {
                 return self.dial(to, now);
             }
-            if let Some(outgoing) = self.outbox.pop(to) {
-                self.on_delivered(to, outgoing, now);
+            match self.outbox.pop(to) {
+                Some(outgoing) if outgoing.content == Content::Connect => {
+                    self.on_connect_taken(to, outgoing, reason, now);
+                }
+                Some(outgoing) => self.on_delivered(to, outgoing, now),
+                None => {}
             }
             return self.send_waiting(to, now);
         }
@@ -267,26 +275,38 @@ impl Node {
         }
     }
 
-    /// The entry of an address that was reached. Until it is heard, it is written to as it was first.
+    /// The entry of an address, made if need be; `None` if there is no room for it. A new one is written to as the
+    /// user chose, or as is remembered.
+    pub(super) fn enter(&mut self, address: SocketAddr) -> Option<PeerId> {
+        if let Some(id) = self.directory.find(address) {
+            return Some(id);
+        }
+        let dialect = self.dialect_of(address);
+        let chosen = self.book.chosen_dialect(address).or(self.config.dialect);
+        let id = self.directory.find_or_add(address)?;
+        let peer = self.directory.get_mut(id)?;
+        (peer.dialect, peer.is_dialect_chosen) = (dialect, chosen == Some(dialect));
+        Some(id)
+    }
+
+    /// The entry of an address that was reached, with the dialect that the user chose for it.
     fn contact(&mut self, to: SocketAddr, dialect: Option<Dialect>, now: Instant) -> Option<&mut Peer> {
-        let first = self.dialect_of(to);
-        let known = self.directory.find(to);
-        let id = known.or_else(|| self.directory.find_or_add(to))?;
+        let id = self.enter(to)?;
         self.confirm(id, now);
         let peer = self.directory.get_mut(id)?;
-        if peer.heard == 0 && (known.is_none() || dialect.is_some()) {
-            peer.dialect = dialect.unwrap_or(first);
+        if let Some(dialect) = dialect {
+            (peer.dialect, peer.is_dialect_chosen) = (dialect, true);
         }
         peer.is_offline = false;
         if self.config.must_remember {
-            self.book.note(peer, dialect.is_some());
+            self.book.note(peer);
         }
         Some(peer)
     }
 
     fn on_delivered(&mut self, to: SocketAddr, outgoing: Outgoing, now: Instant) {
         match outgoing.content {
-            Content::Ack => {}
+            Content::Ack | Content::Connect => {}
             Content::Chat(text) => {
                 if let Some(peer) = self.contact(to, outgoing.dialect, now) {
                     peer.note_sent(now);
@@ -298,20 +318,34 @@ impl Node {
                 }
                 self.report(outgoing.report, true, Notice::Sent(to));
             }
-            Content::Connect => {
-                if let Some(peer) = self.contact(to, outgoing.dialect, now) {
-                    peer.is_connected = true;
-                }
-                let who = self.who(to);
-                self.report(outgoing.report, true, Notice::ConnectSent(who));
-            }
             Content::Exit => {
-                if let Some(session) = self.part_with(to).and_then(|peer| peer.session) {
+                if let Some(session) = self.see_off(to).and_then(|peer| peer.session) {
                     self.leave(session, to, now);
                 }
                 self.report(outgoing.report, true, Notice::ExitSent(to));
             }
         }
+    }
+
+    /// A peer has our connect. Who says nothing for a second will not answer; who has closed may still dial us.
+    fn on_connect_taken(&mut self, to: SocketAddr, outgoing: Outgoing, reason: CloseReason, now: Instant) {
+        if let Some(peer) = self.contact(to, outgoing.dialect, now) {
+            peer.is_connected = true;
+        }
+        if let Some(before) = self.asked.take(to) {
+            self.conclude_connect(to, before);
+        }
+        if reason == CloseReason::Eof {
+            self.asked.insert(to, outgoing.report, now + SETTLE_TIMEOUT);
+        } else {
+            self.conclude_connect(to, outgoing.report);
+        }
+    }
+
+    /// Nobody answers that connect any more: the peer has it, and that is all.
+    pub(super) fn conclude_connect(&mut self, to: SocketAddr, report: Report) {
+        let who = self.who(to);
+        self.report(report, true, Notice::ConnectSent(who));
     }
 
     pub(super) fn on_failed(&mut self, to: SocketAddr, outgoing: Outgoing, why: Failure) {
@@ -394,7 +428,7 @@ impl Node {
                 if let Some(message) = message.filter(|message| message.command == Command::Chat) {
                     let why = Failure::Connection(reason);
                     self.counters.not_sent += 1;
-                    self.tell(Notice::NotSent { to, text: message.text.to_owned(), why });
+                    self.tell(Notice::NotSent { to, text: message.text.into_owned(), why });
                     is_any = true;
                 }
             }
@@ -425,7 +459,7 @@ impl Node {
     }
 
     /// Tells an outcome to whom it matters.
-    fn report(&mut self, report: Report, is_success: bool, notice: Notice) {
+    pub(super) fn report(&mut self, report: Report, is_success: bool, notice: Notice) {
         let is_told = match report {
             Report::Nobody => false,
             Report::IfDelivered => is_success,

@@ -1,0 +1,476 @@
+//! How a message is written: who writes to whom in which form, and a body.
+//!
+//! Whatever the text, a receiver reads one message in it. What a form has no room for is written with a character
+//! that looks nearly the same, and a text that would be taken for a command gets a full stop.
+
+use super::message::{Command, Dialect, trim_end};
+use std::borrow::Cow;
+use std::net::SocketAddr;
+
+/// What a message that we write says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body<'a> {
+    /// The acknowledgement that is dialled.
+    Ack,
+    /// The acknowledgement on the connection that asked, which makes it a session.
+    AckSession,
+    /// A text. It is read as one whatever it looks like.
+    Chat(&'a str),
+    /// The wish to be connected.
+    Connect,
+    /// The farewell.
+    Exit,
+}
+
+/// Who writes to whom, and in which form.
+#[derive(Clone, Copy, Debug)]
+pub struct Envelope<'a> {
+    /// The form.
+    pub dialect: Dialect,
+    /// The address that we listen on.
+    pub from: SocketAddr,
+    /// Our name, which is [one word](super::message::one_word).
+    pub name: &'a str,
+    /// The address that is written to. Only [`Dialect::Json`] has it in the message.
+    pub to: SocketAddr,
+}
+
+impl<'a> Envelope<'a> {
+    /// For a line of a session, which is the same whoever gets it.
+    pub fn of_session(from: SocketAddr, name: &'a str) -> Self {
+        Self { dialect: Dialect::Standard, from, name, to: from }
+    }
+
+    /// One message; a newline ends it only in [`Dialect::PortLine`].
+    pub fn message(&self, body: Body<'_>) -> String {
+        let (dialect, from, port) = (self.dialect, self.from, self.from.port());
+        let text = match (body, dialect) {
+            (Body::Ack, _) => "connect_ack".into(),
+            (Body::AckSession, _) => "connected chinwag/1".into(),
+            (Body::Chat(text), _) => self.as_written(text),
+            (Body::Connect, Dialect::Netech) => "connection message".into(),
+            (Body::Connect, Dialect::PortLine) => return format!("{port}\nCONNECT\n"),
+            (Body::Connect, _) => "connect".into(),
+            (Body::Exit, Dialect::Block) => return format!("<{from}> DISCONNECT"),
+            (Body::Exit, Dialect::Bracketed) => "quit".into(),
+            (Body::Exit, _) => "exit".into(),
+        };
+        let name = name_as_written(dialect, self.name);
+        match dialect {
+            Dialect::Standard => format!("{from} {name} {text}"),
+            Dialect::Bracketed => format!("<{from}> {name} {text}"),
+            Dialect::Block => format!("<{from}> @ <{name}>\n{text}\n<end>"),
+            Dialect::Netech => format!("LISTENING_PORT:{port}|TEAM_NAME:{name}|{text}"),
+            Dialect::Json => self.json(body, &name, &text),
+            Dialect::PortLine => format!("{port}\n{from} {name} {text}\n"),
+        }
+    }
+
+    fn json(&self, body: Body<'_>, name: &str, text: &str) -> String {
+        let kind = match body {
+            Body::Chat(_) => "message",
+            // It has no word for an acknowledgement; its own connect says the same.
+            Body::Ack | Body::AckSession | Body::Connect => "connect",
+            Body::Exit => "exit",
+        };
+        let content = format!("<{}> <{name}> {text}", self.to);
+        let port = self.from.port();
+        serde_json::json!({ "type": kind, "content": content, "sender_name": name, "sender_port": port })
+            .to_string()
+    }
+
+    /// Cuts `text` so that the first part, as a message, has at most `bytes_max` bytes. The second part is empty
+    /// if it all fits. It is cut behind the last space in the last quarter, else where neither side of the cut is
+    /// white. Wherever there is such a cut, neither part reads as a command.
+    pub fn split<'t>(&self, text: &'t str, bytes_max: usize) -> (&'t str, &'t str) {
+        let room = bytes_max.saturating_sub(self.message(Body::Chat("")).len());
+        if text.len() <= room && self.bytes(text) <= room {
+            return (text, "");
+        }
+        let mut longest = text.floor_char_boundary(room);
+        while longest > 0 {
+            match self.bytes(&text[..longest]).saturating_sub(room) {
+                0 => break,
+                // A character takes at most six times its bytes, as an escape of JSON.
+                over => longest = text.floor_char_boundary(longest - over.div_ceil(6).min(longest)),
+            }
+        }
+        text.split_at(last_good_cut(self.dialect, text, longest).unwrap_or(longest))
+    }
+
+    /// What a text takes in a message.
+    fn bytes(&self, text: &str) -> usize {
+        let written = self.as_written(text);
+        if self.dialect != Dialect::Json {
+            return written.len();
+        }
+        let quotes = 2;
+        serde_json::Value::from(written).to_string().len() - quotes
+    }
+
+    /// A text as it stands in the message.
+    fn as_written<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let one_line = replaced(replaced(text.into(), "\n", " "), "\r", " ");
+        let written = match self.dialect {
+            Dialect::Block | Dialect::Bracketed => replaced(one_line, END, "‹end>"),
+            Dialect::Netech => replaced(one_line, "|", "¦"),
+            Dialect::Json | Dialect::PortLine | Dialect::Standard => one_line,
+        };
+        // Its type says what it is.
+        let is_told_by_type = self.dialect == Dialect::Json;
+        if !is_told_by_type && Command::of(trim_end(&written).as_bytes(), self.dialect) != Command::Chat {
+            return format!("{}.", trim_end(&written)).into();
+        }
+        written
+    }
+}
+
+/// Ends a message that begins with `<`.
+const END: &str = "<end>";
+
+fn replaced<'t>(text: Cow<'t, str>, what: &str, stand_in: &str) -> Cow<'t, str> {
+    if text.contains(what) { text.replace(what, stand_in).into() } else { text }
+}
+
+fn name_as_written(dialect: Dialect, name: &str) -> Cow<'_, str> {
+    let stand_in = |c: char| match (dialect, c) {
+        (Dialect::Netech, '|') => Some('¦'),
+        (Dialect::Block | Dialect::Bracketed | Dialect::Json, '<') => Some('‹'),
+        (Dialect::Block | Dialect::Bracketed | Dialect::Json, '>') => Some('›'),
+        (Dialect::Block | Dialect::Bracketed, '@') => Some('＠'),
+        // What begins so is a time, in a block.
+        (Dialect::Bracketed, '[') => Some('［'),
+        _ => None,
+    };
+    if name.contains(|c| stand_in(c).is_some()) {
+        name.chars().map(|c| stand_in(c).unwrap_or(c)).collect()
+    } else {
+        name.into()
+    }
+}
+
+/// The last cut no later than `longest` that makes two chats.
+///
+/// Behind a space, the second part must not begin with one. Elsewhere a visible character comes before the cut: one
+/// among spaces makes the same two commands as the one before those spaces, so trying it would only cost time. Both
+/// texts are trimmed beforehand, where one more cut would measure the same spaces again.
+fn last_good_cut(dialect: Dialect, text: &str, longest: usize) -> Option<usize> {
+    let start = text.len() - text.trim_ascii_start().len();
+    let visible = trim_end(text).trim_ascii_end();
+    let is_chat = |part: &str| Command::of(part.as_bytes(), dialect) == Command::Chat;
+    let makes_two_chats = |cut: &usize| is_chat(&text[start..*cut]) && is_chat(&visible[*cut..]);
+    let is_white = |c: char| c.is_whitespace() || c == '\0';
+    let cuts = || {
+        let behind = text[..longest].char_indices().rev().map(|(at, c)| (at + c.len_utf8(), c));
+        behind.filter(|&(cut, _)| start < cut && cut < visible.len())
+    };
+    let begins_a_word = |cut: usize| visible[cut..].chars().next().is_some_and(|c| !is_white(c));
+    let near = cuts().take_while(|&(cut, _)| cut > longest / 4 * 3);
+    let behind_spaces = near.filter(|&(cut, c)| is_white(c) && begins_a_word(cut)).map(|(cut, _)| cut);
+    let in_words = cuts().filter(|&(_, c)| !is_white(c)).map(|(cut, _)| cut);
+    { behind_spaces }.find(makes_two_chats).or_else(|| { in_words }.find(makes_two_chats))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::PLAIN_BYTES_MAX;
+    use crate::proto::framer::Framer;
+    use crate::proto::message::{Message, one_word, parse_port_line};
+    use fastrand::Rng;
+
+    const ROOM: usize = PLAIN_BYTES_MAX - "10.0.0.9:8080 P1 ".len();
+
+    fn from() -> SocketAddr {
+        "10.0.0.9:8080".parse().unwrap()
+    }
+
+    fn envelope(dialect: Dialect) -> Envelope<'static> {
+        Envelope { dialect, from: from(), name: "P1", to: "10.0.0.5:7070".parse().unwrap() }
+    }
+
+    fn split(text: &str) -> (&str, &str) {
+        envelope(Dialect::Standard).split(text, PLAIN_BYTES_MAX)
+    }
+
+    /// What a receiver of ours reads in bytes that come in such chunks, up to the end of the connection.
+    fn read(bytes: &[u8], chunk: usize) -> Vec<Message<'static>> {
+        let mut framer = Framer::default();
+        let mut port = None;
+        let mut messages = Vec::new();
+        let mut take = |line: &[u8]| match (port, parse_port_line(line)) {
+            (None, Some(first)) => port = Some(first),
+            _ => {
+                let line = String::from_utf8(line.to_vec()).unwrap().leak();
+                messages.push(match port {
+                    Some(port) => Message::parse_behind_port(line, port, from()),
+                    None => Message::parse(line, from()).unwrap_or_else(|| panic!("no message: {line:?}")),
+                });
+            }
+        };
+        for chunk in bytes.chunks(chunk) {
+            let mut rest = chunk;
+            while let Some(line) = framer.next(&mut rest).unwrap() {
+                take(&line);
+            }
+        }
+        framer.flush().iter().for_each(|line| take(line));
+        messages
+    }
+
+    /// A text or a name made of what has a meaning to somebody.
+    fn nasty(rng: &mut Rng) -> String {
+        const PIECES: [&str; 34] = [
+            "<end>",
+            "<end",
+            ">",
+            "<",
+            "@",
+            "|",
+            "[",
+            "]",
+            "{",
+            "}",
+            "\"",
+            "\\",
+            "\n",
+            "\r",
+            " ",
+            "  ",
+            "\t",
+            "\0",
+            "exit",
+            "quit",
+            "connect",
+            "connected chinwag/1",
+            "DISCONNECT",
+            "!ping 1",
+            "a",
+            "é",
+            "👍",
+            "8000\n",
+            "10.0.0.7:7777 Eve boo",
+            "<127.0.0.1:7777> Eve boo",
+            "<10.0.0.7:7> @ <Eve>\nboo\n<end>",
+            "LISTENING_PORT:7|TEAM_NAME:Eve|boo",
+            "[2025-02-20 10:11:12] ",
+            "{\"type\":\"exit\",\"content\":\"\",\"sender_name\":\"Eve\",\"sender_port\":7}",
+        ];
+        (0..rng.usize(1..6)).map(|_| PIECES[rng.usize(..PIECES.len())]).collect()
+    }
+
+    /// A text as it looks, whatever it was written with.
+    fn looks(text: &str) -> String {
+        let like = |c| match c {
+            '¦' => '|',
+            '‹' => '<',
+            '\n' | '\r' => ' ',
+            c => c,
+        };
+        trim_end(text).chars().map(like).collect()
+    }
+
+    /// The kind of fault that lets a stranger speak in anybody's name: whatever a text or a name holds, in each
+    /// dialect, plain and on a session, whole and byte by byte, it is read as one chat of ours.
+    #[test]
+    fn no_text_and_no_name_is_ever_read_as_more_than_one_chat_of_ours() {
+        let mut rng = Rng::with_seed(8);
+        for _ in 0..1_000 {
+            let (text, raw_name) = (nasty(&mut rng), nasty(&mut rng));
+            let name = one_word(&raw_name);
+            if looks(&text).trim().is_empty() || name.is_empty() {
+                continue;
+            }
+            for dialect in Dialect::ALL {
+                let envelope = Envelope { dialect, name: &name, ..envelope(dialect) };
+                let message = envelope.message(Body::Chat(&text));
+                let line = Envelope::of_session(from(), &name).message(Body::Chat(&text)) + "\n";
+                for bytes in [message.as_bytes(), line.as_bytes()] {
+                    for chunk in [1, usize::MAX] {
+                        let read = read(bytes, chunk);
+                        let [read] = &read[..] else { panic!("{} messages: {message:?}", read.len()) };
+                        assert_eq!((read.address, read.command), (from(), Command::Chat), "{message:?}");
+                        let dot = if looks(&text) + "." == looks(&read.text) { "." } else { "" };
+                        assert_eq!(looks(&text) + dot, looks(&read.text), "{message:?}");
+                        assert_eq!(read.name.chars().count(), name.chars().count(), "{message:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// As most published programs take one apart: at the first characters that stand between two parts.
+    #[test]
+    fn a_receiver_that_only_splits_finds_the_parts_too() {
+        let mut rng = Rng::with_seed(9);
+        for _ in 0..1_000 {
+            let (text, raw_name) = (nasty(&mut rng), nasty(&mut rng));
+            let name = one_word(&raw_name);
+            if looks(&text).trim().is_empty() || name.is_empty() {
+                continue;
+            }
+            let message = |dialect| Envelope { name: &name, ..envelope(dialect) }.message(Body::Chat(&text));
+            let [netech, block, standard, bracketed] =
+                [Dialect::Netech, Dialect::Block, Dialect::Standard, Dialect::Bracketed].map(message);
+            assert_eq!(netech.split('|').count(), 3, "{netech:?}");
+            assert_eq!(block.lines().count(), 3, "{block:?}");
+            assert_eq!(block.matches("<end>").count(), 1, "{block:?}");
+            assert_eq!(block.lines().next().unwrap().matches(['<', '>', '@']).count(), 5, "{block:?}");
+            assert_eq!(standard.split(' ').nth(1), Some(&*name), "{standard:?}");
+            assert_eq!((standard.lines().count(), bracketed.lines().count()), (1, 1));
+            assert_eq!(bracketed.find("<end>"), None, "{bracketed:?}");
+        }
+    }
+
+    #[test]
+    fn each_dialect_reads_what_it_writes() {
+        let bodies = [
+            (Body::Chat("hello there"), Command::Chat),
+            (Body::Chat("exit"), Command::Chat),
+            (Body::Chat(" Connected "), Command::Chat),
+            (Body::Connect, Command::Connect),
+            (Body::Ack, Command::Ack { session: false }),
+            (Body::Exit, Command::Exit),
+        ];
+        for dialect in Dialect::ALL {
+            for (body, command) in bodies {
+                let message = envelope(dialect).message(body);
+                let read = read(message.as_bytes(), usize::MAX);
+                let expected = match (dialect, body) {
+                    (Dialect::Json, Body::Ack) => Command::Connect,
+                    _ => command,
+                };
+                assert_eq!(read.len(), 1);
+                let read = &read[0];
+                assert_eq!(
+                    (read.dialect, read.address, read.command),
+                    (dialect, from(), expected),
+                    "{message:?}"
+                );
+                assert_eq!(message.ends_with('\n'), dialect == Dialect::PortLine);
+            }
+        }
+        let session = Envelope::of_session(from(), "P1").message(Body::AckSession);
+        assert_eq!(Message::parse(&session, from()).unwrap().command, Command::Ack { session: true });
+        let written = |dialect, body| envelope(dialect).message(body);
+        assert_eq!(
+            written(Dialect::Netech, Body::Connect),
+            "LISTENING_PORT:8080|TEAM_NAME:P1|connection message"
+        );
+        assert_eq!(written(Dialect::Block, Body::Exit), "<10.0.0.9:8080> DISCONNECT");
+        assert_eq!(written(Dialect::Bracketed, Body::Exit), "<10.0.0.9:8080> P1 quit");
+        assert_eq!(written(Dialect::PortLine, Body::Connect), "8080\nCONNECT\n");
+        assert_eq!(written(Dialect::PortLine, Body::Chat("hi")), "8080\n10.0.0.9:8080 P1 hi\n");
+        let json: serde_json::Value =
+            serde_json::from_str(&written(Dialect::Json, Body::Chat("hi"))).unwrap();
+        assert_eq!((&json["type"], &json["sender_port"]), (&"message".into(), &8080.into()));
+        assert_eq!(
+            (&json["content"], &json["sender_name"]),
+            (&"<10.0.0.5:7070> <P1> hi".into(), &"P1".into())
+        );
+    }
+
+    #[test]
+    fn what_a_dialect_cannot_carry_looks_nearly_the_same() {
+        let written =
+            |dialect, name: &str, text| Envelope { name, ..envelope(dialect) }.message(Body::Chat(text));
+        assert_eq!(written(Dialect::Netech, "a|b", "x|y"), "LISTENING_PORT:8080|TEAM_NAME:a¦b|x¦y");
+        assert_eq!(
+            written(Dialect::Block, "<a@b>", "x <end> y"),
+            "<10.0.0.9:8080> @ <‹a＠b›>\nx ‹end> y\n<end>"
+        );
+        assert_eq!(written(Dialect::Bracketed, "[a]", "x\ny"), "<10.0.0.9:8080> ［a] x y");
+        assert_eq!(written(Dialect::Standard, "a|<b>", "x | <end>"), "10.0.0.9:8080 a|<b> x | <end>");
+        assert_eq!(written(Dialect::Standard, "a", "Exit "), "10.0.0.9:8080 a Exit.");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_at_characters_and_loses_none() {
+        let text = "é".repeat(1000) + &"\"<end>|\u{1}".repeat(500);
+        for dialect in Dialect::ALL {
+            let mut rest = text.as_str();
+            let mut whole = String::new();
+            while !rest.is_empty() {
+                let (part, after) = envelope(dialect).split(rest, PLAIN_BYTES_MAX);
+                let bytes = envelope(dialect).message(Body::Chat(part)).len();
+                assert!(bytes <= PLAIN_BYTES_MAX && (bytes > 900 || after.is_empty()), "{dialect:?} {bytes}");
+                whole.push_str(part);
+                rest = after;
+            }
+            assert_eq!(whole, text);
+        }
+    }
+
+    #[test]
+    fn a_text_is_cut_behind_the_last_space_that_is_near() {
+        let words = "four words of text ".repeat(400);
+        let mut rest = words.as_str();
+        while !rest.is_empty() {
+            let (part, after) = split(rest);
+            assert!(part.ends_with(' ') && !after.starts_with(' '), "{part:?} | {after:?}");
+            rest = after;
+        }
+        let far = format!("far {}", "x".repeat(2 * ROOM));
+        assert_eq!(split(&far).0.len(), ROOM, "the space is not near");
+        let edge = ROOM / 4 * 3;
+        for (spaces, cut) in [(edge - 1, ROOM), (edge + 1, edge + 1)] {
+            let text = format!("{} {}", "x".repeat(spaces - 1), "y".repeat(2 * ROOM));
+            assert_eq!(split(&text).0.len(), cut, "{spaces}");
+        }
+        let ideographic = format!("{}\u{3000}{}", "語".repeat(300), "語".repeat(300));
+        assert!(split(&ideographic).0.ends_with('\u{3000}'));
+    }
+
+    #[test]
+    fn a_text_that_just_fits_is_one_message_and_one_byte_more_is_two() {
+        let text = "x".repeat(ROOM + 1);
+        assert_eq!(split(&text[1..]).1, "");
+        assert_eq!(split(&text).1, "x");
+    }
+
+    #[test]
+    fn no_part_of_a_cut_text_is_a_command() {
+        let text = format!("{}exit", "x".repeat(ROOM));
+        assert_eq!(split(&text).1, "xexit");
+        let text = format!("{} exit", "x".repeat(ROOM - 1));
+        assert_eq!(split(&text).1, "x exit");
+        for spaces in [ROOM, 65_530] {
+            let text = format!("exit{}x", " ".repeat(spaces));
+            assert_eq!(split(&text).0, "exi");
+        }
+    }
+
+    #[test]
+    fn the_longest_spaces_are_looked_at_once() {
+        let spaces = " ".repeat(4 << 20);
+        // The room ends in the spaces: each cut among them was trimmed anew, all the way.
+        for text in [format!("exit{spaces}x"), format!("hello{spaces}x"), format!("exit{spaces}xexit")] {
+            let (part, rest) = envelope(Dialect::Standard).split(&text, 2 << 20);
+            assert!(["exi", "hello"].contains(&part) && part.len() + rest.len() == text.len());
+        }
+    }
+
+    #[test]
+    fn no_part_is_empty_to_who_strips_it_and_words_stay_whole() {
+        let texts = [
+            "four words of text ".repeat(400),
+            format!("{}{}{}", "x".repeat(ROOM - 10), " ".repeat(20), "y".repeat(ROOM)),
+            format!("{}\u{3000}\0\t{}", "x".repeat(ROOM - 1), "y".repeat(ROOM)),
+            format!("{}  ", "x".repeat(ROOM)),
+        ];
+        let words = |text: &str| text.split(|c: char| c.is_whitespace() || c == '\0').collect::<String>();
+        for text in &texts {
+            let mut rest = text.as_str();
+            let mut received = String::new();
+            while !rest.is_empty() {
+                let (part, after) = split(rest);
+                let line = envelope(Dialect::Standard).message(Body::Chat(part));
+                let message = Message::parse(&line, from()).unwrap();
+                assert!(line.len() <= PLAIN_BYTES_MAX && !message.text.trim().is_empty(), "{line:?}");
+                received.push_str(&message.text);
+                rest = after;
+            }
+            assert_eq!(words(&received), words(text));
+        }
+    }
+}
