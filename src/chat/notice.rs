@@ -121,6 +121,8 @@ pub enum Mistake {
     LineTooLong,
     /// The name went over [`crate::limits::NAME_BYTES_MAX`].
     NameTooLong,
+    /// There is nobody to connect to: no active peer is yet to connect.
+    NoneToConnect,
     /// There is nobody to send to.
     NoPeers,
     /// The list of static peers is empty.
@@ -202,6 +204,8 @@ pub struct Stats {
     pub uptime: Duration,
     /// Entries of the peer table.
     pub peers: usize,
+    /// Entries that it ever had, those that were removed included.
+    pub met: u64,
     /// Those of them that are connected.
     pub connected: usize,
     /// Those of them that have a session.
@@ -440,8 +444,8 @@ pub enum Notice {
     Tally {
         /// Chat messages.
         messages: u64,
-        /// Entries of the peer table.
-        peers: usize,
+        /// Entries that the peer table ever had.
+        peers: u64,
     },
     /// A peer is heard again.
     Unblocked(Who),

@@ -117,7 +117,7 @@ enum Event<'a> {
     SentToAll { peers: usize },
     Stats(Figures),
     StillTrying { peers: usize },
-    Tally { messages: u64, peers: usize },
+    Tally { messages: u64, peers: u64 },
     Unblocked(Peer<'a>),
 }
 
@@ -146,6 +146,7 @@ struct Slash {
 struct Figures {
     uptime_seconds: u64,
     peers: usize,
+    met: u64,
     connected: usize,
     sessions: usize,
     heard: u64,
@@ -235,6 +236,7 @@ impl From<&Stats> for Figures {
         Self {
             uptime_seconds: stats.uptime.as_secs(),
             peers: stats.peers,
+            met: stats.met,
             connected: stats.connected,
             sessions: stats.sessions,
             heard: stats.heard,
@@ -632,6 +634,14 @@ mod tests {
         }
         told.sort();
         assert!(told.windows(2).all(|pair| pair[0].0 != pair[1].0 && pair[0].1 != pair[1].1), "{told:?}");
+    }
+
+    #[test]
+    fn what_is_told_a_person_apart_may_be_one_word_for_a_program() {
+        for (mistake, word) in [(Mistake::NoneToConnect, "no-peers"), (Mistake::NoPeers, "no-peers")] {
+            let event = event_of(&line(&Notice::Mistake(mistake), moment()).unwrap());
+            assert_eq!(event["reason"], word);
+        }
     }
 
     #[test]

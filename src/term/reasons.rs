@@ -93,7 +93,7 @@ pub(super) fn mistake_reason(mistake: &Mistake) -> &'static str {
         Mistake::EmptyName => "empty-name",
         Mistake::LineTooLong => "line-too-long",
         Mistake::NameTooLong => "name-too-long",
-        Mistake::NoPeers => "no-peers",
+        Mistake::NoPeers | Mistake::NoneToConnect => "no-peers",
         Mistake::NoStaticPeers => "no-static-peers",
         Mistake::NoSuchNumber(_) => "no-such-number",
         Mistake::NotBlocked(_) => "not-blocked",

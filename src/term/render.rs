@@ -324,8 +324,12 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
         Mistake::NameTooLong => {
             writeln!(f, "That name is too long; choose one of at most {NAME_BYTES_MAX} bytes.")
         }
+        Mistake::NoneToConnect => writeln!(
+            f,
+            "There is nobody to connect to: no active peer is yet to connect; name one, or give an IP:PORT."
+        ),
         Mistake::NoPeers => {
-            writeln!(f, "There is nobody to send to yet; send a message to an address first.")
+            writeln!(f, "There is nobody to send to; send a message to an address first.")
         }
         Mistake::NoStaticPeers => {
             writeln!(f, "There are no static peers; name some with --static-peer at the start.")
@@ -722,7 +726,8 @@ mod tests {
             (Mistake::EmptyName, "A name is needed; type one, for example P1."),
             (Mistake::LineTooLong, "That line is too long; type at most 65536 bytes."),
             (Mistake::NameTooLong, "That name is too long; choose one of at most 64 bytes."),
-            (Mistake::NoPeers, "There is nobody to send to yet; send a message to an address"),
+            (Mistake::NoneToConnect, "There is nobody to connect to: no active peer is yet to connect;"),
+            (Mistake::NoPeers, "There is nobody to send to; send a message to an address"),
             (Mistake::NoStaticPeers, "There are no static peers; name some with --static-peer"),
             (Mistake::NoSuchNumber(9), "The last list has no number 9; type one of it, or"),
             (Mistake::NotBlocked(who("P1")), "P1 (127.0.0.1:8080) is not blocked; choice 2 lists"),

@@ -180,7 +180,7 @@ impl Node {
                 node.deliver(to, Content::Connect, None, report, now);
             }
         });
-        if all.is_empty() { Err(Mistake::NoPeers) } else { Ok(()) }
+        if all.is_empty() { Err(Mistake::NoneToConnect) } else { Ok(()) }
     }
 
     pub(super) fn send(

@@ -304,7 +304,7 @@ impl Node {
         self.awaited = None;
         self.tell_folded();
         if self.config.quiet {
-            self.tell(Notice::Tally { messages: self.counters.chats, peers: self.directory.len() });
+            self.tell(Notice::Tally { messages: self.counters.chats, peers: self.directory.met() });
         }
         self.tell(Notice::Exiting);
         // Who was only claimed gets no farewell: any stranger could have us dial third parties so. Who
