@@ -35,7 +35,7 @@ use std::process::ExitCode;
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let (args, settings) = settings::parse().unwrap_or_else(|error| error.exit());
+    let (args, settings) = settings::parse().unwrap_or_else(|error| send::explained(error).exit());
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     let result = match args.command {
         Some(Command::Swarm(args)) => drive::run(*args),

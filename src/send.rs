@@ -19,7 +19,8 @@ use chinwag::term::Screen;
 use chinwag::term::render::Sentence;
 use chinwag::term::stdin::Stdin;
 use chinwag::term::stdout::Stdout;
-use clap::error::ErrorKind;
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command};
 use std::collections::VecDeque;
 use std::env;
@@ -48,8 +49,13 @@ Examples:
   chinwag send --port 8080 127.0.0.1:9090 'in the name of the chat that listens on port 8080'
   chinwag send 127.0.0.1:8080 -- '-1 is a text that begins with a dash'
 
+A message whose words are only `exit` or `connect` is that command, as in the chat. A line of stdin is a
+text, whatever it says, unless --commands is given.
+
 Exit codes: 0 all was sent, 1 a fault, as a stdin that cannot be read, 2 wrong usage, 3 an address
 refused, was unreachable or broke off, 4 one did not take it in time. Of several, the highest.";
+
+const WAY_OUT: &str = "give the text, or `-` to send the lines of stdin";
 
 const CUT_SHORT: &str = "\
 stdin could not be read to its end: what is left of it was not sent; give a file, a pipe, or the text itself.";
@@ -90,7 +96,14 @@ pub(crate) struct SendArgs {
     /// Say nothing of what was sent, only of what was not
     #[arg(long)]
     quiet: bool,
+
+    /// Take a line of stdin that is only `exit` or `connect` for that command; without this it is a text
+    #[arg(long)]
+    commands: bool,
 }
+
+/// What a text of the user asks for.
+type Ask = fn(Audience, String) -> Request;
 
 /// The addresses of a list, each once.
 #[derive(Clone, Debug)]
@@ -109,13 +122,24 @@ fn parse_recipients(list: &str) -> Result<Recipients, String> {
     Ok(Recipients(recipients))
 }
 
+/// Adds to an error of the command line what to do where the text is missing.
+pub(crate) fn explained(mut error: clap::Error) -> clap::Error {
+    let lacks_text = matches!(error.get(ContextKind::InvalidArg),
+        Some(ContextValue::Strings(words)) if words.iter().any(|word| word.starts_with("<TEXT>")));
+    if error.kind() == ErrorKind::MissingRequiredArgument && lacks_text {
+        let tip = StyledStr::from(WAY_OUT.to_owned());
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    }
+    error
+}
+
 /// Sends; gives the exit code.
 pub(crate) fn run(args: SendArgs) -> io::Result<u8> {
     let room = socket::raise_descriptor_limit();
     let text = args.text.join(" ");
     let is_from_stdin = text == "-";
     if !is_from_stdin && messages(&text).next().is_none() {
-        let error = "an empty message is not sent; give some text";
+        let error = format!("an empty message is not sent; {WAY_OUT}");
         // Who cannot be told sees it by the exit code.
         let mut command = SendArgs::augment_args(Command::new("chinwag send"));
         let _ = command.error(ErrorKind::InvalidValue, error).print();
@@ -123,7 +147,8 @@ pub(crate) fn run(args: SendArgs) -> io::Result<u8> {
     }
     let screen = Stderr { out: Stdout::new(io::stderr().as_fd())?, is_quiet: args.quiet };
     let to = args.to.0.clone();
-    let sender = Sender::new(Node::new(args.into_config(room)), to, is_from_stdin);
+    let ask: Ask = if is_from_stdin && !args.commands { Request::SendText } else { Request::Send };
+    let sender = Sender::new(Node::new(args.into_config(room)), to, ask, is_from_stdin);
     let mut event_loop = EventLoop::new(sender, screen)?.with_signals()?;
     if is_from_stdin {
         event_loop = event_loop.with_stdin(Stdin::inherited())?;
@@ -186,6 +211,7 @@ fn messages(text: &str) -> impl Iterator<Item = &str> {
 struct Sender {
     node: Node,
     to: Vec<SocketAddr>,
+    ask: Ask,
     /// What the node has no room for yet.
     texts: VecDeque<String>,
     /// Nothing will be added to them.
@@ -198,10 +224,11 @@ struct Sender {
 
 impl Sender {
     /// A sender of typed lines: of one, or until the end of the input.
-    fn new(node: Node, to: Vec<SocketAddr>, takes_more: bool) -> Self {
+    fn new(node: Node, to: Vec<SocketAddr>, ask: Ask, takes_more: bool) -> Self {
         Self {
             node,
             to,
+            ask,
             texts: VecDeque::new(),
             is_complete: !takes_more,
             has_asked_to_quit: false,
@@ -222,7 +249,7 @@ impl Sender {
                 Some(text) => {
                     for &to in &self.to {
                         let audience = Audience::One(to, None);
-                        self.node.request(Request::Send(audience, text.clone()), now);
+                        self.node.request((self.ask)(audience, text.clone()), now);
                     }
                 }
                 None if self.is_complete && !self.has_asked_to_quit => {
@@ -358,7 +385,7 @@ mod tests {
 
     #[test]
     fn the_exit_code_is_the_highest_whatever_came_last() {
-        let mut sender = Sender::new(Node::new(lent()), Vec::new(), false);
+        let mut sender = Sender::new(Node::new(lent()), Vec::new(), Request::Send, false);
         let to = SocketAddr::from(([127, 0, 0, 1], 1));
         let failed = |reason| Notice::NotConnected { to, why: Failure::Connection(reason) };
         let table = [
@@ -381,7 +408,7 @@ mod tests {
         let now = Instant::now();
         let config = Config { dialogue: Dialogue::Commands, ..lent() };
         let to = SocketAddr::from(([127, 0, 0, 1], 1));
-        let mut sender = Sender::new(Node::new(config), vec![to], false);
+        let mut sender = Sender::new(Node::new(config), vec![to], Request::Send, false);
         let mut outputs = |input| {
             sender.handle(input, now);
             std::iter::from_fn(|| sender.poll_output()).collect::<Vec<_>>()

@@ -65,6 +65,8 @@ pub enum Request {
     /// Send a text. It has no line break: on a session that would end it, and the rest could be a message
     /// in another's name.
     Send(Audience, String),
+    /// Send a text as one, also where it is the word for a command.
+    SendText(Audience, String),
     /// Send such a text to somebody, in the dialect if one was chosen.
     SendTo(Designation, Option<Dialect>, String),
     /// Write to somebody in this dialect from now on.

@@ -1,6 +1,7 @@
 //! What is said: on a session as a line, to everybody else as a dial that carries one message; and what
 //! came of it.
 
+use super::ask::chat;
 use super::{Kind, Node, Role};
 use crate::chat::directory::{Peer, PeerId};
 use crate::chat::notice::{Failure, Notice};
@@ -294,7 +295,7 @@ impl Node {
                 self.counters.sent += 1;
                 // Nothing takes it back if it fails, so it is not recorded before.
                 if outgoing.report == Report::IfDelivered {
-                    self.record(&[to], false, outgoing.dialect, &text);
+                    self.record(&[to], false, outgoing.dialect, &text, chat);
                 }
                 self.report(outgoing.report, true, Notice::Sent(to));
             }
