@@ -11,6 +11,7 @@ mod settings;
 mod values;
 
 use args::{Args, Command};
+use chinwag::chat::command::SUBSTITUTE;
 use chinwag::chat::node::{Config, Node};
 use chinwag::chat::notice::Notice;
 use chinwag::limits::COMMAND_BYTES_MAX;
@@ -65,8 +66,9 @@ fn chat(args: Args) -> io::Result<u8> {
         let files = Files::open(args.known_peers_file(), None);
         let screen = JsonLines::new(Stdout::inherited()?);
         let screen = Recorded::new(screen, transcript);
-        let commands = takes_lines.then(|| Stdin::inherited().with_line_bytes_max(COMMAND_BYTES_MAX));
-        return talk(args.into_config(room, own_ips(), false), screen, commands, files);
+        let commands =
+            || Stdin::inherited().with_line_bytes_max(COMMAND_BYTES_MAX).with_substitute(SUBSTITUTE);
+        return talk(args.into_config(room, own_ips(), false), screen, takes_lines.then(commands), files);
     }
     if let Some(raw) = args.may_edit().then(Raw::enter).flatten() {
         let mut files = Files::open(args.known_peers_file(), args.history_file());

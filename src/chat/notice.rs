@@ -141,7 +141,19 @@ pub enum Mistake {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadCommand {
     /// This field is there more than once: which one counts, nothing says.
-    DuplicateField(String),
+    DuplicateField {
+        /// The name of the field.
+        field: String,
+        /// Where it is there again.
+        column: usize,
+    },
+    /// It begins as an object does, and is no JSON.
+    Malformed {
+        /// What is wrong.
+        fault: JsonFault,
+        /// Up to which character of the line it was understood, the first one being 1.
+        column: usize,
+    },
     /// A field is missing, or holds something else than a text.
     Missing {
         /// The command that needs it.
@@ -153,6 +165,8 @@ pub enum BadCommand {
     NoCommand,
     /// Not a JSON object.
     NotAnObject,
+    /// Bytes that are no UTF-8, and where.
+    NotUtf8(usize),
     /// There is no command of this name.
     Unknown(String),
     /// A field that the command does not have.
@@ -162,6 +176,29 @@ pub enum BadCommand {
         /// The name of the field.
         field: String,
     },
+}
+
+/// What is wrong with JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonFault {
+    /// A backslash begins nothing that JSON knows.
+    BadEscape,
+    /// A control character stands in a string as it is.
+    ControlCharacter,
+    /// One half of a surrogate pair without the other stands for no character.
+    LoneSurrogate,
+    /// A number is too large.
+    NumberOutOfRange,
+    /// It is not as JSON is written in some other way.
+    Syntax,
+    /// Lists or objects in one another go too deep.
+    TooDeep,
+    /// Nothing follows a comma.
+    TrailingComma,
+    /// Something follows the object.
+    TrailingText,
+    /// The line ends before the object does.
+    Truncated,
 }
 
 impl From<BadCommand> for Mistake {

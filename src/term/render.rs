@@ -7,7 +7,8 @@
 use super::stats::Table;
 use crate::chat::command::COMMANDS;
 use crate::chat::notice::{
-    BadCommand, BadSlash, Failure, FileFault, Kept, KnownRow, Mistake, Notice, PeerRow, Prompt, SaidTo, Who,
+    BadCommand, BadSlash, Failure, FileFault, JsonFault, Kept, KnownRow, Mistake, Notice, PeerRow, Prompt,
+    SaidTo, Who,
 };
 use crate::chat::slash::SLASHES;
 use crate::limits::{
@@ -351,9 +352,11 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
 
 fn bad_command(f: &mut Formatter<'_>, bad: &BadCommand) -> fmt::Result {
     match bad {
-        BadCommand::DuplicateField(field) => {
-            writeln!(f, "The field '{}' is there more than once; give it once.", Clean(field))
+        BadCommand::DuplicateField { field, column } => {
+            let field = Clean(field);
+            writeln!(f, "The field '{field}' is there again at column {column}; give it once.")
         }
+        BadCommand::Malformed { fault, column } => malformed(f, *fault, *column),
         BadCommand::Missing { command, field } => {
             writeln!(f, "The command '{command}' needs the field '{field}' with a text in it.")
         }
@@ -363,11 +366,50 @@ fn bad_command(f: &mut Formatter<'_>, bad: &BadCommand) -> fmt::Result {
         BadCommand::NotAnObject => {
             writeln!(f, "That is no JSON object; write one a line, such as {{\"command\":\"peers\"}}.")
         }
+        BadCommand::NotUtf8(column) => {
+            writeln!(f, "At column {column} is something that is no UTF-8; write UTF-8, or an escape.")
+        }
         BadCommand::Unknown(name) => {
             writeln!(f, "'{}' is no command; use one of {}.", Clean(name), COMMANDS.join(", "))
         }
         BadCommand::UnknownField { command, field } => {
             writeln!(f, "The command '{command}' has no field '{}'; leave it out.", Clean(field))
+        }
+    }
+}
+
+fn malformed(f: &mut Formatter<'_>, fault: JsonFault, column: usize) -> fmt::Result {
+    match fault {
+        JsonFault::BadEscape => {
+            writeln!(f, "The escape at column {column} is none of JSON; a backslash is written as two.")
+        }
+        JsonFault::ControlCharacter => {
+            writeln!(f, "A string has a control character at column {column}; write an escape, such as \\t.")
+        }
+        JsonFault::LoneSurrogate => writeln!(
+            f,
+            "The escape at column {column} is half of a surrogate pair; write both halves, such as \\ud83d\\ude00."
+        ),
+        JsonFault::NumberOutOfRange => {
+            writeln!(f, "The number at column {column} is too large; a command needs none.")
+        }
+        JsonFault::Syntax => {
+            writeln!(f, "That is no JSON at column {column}; look at the quotes, colons and commas there.")
+        }
+        JsonFault::TooDeep => {
+            writeln!(f, "The JSON is nested too deeply at column {column}; a command is one flat object.")
+        }
+        JsonFault::TrailingComma => {
+            writeln!(f, "Nothing follows the comma before column {column}; leave it out.")
+        }
+        JsonFault::TrailingText => {
+            writeln!(f, "Something follows the object at column {column}; write one object a line.")
+        }
+        JsonFault::Truncated => {
+            writeln!(
+                f,
+                "The line ends at column {column}, before its object does; write all of it on one line."
+            )
         }
     }
 }

@@ -1,8 +1,11 @@
 //! What was once wrong for scripts that use the program; each test failed before.
 
 use crate::common::peer::{Peer, session};
-use crate::common::program::{Program, subcommand};
+use crate::common::program::{Program, command, subcommand};
 use rustix::process::Signal;
+use std::fs;
+use std::fs::File;
+use tempfile::TempDir;
 
 /// It said "met 0 peers", since those that said exit have left the table.
 #[test]
@@ -61,4 +64,53 @@ fn a_missing_text_is_told_with_the_way_out() {
         assert!(told.contains("<TEXT>"), "{told}");
         assert!(told.contains("tip: give the text, or `-` to send the lines of stdin"), "{told}");
     }
+}
+
+/// What stdin says, as a file that is read to its end; gives what is said of it on stdout.
+fn said(args: &[&str], stdin: &[u8]) -> String {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("stdin");
+    fs::write(&path, stdin).unwrap();
+    let mut program = Program::spawn(command(args).stdin(File::open(path).unwrap()));
+    let stdout = program.stdout.rest();
+    program.wait();
+    stdout
+}
+
+/// Each of these was called `not-an-object`, or sent with a stand-in; after a byte order mark so was anything.
+#[test]
+fn a_fault_of_json_is_named_with_its_place() {
+    let table: [(&[u8], &str, usize); 5] = [
+        (br#"{"command":"send-all","text":"a\ud83d b"}"#, "lone-surrogate", 38),
+        (br#"{"command":"peers",}"#, "trailing-comma", 20),
+        (br#"{"command":"peers"} quit"#, "trailing-text", 21),
+        (b"{\"command\":\"send-all\",\"text\":\"caf\xe9\"}", "not-utf8", 34),
+        (br#"{"command":"peers","command":"quit"}"#, "duplicate-field", 28),
+    ];
+    let lines: Vec<&[u8]> = table.iter().map(|(line, ..)| *line).collect();
+    let stdin = [b"\xEF\xBB\xBF{\"command\":\"peers\"}", &*lines.join(&b'\n')].join(&b'\n');
+    let said = said(&["--json", "--name", "P1", "--port", "0"], &stdin);
+    let mut events = said.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    assert_eq!(events.next().unwrap()["event"], "listening");
+    assert_eq!(events.next().unwrap()["event"], "peers");
+    for (_, reason, column) in table {
+        let event = events.next().unwrap();
+        let place = format!("column {column}");
+        assert_eq!((&event["reason"], &event["column"]), (&reason.into(), &column.into()));
+        assert!(event["sentence"].as_str().unwrap().contains(&place), "{event}");
+    }
+    assert_eq!(events.next().unwrap()["event"], "exiting");
+}
+
+/// The first line was no choice, or was sent with the mark.
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_line() {
+    let told = said(&["--name", "P1", "--port", "0"], "\u{FEFF}2\n0\n".as_bytes());
+    assert!(told.contains("Enter choice: No connected peers\n"), "{told}");
+    let peer = Peer::new();
+    let to = peer.address().to_string();
+    let mut sender = Program::spawn(&mut subcommand("send", &["--name", "P1", "--port", "9", &to, "-"]));
+    sender.type_line("\u{FEFF}hello");
+    sender.close_stdin();
+    assert_eq!(peer.take(), "127.0.0.1:9 P1 hello");
 }
