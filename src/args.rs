@@ -31,7 +31,7 @@ in the environment (CHINWAG_CONNECT_TIMEOUT=2, CHINWAG_GREET=1). A flag outdoes 
 which outdoes the file; --greet=false switches off. `chinwag config` shows what holds, and why.
 
 Exit codes: 0 fine, 1 a fault, 2 wrong usage or a port that cannot be had.
-RUST_LOG=debug shows each connection on stderr.";
+RUST_LOG=debug shows each connection on stderr, from its beginning to why it ended.";
 
 /// A peer-to-peer terminal chat: every node listens, every node dials, there is no server.
 #[derive(Debug, Parser)]

@@ -11,9 +11,7 @@ use crate::chat::notice::{
     SaidTo, Who,
 };
 use crate::chat::slash::SLASHES;
-use crate::limits::{
-    KNOWN_PEERS_SHOWN_MAX, LINE_BYTES_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, TYPED_BYTES_MAX,
-};
+use crate::limits::{KNOWN_PEERS_SHOWN_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, TYPED_BYTES_MAX};
 use crate::proto::clean::Clean;
 use crate::proto::machine::CloseReason;
 use std::borrow::Cow;
@@ -91,7 +89,7 @@ impl Display for Sentence<'_> {
             Notice::ListenFailed { port, error } => listen_failed(f, *port, *error),
             Notice::Listening { port } => writeln!(f, "Server listening on port {port}"),
             Notice::Lost { who, reason } => {
-                writeln!(f, "Lost the connection with {}: {}", Named(who), Reason(*reason))
+                writeln!(f, "Lost the connection with {}: {reason}", Named(who))
             }
             Notice::Menu => f.write_str(MENU),
             Notice::Message { who, text } => writeln!(f, "{} {}", Headed(who), Clean(text)),
@@ -119,7 +117,7 @@ impl Display for Sentence<'_> {
                 writeln!(f, "Still trying to reach {peers}; you will be told how it ends")
             }
             Notice::Tally { messages, peers } => {
-                let (messages, peers) = (Count(*messages, "message"), Count(*peers as u64, "peer"));
+                let (messages, peers) = (Count(*messages, "message"), Count(*peers, "peer"));
                 writeln!(f, "Received {messages} and met {peers}")
             }
             Notice::Unblocked(who) => writeln!(f, "{} is heard again", Named(who)),
@@ -468,32 +466,9 @@ impl Display for Failed<'_> {
             | CloseReason::NoMessage
             | CloseReason::Reset
             | CloseReason::SlowPeer => {
-                write!(f, "The connection with {to} ended, {}; try again", Reason(reason))
+                write!(f, "The connection with {to} ended, {reason}; try again")
             }
         }
-    }
-}
-
-/// Why a connection ended, in plain words that follow the peer's name.
-struct Reason(CloseReason);
-
-impl Display for Reason {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            CloseReason::Eof => "it was closed at the other end",
-            CloseReason::Idle => "it was silent for too long",
-            CloseReason::LineTooLong => {
-                return write!(f, "a line on it was over {} KiB", LINE_BYTES_MAX / 1024);
-            }
-            CloseReason::NoDescriptor => "no descriptor was left for it",
-            CloseReason::NoMessage => "no message came on it in time",
-            CloseReason::Refused => "nobody listens there",
-            CloseReason::Reset => "it was broken off at the other end or on the way",
-            CloseReason::SlowPeer => "the peer reads too slowly",
-            CloseReason::TimedOut => "the peer does not answer any more",
-            CloseReason::Unreachable => "the peer cannot be reached any more",
-            CloseReason::Fault(kind) => return write!(f, "the system reports: {kind}"),
-        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What was once wrong for scripts that use the program; each test failed before.
 
-use crate::common::peer::{Peer, session};
+use crate::common::peer::{Peer, say, session};
 use crate::common::program::{Program, command, subcommand};
 use rustix::process::Signal;
 use std::fs;
@@ -113,4 +113,38 @@ fn a_byte_order_mark_is_no_part_of_the_first_line() {
     sender.type_line("\u{FEFF}hello");
     sender.close_stdin();
     assert_eq!(peer.take(), "127.0.0.1:9 P1 hello");
+}
+
+/// It had the ends alone, such as `0.1 127.0.0.1:52464: Eof`.
+#[test]
+fn the_log_tells_of_a_connection_from_its_beginning_to_its_end() {
+    let (plain, p2) = (Peer::new(), Peer::new());
+    let mut node = command(&["--name", "P1", "--port", "0"]);
+    let mut program = Program::spawn(node.env("RUST_LOG", "debug")).listening();
+    let from = say(program.address(), format!("{} \u{1b}[2J hello", plain.address()));
+    program.stdout.expect("hello\n");
+    let log = |line: String| drop(program.stderr.expect(&format!("{line}\n")));
+    log(format!("0.1 {from}: accepted"));
+    log(format!("0.1 {from}: speaks as {} ␛[2J", plain.address()));
+    log(format!("0.1 {from}: connection ended: it was closed at the other end"));
+
+    let mut wire = session(program.address(), p2.address(), "P2");
+    log(format!("0.2 {}: accepted", wire.local()));
+    log(format!("0.2 {}: speaks as {} P2", wire.local(), p2.address()));
+    log(format!("0.2 {}: session with {} P2 begins", wire.local(), p2.address()));
+    wire.write(format!("{} P2 one\n", p2.address()));
+    wire.ping(1);
+    let local = wire.local();
+    wire.reset();
+    let session = "it was broken off at the other end or on the way";
+    log(format!("0.2 {local}: session with {} P2 ended: {session}", p2.address()));
+
+    program.send(plain.address(), "hello");
+    plain.take();
+    program.stdout.expect("Message sent to");
+    let log = |line: String| drop(program.stderr.expect(&format!("{line}\n")));
+    log(format!("0.3 {}: dialled", plain.address()));
+    log(format!("0.3 {}: the dial is up", plain.address()));
+    log(format!("0.3 {}: connection ended: it was closed at the other end", plain.address()));
+    assert!(!program.stderr.bytes().contains(&0x1b));
 }

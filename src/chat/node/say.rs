@@ -190,6 +190,7 @@ impl Node {
         self.connections.connected(conn, local, now);
         let (Some(connection), Some(from)) = (self.connections.get(conn), self.header(conn)) else { return };
         let to = connection.remote();
+        log::debug!("{conn:?} {to}: the dial is up");
         let Some((_, outgoing)) = self.outbox.under_way(to).filter(|&(carrier, _)| carrier == conn) else {
             // Nothing to say on it, and an empty connection that is held open harms published peers.
             return self.drop_dial(conn, now);
