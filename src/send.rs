@@ -4,11 +4,12 @@
 //! outcomes are told. To whom nobody can answer should not be written: so it listens for as long as it
 //! lives and then says `exit`, or it claims a port on which somebody else listens.
 
+use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
 use crate::values::{parse_ip, parse_name, parse_seconds, parse_taken_port};
 use chinwag::chat::node::{Config, Dialogue, Node};
 use chinwag::chat::notice::{Failure, Mistake, Notice};
-use chinwag::chat::request::{Audience, Request, parse_host_and_port};
+use chinwag::chat::request::{Audience, Request};
 use chinwag::limits::{Limits, MESSAGES_UNDER_WAY_MAX, NAME_BYTES_MAX, TYPED_BYTES_MAX};
 use chinwag::net::event_loop::EventLoop;
 use chinwag::net::socket;
@@ -53,7 +54,7 @@ A message whose words are only `exit` or `connect` is that command, as in the ch
 text, whatever it says, unless --commands is given.
 
 Exit codes: 0 all was sent, 1 a fault, as a stdin that cannot be read, 2 wrong usage, 3 an address
-refused, was unreachable or broke off, 4 one did not take it in time. Of several, the highest.";
+refused, was unreachable or broke off, or a host could not be looked up, 4 one did not take it in time. Of several, the highest.";
 
 const WAY_OUT: &str = "give the text, or `-` to send the lines of stdin";
 
@@ -64,7 +65,7 @@ stdin could not be read to its end: what is left of it was not sent; give a file
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SendArgs {
-    /// To whom: IP:PORT, or several with commas between them
+    /// To whom: IP:PORT or HOST:PORT, or several with commas between them; a name is looked up once, at the start
     #[arg(value_name = "ADDRESS", value_parser = parse_recipients)]
     to: Recipients,
 
@@ -105,21 +106,26 @@ pub(crate) struct SendArgs {
 /// What a text of the user asks for.
 type Ask = fn(Audience, String) -> Request;
 
-/// The addresses of a list, each once.
+/// Those of a list.
 #[derive(Clone, Debug)]
-struct Recipients(Vec<SocketAddr>);
+struct Recipients(Vec<Endpoint>);
 
 fn parse_recipients(list: &str) -> Result<Recipients, String> {
-    let mut recipients = Vec::new();
-    for word in list.split(',') {
-        let to = parse_host_and_port(word.trim()).filter(|to| !to.ip().is_unspecified());
-        let to =
-            to.ok_or_else(|| format!("'{word}' is no IP:PORT, such as 192.168.1.5:8080 or [::1]:8080"))?;
-        if !recipients.contains(&to) {
-            recipients.push(to);
+    list.split(',').map(|word| parse_endpoint(word.trim())).collect::<Result<_, _>>().map(Recipients)
+}
+
+impl Recipients {
+    /// Their addresses, each once. The error is a sentence.
+    fn look_up(&self) -> Result<Vec<SocketAddr>, String> {
+        let mut addresses = Vec::new();
+        for endpoint in &self.0 {
+            let address = endpoint.look_up()?;
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
         }
+        Ok(addresses)
     }
-    Ok(Recipients(recipients))
 }
 
 /// Adds to an error of the command line what to do where the text is missing.
@@ -145,8 +151,15 @@ pub(crate) fn run(args: SendArgs) -> io::Result<u8> {
         let _ = command.error(ErrorKind::InvalidValue, error).print();
         return Ok(EXIT_USAGE);
     }
+    let to = match args.to.look_up() {
+        Ok(to) => to,
+        Err(sentence) => {
+            // Who cannot be told sees it by the exit code.
+            let _ = writeln!(io::stderr(), "{sentence}. Nothing was sent.");
+            return Ok(EXIT_NOT_SENT);
+        }
+    };
     let screen = Stderr { out: Stdout::new(io::stderr().as_fd())?, is_quiet: args.quiet };
-    let to = args.to.0.clone();
     let ask: Ask = if is_from_stdin && !args.commands { Request::SendText } else { Request::Send };
     let sender = Sender::new(Node::new(args.into_config(room)), to, ask, is_from_stdin);
     let mut event_loop = EventLoop::new(sender, screen)?.with_signals()?;
@@ -424,8 +437,11 @@ mod tests {
 
     #[test]
     fn recipients_are_addresses_with_commas_between_and_each_is_one() {
-        let Recipients(list) = parse_recipients("127.0.0.1:1, [::1]:2,localhost:1,127.0.0.1:1").unwrap();
-        assert_eq!(list, ["127.0.0.1:1".parse().unwrap(), "[::1]:2".parse().unwrap()]);
+        let recipients = parse_recipients("127.0.0.1:1, [::1]:2,localhost:1,127.0.0.1:1").unwrap();
+        assert_eq!(
+            recipients.look_up().unwrap(),
+            ["127.0.0.1:1".parse().unwrap(), "[::1]:2".parse().unwrap()]
+        );
         for wrong in ["", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:1,", "P1", "10.103.45.601:1", "0.0.0.0:1"] {
             assert!(parse_recipients(wrong).is_err(), "{wrong}");
         }

@@ -116,6 +116,8 @@ pub enum Mistake {
     EmptyMessage,
     /// A name is needed.
     EmptyName,
+    /// The name of a host. Peers are known by their addresses, and one host may have several.
+    HostName(String),
     /// The typed line went over [`crate::limits::TYPED_BYTES_MAX`], or a JSON command over
     /// [`crate::limits::COMMAND_BYTES_MAX`].
     LineTooLong,

@@ -656,7 +656,13 @@ mod tests {
 
     #[test]
     fn what_is_told_a_person_apart_may_be_one_word_for_a_program() {
-        for (mistake, word) in [(Mistake::NoneToConnect, "no-peers"), (Mistake::NoPeers, "no-peers")] {
+        let typed = || "x.example".to_owned();
+        for (mistake, word) in [
+            (Mistake::NoneToConnect, "no-peers"),
+            (Mistake::NoPeers, "no-peers"),
+            (Mistake::HostName(typed()), "bad-address"),
+            (Mistake::BadAddress(typed()), "bad-address"),
+        ] {
             let event = event_of(&line(&Notice::Mistake(mistake), moment()).unwrap());
             assert_eq!(event["reason"], word);
         }

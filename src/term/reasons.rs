@@ -75,7 +75,7 @@ pub(super) fn mistake_reason(mistake: &Mistake) -> &'static str {
     match mistake {
         Mistake::AliasTaken(_) => "alias-taken",
         Mistake::AmbiguousName { .. } => "ambiguous-name",
-        Mistake::BadAddress(_) => "bad-address",
+        Mistake::BadAddress(_) | Mistake::HostName(_) => "bad-address",
         Mistake::BadAlias(_) => "bad-alias",
         Mistake::BadCommand(BadCommand::DuplicateField { .. }) => "duplicate-field",
         Mistake::BadCommand(BadCommand::Malformed { fault, .. }) => json_reason(*fault),

@@ -319,6 +319,12 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
         }
         Mistake::EmptyMessage => writeln!(f, "An empty message is not sent; type some text."),
         Mistake::EmptyName => writeln!(f, "A name is needed; type one, for example P1."),
+        Mistake::HostName(typed) => writeln!(
+            f,
+            "'{}' is no address, and names of hosts cannot be used here; give an IP:PORT, a number of the last list \
+             or a known name.",
+            Clean(typed)
+        ),
         Mistake::LineTooLong => writeln!(f, "That line is too long; type at most {TYPED_BYTES_MAX} bytes."),
         Mistake::NameTooLong => {
             writeln!(f, "That name is too long; choose one of at most {NAME_BYTES_MAX} bytes.")
@@ -743,6 +749,10 @@ mod tests {
             (Mistake::EmptyName, "A name is needed; type one, for example P1."),
             (Mistake::LineTooLong, "That line is too long; type at most 65536 bytes."),
             (Mistake::NameTooLong, "That name is too long; choose one of at most 64 bytes."),
+            (
+                Mistake::HostName(typed()),
+                "'x␛' is no address, and names of hosts cannot be used here; give an IP:PORT",
+            ),
             (Mistake::NoneToConnect, "There is nobody to connect to: no active peer is yet to connect;"),
             (Mistake::NoPeers, "There is nobody to send to; send a message to an address"),
             (Mistake::NoStaticPeers, "There are no static peers; name some with --static-peer"),

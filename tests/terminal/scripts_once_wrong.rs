@@ -1,7 +1,9 @@
 //! What was once wrong for scripts that use the program; each test failed before.
 
 use crate::common::peer::{Peer, say, session};
-use crate::common::program::{Program, command, subcommand};
+use crate::common::port::Port;
+use crate::common::program::{Program, command, subcommand, swarm_command};
+use crate::namespace::in_namespace;
 use rustix::process::Signal;
 use std::fs;
 use std::fs::File;
@@ -147,4 +149,55 @@ fn the_log_tells_of_a_connection_from_its_beginning_to_its_end() {
     log(format!("0.3 {}: the dial is up", plain.address()));
     log(format!("0.3 {}: connection ended: it was closed at the other end", plain.address()));
     assert!(!program.stderr.bytes().contains(&0x1b));
+}
+
+/// `HOST:PORT` was no address anywhere; of `LOCALHOST` not even in the chat.
+#[test]
+fn a_host_may_be_named_on_a_command_line() {
+    let peer = Peer::new();
+    let to = format!("LocalHost:{}", peer.port());
+    let _sender = Program::spawn(&mut subcommand("send", &["--name", "P1", "--port", "9", &to, "hello"]));
+    assert_eq!(peer.take(), "127.0.0.1:9 P1 hello");
+    let mut program = Program::node_with("P1", &["--static-peer", &to]);
+    program.type_line("4\nhello");
+    assert_eq!(peer.take(), format!("{} P1 hello", program.address()));
+    program.type_line(format_args!("/msg {to} hi"));
+    assert_eq!(peer.take(), format!("{} P1 hi", program.address()));
+    let nobody = Port::reserve();
+    let mut swarm =
+        Program::spawn(&mut swarm_command(format_args!("localhost:{}", nobody.number()), "--peers 1"));
+    swarm.stdout.expect(&format!("to {}", nobody.address()));
+    assert_eq!(swarm.wait(), 1);
+}
+
+#[test]
+fn a_host_that_cannot_be_looked_up_is_told_before_anything_is_done() {
+    // No question leaves this network.
+    in_namespace(&[], || {
+        let host = "chat.invalid:8080";
+        let peer = Peer::new();
+        let to = format!("{},{host}", peer.address());
+        let chat = ["--name", "P1", "--port", "0", "--static-peer", host];
+        for (mut program, code) in [
+            (Program::spawn(&mut subcommand("send", &[&to, "hello"])), 3),
+            (Program::spawn(&mut swarm_command(host, "")), 2),
+            (Program::start(&chat), 2),
+        ] {
+            assert_eq!(program.stdout.rest(), "");
+            assert_eq!(program.wait(), code);
+            let told = String::from_utf8(program.stderr.bytes()).unwrap();
+            assert!(told.contains("chat.invalid:8080 cannot be looked up: "), "{told}");
+        }
+        assert!(!peer.is_dialled());
+    });
+}
+
+/// It was called no IP address, with no word of why.
+#[test]
+fn a_host_that_is_named_in_the_chat_is_refused_with_what_would_do() {
+    let mut program = Program::node("P1");
+    for line in ["1\nbob.example:8080\n", "1\nbob.example\n", "/msg bob:8080 hi", "3\nbob.example:1\n"] {
+        program.type_line(line);
+        program.stdout.expect(" is no address, and names of hosts cannot be used here; give an IP:PORT, ");
+    }
 }
