@@ -30,7 +30,7 @@ impl Endpoint {
 
 /// One of these. The error is what clap says of a wrong one.
 pub(crate) fn parse_endpoint(word: &str) -> Result<Endpoint, String> {
-    if let Some(address) = parse_host_and_port(word).filter(|address| !address.ip().is_unspecified()) {
+    if let Some(address) = parse_host_and_port(word) {
         return Ok(Endpoint::Address(address));
     }
     let has_port =
@@ -94,8 +94,6 @@ mod tests {
             "::1:80",
             "[::1:80",
             "[bob]:80",
-            "0.0.0.0:80",
-            "[::]:80",
             "127.0.0.1:0",
             "a:b:80",
         ] {

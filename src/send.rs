@@ -111,7 +111,14 @@ type Ask = fn(Audience, String) -> Request;
 struct Recipients(Vec<Endpoint>);
 
 fn parse_recipients(list: &str) -> Result<Recipients, String> {
-    list.split(',').map(|word| parse_endpoint(word.trim())).collect::<Result<_, _>>().map(Recipients)
+    list.split(',').map(|word| parse_recipient(word.trim())).collect::<Result<_, _>>().map(Recipients)
+}
+
+fn parse_recipient(word: &str) -> Result<Endpoint, String> {
+    match parse_endpoint(word)? {
+        Endpoint::Address(to) if to.ip().is_unspecified() => Err(format!("nobody can be written to at {to}")),
+        endpoint => Ok(endpoint),
+    }
 }
 
 impl Recipients {
