@@ -50,8 +50,8 @@ Examples:
   chinwag send --port 8080 127.0.0.1:9090 'in the name of the chat that listens on port 8080'
   chinwag send 127.0.0.1:8080 -- '-1 is a text that begins with a dash'
 
-A message whose words are only `exit` or `connect` is that command, as in the chat. A line of stdin is a
-text, whatever it says, unless --commands is given.
+A message whose words are only `exit` or `connect` is that command, as in the chat. A line of
+stdin is a text, whatever it says, unless --commands is given.
 
 Exit codes: 0 all was sent, 1 a fault, as a stdin that cannot be read, 2 wrong usage, 3 an address
 refused, was unreachable or broke off, or a host could not be looked up, 4 one did not take it in time. Of several, the highest.";
