@@ -1,9 +1,10 @@
 //! The command line, parsed once.
 
 use crate::drive::args::SwarmArgs;
+use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
 use crate::send::SendArgs;
-use crate::values::{parse_count, parse_ip, parse_name, parse_peer, parse_port, parse_seconds};
+use crate::values::{parse_count, parse_ip, parse_name, parse_port, parse_seconds};
 use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::Limits;
 use chinwag::proto::message::Dialect;
@@ -31,7 +32,7 @@ in the environment (CHINWAG_CONNECT_TIMEOUT=2, CHINWAG_GREET=1). A flag outdoes 
 which outdoes the file; --greet=false switches off. `chinwag config` shows what holds, and why.
 
 Exit codes: 0 fine, 1 a fault, 2 wrong usage or a port that cannot be had.
-RUST_LOG=debug shows each connection on stderr.";
+RUST_LOG=debug shows each connection on stderr, from its beginning to why it ended.";
 
 /// A peer-to-peer terminal chat: every node listens, every node dials, there is no server.
 #[derive(Debug, Parser)]
@@ -56,14 +57,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "IP", default_value = "::", value_parser = parse_ip)]
     bind: IpAddr,
 
-    /// A peer for menu choice 4; repeat it for more, which replaces the list
+    /// A peer for menu choice 4, or HOST:PORT, which is looked up once, at the start; repeat it for more, which
+    /// replaces the list
     #[arg(
         long = "static-peer",
         value_name = "IP:PORT",
-        value_parser = parse_peer,
+        value_parser = parse_endpoint,
         default_values = ["10.206.4.122:1255", "10.206.5.228:6555"]
     )]
-    static_peers: Vec<SocketAddr>,
+    static_peers: Vec<Endpoint>,
 
     /// Say hello to the static peers at start
     #[arg(long)]
@@ -195,6 +197,11 @@ impl Args {
         self.transcript.as_deref().map(Transcript::open).transpose()
     }
 
+    /// The addresses of the static peers. The error is a sentence.
+    pub(crate) fn look_up_static_peers(&self) -> Result<Vec<SocketAddr>, String> {
+        self.static_peers.iter().map(Endpoint::look_up).collect()
+    }
+
     /// How notices look; `is_edited` says whether that is on a terminal whose lines are edited here.
     pub(crate) fn look(&self, is_edited: bool) -> Look {
         let no_color = std::env::var_os("NO_COLOR");
@@ -203,14 +210,20 @@ impl Args {
 
     /// What the node needs to know. `room` is the number of connections that the process has
     /// descriptors for.
-    pub(crate) fn into_config(self, room: usize, own_ips: Vec<IpAddr>, fold: bool) -> Config {
+    pub(crate) fn into_config(
+        self,
+        room: usize,
+        own_ips: Vec<IpAddr>,
+        static_peers: Vec<SocketAddr>,
+        fold: bool,
+    ) -> Config {
         Config {
             name: self.name,
             port: self.port,
             bind: self.bind,
             ip: self.ip,
             own_ips,
-            static_peers: self.static_peers,
+            static_peers,
             known: Vec::new(),
             must_remember: false,
             greet: self.greet,
@@ -243,7 +256,10 @@ mod tests {
 
     fn parse(line: &str) -> Result<Config, clap::Error> {
         let words = std::iter::once("chinwag").chain(line.split_whitespace());
-        Args::try_parse_from(words).map(|args| args.into_config(100, Vec::new(), false))
+        Args::try_parse_from(words).map(|args| {
+            let static_peers = args.look_up_static_peers().unwrap();
+            args.into_config(100, Vec::new(), static_peers, false)
+        })
     }
 
     #[test]
@@ -276,6 +292,8 @@ mod tests {
             "--bind host",
             "--static-peer 1.2.3.4",
             "--static-peer 1.2.3.4:0",
+            "--static-peer bob.example",
+            "--static-peer a..b:1",
             "--dialect klingon",
             "--color blue",
             "--color=",

@@ -14,6 +14,9 @@ pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// A name, in bytes: typed ones are refused above it, received ones are cut.
 pub const NAME_BYTES_MAX: usize = 64;
 
+/// The name of a host, in bytes, as the domain name system has it.
+pub const HOST_NAME_BYTES_MAX: usize = 253;
+
 /// The longest `IP:PORT`, in bytes: an IPv6 address in brackets that ends in an IPv4 one and has a scope.
 pub const ADDRESS_BYTES_MAX: usize = 64;
 

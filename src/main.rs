@@ -2,6 +2,7 @@
 
 mod args;
 mod drive;
+mod endpoint;
 mod files;
 mod manual;
 mod output;
@@ -11,6 +12,7 @@ mod settings;
 mod values;
 
 use args::{Args, Command};
+use chinwag::chat::command::SUBSTITUTE;
 use chinwag::chat::node::{Config, Node};
 use chinwag::chat::notice::Notice;
 use chinwag::limits::COMMAND_BYTES_MAX;
@@ -35,7 +37,7 @@ use std::process::ExitCode;
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let (args, settings) = settings::parse().unwrap_or_else(|error| error.exit());
+    let (args, settings) = settings::parse().unwrap_or_else(|error| send::explained(error).exit());
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     let result = match args.command {
         Some(Command::Swarm(args)) => drive::run(*args),
@@ -59,20 +61,30 @@ fn chat(args: Args) -> io::Result<u8> {
         Ok(transcript) => transcript,
         Err(sentence) => return Ok(misused(&sentence)),
     };
+    let static_peers = match args.look_up_static_peers() {
+        Ok(static_peers) => static_peers,
+        Err(sentence) => return Ok(misused(&sentence)),
+    };
     let room = socket::raise_descriptor_limit();
     let takes_lines = args.takes_lines();
     if args.is_json() {
         let files = Files::open(args.known_peers_file(), None);
         let screen = JsonLines::new(Stdout::inherited()?);
         let screen = Recorded::new(screen, transcript);
-        let commands = takes_lines.then(|| Stdin::inherited().with_line_bytes_max(COMMAND_BYTES_MAX));
-        return talk(args.into_config(room, own_ips(), false), screen, commands, files);
+        let commands =
+            || Stdin::inherited().with_line_bytes_max(COMMAND_BYTES_MAX).with_substitute(SUBSTITUTE);
+        return talk(
+            args.into_config(room, own_ips(), static_peers, false),
+            screen,
+            takes_lines.then(commands),
+            files,
+        );
     }
     if let Some(raw) = args.may_edit().then(Raw::enter).flatten() {
         let mut files = Files::open(args.known_peers_file(), args.history_file());
         let mut terminal = Terminal::new(raw)?.with_look(args.look(true));
         files.prompt(terminal.editor_mut());
-        let node = Node::new(files.remind(args.into_config(room, own_ips(), true)));
+        let node = Node::new(files.remind(args.into_config(room, own_ips(), static_peers, true)));
         let screen = Recorded::new(terminal, transcript);
         let mut event_loop = EventLoop::new(node, screen)?.with_signals()?.with_keys(Stdin::inherited())?;
         files.look_at_terminal(&mut event_loop);
@@ -83,7 +95,7 @@ fn chat(args: Args) -> io::Result<u8> {
     let fold = console.is_terminal();
     let screen = Recorded::new(console, transcript);
     let lines = takes_lines.then(Stdin::inherited);
-    talk(args.into_config(room, own_ips(), fold), screen, lines, files)
+    talk(args.into_config(room, own_ips(), static_peers, fold), screen, lines, files)
 }
 
 fn talk(

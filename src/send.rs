@@ -4,11 +4,12 @@
 //! outcomes are told. To whom nobody can answer should not be written: so it listens for as long as it
 //! lives and then says `exit`, or it claims a port on which somebody else listens.
 
+use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
 use crate::values::{parse_ip, parse_name, parse_seconds, parse_taken_port};
 use chinwag::chat::node::{Config, Dialogue, Node};
 use chinwag::chat::notice::{Failure, Mistake, Notice};
-use chinwag::chat::request::{Audience, Request, parse_host_and_port};
+use chinwag::chat::request::{Audience, Request};
 use chinwag::limits::{Limits, MESSAGES_UNDER_WAY_MAX, NAME_BYTES_MAX, TYPED_BYTES_MAX};
 use chinwag::net::event_loop::EventLoop;
 use chinwag::net::socket;
@@ -19,7 +20,8 @@ use chinwag::term::Screen;
 use chinwag::term::render::Sentence;
 use chinwag::term::stdin::Stdin;
 use chinwag::term::stdout::Stdout;
-use clap::error::ErrorKind;
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command};
 use std::collections::VecDeque;
 use std::env;
@@ -48,8 +50,13 @@ Examples:
   chinwag send --port 8080 127.0.0.1:9090 'in the name of the chat that listens on port 8080'
   chinwag send 127.0.0.1:8080 -- '-1 is a text that begins with a dash'
 
+A message whose words are only `exit` or `connect` is that command, as in the chat. A line of
+stdin is a text, whatever it says, unless --commands is given.
+
 Exit codes: 0 all was sent, 1 a fault, as a stdin that cannot be read, 2 wrong usage, 3 an address
-refused, was unreachable or broke off, 4 one did not take it in time. Of several, the highest.";
+refused, was unreachable or broke off, or a host could not be looked up, 4 one did not take it in time. Of several, the highest.";
+
+const WAY_OUT: &str = "give the text, or `-` to send the lines of stdin";
 
 const CUT_SHORT: &str = "\
 stdin could not be read to its end: what is left of it was not sent; give a file, a pipe, or the text itself.";
@@ -58,7 +65,7 @@ stdin could not be read to its end: what is left of it was not sent; give a file
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SendArgs {
-    /// To whom: IP:PORT, or several with commas between them
+    /// To whom: IP:PORT or HOST:PORT, or several with commas between them; a name is looked up once, at the start
     #[arg(value_name = "ADDRESS", value_parser = parse_recipients)]
     to: Recipients,
 
@@ -90,23 +97,53 @@ pub(crate) struct SendArgs {
     /// Say nothing of what was sent, only of what was not
     #[arg(long)]
     quiet: bool,
+
+    /// Take a line of stdin that is only `exit` or `connect` for that command; without this it is a text
+    #[arg(long)]
+    commands: bool,
 }
 
-/// The addresses of a list, each once.
+/// What a text of the user asks for.
+type Ask = fn(Audience, String) -> Request;
+
+/// Those of a list.
 #[derive(Clone, Debug)]
-struct Recipients(Vec<SocketAddr>);
+struct Recipients(Vec<Endpoint>);
 
 fn parse_recipients(list: &str) -> Result<Recipients, String> {
-    let mut recipients = Vec::new();
-    for word in list.split(',') {
-        let to = parse_host_and_port(word.trim()).filter(|to| !to.ip().is_unspecified());
-        let to =
-            to.ok_or_else(|| format!("'{word}' is no IP:PORT, such as 192.168.1.5:8080 or [::1]:8080"))?;
-        if !recipients.contains(&to) {
-            recipients.push(to);
-        }
+    list.split(',').map(|word| parse_recipient(word.trim())).collect::<Result<_, _>>().map(Recipients)
+}
+
+fn parse_recipient(word: &str) -> Result<Endpoint, String> {
+    match parse_endpoint(word)? {
+        Endpoint::Address(to) if to.ip().is_unspecified() => Err(format!("nobody can be written to at {to}")),
+        endpoint => Ok(endpoint),
     }
-    Ok(Recipients(recipients))
+}
+
+impl Recipients {
+    /// Their addresses, each once. The error is a sentence.
+    fn look_up(&self) -> Result<Vec<SocketAddr>, String> {
+        let mut addresses = Vec::new();
+        for endpoint in &self.0 {
+            let address = endpoint.look_up()?;
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        Ok(addresses)
+    }
+}
+
+/// Adds to an error of the command line what to do where the text is missing.
+pub(crate) fn explained(mut error: clap::Error) -> clap::Error {
+    let lacks_text = matches!(error.get(ContextKind::InvalidArg),
+        Some(ContextValue::Strings(words)) if words.iter().any(|word| word.starts_with("<TEXT>")));
+    if error.kind() == ErrorKind::MissingRequiredArgument && lacks_text {
+        let tip = StyledStr::from(WAY_OUT.to_owned());
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    }
+    error
 }
 
 /// Sends; gives the exit code.
@@ -115,15 +152,23 @@ pub(crate) fn run(args: SendArgs) -> io::Result<u8> {
     let text = args.text.join(" ");
     let is_from_stdin = text == "-";
     if !is_from_stdin && messages(&text).next().is_none() {
-        let error = "an empty message is not sent; give some text";
+        let error = format!("an empty message is not sent; {WAY_OUT}");
         // Who cannot be told sees it by the exit code.
         let mut command = SendArgs::augment_args(Command::new("chinwag send"));
         let _ = command.error(ErrorKind::InvalidValue, error).print();
         return Ok(EXIT_USAGE);
     }
+    let to = match args.to.look_up() {
+        Ok(to) => to,
+        Err(sentence) => {
+            // Who cannot be told sees it by the exit code.
+            let _ = writeln!(io::stderr(), "{sentence}. Nothing was sent.");
+            return Ok(EXIT_NOT_SENT);
+        }
+    };
     let screen = Stderr { out: Stdout::new(io::stderr().as_fd())?, is_quiet: args.quiet };
-    let to = args.to.0.clone();
-    let sender = Sender::new(Node::new(args.into_config(room)), to, is_from_stdin);
+    let ask: Ask = if is_from_stdin && !args.commands { Request::SendText } else { Request::Send };
+    let sender = Sender::new(Node::new(args.into_config(room)), to, ask, is_from_stdin);
     let mut event_loop = EventLoop::new(sender, screen)?.with_signals()?;
     if is_from_stdin {
         event_loop = event_loop.with_stdin(Stdin::inherited())?;
@@ -186,6 +231,7 @@ fn messages(text: &str) -> impl Iterator<Item = &str> {
 struct Sender {
     node: Node,
     to: Vec<SocketAddr>,
+    ask: Ask,
     /// What the node has no room for yet.
     texts: VecDeque<String>,
     /// Nothing will be added to them.
@@ -198,10 +244,11 @@ struct Sender {
 
 impl Sender {
     /// A sender of typed lines: of one, or until the end of the input.
-    fn new(node: Node, to: Vec<SocketAddr>, takes_more: bool) -> Self {
+    fn new(node: Node, to: Vec<SocketAddr>, ask: Ask, takes_more: bool) -> Self {
         Self {
             node,
             to,
+            ask,
             texts: VecDeque::new(),
             is_complete: !takes_more,
             has_asked_to_quit: false,
@@ -222,7 +269,7 @@ impl Sender {
                 Some(text) => {
                     for &to in &self.to {
                         let audience = Audience::One(to, None);
-                        self.node.request(Request::Send(audience, text.clone()), now);
+                        self.node.request((self.ask)(audience, text.clone()), now);
                     }
                 }
                 None if self.is_complete && !self.has_asked_to_quit => {
@@ -358,7 +405,7 @@ mod tests {
 
     #[test]
     fn the_exit_code_is_the_highest_whatever_came_last() {
-        let mut sender = Sender::new(Node::new(lent()), Vec::new(), false);
+        let mut sender = Sender::new(Node::new(lent()), Vec::new(), Request::Send, false);
         let to = SocketAddr::from(([127, 0, 0, 1], 1));
         let failed = |reason| Notice::NotConnected { to, why: Failure::Connection(reason) };
         let table = [
@@ -381,7 +428,7 @@ mod tests {
         let now = Instant::now();
         let config = Config { dialogue: Dialogue::Commands, ..lent() };
         let to = SocketAddr::from(([127, 0, 0, 1], 1));
-        let mut sender = Sender::new(Node::new(config), vec![to], false);
+        let mut sender = Sender::new(Node::new(config), vec![to], Request::Send, false);
         let mut outputs = |input| {
             sender.handle(input, now);
             std::iter::from_fn(|| sender.poll_output()).collect::<Vec<_>>()
@@ -397,8 +444,11 @@ mod tests {
 
     #[test]
     fn recipients_are_addresses_with_commas_between_and_each_is_one() {
-        let Recipients(list) = parse_recipients("127.0.0.1:1, [::1]:2,localhost:1,127.0.0.1:1").unwrap();
-        assert_eq!(list, ["127.0.0.1:1".parse().unwrap(), "[::1]:2".parse().unwrap()]);
+        let recipients = parse_recipients("127.0.0.1:1, [::1]:2,localhost:1,127.0.0.1:1").unwrap();
+        assert_eq!(
+            recipients.look_up().unwrap(),
+            ["127.0.0.1:1".parse().unwrap(), "[::1]:2".parse().unwrap()]
+        );
         for wrong in ["", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:1,", "P1", "10.103.45.601:1", "0.0.0.0:1"] {
             assert!(parse_recipients(wrong).is_err(), "{wrong}");
         }

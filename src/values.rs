@@ -1,8 +1,7 @@
 //! The values that flags take, of the chat and of `send`: a parser each. The error is what clap says of a wrong one.
 
 use chinwag::limits::NAME_BYTES_MAX;
-use chinwag::proto::message::parse_address;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// One word of at most [`NAME_BYTES_MAX`] bytes.
@@ -17,11 +16,6 @@ pub(crate) fn parse_name(name: &str) -> Result<String, String> {
         ));
     }
     Ok(name.to_owned())
-}
-
-/// An address as in a message.
-pub(crate) fn parse_peer(peer: &str) -> Result<SocketAddr, String> {
-    parse_address(peer).ok_or_else(|| "a peer is IP:PORT, such as 192.168.1.5:8080 or [::1]:8080".to_owned())
 }
 
 /// An IP address.

@@ -4,19 +4,24 @@
 //! A pure function, like the menu, but without a state: nothing is asked back. An object must say all that is
 //! needed and nothing that is not known, so that a misspelt field is told instead of being ignored.
 
-use super::notice::{BadCommand, BadSlash, Mistake};
+use super::notice::{BadCommand, BadSlash, JsonFault, Mistake};
 use super::request::{Audience, Designation, Request, parse_designation};
 use super::slash;
 use crate::limits::{COMMAND_BYTES_MAX, TYPED_BYTES_MAX};
 use crate::proto::message::Dialect;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 use std::fmt::{self, Formatter};
 
 /// The names of the commands.
 pub const COMMANDS: [&str; 6] = ["send", "send-all", "connect", "peers", "exit", "quit"];
 
-/// What a line asks for; nothing, if it is empty.
+/// What stands in a line for bytes that are no UTF-8: of all characters the one that is meant for that, and one
+/// that no JSON may hold as it is.
+pub const SUBSTITUTE: char = '\u{1A}';
+
+/// What a line asks for; nothing, if it is empty. Bytes that were no UTF-8 are a [`SUBSTITUTE`] in it.
 pub fn parse(line: &str) -> Result<Option<Request>, Mistake> {
     let is_slash = line.trim_start().starts_with('/');
     if line.len() > if is_slash { TYPED_BYTES_MAX } else { COMMAND_BYTES_MAX } {
@@ -25,13 +30,13 @@ pub fn parse(line: &str) -> Result<Option<Request>, Mistake> {
     if line.trim().is_empty() {
         return Ok(None);
     }
+    if let Some(at) = line.find(SUBSTITUTE) {
+        return Err(BadCommand::NotUtf8(column(line, at + 1)).into());
+    }
     if is_slash {
         return on_slash(line.trim()).map(Some);
     }
-    let Ok(object) = serde_json::from_str(line) else {
-        return Err(BadCommand::NotAnObject.into());
-    };
-    let mut fields = Fields::new(object)?;
+    let mut fields = Fields::new(object(line)?)?;
     let request = match fields.command {
         "send" => {
             let (to, text, dialect) = (fields.whom()?, fields.text("text")?, fields.dialect()?);
@@ -62,35 +67,79 @@ fn message(text: &str) -> Result<String, Mistake> {
     if text.trim().is_empty() { Err(Mistake::EmptyMessage) } else { Ok(text) }
 }
 
-/// An object as it was written: of a field that is there twice, [`Map`] by itself would keep the last.
-struct Object {
-    fields: Map<String, Value>,
-    duplicate: Option<String>,
+/// The object that a line is.
+fn object(line: &str) -> Result<Map<String, Value>, BadCommand> {
+    if !line.trim_start().starts_with('{') {
+        return Err(BadCommand::NotAnObject);
+    }
+    let mut duplicate = None;
+    let mut reader = serde_json::Deserializer::from_str(line);
+    let object = ObjectSeed { duplicate: &mut duplicate }.deserialize(&mut reader);
+    let object = object.and_then(|object| reader.end().map(|()| object));
+    object.map_err(|error| {
+        let column = column(line, error.column());
+        match duplicate {
+            Some(field) => BadCommand::DuplicateField { field, column },
+            None => BadCommand::Malformed { fault: fault(&error), column },
+        }
+    })
 }
 
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor)
+/// The character that ends with so many bytes of the line, counted from 1.
+fn column(line: &str, bytes: usize) -> usize {
+    line.char_indices().take_while(|&(at, _)| at < bytes).count()
+}
+
+/// The parser tells its faults apart by their sentences alone; tests hold it to them.
+fn fault(error: &serde_json::Error) -> JsonFault {
+    if error.classify() == Category::Eof {
+        return JsonFault::Truncated;
+    }
+    let sentence = error.to_string();
+    let table = [
+        ("control character", JsonFault::ControlCharacter),
+        ("invalid escape", JsonFault::BadEscape),
+        ("lone leading surrogate", JsonFault::LoneSurrogate),
+        ("number out of range", JsonFault::NumberOutOfRange),
+        ("recursion limit", JsonFault::TooDeep),
+        ("trailing characters", JsonFault::TrailingText),
+        ("trailing comma", JsonFault::TrailingComma),
+        ("unexpected end of hex escape", JsonFault::LoneSurrogate),
+    ];
+    let is_said = |(beginning, _): &&(&str, JsonFault)| sentence.starts_with(beginning);
+    table.iter().find(is_said).map_or(JsonFault::Syntax, |&(_, fault)| fault)
+}
+
+/// Reads an object, and notes a field that is there again: [`Map`] by itself would keep the last.
+struct ObjectSeed<'a> {
+    duplicate: &'a mut Option<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for ObjectSeed<'_> {
+    type Value = Map<String, Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-struct ObjectVisitor;
-
-impl<'de> Visitor<'de> for ObjectVisitor {
-    type Value = Object;
+impl<'de> Visitor<'de> for ObjectSeed<'_> {
+    type Value = Map<String, Value>;
 
     fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Object, A::Error> {
-        let mut object = Object { fields: Map::new(), duplicate: None };
-        while let Some((name, value)) = entries.next_entry::<String, Value>()? {
-            if object.fields.insert(name.clone(), value).is_some() {
-                object.duplicate = Some(name);
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Map::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            if fields.contains_key(&name) {
+                *self.duplicate = Some(name);
+                return Err(A::Error::custom("a field is there again"));
             }
+            fields.insert(name, entries.next_value()?);
         }
-        Ok(object)
+        Ok(fields)
     }
 }
 
@@ -101,11 +150,7 @@ struct Fields {
 }
 
 impl Fields {
-    fn new(object: Object) -> Result<Self, Mistake> {
-        if let Some(field) = object.duplicate {
-            return Err(BadCommand::DuplicateField(field).into());
-        }
-        let mut rest = object.fields;
+    fn new(mut rest: Map<String, Value>) -> Result<Self, Mistake> {
         let is_long = |text: &str| text.len() > TYPED_BYTES_MAX;
         if rest.iter().any(|(name, value)| is_long(name) || value.as_str().is_some_and(is_long)) {
             return Err(Mistake::LineTooLong);
@@ -206,11 +251,11 @@ mod tests {
         let unknown = |command, field: &str| {
             Mistake::BadCommand(BadCommand::UnknownField { command, field: field.to_owned() })
         };
-        let duplicate = |field: &str| BadCommand::DuplicateField(field.to_owned()).into();
+        let duplicate =
+            |field: &str, column| BadCommand::DuplicateField { field: field.to_owned(), column }.into();
         let table = [
             ("hello", BadCommand::NotAnObject.into()),
             ("[1]", BadCommand::NotAnObject.into()),
-            (r#"{"command":"peers"} {}"#, BadCommand::NotAnObject.into()),
             ("{}", BadCommand::NoCommand.into()),
             (r#"{"command":7}"#, BadCommand::NoCommand.into()),
             (r#"{"command":"Send"}"#, BadCommand::Unknown("Send".to_owned()).into()),
@@ -220,9 +265,9 @@ mod tests {
             (r#"{"command":"send-all","text":null}"#, missing("send-all", "text")),
             (r#"{"command":"connect"}"#, missing("connect", "to")),
             (r#"{"command":"exit"}"#, missing("exit", "to")),
-            (r#"{"command":"send","to":"P1","text":"x","to":"P2"}"#, duplicate("to")),
-            (r#"{"command":"peers","c\u006fmmand":"quit"}"#, duplicate("command")),
-            (r#"{"now":1,"now":1}"#, duplicate("now")),
+            (r#"{"command":"send","to":"P1","text":"x","to":"P2"}"#, duplicate("to", 43)),
+            (r#"{"command":"peers","c\u006fmmand":"quit"}"#, duplicate("command", 33)),
+            (r#"{"now":1,"now":1}"#, duplicate("now", 14)),
             (r#"{"command":"quit","now":true}"#, unknown("quit", "now")),
             (r#"{"command":"send","to":"P1","text":"x","dialekt":"netech"}"#, unknown("send", "dialekt")),
             (
@@ -238,6 +283,39 @@ mod tests {
             assert_eq!(parse(line), Err(mistake), "{line}");
         }
         assert_eq!(parse(&"[".repeat(TYPED_BYTES_MAX)), Err(BadCommand::NotAnObject.into()));
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_json_of_a_command_is_told_with_its_place() {
+        let deep = format!(r#"{{"x":{}"#, "[".repeat(1000));
+        let table = [
+            (r#"{"command":"send-all","text":"a\ud83d b"}"#, JsonFault::LoneSurrogate, 38),
+            (r#"{"command":"send-all","text":"\ude00"}"#, JsonFault::LoneSurrogate, 36),
+            (r#"{"command":"send-all","text":"\ud83d\n"}"#, JsonFault::LoneSurrogate, 38),
+            (r#"{"command":"send-all","text":"\ud83d\u0041"}"#, JsonFault::LoneSurrogate, 42),
+            (r#"{"command":"send-all","text":"日本\x"}"#, JsonFault::BadEscape, 34),
+            (r#"{"command":"send-all","text":"\u12"}"#, JsonFault::BadEscape, 36),
+            ("{\"command\":\"send-all\",\"text\":\"a\tb\"}", JsonFault::ControlCharacter, 32),
+            ("{", JsonFault::Truncated, 1),
+            (r#"{"command":"peers"#, JsonFault::Truncated, 17),
+            (r#"{"command":"peers","#, JsonFault::Truncated, 19),
+            (r#"{"command":"peers",}"#, JsonFault::TrailingComma, 20),
+            (r#"{"command":"peers"} {}"#, JsonFault::TrailingText, 21),
+            (r#"{"command":"peers","x":-1e999}"#, JsonFault::NumberOutOfRange, 29),
+            (&deep, JsonFault::TooDeep, 132),
+            ("{'command':'peers'}", JsonFault::Syntax, 2),
+            (r#" {"command" "peers"}"#, JsonFault::Syntax, 13),
+            (r#"{"command":peers}"#, JsonFault::Syntax, 12),
+            ("{\u{feff}}", JsonFault::Syntax, 2),
+        ];
+        for (line, fault, column) in table {
+            assert_eq!(parse(line), Err(BadCommand::Malformed { fault, column }.into()), "{line}");
+        }
+        for line in ["", r#"{"command":"send-all","text":"é"#, "/all é"] {
+            let column = line.chars().count() + 1;
+            let told = parse(&format!("{line}{SUBSTITUTE}{SUBSTITUTE}"));
+            assert_eq!(told, Err(BadCommand::NotUtf8(column).into()), "{line}");
+        }
     }
 
     #[test]

@@ -92,19 +92,25 @@ fn kept_of(name: &str) -> &str {
 pub struct Directory {
     peers: Slab<Peer>,
     by_address: ByAddress,
-    generation: u32,
+    /// How many entries there ever were; its low half is the generation of the newest.
+    met: u64,
     peers_max: usize,
 }
 
 impl Directory {
     /// An empty table for so many peers.
     pub fn new(peers_max: usize) -> Self {
-        Self { peers: Slab::new(), by_address: ByAddress::default(), generation: 0, peers_max }
+        Self { peers: Slab::new(), by_address: ByAddress::default(), met: 0, peers_max }
     }
 
     /// How many are known.
     pub fn len(&self) -> usize {
         self.peers.len()
+    }
+
+    /// How many entries were ever made, those that were removed included. Who left and came back counts anew.
+    pub fn met(&self) -> u64 {
+        self.met
     }
 
     /// Whether nobody is known.
@@ -150,7 +156,8 @@ impl Directory {
         if self.is_full() {
             return None;
         }
-        self.generation = self.generation.wrapping_add(1);
+        self.met += 1;
+        let generation = self.met as u32;
         let slot = self.peers.insert(Peer {
             address,
             name: "".into(),
@@ -165,9 +172,9 @@ impl Directory {
             is_connected: false,
             is_confirmed: false,
             is_offline: false,
-            generation: self.generation,
+            generation,
         });
-        let id = PeerId { slot: slot as u32, generation: self.generation };
+        let id = PeerId { slot: slot as u32, generation };
         self.by_address.insert(address, id);
         Some(id)
     }
@@ -253,6 +260,7 @@ mod tests {
         let new = directory.find_or_add(address(2)).unwrap();
         assert!(directory.get(old).is_none());
         assert_eq!(directory.get(new).unwrap().address, address(2));
+        assert_eq!((directory.len(), directory.met()), (1, 2));
     }
 
     #[test]

@@ -116,11 +116,15 @@ pub enum Mistake {
     EmptyMessage,
     /// A name is needed.
     EmptyName,
+    /// The name of a host. Peers are known by their addresses, and one host may have several.
+    HostName(String),
     /// The typed line went over [`crate::limits::TYPED_BYTES_MAX`], or a JSON command over
     /// [`crate::limits::COMMAND_BYTES_MAX`].
     LineTooLong,
     /// The name went over [`crate::limits::NAME_BYTES_MAX`].
     NameTooLong,
+    /// There is nobody to connect to: no active peer is yet to connect.
+    NoneToConnect,
     /// There is nobody to send to.
     NoPeers,
     /// The list of static peers is empty.
@@ -139,7 +143,19 @@ pub enum Mistake {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadCommand {
     /// This field is there more than once: which one counts, nothing says.
-    DuplicateField(String),
+    DuplicateField {
+        /// The name of the field.
+        field: String,
+        /// Where it is there again.
+        column: usize,
+    },
+    /// It begins as an object does, and is no JSON.
+    Malformed {
+        /// What is wrong.
+        fault: JsonFault,
+        /// Up to which character of the line it was understood, the first one being 1.
+        column: usize,
+    },
     /// A field is missing, or holds something else than a text.
     Missing {
         /// The command that needs it.
@@ -151,6 +167,8 @@ pub enum BadCommand {
     NoCommand,
     /// Not a JSON object.
     NotAnObject,
+    /// Bytes that are no UTF-8, and where.
+    NotUtf8(usize),
     /// There is no command of this name.
     Unknown(String),
     /// A field that the command does not have.
@@ -160,6 +178,29 @@ pub enum BadCommand {
         /// The name of the field.
         field: String,
     },
+}
+
+/// What is wrong with JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonFault {
+    /// A backslash begins nothing that JSON knows.
+    BadEscape,
+    /// A control character stands in a string as it is.
+    ControlCharacter,
+    /// One half of a surrogate pair without the other stands for no character.
+    LoneSurrogate,
+    /// A number is too large.
+    NumberOutOfRange,
+    /// It is not as JSON is written in some other way.
+    Syntax,
+    /// Lists or objects in one another go too deep.
+    TooDeep,
+    /// Nothing follows a comma.
+    TrailingComma,
+    /// Something follows the object.
+    TrailingText,
+    /// The line ends before the object does.
+    Truncated,
 }
 
 impl From<BadCommand> for Mistake {
@@ -202,6 +243,8 @@ pub struct Stats {
     pub uptime: Duration,
     /// Entries of the peer table.
     pub peers: usize,
+    /// Entries that it ever had, those that were removed included.
+    pub met: u64,
     /// Those of them that are connected.
     pub connected: usize,
     /// Those of them that have a session.
@@ -440,8 +483,8 @@ pub enum Notice {
     Tally {
         /// Chat messages.
         messages: u64,
-        /// Entries of the peer table.
-        peers: usize,
+        /// Entries that the peer table ever had.
+        peers: u64,
     },
     /// A peer is heard again.
     Unblocked(Who),

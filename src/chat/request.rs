@@ -3,6 +3,7 @@
 //! Whom a number or a name stands for is the node's to say.
 
 use super::notice::Mistake;
+use crate::limits::HOST_NAME_BYTES_MAX;
 use crate::proto::message::{Dialect, canonical, parse_address};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -65,6 +66,8 @@ pub enum Request {
     /// Send a text. It has no line break: on a session that would end it, and the rest could be a message
     /// in another's name.
     Send(Audience, String),
+    /// Send a text as one, also where it is the word for a command.
+    SendText(Audience, String),
     /// Send such a text to somebody, in the dialect if one was chosen.
     SendTo(Designation, Option<Dialect>, String),
     /// Write to somebody in this dialect from now on.
@@ -90,6 +93,9 @@ pub(super) fn parse_designation(word: &str) -> Result<Designation, Mistake> {
     {
         return Err(Mistake::BadPort(port.to_owned()));
     }
+    if names_host_and_port(word) {
+        return Err(Mistake::HostName(word.to_owned()));
+    }
     let is_address_like = word.contains(':') || word.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     if is_address_like {
         return Err(Mistake::BadAddress(word.to_owned()));
@@ -112,8 +118,33 @@ pub fn is_unmistakable(name: &str) -> bool {
 
 /// An address as users write it, with `localhost` too.
 pub fn parse_host_and_port(word: &str) -> Option<SocketAddr> {
-    let port = word.strip_prefix("localhost:").and_then(|port| parse_port(port).ok());
+    let of_this_host = word.split_once(':').filter(|(host, _)| host.eq_ignore_ascii_case("localhost"));
+    let port = of_this_host.and_then(|(_, port)| parse_port(port).ok());
     port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))).or_else(|| parse_address(word))
+}
+
+/// Whether a word is the name of a host with a port, as command lines take it.
+pub fn names_host_and_port(word: &str) -> bool {
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    word.rsplit_once(':').is_some_and(|(host, port)| is_port(port) && is_host_name(host))
+}
+
+/// Whether a word can be the name of a host. What ends in a number is an address that is not written out: resolvers
+/// take `10.1` for 10.0.0.1.
+pub(super) fn is_host_name(word: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
+    };
+    let is_number = |label: &str| {
+        let hexadecimal = label.strip_prefix("0x").or(label.strip_prefix("0X"));
+        hexadecimal.map_or_else(
+            || label.bytes().all(|b| b.is_ascii_digit()),
+            |digits| digits.bytes().all(|b| b.is_ascii_hexdigit()),
+        )
+    };
+    let labels = word.strip_suffix('.').unwrap_or(word);
+    let ends_in_number = labels.rsplit('.').next().is_some_and(is_number);
+    word.len() <= HOST_NAME_BYTES_MAX && labels.split('.').all(is_label) && !ends_in_number
 }
 
 /// An IP address, or `localhost`, with port 0. That of a link may have a scope, which a bare IP has no room for.

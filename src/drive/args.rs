@@ -1,10 +1,10 @@
 //! The command line of `chinwag swarm`, and what it means for each process of a run.
 
+use crate::endpoint::{Endpoint, parse_endpoint};
 use chinwag::limits::{
     BURST_WARM_UP_ROUNDS, LINE_BYTES_MAX, SWARM_BATCH_MAX, SWARM_COUNT_MAX, SWARM_MESSAGE_BYTES_MIN,
     SWARM_PROCESSES_MAX, SWARM_RATES, SWARM_ROUNDS_MAX, SWARM_SECONDS,
 };
-use chinwag::proto::message::parse_address;
 use chinwag::swarm::plan::{Carrier, Origin, Plan, Scenario};
 use clap::{Args, Subcommand, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
@@ -36,9 +36,9 @@ pub(crate) struct SwarmArgs {
     #[command(subcommand)]
     pub(crate) command: Option<SwarmCommand>,
 
-    /// Where the target listens
-    #[arg(value_name = "IP:PORT", value_parser = parse_target, required = true)]
-    pub(crate) target: Option<SocketAddr>,
+    /// Where the target listens; or HOST:PORT, which is looked up once
+    #[arg(value_name = "IP:PORT", value_parser = parse_endpoint, required = true)]
+    pub(crate) target: Option<Endpoint>,
 
     /// What to do to it
     #[arg(default_value = "hold")]
@@ -314,11 +314,6 @@ fn message_bytes_min(whole: &Plan) -> usize {
     let brackets = if whole.target.is_ipv4() { 0 } else { "[]".len() };
     let name = format!("p{}", whole.peers - 1).len();
     address + brackets + ":65535".len() + 1 + name + " m\n".len()
-}
-
-fn parse_target(target: &str) -> Result<SocketAddr, String> {
-    parse_address(target)
-        .ok_or_else(|| "a target is IP:PORT, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
 }
 
 fn parse_in<T: std::str::FromStr + PartialOrd + std::fmt::Display>(

@@ -36,10 +36,13 @@ const EXIT_INTERRUPTED: u8 = 130;
 /// Runs the command; gives its exit code.
 pub(crate) fn run(args: SwarmArgs) -> io::Result<u8> {
     socket::raise_descriptor_limit();
-    match (&args.command, args.target, &args.worker) {
+    match (&args.command, &args.target, &args.worker) {
         (Some(SwarmCommand::Merge { files, hgrm }), ..) => publish::merge(files, hgrm.as_deref()),
         (None, _, Some(plan)) => generator::work(plan.clone()).map(|()| 0),
-        (None, Some(target), None) => direct(&args, target),
+        (None, Some(target), None) => match target.look_up() {
+            Ok(address) => direct(&args, address),
+            Err(reason) => refuse(&[reason]),
+        },
         (None, None, None) => Ok(EXIT_USAGE),
     }
 }

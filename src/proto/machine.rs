@@ -12,6 +12,7 @@
 //! 4. A stale [`ConnId`] is ignored by both sides; it is never an error.
 
 use super::send_queue::SendQueue;
+use crate::limits::LINE_BYTES_MAX;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -163,6 +164,25 @@ pub enum CloseReason {
     Unreachable,
     /// Any other fault of the system.
     Fault(io::ErrorKind),
+}
+
+/// In plain words that follow the connection, or whom it was with.
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Eof => "it was closed at the other end",
+            Self::Idle => "it was silent for too long",
+            Self::LineTooLong => return write!(f, "a line on it was over {} KiB", LINE_BYTES_MAX / 1024),
+            Self::NoDescriptor => "no descriptor was left for it",
+            Self::NoMessage => "no message came on it in time",
+            Self::Refused => "nobody listens there",
+            Self::Reset => "it was broken off at the other end or on the way",
+            Self::SlowPeer => "the peer reads too slowly",
+            Self::TimedOut => "the peer does not answer any more",
+            Self::Unreachable => "the peer cannot be reached any more",
+            Self::Fault(kind) => return write!(f, "the system reports: {kind}"),
+        })
+    }
 }
 
 impl From<io::Error> for CloseReason {

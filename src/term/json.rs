@@ -10,7 +10,7 @@ use super::reasons::{
 };
 use super::render::Sentence;
 use super::stdout::Stdout;
-use crate::chat::notice::{KnownRow, Mistake, Notice, PeerRow, Stats, Who};
+use crate::chat::notice::{BadCommand, KnownRow, Mistake, Notice, PeerRow, Stats, Who};
 use crate::chat::slash::{self, SLASHES};
 use crate::limits::{COMMAND_BYTES_MAX, EVENTS_BYTES_MAX, TYPED_BYTES_MAX};
 use crate::proto::clean::is_treacherous;
@@ -117,7 +117,7 @@ enum Event<'a> {
     SentToAll { peers: usize },
     Stats(Figures),
     StillTrying { peers: usize },
-    Tally { messages: u64, peers: usize },
+    Tally { messages: u64, peers: u64 },
     Unblocked(Peer<'a>),
 }
 
@@ -131,6 +131,9 @@ struct Peer<'a> {
 struct Error<'a> {
     reason: &'static str,
     sentence: String,
+    /// Of JSON that cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     peers: Vec<Row<'a>>,
 }
@@ -146,6 +149,7 @@ struct Slash {
 struct Figures {
     uptime_seconds: u64,
     peers: usize,
+    met: u64,
     connected: usize,
     sessions: usize,
     heard: u64,
@@ -235,6 +239,7 @@ impl From<&Stats> for Figures {
         Self {
             uptime_seconds: stats.uptime.as_secs(),
             peers: stats.peers,
+            met: stats.met,
             connected: stats.connected,
             sessions: stats.sessions,
             heard: stats.heard,
@@ -341,28 +346,29 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
 
 /// What a program is told of a mistake: it is at no menu, and gets lists as data.
 fn error(mistake: &Mistake, sentence: String) -> Error<'_> {
-    let reason = mistake_reason(mistake);
+    let mut error = Error { reason: mistake_reason(mistake), sentence, column: None, peers: Vec::new() };
     match mistake {
-        Mistake::AmbiguousName { name, peers } => Error {
-            reason,
-            sentence: format!("Several peers are called '{name}'; use the number or address of one."),
-            peers: rows(peers),
-        },
-        Mistake::BadAddress(typed) => Error {
-            reason,
-            sentence: format!("'{typed}' is no IP:PORT, number of the last list or known name."),
-            peers: Vec::new(),
-        },
-        Mistake::LineTooLong => Error {
-            reason,
-            sentence: format!(
+        Mistake::AmbiguousName { name, peers } => {
+            error.sentence = format!("Several peers are called '{name}'; use the number or address of one.");
+            error.peers = rows(peers);
+        }
+        Mistake::BadAddress(typed) => {
+            error.sentence = format!("'{typed}' is no IP:PORT, number of the last list or known name.");
+        }
+        Mistake::BadCommand(
+            BadCommand::DuplicateField { column, .. }
+            | BadCommand::Malformed { column, .. }
+            | BadCommand::NotUtf8(column),
+        ) => error.column = Some(*column),
+        Mistake::LineTooLong => {
+            error.sentence = format!(
                 "That is too long; a text or a line with a slash has at most {TYPED_BYTES_MAX} bytes, any line \
                  {COMMAND_BYTES_MAX}."
-            ),
-            peers: Vec::new(),
-        },
-        _ => Error { reason, sentence, peers: Vec::new() },
+            );
+        }
+        _ => {}
     }
+    error
 }
 
 fn slashes() -> Vec<Slash> {
@@ -401,7 +407,7 @@ fn rfc3339(at: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::notice::{BadCommand, BadSlash, Failure, FileFault, Kept, Prompt, SaidTo};
+    use crate::chat::notice::{BadSlash, Failure, FileFault, JsonFault, Kept, Prompt, SaidTo};
     use crate::proto::machine::CloseReason;
     use crate::proto::message::Dialect;
     use std::collections::BTreeSet;
@@ -575,7 +581,8 @@ mod tests {
         assert_eq!(failures, listed("not connected or lost:", mistakes));
         // Only a menu has questions that these are wrong answers to.
         let of_menus = BTreeSet::from(["empty-name", "no-static-peers", "unknown-choice"]);
-        assert_eq!(&said("mistake_reason") - &of_menus, listed(mistakes, "\n\n"));
+        let of_lines = &said("mistake_reason") | &said("json_reason");
+        assert_eq!(&of_lines - &of_menus, listed(mistakes, "\n\n"));
         for (function, event) in [("listen_reason", "listen-failed"), ("record_reason", "not-recorded")] {
             let row = listed(&format!("\n| `{event}` |"), "|\n");
             assert!(said(function).is_subset(&row), "{event}: {row:?}");
@@ -597,10 +604,11 @@ mod tests {
     fn every_reason_is_a_word_of_its_own() {
         let typed = || "x".to_owned();
         let bad = [
-            BadCommand::DuplicateField(typed()),
+            BadCommand::DuplicateField { field: typed(), column: 7 },
             BadCommand::Missing { command: "send", field: "to" },
             BadCommand::NoCommand,
             BadCommand::NotAnObject,
+            BadCommand::NotUtf8(7),
             BadCommand::Unknown(typed()),
             BadCommand::UnknownField { command: "send", field: typed() },
         ];
@@ -624,7 +632,19 @@ mod tests {
             Mistake::Yourself(address(1)),
         ];
         let mut told: Vec<(String, String)> = Vec::new();
-        for mistake in mistakes.into_iter().chain(bad.map(Mistake::from)) {
+        let faults = [
+            JsonFault::BadEscape,
+            JsonFault::ControlCharacter,
+            JsonFault::LoneSurrogate,
+            JsonFault::NumberOutOfRange,
+            JsonFault::Syntax,
+            JsonFault::TooDeep,
+            JsonFault::TrailingComma,
+            JsonFault::TrailingText,
+            JsonFault::Truncated,
+        ];
+        let malformed = faults.map(|fault| BadCommand::Malformed { fault, column: 7 });
+        for mistake in mistakes.into_iter().chain(bad.into_iter().chain(malformed).map(Mistake::from)) {
             let event = event_of(&line(&Notice::Mistake(mistake), moment()).unwrap());
             let word = |field: &str| event[field].as_str().unwrap().to_owned();
             assert!(word("sentence").ends_with('.') && !word("sentence").contains("menu"), "{event}");
@@ -632,6 +652,20 @@ mod tests {
         }
         told.sort();
         assert!(told.windows(2).all(|pair| pair[0].0 != pair[1].0 && pair[0].1 != pair[1].1), "{told:?}");
+    }
+
+    #[test]
+    fn what_is_told_a_person_apart_may_be_one_word_for_a_program() {
+        let typed = || "x.example".to_owned();
+        for (mistake, word) in [
+            (Mistake::NoneToConnect, "no-peers"),
+            (Mistake::NoPeers, "no-peers"),
+            (Mistake::HostName(typed()), "bad-address"),
+            (Mistake::BadAddress(typed()), "bad-address"),
+        ] {
+            let event = event_of(&line(&Notice::Mistake(mistake), moment()).unwrap());
+            assert_eq!(event["reason"], word);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A word for each reason, for programs. They are part of the schema of events, as the names of fields are.
 
-use crate::chat::notice::{BadCommand, BadSlash, Failure, FileFault, Mistake, Stats};
+use crate::chat::notice::{BadCommand, BadSlash, Failure, FileFault, JsonFault, Mistake, Stats};
 use crate::proto::machine::CloseReason;
 use std::collections::BTreeMap;
 use std::io;
@@ -75,12 +75,14 @@ pub(super) fn mistake_reason(mistake: &Mistake) -> &'static str {
     match mistake {
         Mistake::AliasTaken(_) => "alias-taken",
         Mistake::AmbiguousName { .. } => "ambiguous-name",
-        Mistake::BadAddress(_) => "bad-address",
+        Mistake::BadAddress(_) | Mistake::HostName(_) => "bad-address",
         Mistake::BadAlias(_) => "bad-alias",
-        Mistake::BadCommand(BadCommand::DuplicateField(_)) => "duplicate-field",
+        Mistake::BadCommand(BadCommand::DuplicateField { .. }) => "duplicate-field",
+        Mistake::BadCommand(BadCommand::Malformed { fault, .. }) => json_reason(*fault),
         Mistake::BadCommand(BadCommand::Missing { .. }) => "missing-field",
         Mistake::BadCommand(BadCommand::NoCommand) => "no-command",
         Mistake::BadCommand(BadCommand::NotAnObject) => "not-an-object",
+        Mistake::BadCommand(BadCommand::NotUtf8(_)) => "not-utf8",
         Mistake::BadCommand(BadCommand::Unknown(_)) => "unknown-command",
         Mistake::BadCommand(BadCommand::UnknownField { .. }) => "unknown-field",
         Mistake::BadDialect(_) => "bad-dialect",
@@ -93,11 +95,26 @@ pub(super) fn mistake_reason(mistake: &Mistake) -> &'static str {
         Mistake::EmptyName => "empty-name",
         Mistake::LineTooLong => "line-too-long",
         Mistake::NameTooLong => "name-too-long",
-        Mistake::NoPeers => "no-peers",
+        Mistake::NoPeers | Mistake::NoneToConnect => "no-peers",
         Mistake::NoStaticPeers => "no-static-peers",
         Mistake::NoSuchNumber(_) => "no-such-number",
         Mistake::NotBlocked(_) => "not-blocked",
         Mistake::UnknownChoice(_) => "unknown-choice",
         Mistake::Yourself(_) => "yourself",
+    }
+}
+
+/// What is wrong with the JSON of a command.
+fn json_reason(fault: JsonFault) -> &'static str {
+    match fault {
+        JsonFault::BadEscape => "bad-escape",
+        JsonFault::ControlCharacter => "control-character",
+        JsonFault::LoneSurrogate => "lone-surrogate",
+        JsonFault::NumberOutOfRange => "number-out-of-range",
+        JsonFault::Syntax => "bad-json",
+        JsonFault::TooDeep => "too-deep",
+        JsonFault::TrailingComma => "trailing-comma",
+        JsonFault::TrailingText => "trailing-text",
+        JsonFault::Truncated => "truncated",
     }
 }

@@ -7,12 +7,11 @@
 use super::stats::Table;
 use crate::chat::command::COMMANDS;
 use crate::chat::notice::{
-    BadCommand, BadSlash, Failure, FileFault, Kept, KnownRow, Mistake, Notice, PeerRow, Prompt, SaidTo, Who,
+    BadCommand, BadSlash, Failure, FileFault, JsonFault, Kept, KnownRow, Mistake, Notice, PeerRow, Prompt,
+    SaidTo, Who,
 };
 use crate::chat::slash::SLASHES;
-use crate::limits::{
-    KNOWN_PEERS_SHOWN_MAX, LINE_BYTES_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, TYPED_BYTES_MAX,
-};
+use crate::limits::{KNOWN_PEERS_SHOWN_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, TYPED_BYTES_MAX};
 use crate::proto::clean::Clean;
 use crate::proto::machine::CloseReason;
 use std::borrow::Cow;
@@ -90,7 +89,7 @@ impl Display for Sentence<'_> {
             Notice::ListenFailed { port, error } => listen_failed(f, *port, *error),
             Notice::Listening { port } => writeln!(f, "Server listening on port {port}"),
             Notice::Lost { who, reason } => {
-                writeln!(f, "Lost the connection with {}: {}", Named(who), Reason(*reason))
+                writeln!(f, "Lost the connection with {}: {reason}", Named(who))
             }
             Notice::Menu => f.write_str(MENU),
             Notice::Message { who, text } => writeln!(f, "{} {}", Headed(who), Clean(text)),
@@ -118,7 +117,7 @@ impl Display for Sentence<'_> {
                 writeln!(f, "Still trying to reach {peers}; you will be told how it ends")
             }
             Notice::Tally { messages, peers } => {
-                let (messages, peers) = (Count(*messages, "message"), Count(*peers as u64, "peer"));
+                let (messages, peers) = (Count(*messages, "message"), Count(*peers, "peer"));
                 writeln!(f, "Received {messages} and met {peers}")
             }
             Notice::Unblocked(who) => writeln!(f, "{} is heard again", Named(who)),
@@ -320,12 +319,22 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
         }
         Mistake::EmptyMessage => writeln!(f, "An empty message is not sent; type some text."),
         Mistake::EmptyName => writeln!(f, "A name is needed; type one, for example P1."),
+        Mistake::HostName(typed) => writeln!(
+            f,
+            "'{}' is no address, and names of hosts cannot be used here; give an IP:PORT, a number of the last list \
+             or a known name.",
+            Clean(typed)
+        ),
         Mistake::LineTooLong => writeln!(f, "That line is too long; type at most {TYPED_BYTES_MAX} bytes."),
         Mistake::NameTooLong => {
             writeln!(f, "That name is too long; choose one of at most {NAME_BYTES_MAX} bytes.")
         }
+        Mistake::NoneToConnect => writeln!(
+            f,
+            "There is nobody to connect to: no active peer is yet to connect; name one, or give an IP:PORT."
+        ),
         Mistake::NoPeers => {
-            writeln!(f, "There is nobody to send to yet; send a message to an address first.")
+            writeln!(f, "There is nobody to send to; send a message to an address first.")
         }
         Mistake::NoStaticPeers => {
             writeln!(f, "There are no static peers; name some with --static-peer at the start.")
@@ -347,9 +356,11 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
 
 fn bad_command(f: &mut Formatter<'_>, bad: &BadCommand) -> fmt::Result {
     match bad {
-        BadCommand::DuplicateField(field) => {
-            writeln!(f, "The field '{}' is there more than once; give it once.", Clean(field))
+        BadCommand::DuplicateField { field, column } => {
+            let field = Clean(field);
+            writeln!(f, "The field '{field}' is there again at column {column}; give it once.")
         }
+        BadCommand::Malformed { fault, column } => malformed(f, *fault, *column),
         BadCommand::Missing { command, field } => {
             writeln!(f, "The command '{command}' needs the field '{field}' with a text in it.")
         }
@@ -359,11 +370,50 @@ fn bad_command(f: &mut Formatter<'_>, bad: &BadCommand) -> fmt::Result {
         BadCommand::NotAnObject => {
             writeln!(f, "That is no JSON object; write one a line, such as {{\"command\":\"peers\"}}.")
         }
+        BadCommand::NotUtf8(column) => {
+            writeln!(f, "At column {column} is something that is no UTF-8; write UTF-8, or an escape.")
+        }
         BadCommand::Unknown(name) => {
             writeln!(f, "'{}' is no command; use one of {}.", Clean(name), COMMANDS.join(", "))
         }
         BadCommand::UnknownField { command, field } => {
             writeln!(f, "The command '{command}' has no field '{}'; leave it out.", Clean(field))
+        }
+    }
+}
+
+fn malformed(f: &mut Formatter<'_>, fault: JsonFault, column: usize) -> fmt::Result {
+    match fault {
+        JsonFault::BadEscape => {
+            writeln!(f, "The escape at column {column} is none of JSON; a backslash is written as two.")
+        }
+        JsonFault::ControlCharacter => {
+            writeln!(f, "A string has a control character at column {column}; write an escape, such as \\t.")
+        }
+        JsonFault::LoneSurrogate => writeln!(
+            f,
+            "The escape at column {column} is half of a surrogate pair; write both halves, such as \\ud83d\\ude00."
+        ),
+        JsonFault::NumberOutOfRange => {
+            writeln!(f, "The number at column {column} is too large; a command needs none.")
+        }
+        JsonFault::Syntax => {
+            writeln!(f, "That is no JSON at column {column}; look at the quotes, colons and commas there.")
+        }
+        JsonFault::TooDeep => {
+            writeln!(f, "The JSON is nested too deeply at column {column}; a command is one flat object.")
+        }
+        JsonFault::TrailingComma => {
+            writeln!(f, "Nothing follows the comma before column {column}; leave it out.")
+        }
+        JsonFault::TrailingText => {
+            writeln!(f, "Something follows the object at column {column}; write one object a line.")
+        }
+        JsonFault::Truncated => {
+            writeln!(
+                f,
+                "The line ends at column {column}, before its object does; write all of it on one line."
+            )
         }
     }
 }
@@ -422,32 +472,9 @@ impl Display for Failed<'_> {
             | CloseReason::NoMessage
             | CloseReason::Reset
             | CloseReason::SlowPeer => {
-                write!(f, "The connection with {to} ended, {}; try again", Reason(reason))
+                write!(f, "The connection with {to} ended, {reason}; try again")
             }
         }
-    }
-}
-
-/// Why a connection ended, in plain words that follow the peer's name.
-struct Reason(CloseReason);
-
-impl Display for Reason {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            CloseReason::Eof => "it was closed at the other end",
-            CloseReason::Idle => "it was silent for too long",
-            CloseReason::LineTooLong => {
-                return write!(f, "a line on it was over {} KiB", LINE_BYTES_MAX / 1024);
-            }
-            CloseReason::NoDescriptor => "no descriptor was left for it",
-            CloseReason::NoMessage => "no message came on it in time",
-            CloseReason::Refused => "nobody listens there",
-            CloseReason::Reset => "it was broken off at the other end or on the way",
-            CloseReason::SlowPeer => "the peer reads too slowly",
-            CloseReason::TimedOut => "the peer does not answer any more",
-            CloseReason::Unreachable => "the peer cannot be reached any more",
-            CloseReason::Fault(kind) => return write!(f, "the system reports: {kind}"),
-        })
     }
 }
 
@@ -722,7 +749,12 @@ mod tests {
             (Mistake::EmptyName, "A name is needed; type one, for example P1."),
             (Mistake::LineTooLong, "That line is too long; type at most 65536 bytes."),
             (Mistake::NameTooLong, "That name is too long; choose one of at most 64 bytes."),
-            (Mistake::NoPeers, "There is nobody to send to yet; send a message to an address"),
+            (
+                Mistake::HostName(typed()),
+                "'x␛' is no address, and names of hosts cannot be used here; give an IP:PORT",
+            ),
+            (Mistake::NoneToConnect, "There is nobody to connect to: no active peer is yet to connect;"),
+            (Mistake::NoPeers, "There is nobody to send to; send a message to an address"),
             (Mistake::NoStaticPeers, "There are no static peers; name some with --static-peer"),
             (Mistake::NoSuchNumber(9), "The last list has no number 9; type one of it, or"),
             (Mistake::NotBlocked(who("P1")), "P1 (127.0.0.1:8080) is not blocked; choice 2 lists"),

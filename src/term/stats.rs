@@ -14,11 +14,12 @@ impl Display for Table<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Stats { peers, connected, sessions, connections, dialling, dials_waiting, .. } = self.0;
         let Stats { accepted, refused, queued_bytes, waiting_messages, heard, sent, not_sent, .. } = self.0;
-        let Stats { dialled, folded, raw, blocked, .. } = self.0;
+        let Stats { met, dialled, folded, raw, blocked, .. } = self.0;
         writeln!(f, "Up for         {}", Uptime(self.0.uptime))?;
         writeln!(
             f,
-            "Peers          {peers} in the table, {connected} connected, {sessions} of them by a session"
+            "Peers          {peers} in the table, {connected} connected, {sessions} of them by a session, \
+             {met} met so far"
         )?;
         writeln!(f, "Messages       {heard} heard, {sent} sent, {not_sent} not sent")?;
         let waiting = Count(*waiting_messages as u64, "message");
@@ -99,6 +100,7 @@ mod tests {
             peers: 12,
             connected: 5,
             sessions: 3,
+            met: 40,
             connections: 7,
             dialling: 1,
             dials_waiting: 2,
@@ -119,7 +121,7 @@ mod tests {
         };
         let table = "\
             Up for         1 hour, 2 minutes\n\
-            Peers          12 in the table, 5 connected, 3 of them by a session\n\
+            Peers          12 in the table, 5 connected, 3 of them by a session, 40 met so far\n\
             Messages       100 heard, 20 sent, 2 not sent\n\
             Waiting        1 byte to be written, 4 messages for a dial\n\
             Lines          8 folded, 9 shown raw, 6 dropped as blocked\n\

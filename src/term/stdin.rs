@@ -13,9 +13,12 @@ use rustix::io::Errno;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
 
+/// What editors on Windows put in front of UTF-8; it is no part of the text.
+const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
+
 /// What is kept of a line besides its limit, in bytes: enough that one over the limit is still over it when a
-/// carriage return was stripped. Decoding never makes it shorter.
-const KEPT_BYTES_MORE: usize = 2;
+/// byte order mark and a carriage return were stripped.
+const KEPT_BYTES_MORE: usize = BYTE_ORDER_MARK.len() + 2;
 
 /// Lines from a descriptor that may be shared with other programs.
 #[derive(Debug)]
@@ -28,6 +31,10 @@ pub struct Stdin<F = io::Stdin> {
     /// The beginning of a line whose end is yet to come; at most `kept_bytes`.
     line: Vec<u8>,
     kept_bytes: usize,
+    /// What stands for bytes that are no UTF-8.
+    substitute: char,
+    /// The first line was taken.
+    has_begun: bool,
     at_end: bool,
 }
 
@@ -42,14 +49,27 @@ impl Stdin {
 impl<F: AsFd> Stdin<F> {
     /// The lines of any descriptor, of at most [`TYPED_BYTES_MAX`] bytes.
     pub fn new(fd: F) -> Self {
-        let chunk = Vec::with_capacity(STDIN_BYTES_PER_READ);
-        let kept_bytes = TYPED_BYTES_MAX + KEPT_BYTES_MORE;
-        Self { fd, chunk, taken: 0, line: Vec::new(), kept_bytes, at_end: false }
+        Self {
+            fd,
+            chunk: Vec::with_capacity(STDIN_BYTES_PER_READ),
+            taken: 0,
+            line: Vec::new(),
+            kept_bytes: TYPED_BYTES_MAX + KEPT_BYTES_MORE,
+            substitute: char::REPLACEMENT_CHARACTER,
+            has_begun: false,
+            at_end: false,
+        }
     }
 
     /// The same with lines of at most so many bytes.
     pub fn with_line_bytes_max(self, bytes: usize) -> Self {
         Self { kept_bytes: bytes + KEPT_BYTES_MORE, ..self }
+    }
+
+    /// The same with another character than U+FFFD for bytes that are no UTF-8. If it is shorter than the bytes
+    /// that it stands for, a line that is too long may end up within its limit, and ends with it then.
+    pub fn with_substitute(self, substitute: char) -> Self {
+        Self { substitute, ..self }
     }
 
     /// Reads one chunk, if there is something to read and all lines of the one before were taken.
@@ -81,7 +101,8 @@ impl<F: AsFd> Stdin<F> {
         Ok(FileType::from_raw_mode(fstat(&self.fd)?.st_mode) == FileType::CharacterDevice)
     }
 
-    /// The next line, without its newline and decoded lossily. `None` until more is read.
+    /// The next line, without its newline and decoded lossily, the first one without a byte order mark. `None`
+    /// until more is read.
     ///
     /// Of a line over its limit only so much comes that it is still over it. At the end
     /// what is left is a line, newline or not.
@@ -93,7 +114,26 @@ impl<F: AsFd> Stdin<F> {
         self.line.extend_from_slice(&part[..part.len().min(room)]);
         self.taken += part.len() + usize::from(newline.is_some());
         let is_line = newline.is_some() || self.at_end && !self.line.is_empty();
-        is_line.then(|| decode(std::mem::take(&mut self.line)))
+        is_line.then(|| {
+            let line = std::mem::take(&mut self.line);
+            self.decode(line)
+        })
+    }
+
+    fn decode(&mut self, mut line: Vec<u8>) -> String {
+        if !std::mem::replace(&mut self.has_begun, true) && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
+        }
+        line.pop_if(|last| *last == b'\r');
+        String::from_utf8(line).unwrap_or_else(|error| {
+            let chunks = error.as_bytes().utf8_chunks();
+            let substitute = |invalid: &[u8]| (!invalid.is_empty()).then_some(self.substitute);
+            chunks.fold(String::new(), |mut text, chunk| {
+                text.push_str(chunk.valid());
+                text.extend(substitute(chunk.invalid()));
+                text
+            })
+        })
     }
 
     /// All that was read and not taken, as it is; for a terminal whose keys are wanted, not its lines.
@@ -120,13 +160,6 @@ impl<F: AsFd> AsFd for Stdin<F> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
-}
-
-fn decode(mut line: Vec<u8>) -> String {
-    if line.last() == Some(&b'\r') {
-        line.pop();
-    }
-    String::from_utf8(line).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 #[cfg(test)]
@@ -186,8 +219,37 @@ mod tests {
         assert!(lines_of([line(max - 2, ""), "€\n".into()].concat())[0].len() > max);
         assert_eq!(lines_of(line(3 * max, "\nnext\n"))[1], "next");
         let (reader, mut writer) = io::pipe().unwrap();
-        writer.write_all(b"four\nfive5\nsix six\n").unwrap();
-        assert_eq!(lines(&mut Stdin::new(reader).with_line_bytes_max(4)), ["four", "five5", "six si"]);
+        writer.write_all(b"four\nfive5\nsixteen more\n").unwrap();
+        assert_eq!(lines(&mut Stdin::new(reader).with_line_bytes_max(4)), ["four", "five5", "sixteen m"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_left_out_at_the_beginning_alone() {
+        for end in ["\n", "\r\n"] {
+            let all = format!("\u{FEFF}one{end}\u{FEFF}two{end}");
+            assert_eq!(lines_of(all.into_bytes()), ["one", "\u{FEFF}two"]);
+            for (more, is_kept_within) in [(0, true), (1, false), (2, false), (10, false)] {
+                let line = format!("\u{FEFF}{}{end}", "x".repeat(TYPED_BYTES_MAX + more));
+                assert_eq!(lines_of(line.into_bytes())[0].len() <= TYPED_BYTES_MAX, is_kept_within, "{more}");
+            }
+        }
+        assert_eq!(lines_of(b"\xEF\xBB".into()), ["\u{FFFD}"]);
+        let (reader, mut writer) = io::pipe().unwrap();
+        let mut stdin = Stdin::new(reader);
+        for byte in "\u{FEFF}1\n".bytes() {
+            assert_eq!(lines(&mut stdin), [""; 0]);
+            writer.write_all(&[byte]).unwrap();
+        }
+        assert_eq!(lines(&mut stdin), ["1"]);
+    }
+
+    #[test]
+    fn what_is_no_utf_8_has_the_substitute_that_is_asked_for() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"\xffa\xf0\x9f\x98b\xfe\n\xc3\xb6\xef\xbf\xbd\n").unwrap();
+        drop(writer);
+        let mut stdin = Stdin::new(reader).with_substitute('!');
+        assert_eq!(lines(&mut stdin), ["!a!b!", "ö\u{FFFD}"]);
     }
 
     #[test]

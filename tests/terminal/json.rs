@@ -97,7 +97,7 @@ fn wrong_input_is_an_error_event_and_the_next_line_goes_on() {
     let (mut program, ours) = node(&[]);
     let table = [
         ("1".to_owned(), "not-an-object"),
-        ("{".to_owned(), "not-an-object"),
+        ("{".to_owned(), "truncated"),
         ("\u{fffd}".to_owned(), "not-an-object"),
         (r#"{"to":"P2"}"#.to_owned(), "no-command"),
         (r#"{"command":"shout"}"#.to_owned(), "unknown-command"),

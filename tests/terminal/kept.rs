@@ -65,9 +65,10 @@ fn a_restart_knows_whom_the_last_run_met_and_contacts_nobody() {
     terminal.type_keys("/peers\r");
     let row = format!("1. {address} anna (calls itself P2, heard just now)");
     terminal.expect_rows(&["No connected peers", "Known from before:", &row, "Enter choice: ▏"]);
-    for line in ["/connect all\r", "/all hello\r"] {
+    for (line, nobody) in [("/connect all\r", "nobody to connect to"), ("/all hello\r", "nobody to send to")]
+    {
         terminal.type_keys(line);
-        terminal.screen.expect("There is nobody to send to yet");
+        terminal.screen.expect(nobody);
     }
     terminal.type_keys("1\ran\t");
     terminal.expect_rows(&["Enter the recipient's IP address: anna▏"]);

@@ -14,6 +14,8 @@
 mod common;
 #[path = "../common/emulator.rs"]
 mod emulator;
+#[path = "../common/namespace.rs"]
+mod namespace;
 #[path = "../common/terminal.rs"]
 mod pty;
 

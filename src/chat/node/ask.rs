@@ -94,10 +94,12 @@ impl Node {
     }
 
     pub(super) fn on_request(&mut self, request: Request, now: Instant) -> Result<(), Mistake> {
-        if let Request::Say(Audience::All, text) | Request::Send(Audience::All, text) = &request
+        if let Request::Say(Audience::All, text)
+        | Request::Send(Audience::All, text)
+        | Request::SendText(Audience::All, text) = &request
             && let Some(peers) = self.broadcast(text, now)
         {
-            if matches!(request, Request::Send(..)) {
+            if !matches!(request, Request::Say(..)) {
                 self.tell(Notice::SentToAll(peers));
             }
             return Ok(());
@@ -122,10 +124,15 @@ impl Node {
             Request::Quit if self.is_driven() => self.quit_when_settled(now),
             Request::Quit => self.quit(now),
             Request::Say(audience, text) => return self.say(audience, &text, now),
-            Request::Send(audience, text) => return self.send(audience, &text, how_told(audience), now),
+            Request::Send(audience, text) => {
+                return self.send(audience, &text, content, how_told(audience), now);
+            }
+            Request::SendText(audience, text) => {
+                return self.send(audience, &text, chat, how_told(audience), now);
+            }
             Request::SendTo(whom, dialect, text) => {
                 let to = self.resolve(&whom)?;
-                return self.send(Audience::One(to, dialect), &text, Told::Each, now);
+                return self.send(Audience::One(to, dialect), &text, content, Told::Each, now);
             }
             Request::SetDialect(whom, dialect) => return self.set_dialect(&whom, dialect),
             Request::ShowConnectable => self.show_connectable(now),
@@ -180,13 +187,14 @@ impl Node {
                 node.deliver(to, Content::Connect, None, report, now);
             }
         });
-        if all.is_empty() { Err(Mistake::NoPeers) } else { Ok(()) }
+        if all.is_empty() { Err(Mistake::NoneToConnect) } else { Ok(()) }
     }
 
     pub(super) fn send(
         &mut self,
         audience: Audience,
         text: &str,
+        meaning: Meaning,
         told: Told,
         now: Instant,
     ) -> Result<(), Mistake> {
@@ -205,17 +213,17 @@ impl Node {
             let is_static = audience == Audience::Static;
             return Err(if is_static { Mistake::NoStaticPeers } else { Mistake::NoPeers });
         }
-        self.record(&to, audience == Audience::All, dialect, text);
+        self.record(&to, audience == Audience::All, dialect, text, meaning);
         self.deliver_and_wait(&to, told, now, |node, report| {
             // A typed command is known by, and said in, the words of each peer's own dialect.
             let (chatted, others): (Vec<_>, Vec<_>) = to.iter().partition(|&&to| {
                 let spoken = dialect.unwrap_or_else(|| node.dialect_of(to));
-                dialect.is_none() && matches!(content(text, spoken), Content::Chat(_))
+                dialect.is_none() && matches!(meaning(text, spoken), Content::Chat(_))
             });
             node.deliver_to_all(&chatted, text, report, now);
             for to in others {
                 let spoken = dialect.unwrap_or_else(|| node.dialect_of(to));
-                node.deliver(to, content(text, spoken), dialect, report, now);
+                node.deliver(to, meaning(text, spoken), dialect, report, now);
             }
         });
         Ok(())
@@ -228,13 +236,14 @@ impl Node {
         is_told_once: bool,
         dialect: Option<Dialect>,
         text: &str,
+        meaning: Meaning,
     ) {
         if !self.config.is_recorded {
             return;
         }
         let is_heard = |&&to: &&SocketAddr| {
             let spoken = dialect.unwrap_or_else(|| self.dialect_of(to));
-            matches!(content(text, spoken), Content::Chat(_))
+            matches!(meaning(text, spoken), Content::Chat(_))
         };
         let hearers: Vec<SocketAddr> = to.iter().filter(is_heard).copied().collect();
         if is_told_once && !hearers.is_empty() {
@@ -281,13 +290,21 @@ fn how_told(audience: Audience) -> Told {
     }
 }
 
-/// What a typed text says to a peer that speaks this dialect.
+/// What a text says to a peer that speaks a dialect.
+pub(super) type Meaning = fn(&str, Dialect) -> Content;
+
+/// The meaning of what is typed: it may be the word for a command.
 pub(super) fn content(text: &str, dialect: Dialect) -> Content {
     match Command::of(text.as_bytes(), dialect) {
         Command::Exit => Content::Exit,
         Command::Connect => Content::Connect,
-        Command::Ack { .. } | Command::Chat => Content::Chat(text.to_owned()),
+        Command::Ack { .. } | Command::Chat => chat(text, dialect),
     }
+}
+
+/// The meaning of a text that is one, whatever it looks like.
+pub(super) fn chat(text: &str, _: Dialect) -> Content {
+    Content::Chat(text.to_owned())
 }
 
 #[cfg(test)]
@@ -350,6 +367,26 @@ mod tests {
             assert_eq!(outputs.iter().filter(is_told).count(), 3);
             assert_eq!(outputs[3..], [Output::Notice(Notice::Exiting), Output::Quit(0)]);
         }
+    }
+
+    #[test]
+    fn a_text_that_is_to_be_one_is_no_command_in_any_dialect() {
+        for word in ["exit", " EXIT ", "DISCONNECT", "quit", "connect", "handshake", "hello"] {
+            for dialect in [None].into_iter().chain(Dialect::ALL.map(Some)) {
+                let (mut node, now) = driven_by_a_program(false);
+                let to = PEER.parse().unwrap();
+                node.request(Request::SendText(Audience::One(to, dialect), word.to_owned()), now);
+                while node.poll_output().is_some() {}
+                let (_, outgoing) = node.outbox.under_way(to).unwrap();
+                assert_eq!(outgoing.content, Content::Chat(word.to_owned()), "{dialect:?}");
+            }
+        }
+        let (mut node, now) = driven_by_a_program(false);
+        let conn = node.accept(PEER.parse().unwrap(), PEER.parse().unwrap(), now).unwrap();
+        handle(&mut node, Input::Received { conn, bytes: b"127.0.0.1:9 P9 connect\n" }, now);
+        node.request(Request::SendText(Audience::All, "exit".to_owned()), now);
+        assert_eq!(node.poll_output(), Some(Output::Notice(Notice::SentToAll(1))));
+        assert_eq!(node.directory().len(), 1, "nobody has left");
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Node {
         if content(text, dialect) == Content::Exit {
             self.menu = Menu::Choice;
         }
-        self.send(audience, text, Told::Never, now)
+        self.send(audience, text, content, Told::Never, now)
     }
 
     /// Says to whom the lines go once that one is called otherwise.

@@ -1,5 +1,6 @@
 //! What is heard: messages and what they mean, who may say them, how sessions begin.
 
+use super::logged::Speaking;
 use super::say::line;
 use super::{Kind, Node, Role, Speaker};
 use crate::chat::directory::{Peer, PeerId};
@@ -168,7 +169,7 @@ impl Node {
     /// and shown otherwise with the address that it came from.
     fn on_unconfirmed(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
         let Some(from) = self.connections.get(conn).map(Connection::remote) else { return };
-        log::debug!("{conn:?} {from} speaks for {}", message.address);
+        log::debug!("{conn:?} {from}: not believed to be {}", message.address);
         let text = format!("{} {} {}", message.address, message.name, message.text);
         self.on_raw(from, &text, now);
     }
@@ -185,6 +186,7 @@ impl Node {
         if let Some(report) = self.asked.take(message.address) {
             self.conclude_connect(message.address, report);
         }
+        log::debug!("{conn:?} {from}: {} says exit", message.address);
         let peer = self.see_off(message.address);
         let known_name = peer.as_ref().map(|peer| Rc::clone(&peer.name)).unwrap_or_default();
         let name = if message.name.is_empty() { known_name } else { Rc::from(&*message.name) };
@@ -341,6 +343,9 @@ impl Node {
             self.leave(older, address, now);
         }
         let Some(connection) = self.connections.get_mut(conn) else { return };
+        if let Some(peer) = self.directory.get(id) {
+            log::debug!("{conn:?} {}: session with {} begins", connection.remote(), Speaking(peer));
+        }
         let before = std::mem::replace(&mut connection.data.kind, Kind::Session(id));
         self.connections.make_session(conn, now);
         if let Kind::Session(other) = before
@@ -388,6 +393,7 @@ impl Node {
             peer.rename(name);
         }
         let is_renamed = peer.name != was;
+        log::debug!("{conn:?} {from}: speaks as {}", Speaking(peer));
         note_heard(peer, dialect, message.command == Command::Chat, now);
         if self.config.must_remember {
             self.book.note(peer);

@@ -4,7 +4,7 @@ use super::Node;
 use crate::chat::book::Known;
 use crate::chat::directory::Peer;
 use crate::chat::notice::{KnownRow, Mistake, Notice, PeerRow};
-use crate::chat::request::Designation;
+use crate::chat::request::{Designation, is_host_name};
 use crate::limits::KNOWN_PEERS_SHOWN_MAX;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -82,6 +82,9 @@ impl Node {
                 .ok_or(Mistake::NoSuchNumber(*number))?,
             Designation::Name(name) => match self.named(name)[..] {
                 [address] => address,
+                [] if name.contains('.') && is_host_name(name) => {
+                    return Err(Mistake::HostName(name.clone()));
+                }
                 [] => return Err(Mistake::BadAddress(name.clone())),
                 _ => return Err(Mistake::AmbiguousName { name: name.clone(), peers: Vec::new() }),
             },

@@ -10,6 +10,7 @@ mod config;
 mod converse;
 mod hear;
 mod list;
+mod logged;
 mod remember;
 mod say;
 mod stats;
@@ -249,6 +250,7 @@ impl Node {
         self.stage = Stage::Running;
         self.record.began_at = Some(now);
         self.port = local.port();
+        log::info!("listening on {local}");
         self.tell(Notice::Listening { port: self.port });
         if self.config.greet {
             for to in self.config.static_peers.clone() {
@@ -313,7 +315,7 @@ impl Node {
         self.awaited = None;
         self.tell_folded();
         if self.config.quiet {
-            self.tell(Notice::Tally { messages: self.counters.chats, peers: self.directory.len() });
+            self.tell(Notice::Tally { messages: self.counters.chats, peers: self.directory.met() });
         }
         self.tell(Notice::Exiting);
         // Who was only claimed gets no farewell: any stranger could have us dial third parties so. Who
@@ -379,7 +381,7 @@ impl Node {
     }
 
     fn on_ended(&mut self, connection: Connection<Role>, conn: ConnId, reason: CloseReason, now: Instant) {
-        log::debug!("{conn:?} {}: {reason:?}", connection.remote());
+        logged::ended(self, conn, &connection, reason);
         self.record.note_end(reason);
         match connection.data.kind {
             Kind::Delivery => self.on_delivery_ended(&connection, reason, now),
@@ -403,6 +405,7 @@ impl Node {
             self.quit(now);
         }
         while let Some((conn, to)) = self.connections.next_dial(now) {
+            log::debug!("{conn:?} {to}: dialled");
             self.outputs.push_back(Output::Connect { conn, to, from: None });
         }
         self.end_if_all_is_said();
@@ -439,6 +442,7 @@ impl Machine for Node {
         let (from, local) = (canonical(from), canonical(local).ip());
         let role = Role::new(Kind::Inbound);
         let conn = if self.is_quitting() { None } else { self.connections.accept(from, local, role, now) };
+        logged::accepted(from, conn);
         match conn {
             Some(_) => self.counters.accepted += 1,
             None => self.counters.refused += 1,

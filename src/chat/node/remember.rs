@@ -213,6 +213,12 @@ mod tests {
         notices.unwrap()
     }
 
+    /// What is asked for everybody, and what is told where there is nobody.
+    fn nobody() -> [(Request, Mistake); 2] {
+        let send = Request::Send(Audience::All, "hi".to_owned());
+        [(Request::ConnectAll, Mistake::NoneToConnect), (send, Mistake::NoPeers)]
+    }
+
     fn mistake(outputs: &[Output<Notice>]) -> &Mistake {
         match outputs {
             [Output::Notice(Notice::Mistake(mistake))] => mistake,
@@ -228,8 +234,8 @@ mod tests {
             listed(&mut node, now).iter().map(|row| format!("{} {}", row.number, row.who.name)).collect();
         assert_eq!(names, ["1 P7", "2 P1"], "a program does not list itself");
         assert!(node.directory().is_empty());
-        for request in [Request::ConnectAll, Request::Send(Audience::All, "hi".to_owned())] {
-            assert_eq!(mistake(&ask(&mut node, request, now)), &Mistake::NoPeers);
+        for (request, told) in nobody() {
+            assert_eq!(mistake(&ask(&mut node, request, now)), &told);
         }
         let is_dial =
             |output: &Output<Notice>| matches!(output, Output::Connect { to, .. } if *to == address());
@@ -382,8 +388,8 @@ mod tests {
         }
         let found = ask(&mut node, Request::Find(p1(), None), now);
         assert!(matches!(mistake(&found), Mistake::Blocked(_)));
-        for request in [Request::ConnectAll, Request::Send(Audience::All, "hi".to_owned())] {
-            assert_eq!(mistake(&ask(&mut node, request, now)), &Mistake::NoPeers);
+        for (request, told) in nobody() {
+            assert_eq!(mistake(&ask(&mut node, request, now)), &told);
         }
         assert_eq!(listed(&mut node, now).len(), 1);
         let who = Who { address: address(), name: "".into() };

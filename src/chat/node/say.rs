@@ -1,6 +1,7 @@
 //! What is said: on a session as a line, to everybody else as a dial that carries one message; and what
 //! came of it.
 
+use super::ask::chat;
 use super::{Kind, Node, Role};
 use crate::chat::directory::{Peer, PeerId};
 use crate::chat::notice::{Failure, Notice};
@@ -192,6 +193,7 @@ impl Node {
         self.connections.connected(conn, local, now);
         let (Some(connection), Some(from)) = (self.connections.get(conn), self.header(conn)) else { return };
         let to = connection.remote();
+        log::debug!("{conn:?} {to}: the dial is up");
         let Some((_, outgoing)) = self.outbox.under_way(to).filter(|&(carrier, _)| carrier == conn) else {
             // Nothing to say on it, and an empty connection that is held open harms published peers.
             return self.drop_dial(conn, now);
@@ -314,7 +316,7 @@ impl Node {
                 self.counters.sent += 1;
                 // Nothing takes it back if it fails, so it is not recorded before.
                 if outgoing.report == Report::IfDelivered {
-                    self.record(&[to], false, outgoing.dialect, &text);
+                    self.record(&[to], false, outgoing.dialect, &text, chat);
                 }
                 self.report(outgoing.report, true, Notice::Sent(to));
             }

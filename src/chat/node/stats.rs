@@ -74,6 +74,7 @@ impl Node {
         let mut stats = Stats {
             uptime: self.record.began_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at)),
             peers: self.directory.len(),
+            met: self.directory.met(),
             connected: self.directory.iter().filter(|peer| peer.is_connected).count(),
             sessions: self.directory.iter().filter(|peer| peer.session.is_some()).count(),
             connections: self.connections.len(),
@@ -135,7 +136,7 @@ mod tests {
         let gone = accept(&mut node, 50_001, now);
         handle(&mut node, Input::Closed { conn: gone, reason: CloseReason::Reset }, now);
         let stats = asked(&mut node, now + Duration::from_secs(7));
-        assert_eq!((stats.peers, stats.connected, stats.sessions), (1, 1, 1));
+        assert_eq!((stats.peers, stats.met, stats.connected, stats.sessions), (1, 1, 1, 1));
         assert_eq!((stats.connections, stats.dialling, stats.dials_waiting), (2, 1, 0));
         assert_eq!((stats.accepted, stats.refused), (2, 0));
         assert_eq!((stats.heard, stats.raw, stats.sent, stats.not_sent), (2, 1, 2, 0));
@@ -147,6 +148,9 @@ mod tests {
         handle(&mut node, Input::Closed { conn: dial, reason: CloseReason::Refused }, now);
         let stats = asked(&mut node, now);
         assert_eq!((stats.not_sent, stats.waiting_messages, stats.dialling), (2, 0, 0));
+        handle(&mut node, Input::Received { conn, bytes: b"127.0.0.1:9 P9 exit\n" }, now);
+        let left = asked(&mut node, now);
+        assert_eq!((left.peers, left.met), (0, 1));
         let ended: u64 = stats.ended.iter().map(|(_, count)| count).sum();
         assert_eq!(stats.accepted + stats.dialled, stats.connections as u64 + ended);
     }
