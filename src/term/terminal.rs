@@ -16,7 +16,7 @@ use jiff::Zoned;
 use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// No cursor is seen jumping while a row changes.
 const HIDE: &str = "\x1b[?25l";
@@ -284,8 +284,8 @@ impl Screen<Notice> for Terminal {
         self.out.fd()
     }
 
-    fn handle_keys(&mut self, bytes: &[u8]) {
-        self.editor.handle_keys(bytes);
+    fn handle_keys(&mut self, bytes: &[u8], now: Instant) {
+        self.editor.handle_keys(bytes, now);
     }
 
     fn wants_keys(&self) -> bool {

@@ -399,7 +399,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                 return;
             }
             let Some(keyboard) = &mut self.keyboard else { return };
-            match keyboard.next(&mut self.display.screen, self.machine.wants_line()) {
+            match keyboard.next(&mut self.display.screen, self.machine.wants_line(), self.now) {
                 Some(Typed::Line(line)) => {
                     self.display.screen.line_taken();
                     self.handle(Input::Line(&line));
