@@ -194,6 +194,9 @@ pub const CANDIDATES_SHOWN_MAX: usize = 20;
 /// Of a name, in characters, in the prompt of a conversation.
 pub const PARTNER_CHARS_MAX: usize = 24;
 
+/// The same in columns, where a row has no more room.
+pub const PARTNER_COLUMNS_MIN: usize = 14;
+
 /// The columns of a terminal that does not tell.
 pub const COLUMNS_DEFAULT: u16 = 80;
 

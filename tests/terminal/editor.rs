@@ -148,9 +148,9 @@ fn a_resize_to_20_columns_and_back_keeps_the_line_in_its_row() {
     let mut terminal = asked_for_a_text(&peer);
     terminal.type_keys("a text that needs some room");
     terminal.resize(20);
-    terminal.expect_rows(&["…essage:  room▏"]);
+    terminal.expect_rows(&["Message:  room▏"]);
     terminal.type_keys("\x01");
-    terminal.expect_rows(&["…essage: ▏a text tha"]);
+    terminal.expect_rows(&["Message: ▏a text tha"]);
     terminal.resize(80);
     terminal.expect_rows(&["Enter your message: ▏a text that needs some room"]);
     terminal.type_keys("\r");

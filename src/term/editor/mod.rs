@@ -12,7 +12,7 @@ mod names;
 mod row;
 
 use super::Typed;
-use super::render::question;
+use super::render::{question, questions};
 use crate::chat::notice::{Notice, Prompt, Who};
 use crate::limits::{PASTE_BYTES_MAX, PASTED_LINES_UNASKED, TYPED_AHEAD_BYTES_MAX};
 use crate::proto::clean::Clean;
@@ -30,6 +30,10 @@ pub use row::Row;
 
 /// What means something with the Alt key.
 const WORD_KEYS: [char; 7] = ['b', 'B', 'd', 'D', 'f', 'F', '\u{7F}'];
+
+/// The columns of the question of a search, without what is searched for, and the least of that.
+const SEARCH_COLUMNS: usize = "(search '') ".len();
+const SEARCHED_COLUMNS_MIN: usize = 4;
 
 /// What the keys ask of the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,17 +184,25 @@ impl Editor {
         if mem::replace(&mut self.columns, columns) != columns {
             self.start = 0;
         }
-        let ask = self.question();
         let (ask, text, cursor) = match &self.state {
-            State::Editing | State::Pasting(_, None) => (ask, self.line.text(), self.line.cursor()),
+            State::Editing | State::Pasting(_, None) => {
+                let ask = self.prompt.as_ref().map(questions).unwrap_or_default();
+                (ask, self.line.text(), self.line.cursor())
+            }
             State::Asking(paste) => {
                 let lines = paste.lines().count();
-                (Cow::Owned(format!("Paste {lines} lines? (y/n) ")), "", 0)
+                (vec![format!("Paste {lines} lines? (y/n) ").into()], "", 0)
             }
             State::Searching(search) | State::Pasting(_, Some(search)) => {
                 let text = search.found.as_ref().map_or("", |(_, text)| text.as_str());
                 let cursor = text.find(&search.part).unwrap_or(0);
-                (Cow::Owned(format!("(search '{}') ", Clean(&search.part))), text, cursor)
+                let part = Clean(&search.part).to_string();
+                let end = row::keep_end(
+                    &part,
+                    (columns / 2).saturating_sub(SEARCH_COLUMNS).max(SEARCHED_COLUMNS_MIN),
+                );
+                let ask = [part, end].map(|part| format!("(search '{part}') ").into());
+                (ask.to_vec(), text, cursor)
             }
         };
         row::lay_out(&ask, text, cursor, columns, &mut self.start)
@@ -728,8 +740,9 @@ mod tests {
         }
         // A key of several bytes that came in two pieces stays one.
         let mut editor = searched();
+        let now = start();
         for piece in ["\x12tw", "\x1b", "[D", "\x1b", "]0;title\x07"] {
-            editor.press(piece.as_bytes());
+            editor.press_at(piece.as_bytes(), now);
         }
         assert_eq!(shown(&mut editor), "tw|o");
     }
@@ -758,8 +771,9 @@ mod tests {
             for cut in 0..=REPLIES.len() {
                 let mut editor = begin();
                 let before = shown(&mut editor);
-                editor.press(&REPLIES[..cut]);
-                editor.press_at(&REPLIES[cut..], start() + slowly);
+                let now = start();
+                editor.press_at(&REPLIES[..cut], now);
+                editor.press_at(&REPLIES[cut..], now + slowly);
                 assert_eq!(shown(&mut editor), before, "cut at {cut}");
                 editor.press(b"x");
                 let after = before.replace('|', "x|");
@@ -935,8 +949,56 @@ mod tests {
     fn a_wider_row_shows_more_of_the_line() {
         let mut editor = editor(Prompt::Text);
         editor.press(b"0123456789 0123456789 0123456789 0123456789");
-        assert_eq!(editor.row(20).before, "…essage: 56789");
+        assert_eq!(editor.row(20).before, "Message: 56789");
         assert_eq!(editor.row(50).before, "Enter your message: 789 0123456789");
+    }
+
+    #[test]
+    fn a_question_gives_way_only_to_what_is_typed_and_is_understood_on_40_columns() {
+        let address = "255.255.255.255:65535";
+        let table = [
+            (Prompt::ConnectTo, 80, "", "Enter a number, 'a' for all, or IP:PORT: "),
+            (
+                Prompt::ConnectTo,
+                80,
+                address,
+                "Enter a number, 'a' for all, or IP:PORT: 255.255.255.255:65535",
+            ),
+            (Prompt::ConnectTo, 60, address, "Number, 'a' for all, or IP:PORT: 255.255.255.255:65535"),
+            (Prompt::ConnectTo, 40, "", "Number, 'a' for all, or IP:PORT: "),
+            (Prompt::ConnectTo, 40, "12", "Number, 'a' for all, or IP:PORT: 12"),
+            (Prompt::ConnectTo, 40, address, "Connect to: 255.255.255.255:65535"),
+            (Prompt::Recipient(None), 80, "", "Enter the recipient's IP address: "),
+            (Prompt::Recipient(None), 40, "", "Enter the recipient's IP address: "),
+            (Prompt::Recipient(None), 40, address, "Recipient's IP: 255.255.255.255:65535"),
+            (Prompt::RecipientPort, 40, "808", "Enter the recipient's port number: 808"),
+            (Prompt::RecipientPort, 40, "65535", "Recipient's port: 65535"),
+            (Prompt::Text, 40, "0123456789", "Enter your message: 0123456789"),
+            (
+                Prompt::Conversation("名前名前名前名前名前名前".to_owned()),
+                40,
+                "0123456789012",
+                "→ 名前名前名前名…: 0123456789012",
+            ),
+            (Prompt::Conversation(address.to_owned()), 40, "", "→ 255.255.255.255:65535: "),
+            (Prompt::Choice, 15, "1", "Choice: 1"),
+            (Prompt::Choice, 16, "1", "Enter choice: 1"),
+            (Prompt::Choice, 10, "", "Choice: "),
+        ];
+        for (prompt, columns, text, row) in table {
+            let mut editor = editor(prompt);
+            editor.press(text.as_bytes());
+            assert_eq!(editor.row(columns).before, row);
+        }
+        let mut editor = searched();
+        editor.press(b"one two three four five six seven\x12three four five");
+        assert_eq!(editor.row(80).before, "(search 'three four five') ");
+        assert_eq!(editor.row(40).before, "(search 'three four five') ");
+        editor.press(b"\x07\r");
+        typed(&mut editor);
+        editor.press(b"\x12three four five");
+        assert_eq!(editor.row(80).before, "(search 'three four five') draftone two ");
+        assert_eq!(editor.row(40).before, "(search '…ur five') draftone two ");
     }
 
     #[test]
