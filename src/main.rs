@@ -68,7 +68,7 @@ fn chat(args: Args) -> io::Result<u8> {
         let commands = takes_lines.then(|| Stdin::inherited().with_line_bytes_max(COMMAND_BYTES_MAX));
         return talk(args.into_config(room, own_ips(), false), screen, commands, files);
     }
-    if let Some(raw) = args.may_edit().then(Raw::enter).flatten() {
+    if let Some(raw) = args.may_edit().then(Raw::find).flatten() {
         let mut files = Files::open(args.known_peers_file(), args.history_file());
         let mut terminal = Terminal::new(raw)?.with_look(args.look(true));
         files.prompt(terminal.editor_mut());

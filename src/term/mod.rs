@@ -83,6 +83,9 @@ pub trait Screen<N> {
     /// The program is to stop, and to go on when it is woken; the next [`Screen::flush`] does it.
     fn suspend(&mut self) {}
 
+    /// The process is about to end without another turn: a terminal is left as it was found.
+    fn give_back(&mut self) {}
+
     /// Within what time it wants another [`Screen::flush`], though nothing happens.
     fn flush_within(&self) -> Option<Duration> {
         None

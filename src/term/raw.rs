@@ -35,11 +35,12 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Takes the terminal over. `None` where there is nothing to edit lines on: descriptors 0 and 1 are
-    /// not one terminal, or it says that it is a dumb one.
-    pub fn enter() -> Option<Self> {
+    /// The terminal, which [`Raw::take`] takes over: first there must be somebody who catches signals. `None`
+    /// where there is nothing to edit lines on: descriptors 0 and 1 are not one terminal, or it says that it
+    /// is a dumb one.
+    pub fn find() -> Option<Self> {
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
-        if is_dumb || !is_one_terminal() {
+        if is_dumb || !is_one_terminal() || tcgetattr(stdin()).is_err() {
             return None;
         }
         PANIC_HOOK.call_once(|| {
@@ -49,11 +50,10 @@ impl Raw {
                 hook(panic);
             }));
         });
-        let mut raw = Self { is_in_front: false };
-        raw.take().ok().map(|()| raw)
+        Some(Self { is_in_front: false })
     }
 
-    /// Takes the terminal over again: somebody else had it meanwhile. In the background nothing is done.
+    /// Takes the terminal over, also if somebody else had it meanwhile. In the background nothing is done.
     pub fn take(&mut self) -> io::Result<()> {
         self.is_in_front = is_in_foreground();
         if !self.is_in_front {
@@ -86,6 +86,12 @@ impl Raw {
         if let Err(error) = kill_current_process_group(Signal::TSTP) {
             log::warn!("the program cannot be suspended: {error}");
         }
+    }
+
+    /// Gives the terminal back, for good or until it is taken again.
+    pub fn give_back(&mut self) {
+        self.is_in_front = false;
+        give_back("");
     }
 
     /// Gives the terminal back and stops; comes back when woken. Where nobody could wake us the system does

@@ -67,14 +67,11 @@ enum Drawn {
 }
 
 impl Terminal {
-    /// The screen on descriptors 0 and 1, which `raw` has taken over. Fails when no descriptor is left.
+    /// The screen on descriptors 0 and 1, which `raw` has found; they are taken over with the first
+    /// [`Screen::flush`]. Fails when no descriptor is left.
     pub fn new(raw: Raw) -> io::Result<Self> {
-        let mut out = Stdout::inherited()?;
-        if raw.is_in_front() {
-            out.append(MODES_ON);
-        }
         Ok(Self {
-            out,
+            out: Stdout::inherited()?,
             columns: raw.columns(),
             raw,
             editor: Editor::default(),
@@ -331,6 +328,15 @@ impl Screen<Notice> for Terminal {
 
     fn suspend(&mut self) {
         self.must_suspend = true;
+    }
+
+    fn give_back(&mut self) {
+        if self.raw.is_in_front() {
+            self.out.append('\n');
+            // Who is stopped has no row for it anyway.
+            let _ = self.out.flush();
+        }
+        self.raw.give_back();
     }
 
     fn flush_within(&self) -> Option<Duration> {

@@ -115,6 +115,10 @@ impl<S: Screen<Notice>> Screen<Notice> for Recorded<S> {
         self.screen.suspend();
     }
 
+    fn give_back(&mut self) {
+        self.screen.give_back();
+    }
+
     fn flush_within(&self) -> Option<Duration> {
         self.screen.flush_within()
     }

@@ -405,7 +405,8 @@ fn a_panic_leaves_the_terminal_as_found() {
 #[test]
 #[ignore = "the test above runs it on a terminal"]
 fn panics_on_a_terminal() {
-    let raw = Raw::enter().expect("a terminal");
+    let mut raw = Raw::find().expect("a terminal");
+    raw.take().expect("settings");
     assert!(raw.is_in_front());
     println!("keys are ours");
     panic!("the reason is legible");
