@@ -23,6 +23,9 @@ pub const MODES_ON: &str = "\x1b[?2004h";
 /// Takes that back; and what a half-written row may have left: no cursor, no wrapping.
 const MODES_OFF: &str = "\x1b[?2004l\x1b[?7h\x1b[?25h";
 
+/// Terminals that do nothing but print; a shell in an old Emacs is one of them.
+const DUMB: [&str; 3] = ["", "dumb", "emacs"];
+
 /// The settings as they were found, while they are ours; for the panic hook too.
 static FOUND: Mutex<Option<Termios>> = Mutex::new(None);
 static PANIC_HOOK: Once = Once::new();
@@ -39,7 +42,7 @@ impl Raw {
     /// where there is nothing to edit lines on: descriptors 0 and 1 are not one terminal, or it says that it
     /// is a dumb one.
     pub fn find() -> Option<Self> {
-        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| DUMB.iter().any(|dumb| term == *dumb));
         if is_dumb || !is_one_terminal() || tcgetattr(stdin()).is_err() {
             return None;
         }

@@ -7,7 +7,7 @@ use super::editor::{Editor, Wish};
 use super::raw::{MODES_ON, Raw};
 use super::render::{Count, question};
 use super::stdout::Stdout;
-use super::style::{BELL, Look, Own, Painted, is_own_words, is_worth_a_bell};
+use super::style::{BELL, Colors, Look, Own, Painted, is_own_words, is_worth_a_bell};
 use super::{Screen, Typed};
 use crate::chat::notice::Notice;
 use crate::limits::{CANDIDATES_SHOWN_MAX, FRONT_RETRY, PASTE_BYTES_MAX};
@@ -130,7 +130,7 @@ impl Terminal {
     #[expect(clippy::disallowed_methods, reason = "a message bears the time of day")]
     fn tell(&mut self, notice: &Notice) {
         self.must_ring |= self.look.has_bell && is_worth_a_bell(notice) && !self.must_miss();
-        self.print(Painted { notice, is_colored: self.look.is_colored, at: Some(&Zoned::now()) });
+        self.print(Painted { notice, colors: self.look.colors, at: Some(&Zoned::now()) });
     }
 
     /// Prints something that stays, above the row.
@@ -245,7 +245,7 @@ impl Screen<Notice> for Terminal {
             let question = prompt.as_ref().map(question).unwrap_or_default();
             let is_own = prompt.as_ref().is_some_and(|prompt| is_own_words(prompt, &answer));
             let answer = Clean(&answer);
-            if self.look.is_colored && is_own {
+            if self.look.colors != Colors::None && is_own {
                 self.print(format_args!("{question}{}\n", Own(answer)));
             } else {
                 self.print(format_args!("{question}{answer}\n"));

@@ -436,7 +436,7 @@ fn node_after(words: &[&str]) -> Terminal {
 
 #[test]
 fn a_dumb_terminal_is_a_plain_one() {
-    for words in [["env", "TERM=dumb"].as_slice(), &["env", "-u", "TERM"]] {
+    for words in [["env", "TERM=dumb"].as_slice(), &["env", "TERM=emacs"], &["env", "-u", "TERM"]] {
         let mut terminal = node_after(words);
         assert!(terminal.is_canonical());
         terminal.type_keys("0\n");

@@ -1,5 +1,6 @@
 //! What was once wrong on the terminal and in the files; each test failed before.
 
+use crate::common::peer::{Peer, say};
 use crate::common::program::command;
 use crate::pty::Terminal;
 use rustix::process::Signal;
@@ -70,4 +71,50 @@ fn what_whoever_started_us_wants_ignored_stays_ignored() {
     terminal.type_keys("0\r");
     terminal.screen.expect("Exiting\r\n");
     assert_eq!(terminal.wait(), 0);
+}
+
+/// It was typed into the line.
+#[test]
+fn what_the_terminal_answers_is_typed_nowhere_not_even_before_the_first_question() {
+    const REPLIES: &str = "\x1b]11;rgb:0000/0000/0000\x07\x1b]10;rgb:ffff/ffff/ffff\x1b\\\x1bP>|XTerm(370)\x1b\\\
+                           \x1b_Gi=31;OK\x1b\\\x1b^x\x1b\\\x1bXx\x1b\\\x1b[M !!";
+    let plain = command(&[]);
+    let program = std::iter::once(plain.get_program()).chain(plain.get_args()).map(ToOwned::to_owned);
+    let mut terminal = Terminal::run(&program.collect::<Vec<_>>());
+    terminal.type_keys(&format!("{REPLIES}P"));
+    terminal.expect_rows(&["Enter your name: P▏"]);
+    for byte in REPLIES.bytes() {
+        terminal.type_keys(&char::from(byte).to_string());
+    }
+    terminal.type_keys("1");
+    terminal.expect_rows(&["Enter your name: P1▏"]);
+}
+
+/// Its beginning was missing: half of the row was kept free for nothing.
+#[test]
+fn the_question_whom_to_connect_to_is_whole_on_80_columns_and_understood_on_40() {
+    let other = Peer::new();
+    let mut terminal = Terminal::node_with(&["--name", "P1", "--port", "0", "--color", "never"]);
+    say(terminal.address(), format!("{} P2 hi", other.address()));
+    terminal.screen.expect(" P2 hi");
+    terminal.type_keys("3\r");
+    terminal.expect_rows(&["Enter a number, 'a' for all, or IP:PORT: ▏"]);
+    terminal.resize(40);
+    terminal.expect_rows(&["Number, 'a' for all, or IP:PORT: ▏"]);
+    terminal.type_keys("127.0.0.1:8080");
+    terminal.expect_rows(&["Number, 'a', IP:PORT: 127.0.0.1:8080▏"]);
+}
+
+/// The paste ended the search, and the key after Esc was lost.
+#[test]
+fn a_search_takes_a_paste_and_is_left_with_the_escape_key() {
+    let mut terminal = Terminal::node("P1");
+    terminal.type_keys("seven\r");
+    terminal.screen.expect("'seven' is no choice");
+    terminal.type_keys("\x12\x1b[200~eve\x1b[201~");
+    terminal.expect_rows(&["(search 'eve') s▏even"]);
+    terminal.type_keys("\x1b");
+    terminal.expect_rows(&["Enter choice: seven▏"]);
+    terminal.type_keys("ty");
+    terminal.expect_rows(&["Enter choice: seventy▏"]);
 }
