@@ -179,7 +179,8 @@ mod tests {
 
     #[test]
     fn what_an_editor_made_of_the_file_is_no_part_of_a_line() {
-        let table: [(&[u8], &[(&str, &str)]); 9] = [
+        type Answers = &'static [(&'static str, &'static str)];
+        let table: [(&[u8], Answers); 9] = [
             (b"text\tone\r\nchoice\t1\r\n", &[("text", "one"), ("choice", "1")]),
             (b"text\tone\r\r\n", &[("text", "one")]),
             (b"text\tone\ntext\tby hand", &[("text", "one"), ("text", "by hand")]),
