@@ -9,7 +9,7 @@ use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::Limits;
 use chinwag::proto::message::Dialect;
 use chinwag::term::stdin::Stdin;
-use chinwag::term::style::{Coloring, Look};
+use chinwag::term::style::{Coloring, Colors, Look};
 use chinwag::term::transcript::Transcript;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
@@ -204,8 +204,10 @@ impl Args {
 
     /// How notices look; `is_edited` says whether that is on a terminal whose lines are edited here.
     pub(crate) fn look(&self, is_edited: bool) -> Look {
+        let [term, color_term] = ["TERM", "COLORTERM"].map(|name| std::env::var(name).unwrap_or_default());
         let no_color = std::env::var_os("NO_COLOR");
-        Look { is_colored: self.color.is_wanted(is_edited, no_color.as_deref()), has_bell: self.bell }
+        let there = Colors::of_terminal(&term, &color_term);
+        Look { colors: self.color.colors(is_edited, no_color.as_deref(), there), has_bell: self.bell }
     }
 
     /// What the node needs to know. `room` is the number of connections that the process has

@@ -139,6 +139,12 @@ pub const STDOUT_BYTES_PER_GUARDED_WRITE: usize = 256;
 /// One read from stdin, in bytes.
 pub const STDIN_BYTES_PER_READ: usize = 16 * 1024;
 
+/// How long what began like a sequence of the terminal may rest and still go on: replies come from far away.
+pub const SEQUENCE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The same after an escape key that was taken at once: nobody types on as fast.
+pub const ESCAPE_TIMEOUT: Duration = Duration::from_millis(100);
+
 /// Lines typed on a terminal before they were wanted, in bytes; past it no more keys are read.
 pub const TYPED_AHEAD_BYTES_MAX: usize = 1024 * 1024;
 
@@ -190,6 +196,9 @@ pub const CANDIDATES_SHOWN_MAX: usize = 20;
 
 /// Of a name, in characters, in the prompt of a conversation.
 pub const PARTNER_CHARS_MAX: usize = 24;
+
+/// The same in columns, where a row has no more room.
+pub const PARTNER_COLUMNS_MIN: usize = 14;
 
 /// The columns of a terminal that does not tell.
 pub const COLUMNS_DEFAULT: u16 = 80;

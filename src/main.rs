@@ -80,7 +80,7 @@ fn chat(args: Args) -> io::Result<u8> {
             files,
         );
     }
-    if let Some(raw) = args.may_edit().then(Raw::enter).flatten() {
+    if let Some(raw) = args.may_edit().then(Raw::find).flatten() {
         let mut files = Files::open(args.known_peers_file(), args.history_file());
         let mut terminal = Terminal::new(raw)?.with_look(args.look(true));
         files.prompt(terminal.editor_mut());

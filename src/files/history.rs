@@ -1,7 +1,8 @@
 //! The file of typed lines: the kind of question, a tab, and the answer, the oldest first.
 //!
 //! Each line is added as it is typed, so that a kill loses none. The file is written anew only when it has
-//! grown too long, or has a torn end.
+//! grown too long, or does not end in a newline. A person may change it: what an editor leaves behind, as a
+//! byte order mark or two bytes for a newline, is no part of a line.
 
 use super::Faults;
 use super::disk::{self, Lock, Unusable};
@@ -9,7 +10,7 @@ use chinwag::chat::node::Node;
 use chinwag::chat::notice::Kept;
 use chinwag::limits::{
     HISTORY_BYTES_MAX, HISTORY_FILE_BYTES_MAX, HISTORY_FILE_LINES_MAX, HISTORY_LINES_MAX, LOCK_RETRY,
-    LOCK_TRIES,
+    LOCK_TRIES, TYPED_BYTES_MAX,
 };
 use chinwag::net::event_loop::EventLoop;
 use chinwag::term::terminal::Terminal;
@@ -17,6 +18,9 @@ use chinwag::term::transcript::Recorded;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// What some editors put before a text in UTF-8.
+const BYTE_ORDER_MARK: char = '\u{FEFF}';
 
 /// The file, and what is to be added to it.
 pub(super) struct HistoryFile {
@@ -96,18 +100,26 @@ struct Lines {
     are_too_many: bool,
 }
 
-/// The whole lines of the file.
+/// The lines of the file.
 fn read(path: &Path) -> io::Result<Lines> {
     let bytes = disk::read_end(path, HISTORY_FILE_BYTES_MAX)?.unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    // The first line is whole only if nothing was cut off before it.
     let is_cut = bytes.len() == HISTORY_FILE_BYTES_MAX;
-    let whole =
-        text.split_inclusive('\n').skip(usize::from(is_cut)).filter_map(|line| line.strip_suffix('\n'));
-    let answer =
-        |line: &str| line.split_once('\t').map(|(kind, answer)| (kind.to_owned(), answer.to_owned()));
-    let answers: Vec<_> = whole.filter_map(answer).collect();
+    let text = String::from_utf8_lossy(&bytes);
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+    // The first line is whole only if nothing was cut off before it.
+    let lines = text.split_inclusive('\n').skip(usize::from(is_cut));
+    let answers: Vec<_> = lines.filter_map(parse).collect();
     Ok(Lines { are_too_many: is_cut || answers.len() > HISTORY_FILE_LINES_MAX, answers })
+}
+
+/// The kind of question and the answer of a line, if it is one that could have been typed.
+fn parse(line: &str) -> Option<(String, String)> {
+    // The last line may have been torn, even within a character.
+    let is_torn = !line.ends_with('\n') && line.ends_with(char::REPLACEMENT_CHARACTER);
+    let (kind, answer) = line.trim_end_matches(['\r', '\n']).split_once('\t')?;
+    // One that is too long to be used is kept with a byte more than that.
+    let is_typed = !is_torn && answer.len() <= TYPED_BYTES_MAX + 1;
+    is_typed.then(|| (kind.to_owned(), cleaned(answer)))
 }
 
 /// The newest lines, as many as can be recalled.
@@ -121,9 +133,14 @@ fn newest(answers: &[(String, String)]) -> String {
     answers[answers.len() - kept..].iter().map(|(kind, answer)| line(kind, answer)).collect()
 }
 
-/// A line of the file. What is no part of a line, as a pasted tab, becomes a space.
+/// A line of the file.
 fn line(kind: &str, answer: &str) -> String {
-    format!("{kind}\t{}\n", answer.replace(char::is_control, " "))
+    format!("{kind}\t{}\n", cleaned(answer))
+}
+
+/// What is no part of a line, as a pasted tab, becomes a space.
+fn cleaned(answer: &str) -> String {
+    answer.replace(char::is_control, " ")
 }
 
 #[cfg(test)]
@@ -161,10 +178,48 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_end_is_dropped_and_spoils_nothing_that_comes_after_it() {
+    fn what_an_editor_made_of_the_file_is_no_part_of_a_line() {
+        type Answers = &'static [(&'static str, &'static str)];
+        let table: [(&[u8], Answers); 9] = [
+            (b"text\tone\r\nchoice\t1\r\n", &[("text", "one"), ("choice", "1")]),
+            (b"text\tone\r\r\n", &[("text", "one")]),
+            (b"text\tone\ntext\tby hand", &[("text", "one"), ("text", "by hand")]),
+            (b"text\tone\r\ntext\tby hand\r", &[("text", "one"), ("text", "by hand")]),
+            (b"\xef\xbb\xbftext\tone\n", &[("text", "one")]),
+            (b"text\ta\0b\x1b[2J\tc\rd\n", &[("text", "a b [2J c d")]),
+            (b"text\ta\xffb\n", &[("text", "a\u{FFFD}b")]),
+            (b"# a remark\n\n\ttext\n", &[("", "text")]),
+            (b"", &[]),
+        ];
+        for (bytes, expected) in table {
+            let (_home, path) = place();
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, bytes).unwrap();
+            for more in [&[][..], &[("text", "more")]] {
+                add_all(&path, more);
+                let read = answers(&path);
+                let expected = expected.iter().chain(more).copied();
+                let read = read.iter().map(|(kind, answer)| (kind.as_str(), answer.as_str()));
+                assert!(read.eq(expected), "{}", bytes.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_that_nobody_could_type_takes_no_room_from_the_others() {
+        let (_home, path) = place();
+        add_all(&path, &[("text", "one"), ("text", &"x".repeat(HISTORY_BYTES_MAX)), ("text", "two")]);
+        let longest = "x".repeat(TYPED_BYTES_MAX + 1);
+        add_all(&path, &[("text", &longest)]);
+        let read: Vec<String> = answers(&path).into_iter().map(|(_, answer)| answer).collect();
+        assert_eq!(read, ["one", "two", &longest]);
+    }
+
+    #[test]
+    fn a_torn_end_spoils_nothing_that_comes_after_it() {
         let (_home, path) = place();
         add_all(&path, &[("text", "one")]);
-        for torn in ["text\tt", "te", "text\t\u{4f60}"] {
+        for torn in ["te", "text\t\u{4f60}"] {
             let mut bytes = fs::read(&path).unwrap();
             bytes.extend(&torn.as_bytes()[..torn.len() - usize::from(!torn.is_ascii())]);
             fs::write(&path, bytes).unwrap();
@@ -172,13 +227,13 @@ mod tests {
             add_all(&path, &[("text", "two")]);
             assert_eq!(answers(&path).last().unwrap().1, "two");
         }
-        assert_eq!(answers(&path).len(), 4);
+        assert_eq!(answers(&path).len(), 3);
     }
 
     #[test]
     fn a_file_of_twice_the_lines_or_bytes_is_cut_to_the_newest() {
         for (count, length, kept) in
-            [(HISTORY_FILE_LINES_MAX + 1, 1, HISTORY_LINES_MAX), (40, HISTORY_FILE_BYTES_MAX / 30, 14)]
+            [(HISTORY_FILE_LINES_MAX + 1, 1, HISTORY_LINES_MAX), (80, HISTORY_FILE_BYTES_MAX / 60, 29)]
         {
             let (_home, path) = place();
             add_all(&path, &[("text", "first")]);

@@ -6,6 +6,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use std::io::{self, ErrorKind as Kind};
 use std::os::fd::{AsFd, AsRawFd};
+use std::time::Instant;
 
 /// What the user types, and whether there may be more of it.
 #[derive(Debug)]
@@ -64,14 +65,19 @@ impl Keyboard {
 
     /// What comes next from the user; reads once at most, so that input without newlines cannot hold up the
     /// turn.
-    pub(super) fn next<N>(&mut self, screen: &mut impl Screen<N>, wants_line: bool) -> Option<Typed> {
+    pub(super) fn next<N>(
+        &mut self,
+        screen: &mut impl Screen<N>,
+        wants_line: bool,
+        now: Instant,
+    ) -> Option<Typed> {
         match self.unit {
             Unit::Keys if screen.has_typed(wants_line) => screen.poll_typed(wants_line),
             Unit::Keys => {
                 if let Err(end) = self.fill() {
                     return Some(end);
                 }
-                screen.handle_keys(self.stdin.take_bytes());
+                screen.handle_keys(self.stdin.take_bytes(), now);
                 let is_finished = self.stdin.is_finished() && !screen.has_typed(true);
                 screen.poll_typed(wants_line).or_else(|| is_finished.then_some(Typed::End))
             }

@@ -101,7 +101,7 @@ impl Screen<Notice> for Console {
         }
         self.leave_question();
         self.must_ring |= self.look.has_bell && is_worth_a_bell(&notice);
-        self.out.append(Painted { notice: &notice, is_colored: self.look.is_colored, at: None });
+        self.out.append(Painted { notice: &notice, colors: self.look.colors, at: None });
     }
 
     fn line_taken(&mut self) {

@@ -21,7 +21,7 @@ pub mod transcript;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where notices go: a terminal, a program that reads our output, or a test. It is never slow, unless
 /// it says otherwise.
@@ -60,7 +60,7 @@ pub trait Screen<N> {
     }
 
     /// Takes keys as the terminal sends them, where lines are edited on the screen.
-    fn handle_keys(&mut self, _bytes: &[u8]) {}
+    fn handle_keys(&mut self, _bytes: &[u8], _now: Instant) {}
 
     /// Whether it has room for what more keys may bring.
     fn wants_keys(&self) -> bool {
@@ -82,6 +82,9 @@ pub trait Screen<N> {
 
     /// The program is to stop, and to go on when it is woken; the next [`Screen::flush`] does it.
     fn suspend(&mut self) {}
+
+    /// The process is about to end without another turn: a terminal is left as it was found.
+    fn give_back(&mut self) {}
 
     /// Within what time it wants another [`Screen::flush`], though nothing happens.
     fn flush_within(&self) -> Option<Duration> {

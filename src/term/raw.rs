@@ -23,6 +23,9 @@ pub const MODES_ON: &str = "\x1b[?2004h";
 /// Takes that back; and what a half-written row may have left: no cursor, no wrapping.
 const MODES_OFF: &str = "\x1b[?2004l\x1b[?7h\x1b[?25h";
 
+/// Terminals that do nothing but print; a shell in an old Emacs is one of them.
+const DUMB: [&str; 3] = ["", "dumb", "emacs"];
+
 /// The settings as they were found, while they are ours; for the panic hook too.
 static FOUND: Mutex<Option<Termios>> = Mutex::new(None);
 static PANIC_HOOK: Once = Once::new();
@@ -35,11 +38,12 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Takes the terminal over. `None` where there is nothing to edit lines on: descriptors 0 and 1 are
-    /// not one terminal, or it says that it is a dumb one.
-    pub fn enter() -> Option<Self> {
-        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
-        if is_dumb || !is_one_terminal() {
+    /// The terminal, which [`Raw::take`] takes over: first there must be somebody who catches signals. `None`
+    /// where there is nothing to edit lines on: descriptors 0 and 1 are not one terminal, or it says that it
+    /// is a dumb one.
+    pub fn find() -> Option<Self> {
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| DUMB.iter().any(|dumb| term == *dumb));
+        if is_dumb || !is_one_terminal() || tcgetattr(stdin()).is_err() {
             return None;
         }
         PANIC_HOOK.call_once(|| {
@@ -49,11 +53,10 @@ impl Raw {
                 hook(panic);
             }));
         });
-        let mut raw = Self { is_in_front: false };
-        raw.take().ok().map(|()| raw)
+        Some(Self { is_in_front: false })
     }
 
-    /// Takes the terminal over again: somebody else had it meanwhile. In the background nothing is done.
+    /// Takes the terminal over, also if somebody else had it meanwhile. In the background nothing is done.
     pub fn take(&mut self) -> io::Result<()> {
         self.is_in_front = is_in_foreground();
         if !self.is_in_front {
@@ -86,6 +89,12 @@ impl Raw {
         if let Err(error) = kill_current_process_group(Signal::TSTP) {
             log::warn!("the program cannot be suspended: {error}");
         }
+    }
+
+    /// Gives the terminal back, for good or until it is taken again.
+    pub fn give_back(&mut self) {
+        self.is_in_front = false;
+        give_back("");
     }
 
     /// Gives the terminal back and stops; comes back when woken. Where nobody could wake us the system does

@@ -11,7 +11,9 @@ use crate::chat::notice::{
     SaidTo, Who,
 };
 use crate::chat::slash::SLASHES;
-use crate::limits::{KNOWN_PEERS_SHOWN_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, TYPED_BYTES_MAX};
+use crate::limits::{
+    KNOWN_PEERS_SHOWN_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, PARTNER_COLUMNS_MIN, TYPED_BYTES_MAX,
+};
 use crate::proto::clean::Clean;
 use crate::proto::machine::CloseReason;
 use std::borrow::Cow;
@@ -21,6 +23,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
+use unicode_width::UnicodeWidthChar;
 
 const MENU: &str = "
 ***** Menu *****
@@ -46,12 +49,40 @@ pub fn question(prompt: &Prompt) -> Cow<'static, str> {
     })
 }
 
+/// The same question in ever fewer words, beginning with all of them, for a row that has little room.
+pub(super) fn questions(prompt: &Prompt) -> Vec<Cow<'static, str>> {
+    let fewer: &[&str] = match prompt {
+        Prompt::Choice => &["Choice: "],
+        Prompt::ConnectTo => &["Number, 'a' for all, or IP:PORT: ", "Number, 'a', IP:PORT: ", "Connect to: "],
+        Prompt::Conversation(partner) => {
+            let short = format!("→ {}: ", narrow(&Clean(partner).to_string()));
+            return vec![question(prompt), short.into()];
+        }
+        Prompt::Name => &["Name: "],
+        Prompt::Port => &["Port number: ", "Port: "],
+        Prompt::Recipient(_) => &["Recipient's IP address: ", "Recipient's IP: "],
+        Prompt::RecipientPort => &["Recipient's port: "],
+        Prompt::Text => &["Message: "],
+    };
+    std::iter::once(question(prompt)).chain(fewer.iter().copied().map(Cow::Borrowed)).collect()
+}
+
 /// A name that leaves room for what is typed.
 fn short(name: &str) -> Cow<'_, str> {
     match name.char_indices().nth(PARTNER_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &name[..end]).into(),
         None => name.into(),
     }
+}
+
+/// A name that leaves room for what is typed in a narrow row.
+fn narrow(name: &str) -> Cow<'_, str> {
+    let mut columns = 0;
+    let over = name.char_indices().find(|(_, c)| {
+        columns += c.width().unwrap_or(1);
+        columns > PARTNER_COLUMNS_MIN
+    });
+    over.map_or(name.into(), |(end, _)| format!("{}…", &name[..end]).into())
 }
 
 /// A notice in words: whole lines with their newlines, except that a prompt is its question.
@@ -483,6 +514,7 @@ mod tests {
     use super::*;
     use crate::proto::message::Dialect;
     use std::path::PathBuf;
+    use unicode_width::UnicodeWidthStr;
 
     fn address(port: u16) -> SocketAddr {
         ([127, 0, 0, 1], port).into()
@@ -527,7 +559,7 @@ mod tests {
     }
 
     #[test]
-    fn questions_leave_the_cursor_behind_them() {
+    fn questions_leave_the_cursor_behind_them_and_in_fewer_words_fit_half_of_40_columns() {
         for (prompt, words) in [
             (Prompt::Name, "Enter your name: "),
             (Prompt::Port, "Enter your port number: "),
@@ -540,6 +572,10 @@ mod tests {
             (Prompt::Conversation("$(x)\x1b[2J".to_owned()), "→ $(x)␛[2J: "),
             (Prompt::Conversation("é".repeat(32)), "→ éééééééééééééééééééééééé…: "),
         ] {
+            let all = questions(&prompt);
+            let columns: Vec<usize> = all.iter().map(|question| question.width()).collect();
+            assert!(all[0] == words && columns.is_sorted_by(|more, fewer| more >= fewer), "{all:?}");
+            assert!(columns.last().is_some_and(|&fewest| fewest <= 20), "{all:?}");
             says(Notice::Prompt(prompt), words);
         }
     }

@@ -13,6 +13,7 @@ use std::fmt::{self, Display, Formatter, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::str::FromStr;
+use term::terminfo::TermInfo;
 
 /// Takes every colour and attribute back.
 const PLAIN: &str = "\x1b[m";
@@ -20,15 +21,23 @@ const PLAIN: &str = "\x1b[m";
 pub(super) const BELL: char = '\x07';
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
-/// A number of the table of 256 colours; the first 16 of them look different on each terminal.
-const COLOR: &str = "\x1b[38;5;";
 
-/// The colour of what went wrong; no peer has it.
+/// The colour of what went wrong, a number of the table of 256 colours; no peer has it. The first 16 of that
+/// table look different on each terminal.
 const RED: u8 = 160;
 
 /// The colours of peers: all around the wheel but for red, and such that each has a contrast of 3.8 or more
 /// both on black and on white.
 const PALETTE: [u8; 12] = [130, 100, 64, 28, 30, 31, 27, 99, 129, 133, 163, 162];
+
+/// The same of a terminal with no more than eight colours: of those some have no blue that can be read on
+/// black, and no yellow on white.
+const RED_OF_EIGHT: u8 = 1;
+const PALETTE_OF_EIGHT: [u8; 3] = [2, 5, 6];
+
+/// How many colours a terminal must have for the table, and for any.
+const TABLE_COLORS: u32 = 256;
+const BASIC_COLORS: u32 = 8;
 
 /// FNV-1a, 32 bits.
 const FNV_OFFSET: u32 = 0x811c_9dc5;
@@ -37,10 +46,64 @@ const FNV_PRIME: u32 = 0x0100_0193;
 /// What the user wants to see and hear of notices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {
-    /// Tell peers and failures apart by colour.
-    pub is_colored: bool,
+    /// Tell peers and failures apart by these.
+    pub colors: Colors,
     /// Ring when a peer says something.
     pub has_bell: bool,
+}
+
+/// The colours that there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colors {
+    /// None at all, and nothing bold or dim.
+    #[default]
+    None,
+    /// Eight, as the user has set them.
+    Eight,
+    /// The table of 256.
+    Table,
+}
+
+impl Colors {
+    /// What a terminal has whose variables `TERM` and `COLORTERM` these are. Its entry in terminfo counts, if
+    /// there is one.
+    pub fn of_terminal(term: &str, color_term: &str) -> Self {
+        let entry = TermInfo::from_name(term).ok();
+        Self::told(term, entry.map(|entry| entry.numbers.get("colors").copied().unwrap_or(0)), color_term)
+    }
+
+    fn told(term: &str, of_entry: Option<u32>, color_term: &str) -> Self {
+        // So it is called where its entry is missing, as on a host that it was brought to by ssh.
+        let is_named = term.ends_with("256color") || term.ends_with("-direct");
+        // Whatever has more colours than the table has the table.
+        let has_more = ["truecolor", "24bit"].contains(&color_term);
+        match of_entry {
+            _ if is_named => Self::Table,
+            Some(TABLE_COLORS..) => Self::Table,
+            Some(BASIC_COLORS..) | None if has_more => Self::Table,
+            Some(BASIC_COLORS..) => Self::Eight,
+            // The variable may be left from the terminal that another one is in.
+            Some(_) | None => Self::None,
+        }
+    }
+
+    /// The colour of a peer: the same in each run and on each machine.
+    fn of_peer(self, address: SocketAddr) -> String {
+        let palette = if self == Self::Table { &PALETTE[..] } else { &PALETTE_OF_EIGHT };
+        self.sequence(palette[hash_of(address) % palette.len()])
+    }
+
+    fn of_failure(self) -> String {
+        self.sequence(if self == Self::Table { RED } else { RED_OF_EIGHT })
+    }
+
+    fn sequence(self, number: u8) -> String {
+        match self {
+            Self::None => String::new(),
+            Self::Eight => format!("\x1b[3{number}m"),
+            Self::Table => format!("\x1b[38;5;{number}m"),
+        }
+    }
 }
 
 /// When colours are wanted.
@@ -55,12 +118,15 @@ pub enum Coloring {
 }
 
 impl Coloring {
-    /// Whether to colour. `no_color` is the variable of that name: empty counts as not set.
-    pub fn is_wanted(self, is_edited: bool, no_color: Option<&OsStr>) -> bool {
-        match self {
-            Self::Auto => is_edited && no_color.is_none_or(OsStr::is_empty),
-            Self::Always => true,
-            Self::Never => false,
+    /// The colours to use, where the terminal has `there`. `no_color` is the variable of that name: empty
+    /// counts as not set.
+    pub fn colors(self, is_edited: bool, no_color: Option<&OsStr>, there: Colors) -> Colors {
+        match (self, there) {
+            (Self::Auto, _) if is_edited && no_color.is_none_or(OsStr::is_empty) => there,
+            (Self::Auto | Self::Never, _) => Colors::None,
+            // Who reads us may be no terminal, or know more than its name says.
+            (Self::Always, Colors::None) => Colors::Table,
+            (Self::Always, _) => there,
         }
     }
 }
@@ -82,27 +148,27 @@ impl FromStr for Coloring {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Painted<'a> {
     pub(super) notice: &'a Notice,
-    pub(super) is_colored: bool,
+    pub(super) colors: Colors,
     pub(super) at: Option<&'a Zoned>,
 }
 
 impl Display for Painted<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if let (Notice::Message { .. }, Some(at)) = (self.notice, self.at) {
-            let style = if self.is_colored { DIM } else { "" };
+            let style = if self.colors == Colors::None { "" } else { DIM };
             write_in(f, style, &at.strftime("%H:%M").to_string())?;
             f.write_char(' ')?;
         }
-        if !self.is_colored {
+        if self.colors == Colors::None {
             return Sentence(self.notice).fmt(f);
         }
-        let style = style(self.notice);
+        let style = style(self.notice, self.colors);
         let sentence = Sentence(self.notice).to_string();
         let mut rest = sentence.as_str();
         for (address, part) in parts(self.notice) {
             let Some((before, after)) = rest.split_once(&part) else { continue };
             write_in(f, &style, before)?;
-            write_in(f, &color(color_of(address)), &part)?;
+            write_in(f, &self.colors.of_peer(address), &part)?;
             rest = after;
         }
         write_in(f, &style, rest)
@@ -132,30 +198,24 @@ pub(super) fn is_worth_a_bell(notice: &Notice) -> bool {
     matches!(notice, Notice::Message { .. })
 }
 
-/// The colour of a peer: the same in each run and on each machine.
-fn color_of(address: SocketAddr) -> u8 {
+fn hash_of(address: SocketAddr) -> usize {
     let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(FNV_PRIME);
     let hash = match address.ip() {
         IpAddr::V4(ip) => ip.octets().into_iter().fold(FNV_OFFSET, step),
         IpAddr::V6(ip) => ip.octets().into_iter().fold(FNV_OFFSET, step),
     };
-    let hash = address.port().to_be_bytes().into_iter().fold(hash, step);
-    PALETTE[hash as usize % PALETTE.len()]
-}
-
-fn color(number: u8) -> String {
-    format!("{COLOR}{number}m")
+    address.port().to_be_bytes().into_iter().fold(hash, step) as usize
 }
 
 /// How the words of a notice look, apart from whom they are about.
-fn style(notice: &Notice) -> String {
+fn style(notice: &Notice, colors: Colors) -> String {
     match notice {
         Notice::FileFault { .. }
         | Notice::ListenFailed { .. }
         | Notice::Mistake(_)
         | Notice::NotConnected { .. }
         | Notice::NotRecorded(_)
-        | Notice::NotSent { .. } => color(RED),
+        | Notice::NotSent { .. } => colors.of_failure(),
         Notice::Accepted(_)
         | Notice::Aliased { .. }
         | Notice::AlreadyConnected(_)
@@ -236,7 +296,7 @@ mod tests {
     }
 
     fn painted(notice: &Notice) -> String {
-        Painted { notice, is_colored: true, at: None }.to_string()
+        Painted { notice, colors: Colors::Table, at: None }.to_string()
     }
 
     fn row(number: usize, who: Who) -> PeerRow {
@@ -303,20 +363,59 @@ mod tests {
 
     #[test]
     fn colours_are_wanted_as_the_flag_the_terminal_and_the_variable_say() {
+        use Colors::{Eight, None as No, Table};
         let table = [
-            ("auto", true, None, true),
-            ("auto", true, Some(""), true),
-            ("auto", true, Some("1"), false),
-            ("auto", false, None, false),
-            ("always", true, Some("1"), true),
-            ("always", false, None, true),
-            ("never", true, None, false),
+            ("auto", true, None, [No, Eight, Table]),
+            ("auto", true, Some(""), [No, Eight, Table]),
+            ("auto", true, Some("1"), [No, No, No]),
+            ("auto", false, None, [No, No, No]),
+            ("always", true, Some("1"), [Table, Eight, Table]),
+            ("always", false, None, [Table, Eight, Table]),
+            ("never", true, None, [No, No, No]),
         ];
-        for (word, is_edited, no_color, is_wanted) in table {
+        for (word, is_edited, no_color, expected) in table {
             let coloring: Coloring = word.parse().unwrap();
-            assert_eq!(coloring.is_wanted(is_edited, no_color.map(OsStr::new)), is_wanted, "{word}");
+            let colors =
+                [No, Eight, Table].map(|there| coloring.colors(is_edited, no_color.map(OsStr::new), there));
+            assert_eq!(colors, expected, "{word}");
         }
         assert!("Always".parse::<Coloring>().is_err());
+    }
+
+    #[test]
+    fn a_terminal_has_the_colours_that_terminfo_tells_of() {
+        use Colors::{Eight, None as No, Table};
+        let table = [
+            ("xterm-256color", Some(256), "", Table),
+            ("xterm-direct", Some(0x100_0000), "", Table),
+            ("rxvt-88color", Some(88), "", Eight),
+            ("xterm", Some(8), "", Eight),
+            ("xterm", Some(8), "gnome-terminal", Eight),
+            ("xterm", Some(8), "truecolor", Table),
+            ("vt100", Some(0), "", No),
+            ("vt100", Some(0), "truecolor", No),
+            ("emacs", None, "", No),
+            ("no-such-terminal", None, "", No),
+            ("no-such-terminal", None, "24bit", Table),
+            ("no-such-256color", None, "", Table),
+            ("", None, "", No),
+        ];
+        for (term, of_entry, color_term, colors) in table {
+            assert_eq!(Colors::told(term, of_entry, color_term), colors, "{term} {color_term}");
+        }
+        // Found wherever there is a terminfo at all, and where there is none.
+        for (term, colors) in [("vt100", No), ("xterm-256color", Table), ("../../../etc/passwd", No)] {
+            assert_eq!(Colors::of_terminal(term, ""), colors, "{term}");
+        }
+    }
+
+    #[test]
+    fn eight_colours_are_enough_to_tell_failures_from_peers() {
+        let painted = |notice: &Notice| Painted { notice, colors: Colors::Eight, at: None }.to_string();
+        let joined = Notice::NewPeer(who(8080, "P1"));
+        assert_eq!(painted(&joined), "\x1b[2mNew peer: \x1b[m\x1b[35mP1 (127.0.0.1:8080)\x1b[m\n");
+        assert!(painted(&Notice::Mistake(Mistake::BadAddress("x".to_owned()))).starts_with("\x1b[31m"));
+        assert!(!PALETTE_OF_EIGHT.contains(&RED_OF_EIGHT));
     }
 
     #[test]
@@ -330,9 +429,11 @@ mod tests {
             ("[2001:db8::7]:443", 163),
         ];
         for (address, number) in table {
-            assert_eq!(color_of(address.parse().unwrap()), number, "{address}");
+            let color = Colors::Table.of_peer(address.parse().unwrap());
+            assert_eq!(color, format!("\x1b[38;5;{number}m"), "{address}");
         }
-        let mut used: Vec<u8> = (8000..8100).map(|port| color_of(([127, 0, 0, 1], port).into())).collect();
+        let of = |port| Colors::Table.of_peer(([127, 0, 0, 1], port).into());
+        let mut used: Vec<String> = (8000..8100).map(of).collect();
         used.sort_unstable();
         used.dedup();
         assert_eq!(used.len(), PALETTE.len(), "neighbours share few colours");
@@ -371,10 +472,10 @@ mod tests {
         let notice = Notice::Message { who: who(8080, "P1"), text: "hi 127.0.0.1:8080 P1".to_owned() };
         let zone = TimeZone::fixed(offset(-3));
         let at = "2026-02-28T02:04:59Z".parse::<Timestamp>().unwrap().to_zoned(zone);
-        let shown = |is_colored| Painted { notice: &notice, is_colored, at: Some(&at) }.to_string();
-        assert_eq!(shown(false), "23:04 127.0.0.1:8080 P1 hi 127.0.0.1:8080 P1\n");
+        let shown = |colors| Painted { notice: &notice, colors, at: Some(&at) }.to_string();
+        assert_eq!(shown(Colors::None), "23:04 127.0.0.1:8080 P1 hi 127.0.0.1:8080 P1\n");
         let head = "\x1b[38;5;163m127.0.0.1:8080 P1\x1b[m";
-        assert_eq!(shown(true), format!("\x1b[2m23:04\x1b[m {head} hi 127.0.0.1:8080 P1\n"));
+        assert_eq!(shown(Colors::Table), format!("\x1b[2m23:04\x1b[m {head} hi 127.0.0.1:8080 P1\n"));
         let joined = Notice::NewPeer(who(8080, "P1"));
         let name = "\x1b[38;5;163mP1 (127.0.0.1:8080)\x1b[m";
         assert_eq!(painted(&joined), format!("\x1b[2mNew peer: \x1b[m{name}\n"));

@@ -7,7 +7,7 @@ use super::editor::{Editor, Wish};
 use super::raw::{MODES_ON, Raw};
 use super::render::{Count, question};
 use super::stdout::Stdout;
-use super::style::{BELL, Look, Own, Painted, is_own_words, is_worth_a_bell};
+use super::style::{BELL, Colors, Look, Own, Painted, is_own_words, is_worth_a_bell};
 use super::{Screen, Typed};
 use crate::chat::notice::Notice;
 use crate::limits::{CANDIDATES_SHOWN_MAX, FRONT_RETRY, PASTE_BYTES_MAX};
@@ -16,7 +16,7 @@ use jiff::Zoned;
 use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// No cursor is seen jumping while a row changes.
 const HIDE: &str = "\x1b[?25l";
@@ -67,14 +67,11 @@ enum Drawn {
 }
 
 impl Terminal {
-    /// The screen on descriptors 0 and 1, which `raw` has taken over. Fails when no descriptor is left.
+    /// The screen on descriptors 0 and 1, which `raw` has found; they are taken over with the first
+    /// [`Screen::flush`]. Fails when no descriptor is left.
     pub fn new(raw: Raw) -> io::Result<Self> {
-        let mut out = Stdout::inherited()?;
-        if raw.is_in_front() {
-            out.append(MODES_ON);
-        }
         Ok(Self {
-            out,
+            out: Stdout::inherited()?,
             columns: raw.columns(),
             raw,
             editor: Editor::default(),
@@ -133,7 +130,7 @@ impl Terminal {
     #[expect(clippy::disallowed_methods, reason = "a message bears the time of day")]
     fn tell(&mut self, notice: &Notice) {
         self.must_ring |= self.look.has_bell && is_worth_a_bell(notice) && !self.must_miss();
-        self.print(Painted { notice, is_colored: self.look.is_colored, at: Some(&Zoned::now()) });
+        self.print(Painted { notice, colors: self.look.colors, at: Some(&Zoned::now()) });
     }
 
     /// Prints something that stays, above the row.
@@ -248,7 +245,7 @@ impl Screen<Notice> for Terminal {
             let question = prompt.as_ref().map(question).unwrap_or_default();
             let is_own = prompt.as_ref().is_some_and(|prompt| is_own_words(prompt, &answer));
             let answer = Clean(&answer);
-            if self.look.is_colored && is_own {
+            if self.look.colors != Colors::None && is_own {
                 self.print(format_args!("{question}{}\n", Own(answer)));
             } else {
                 self.print(format_args!("{question}{answer}\n"));
@@ -284,8 +281,8 @@ impl Screen<Notice> for Terminal {
         self.out.fd()
     }
 
-    fn handle_keys(&mut self, bytes: &[u8]) {
-        self.editor.handle_keys(bytes);
+    fn handle_keys(&mut self, bytes: &[u8], now: Instant) {
+        self.editor.handle_keys(bytes, now);
     }
 
     fn wants_keys(&self) -> bool {
@@ -331,6 +328,15 @@ impl Screen<Notice> for Terminal {
 
     fn suspend(&mut self) {
         self.must_suspend = true;
+    }
+
+    fn give_back(&mut self) {
+        if self.raw.is_in_front() {
+            self.out.append('\n');
+            // Who is stopped has no row for it anyway.
+            let _ = self.out.flush();
+        }
+        self.raw.give_back();
     }
 
     fn flush_within(&self) -> Option<Duration> {

@@ -91,8 +91,8 @@ impl<S: Screen<Notice>> Screen<Notice> for Recorded<S> {
         self.screen.fd()
     }
 
-    fn handle_keys(&mut self, bytes: &[u8]) {
-        self.screen.handle_keys(bytes);
+    fn handle_keys(&mut self, bytes: &[u8], now: Instant) {
+        self.screen.handle_keys(bytes, now);
     }
 
     fn wants_keys(&self) -> bool {
@@ -113,6 +113,10 @@ impl<S: Screen<Notice>> Screen<Notice> for Recorded<S> {
 
     fn suspend(&mut self) {
         self.screen.suspend();
+    }
+
+    fn give_back(&mut self) {
+        self.screen.give_back();
     }
 
     fn flush_within(&self) -> Option<Duration> {

@@ -89,7 +89,7 @@ fn isolate(command: &mut Command) -> &mut Command {
 pub(crate) fn is_private(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     ["CHINWAG_", "XDG_"].iter().any(|beginning| name.starts_with(beginning))
-        || ["RUST_LOG", "NO_COLOR", "HOME"].contains(&&*name)
+        || ["RUST_LOG", "COLORTERM", "NO_COLOR", "HOME"].contains(&&*name)
 }
 
 impl Program {

@@ -4,7 +4,7 @@ use crate::common::PATIENCE;
 use crate::common::output::Output;
 use crate::common::program::{command, is_private};
 use crate::emulator::Emulator;
-use portable_pty::{ChildKiller, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use portable_pty::{ChildKiller, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{LocalModes, tcgetattr};
 use std::ffi::OsString;
@@ -37,7 +37,7 @@ pub(crate) struct Terminal {
     settings_before: String,
     pid: Pid,
     killer: Box<dyn ChildKiller + Send + Sync>,
-    exit_code: Receiver<u32>,
+    end: Receiver<ExitStatus>,
     port: u16,
     far_end: Option<Box<dyn MasterPty + Send>>,
     /// Where the program keeps its files; gone with the terminal.
@@ -121,8 +121,8 @@ impl Terminal {
         let reader = pair.master.try_clone_reader().expect("the far end can be read");
         let screen = Output::of(emulator.watching(reader));
         let keyboard = pair.master.take_writer().expect("the far end can be written to");
-        let (sender, exit_code) = channel();
-        thread::spawn(move || sender.send(child.wait().expect("a child of this one").exit_code()));
+        let (sender, end) = channel();
+        thread::spawn(move || sender.send(child.wait().expect("a child of this one")));
         let far_end = Some(pair.master);
         Self {
             keyboard,
@@ -132,7 +132,7 @@ impl Terminal {
             settings_before,
             pid,
             killer,
-            exit_code,
+            end,
             port: 0,
             far_end,
             _home: home,
@@ -174,6 +174,10 @@ impl Terminal {
         self.keyboard = Box::new(std::io::sink());
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).expect("the program runs");
     }
@@ -187,7 +191,13 @@ impl Terminal {
     /// Waits until the program ends; gives its exit code.
     #[track_caller]
     pub(crate) fn wait(&self) -> u32 {
-        self.exit_code.recv_timeout(PATIENCE).expect("the program ends")
+        self.wait_for_end().exit_code()
+    }
+
+    /// The same; gives the signal of which it died, too.
+    #[track_caller]
+    pub(crate) fn wait_for_end(&self) -> ExitStatus {
+        self.end.recv_timeout(PATIENCE).expect("the program ends")
     }
 
     /// Whether the terminal makes lines of what is typed, as it does for most programs.

@@ -11,6 +11,7 @@ const NODE: [&str; 4] = ["--name", "P1", "--port", "0"];
 /// A peer whose colour is known, since its address is; it listens nowhere.
 const PEER: &str = "127.0.0.1:9090";
 const COLOR: u8 = 130;
+const COLOR_OF_EIGHT: u8 = 2;
 
 fn with<'a>(args: &[&'a str]) -> Vec<&'a str> {
     [&NODE, args].concat()
@@ -107,6 +108,27 @@ fn no_colour_at_all_where_none_is_wanted() {
 }
 
 #[test]
+fn a_terminal_gets_no_more_colours_than_it_has() {
+    let table: [(&[&str], &[&str], Option<u8>); 7] = [
+        (&["TERM=vt100"], &[], None),
+        (&["TERM=vt100", "COLORTERM=truecolor"], &[], None),
+        (&["TERM=no-such-terminal"], &[], None),
+        (&["TERM=no-such-terminal"], &["--color", "always"], Some(COLOR)),
+        (&["TERM=no-such-terminal", "COLORTERM=truecolor"], &[], Some(COLOR)),
+        (&["TERM=linux"], &[], Some(COLOR_OF_EIGHT)),
+        (&["TERM=linux"], &["--color", "always"], Some(COLOR_OF_EIGHT)),
+    ];
+    for (variables, args, color) in table {
+        let terminal = Terminal::node_where(variables, &with(args));
+        let mut wire = session(terminal.address(), PEER.parse().unwrap(), "P2");
+        say(&mut wire, "hi");
+        assert_eq!(look_of(&terminal, &format!("{PEER} P2 hi")).2, color, "{variables:?} {args:?}");
+        let is_plain = color.is_none();
+        terminal.emulator.expect("looks", |seen| is_plain == seen.looks.iter().all(String::is_empty));
+    }
+}
+
+#[test]
 fn a_plain_terminal_and_a_pipe_have_no_time_and_colours_only_if_they_must() {
     let head = format!("\x1b[38;5;{COLOR}m{PEER} P2\x1b[m hi");
     for (args, shown) in
@@ -120,7 +142,7 @@ fn a_plain_terminal_and_a_pipe_have_no_time_and_colours_only_if_they_must() {
         // Only colours begin with the escape character.
         assert!(bytes.split('\x1b').skip(1).all(|rest| rest[..rest.find('m').unwrap()].starts_with('[')));
         assert_eq!(bytes.contains('\x1b'), args[2] == "always");
-        let program = Program::spawn(&mut command(&with(&args[1..]))).listening();
+        let program = Program::spawn(command(&with(&args[1..])).env("TERM", "xterm-256color")).listening();
         let mut wire = session(program.address(), PEER.parse().unwrap(), "P2");
         say(&mut wire, "hi");
         program.stdout.expect_line(&shown);

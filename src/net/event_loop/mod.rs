@@ -9,7 +9,8 @@ use super::drain::{self, Drained};
 use super::keyboard::{Keyboard, Unit};
 use super::links::{End, Link, Links, Start};
 use super::listener::Listener;
-use super::{signals, socket};
+use super::signals::{self, Asked};
+use super::socket;
 use crate::limits::{
     ACCEPTS_PER_TURN, EVENTS_PER_TURN, QUIT_TIMEOUT, READ_BYTES_PER_TURN, SCREEN_RETRY, TYPED_LINES_PER_TURN,
 };
@@ -44,7 +45,7 @@ pub struct EventLoop<M: Machine, S> {
     keyboard: Option<Keyboard>,
     is_stdin_broken: bool,
     signals: Option<Signals>,
-    /// The signals after which the screen is to be drawn anew, or the program to stop.
+    /// The signals after which the screen is to be drawn anew, or the program to stop or to die.
     of_terminal: Option<Signals>,
     poll: Poll,
     events: Events,
@@ -97,7 +98,8 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
 
     /// Takes keys from `stdin`, a terminal, and has the screen make lines of them. The screen is told to
     /// draw anew when the terminal gets another size, and when the program was stopped and goes on; and to
-    /// suspend the program when a signal asks for that.
+    /// suspend the program when a signal asks for that. It gives the terminal back before a signal that nobody
+    /// else catches ends the process.
     pub fn with_keys(mut self, stdin: Stdin) -> io::Result<Self> {
         self.keyboard = Some(Keyboard::register(stdin, Unit::Keys, self.poll.registry(), STDIN)?);
         self.of_terminal = Some(signals::register_terminal(self.poll.registry(), TERMINAL)?);
@@ -271,10 +273,13 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             }
         }
         if has_terminal_changed && let Some(signals) = &mut self.of_terminal {
-            if signals::must_stop(signals) {
-                self.display.screen.suspend();
-            } else {
-                self.display.screen.redraw();
+            match signals::asked(signals) {
+                Asked::Die(signal) => {
+                    self.display.screen.give_back();
+                    signals::die(signal);
+                }
+                Asked::Redraw => self.display.screen.redraw(),
+                Asked::Stop => self.display.screen.suspend(),
             }
         }
         if is_signalled {
@@ -399,7 +404,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                 return;
             }
             let Some(keyboard) = &mut self.keyboard else { return };
-            match keyboard.next(&mut self.display.screen, self.machine.wants_line()) {
+            match keyboard.next(&mut self.display.screen, self.machine.wants_line(), self.now) {
                 Some(Typed::Line(line)) => {
                     self.display.screen.line_taken();
                     self.handle(Input::Line(&line));

@@ -1,7 +1,11 @@
 //! From the bytes of a terminal to keys, a byte at a time.
 //!
 //! A sequence may come in pieces of any size. An escape key waits for what follows it, as in every
-//! shell: with a letter it is Alt and that letter. What is no known key is dropped whole.
+//! shell: with a letter it is Alt and that letter. What is no known key is dropped whole, replies of the
+//! terminal to what a program before us asked among it.
+
+use crate::limits::{ESCAPE_TIMEOUT, SEQUENCE_TIMEOUT};
+use std::time::Duration;
 
 /// One key, or one character of a paste.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,17 +43,35 @@ pub(super) enum Key {
 }
 
 /// What ends a paste; it begins with the same and `200`.
-const PASTE_END: &[u8] = b"\x1b[201~";
+const PASTE_END: [char; 6] = ['\x1b', '[', '2', '0', '1', '~'];
+/// How much of that the one control makes that stands for an escape and `[`.
+const PASTE_END_BEGUN: usize = 2;
 
 /// The longest sequence that a key is known for has 6 bytes; of others only their end matters.
-const SEQUENCE_BYTES_MAX: usize = 16;
+const PARAMETERS_MAX: usize = 16;
+
+/// The bytes of the old mouse report behind `ESC [ M`: a button and a place.
+const MOUSE_BYTES: u8 = 3;
+
+const BELL: char = '\x07';
+/// Cancels a sequence.
+const CAN: char = '\x18';
+/// Cancels a sequence too, of which something was lost.
+const SUB: char = '\x1a';
+const ESC: char = '\x1b';
+/// An escape and `[` in one.
+const CSI: char = '\u{9b}';
+/// Ends a reply, as an escape and `\` do.
+const ST: char = '\u{9c}';
 
 /// Bytes in, keys out.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     state: State,
-    /// A control sequence, or a character of several bytes, that is not complete.
+    /// The bytes of a character that is not complete.
     begun: Vec<u8>,
+    /// What a control sequence that is not complete has said so far.
+    parameters: String,
     /// Two escapes in a row: where Alt is an escape, that is Alt with the key that follows.
     is_escaped_twice: bool,
 }
@@ -60,100 +82,190 @@ enum State {
     Ground,
     /// After an escape.
     Escape,
+    /// After an escape that was taken for a key: only a sequence makes it something else yet.
+    EscapeTaken,
     /// After an escape and `[`.
     Csi,
     /// After an escape and `O`.
     Ss3,
     /// After an escape, `[` and `[`: the function keys of the Linux console.
     Console,
-    /// In a paste, with so many bytes of its end.
+    /// In the old mouse report, with so many bytes to come.
+    Mouse(u8),
+    /// In what the terminal answers to a question, somebody's before us: text up to its terminator.
+    Reply,
+    /// In a paste, with so many characters of its end.
     Paste(usize),
 }
 
 impl Keys {
     /// Takes a byte, and gives the keys that it completes.
     pub(super) fn feed(&mut self, byte: u8, mut take: impl FnMut(Key)) {
-        let take = &mut take;
         match self.state {
-            State::Ground => self.on_plain(byte, take),
-            State::Paste(matched) => self.on_pasted(byte, matched, take),
-            // A control is a key of its own, whatever it interrupts; one after an escape is Alt with it.
-            State::Csi | State::Ss3 | State::Console if byte < b' ' => {
-                self.state = State::Ground;
-                self.begun.clear();
-                self.on_plain(byte, take);
+            // They are numbers, not characters; the terminal says 0 for a place that is too far away.
+            State::Mouse(left) if byte >= b' ' || byte == 0 => {
+                self.state = if left > 1 { State::Mouse(left - 1) } else { State::Ground };
             }
-            State::Escape => self.on_escaped(byte, take),
-            State::Csi => self.on_csi(byte, take),
-            State::Ss3 => self.on_ss3(byte, take),
-            State::Console => self.state = State::Ground,
+            _ => self.decode(byte, &mut take),
         }
     }
 
-    fn on_plain(&mut self, byte: u8, take: &mut impl FnMut(Key)) {
-        match byte {
-            0x1B => {
-                self.end_character(take);
+    /// Takes an escape that nothing has followed for the key of that name. `false` if there is none.
+    pub(super) fn take_escape(&mut self) -> bool {
+        let is_escape = self.state == State::Escape;
+        if is_escape {
+            self.state = State::EscapeTaken;
+        }
+        is_escape
+    }
+
+    /// Nothing has come for so long: what is too old to go on is given up. A key that seemed to begin a
+    /// sequence, as Alt with `]`, would take what is typed for the rest of it.
+    pub(super) fn rest(&mut self, time: Duration) {
+        let time_max = match self.state {
+            State::Ground | State::Escape | State::Paste(_) => return,
+            State::EscapeTaken => ESCAPE_TIMEOUT,
+            State::Csi | State::Ss3 | State::Console | State::Mouse(_) | State::Reply => SEQUENCE_TIMEOUT,
+        };
+        if time >= time_max {
+            *self = Self::default();
+        }
+    }
+
+    /// A byte of UTF-8. What is none becomes the replacement character, as everywhere.
+    fn decode(&mut self, byte: u8, take: &mut impl FnMut(Key)) {
+        self.begun.push(byte);
+        match std::str::from_utf8(&self.begun) {
+            Ok(text) => {
+                let c = text.chars().next();
+                self.begun.clear();
+                c.into_iter().for_each(|c| self.on_char(c, take));
+            }
+            Err(error) if error.error_len().is_none() => {}
+            Err(_) if self.begun.len() == 1 => {
+                self.begun.clear();
+                self.on_char(self.lone(byte), take);
+            }
+            Err(_) => {
+                self.begun.clear();
+                self.on_char(char::REPLACEMENT_CHARACTER, take);
+                // The byte that does not continue the character may begin one.
+                self.decode(byte, take);
+            }
+        }
+    }
+
+    /// What a byte is that belongs to no character. Some terminals send the controls above 127 so.
+    fn lone(&self, byte: u8) -> char {
+        let c = char::from(byte);
+        let is_sent = if matches!(self.state, State::Paste(_)) { c == CSI } else { c.is_control() };
+        if is_sent { c } else { char::REPLACEMENT_CHARACTER }
+    }
+
+    fn on_char(&mut self, c: char, take: &mut impl FnMut(Key)) {
+        match (self.state, c) {
+            (State::Ground, _) => self.on_plain(c, take),
+            (State::Paste(matched), _) => self.on_pasted(c, matched, take),
+            (State::Escape, _) => self.on_escaped(c, take),
+            (State::EscapeTaken, _) => self.on_escape_taken(c, take),
+            (_, CAN | SUB) | (State::Reply, BELL | ST) => self.leave(),
+            (State::Reply, _) if !c.is_control() => {}
+            (State::Csi, ' '..='~') => self.on_csi(c, take),
+            (State::Ss3, ' '..='~') => self.on_ss3(c, take),
+            (State::Console, ' '..='~') => self.leave(),
+            // It belongs to no sequence: a control is a key of its own, whatever it interrupts.
+            _ => {
+                self.leave();
+                self.on_plain(c, take);
+            }
+        }
+    }
+
+    /// The sequence is over, or broken off.
+    fn leave(&mut self) {
+        self.state = State::Ground;
+        self.parameters.clear();
+    }
+
+    fn on_plain(&mut self, c: char, take: &mut impl FnMut(Key)) {
+        match c {
+            ESC => {
                 self.state = State::Escape;
                 self.is_escaped_twice = false;
             }
-            0..0x20 | 0x7F => {
-                self.end_character(take);
-                take_some(control(byte), take);
+            // An escape and a letter in one.
+            '\u{80}'..='\u{9f}' => {
+                self.is_escaped_twice = false;
+                self.state = introduced(char::from(c as u8 - 0x40)).unwrap_or_default();
             }
-            _ => self.on_text(byte, take),
+            c if c.is_control() => take_some(control(c), take),
+            c => take(Key::Char(c)),
         }
     }
 
-    fn on_escaped(&mut self, byte: u8, take: &mut impl FnMut(Key)) {
-        self.state = State::Ground;
-        match byte {
-            0x1B => {
+    fn on_escaped(&mut self, c: char, take: &mut impl FnMut(Key)) {
+        self.state = introduced(c).unwrap_or_default();
+        match c {
+            ESC => {
                 self.state = State::Escape;
                 self.is_escaped_twice = true;
             }
-            b'[' => self.state = State::Csi,
-            b'O' => self.state = State::Ss3,
+            // The end of a reply, if one was there.
+            '\\' => {}
             // Alt with Backspace.
-            0x08 | 0x7F => take(Key::Alt('\u{7F}')),
-            0x20..0x7F => take(Key::Alt(byte as char)),
-            _ => self.on_plain(byte, take),
+            '\x08' | '\x7f' => take(Key::Alt('\u{7F}')),
+            ' '..='~' if self.state == State::Ground => take(Key::Alt(c)),
+            ' '..='~' => {}
+            _ => self.on_plain(c, take),
         }
     }
 
-    fn on_csi(&mut self, byte: u8, take: &mut impl FnMut(Key)) {
-        match byte {
-            b'[' if self.begun.is_empty() => self.state = State::Console,
+    fn on_escape_taken(&mut self, c: char, take: &mut impl FnMut(Key)) {
+        self.state = introduced(c).unwrap_or_default();
+        if self.state == State::Ground && c != '\\' {
+            self.on_plain(c, take);
+        }
+    }
+
+    fn on_csi(&mut self, c: char, take: &mut impl FnMut(Key)) {
+        let are_digits = self.parameters.chars().all(|c| c.is_ascii_digit());
+        match c {
+            '[' if self.parameters.is_empty() => self.state = State::Console,
+            'M' if self.parameters.is_empty() => self.state = State::Mouse(MOUSE_BYTES),
             // `$` ends a key with Shift in rxvt; elsewhere more follows.
-            b'$' | 0x40..0x7F if byte != b'$' || self.begun.iter().all(u8::is_ascii_digit) => {
-                let parameters = std::mem::take(&mut self.begun);
-                self.state = State::Ground;
-                let key = self.with_alt(named(byte, &parameters));
+            '$' if !are_digits => self.note(c),
+            '$' | '@'..='~' => {
+                let key = self.with_alt(named(c, &self.parameters));
+                self.leave();
                 if key == Some(Key::PasteStart) {
                     self.state = State::Paste(0);
                 }
                 take_some(key, take);
             }
-            _ if self.begun.len() < SEQUENCE_BYTES_MAX => self.begun.push(byte),
-            _ => {}
+            _ => self.note(c),
         }
     }
 
-    fn on_ss3(&mut self, byte: u8, take: &mut impl FnMut(Key)) {
-        match byte {
+    fn on_ss3(&mut self, c: char, take: &mut impl FnMut(Key)) {
+        match c {
             // Some put what is held with the key before its letter.
-            b'0'..=b'9' | b';' if self.begun.len() < SEQUENCE_BYTES_MAX => self.begun.push(b';'),
+            '0'..='9' | ';' => self.note(';'),
             _ => {
-                let parameters = std::mem::take(&mut self.begun);
-                self.state = State::Ground;
                 // rxvt, with Ctrl.
-                let key = match byte {
-                    b'c' => named(b'C', b";"),
-                    b'd' => named(b'D', b";"),
-                    _ => named(byte, &parameters),
+                let key = match c {
+                    'c' => named('C', ";"),
+                    'd' => named('D', ";"),
+                    _ => named(c, &self.parameters),
                 };
+                self.leave();
                 take_some(self.with_alt(key), take);
             }
+        }
+    }
+
+    fn note(&mut self, c: char) {
+        if self.parameters.len() < PARAMETERS_MAX {
+            self.parameters.push(c);
         }
     }
 
@@ -165,49 +277,33 @@ impl Keys {
         }
     }
 
-    fn on_pasted(&mut self, byte: u8, matched: usize, take: &mut impl FnMut(Key)) {
-        if byte == PASTE_END[matched] {
-            self.state = State::Paste(matched + 1);
-            if matched + 1 == PASTE_END.len() {
-                self.state = State::Ground;
-                self.end_character(take);
-                take(Key::PasteEnd);
-            }
-            return;
-        }
-        self.state = State::Paste(0);
-        if matched > 0 {
-            self.end_character(take);
-            PASTE_END[..matched].iter().for_each(|&byte| take(Key::Char(byte as char)));
-            return self.on_pasted(byte, 0, take);
-        }
-        self.on_text(byte, take);
-    }
-
-    /// A byte of UTF-8. What is none becomes the replacement character, as everywhere.
-    fn on_text(&mut self, byte: u8, take: &mut impl FnMut(Key)) {
-        self.begun.push(byte);
-        match std::str::from_utf8(&self.begun) {
-            Ok(text) => {
-                text.chars().for_each(|c| take(Key::Char(c)));
-                self.begun.clear();
-            }
-            Err(error) if error.error_len().is_none() => {}
-            Err(_) => {
-                let last = self.begun.pop().filter(|_| !self.begun.is_empty());
-                self.begun.clear();
-                take(Key::Char(char::REPLACEMENT_CHARACTER));
-                // The byte that does not continue the character may begin one.
-                last.into_iter().for_each(|byte| self.on_text(byte, take));
-            }
+    fn on_pasted(&mut self, c: char, matched: usize, take: &mut impl FnMut(Key)) {
+        let matched_now = match (c, matched) {
+            (CSI, 0) => PASTE_END_BEGUN,
+            _ if c == PASTE_END[matched] => matched + 1,
+            _ => 0,
+        };
+        self.state = State::Paste(matched_now);
+        if matched_now == PASTE_END.len() {
+            self.state = State::Ground;
+            take(Key::PasteEnd);
+        } else if matched_now == 0 && matched > 0 {
+            PASTE_END[..matched].iter().for_each(|&c| take(Key::Char(c)));
+            self.on_pasted(c, 0, take);
+        } else if matched_now == 0 {
+            take(Key::Char(c));
         }
     }
+}
 
-    fn end_character(&mut self, take: &mut impl FnMut(Key)) {
-        if !self.begun.is_empty() {
-            self.begun.clear();
-            take(Key::Char(char::REPLACEMENT_CHARACTER));
-        }
+/// What an escape and this character begin, if it is more than a key with Alt.
+fn introduced(c: char) -> Option<State> {
+    match c {
+        '[' => Some(State::Csi),
+        'O' => Some(State::Ss3),
+        // DCS, SOS, OSC, PM and APC.
+        'P' | 'X' | ']' | '^' | '_' => Some(State::Reply),
+        _ => None,
     }
 }
 
@@ -215,32 +311,36 @@ fn take_some(key: Option<Key>, take: &mut impl FnMut(Key)) {
     key.into_iter().for_each(take);
 }
 
-fn control(byte: u8) -> Option<Key> {
-    match byte {
-        b'\t' => Some(Key::Tab),
-        b'\r' | b'\n' => Some(Key::Enter),
-        0x7F => Some(Key::Backspace),
-        1..=26 => Some(Key::Ctrl((byte - 1 + b'a') as char)),
+fn control(c: char) -> Option<Key> {
+    match c {
+        '\t' => Some(Key::Tab),
+        '\r' | '\n' => Some(Key::Enter),
+        '\x7f' => Some(Key::Backspace),
+        '\x01'..='\x1a' => Some(Key::Ctrl(char::from(c as u8 - 1 + b'a'))),
         _ => None,
     }
 }
 
-/// The key of a control sequence, by its last byte and what is before that.
-fn named(last: u8, parameters: &[u8]) -> Option<Key> {
-    let is_modified = parameters.contains(&b';');
+/// The key of a control sequence, by its last character and what is before that. No key has anything but
+/// numbers there: the rest are replies.
+fn named(last: char, parameters: &str) -> Option<Key> {
+    if !parameters.chars().all(|c| c.is_ascii_digit() || ";:".contains(c)) {
+        return None;
+    }
+    let is_modified = parameters.contains(';');
     match (last, parameters) {
-        (b'A', _) => Some(Key::Up),
-        (b'B', _) => Some(Key::Down),
+        ('A', _) => Some(Key::Up),
+        ('B', _) => Some(Key::Down),
         // With Ctrl or Alt a word at a time.
-        (b'C', _) if is_modified => Some(Key::Alt('f')),
-        (b'D', _) if is_modified => Some(Key::Alt('b')),
-        (b'C', _) => Some(Key::Right),
-        (b'D', _) => Some(Key::Left),
+        ('C', _) if is_modified => Some(Key::Alt('f')),
+        ('D', _) if is_modified => Some(Key::Alt('b')),
+        ('C', _) => Some(Key::Right),
+        ('D', _) => Some(Key::Left),
         // rxvt has others than `~` with Shift and Ctrl.
-        (b'H', _) | (b'~' | b'$' | b'^' | b'@', b"1" | b"7") => Some(Key::Home),
-        (b'F', _) | (b'~' | b'$' | b'^' | b'@', b"4" | b"8") => Some(Key::End),
-        (b'~' | b'$' | b'^' | b'@', b"3") => Some(Key::Delete),
-        (b'~', b"200") => Some(Key::PasteStart),
+        ('H', _) | ('~' | '$' | '^' | '@', "1" | "7") => Some(Key::Home),
+        ('F', _) | ('~' | '$' | '^' | '@', "4" | "8") => Some(Key::End),
+        ('~' | '$' | '^' | '@', "3") => Some(Key::Delete),
+        ('~', "200") => Some(Key::PasteStart),
         _ => None,
     }
 }
@@ -311,25 +411,179 @@ mod tests {
     #[test]
     fn what_is_no_key_is_dropped_whole_and_types_nothing() {
         let long = [b"\x1b[".as_slice(), &[b'1'; 1000], b"x"].concat();
-        let table: [&[u8]; 12] = [
-            b"\x1b[15~",
-            b"\x1b[?1;2c",
-            b"\x1b[<0;1;1M",
-            b"\x1b[I",
-            b"\x1bOP",
-            b"\x1bO2P",
-            b"\x1b[?2026;2$y",
-            b"\x1b[2$",
-            b"\x1b[[A",
-            b"\0",
-            b"\x1c",
-            &long,
-        ];
-        for bytes in table {
-            assert_eq!(keys(&[bytes, b"a"]), [Key::Char('a')], "{bytes:?}");
+        let longer = [b"\x1bO".as_slice(), &[b'1'; 1000], b"P"].concat();
+        for bytes in SEQUENCES.into_iter().chain([long.as_slice(), &longer]) {
+            assert_eq!(keys(&[bytes, b"a"]), [Key::Char('a')], "{}", bytes.escape_ascii());
         }
         assert_eq!(keys(&[b"\x1b\x1b[A\x1b[C"]), [Key::Up, Key::Right]);
         assert_eq!(keys(&[b"\x1b[1\x03a"]), [Key::Ctrl('c'), Key::Char('a')]);
+    }
+
+    /// What a terminal may send that nobody pressed, or that means nothing here.
+    const SEQUENCES: [&[u8]; 55] = [
+        // Strings, with either end: colours, a title, the clipboard, who it is, what it can, pictures.
+        b"\x1b]11;rgb:0000/0000/0000\x07",
+        b"\x1b]11;rgb:0000/0000/0000\x1b\\",
+        b"\x1b]lThe title \xe2\x80\x9cof\xe2\x80\x9d \xe2\x9c\x93 a window\x1b\\",
+        b"\x1b]52;c;aGVsbG8=\x07",
+        b"\x1b]4;1;rgb:cdcd/0000/0000\x9c",
+        b"\x1b]\x07",
+        b"\x1b]\x1b\\",
+        b"\x1bP>|XTerm(370)\x1b\\",
+        b"\x1bP1+r544e=787465726d\x1b\\",
+        b"\x1bP1$r0m\x1b\\",
+        b"\x1bP!|00000000\x1b\\",
+        b"\x1bP0$r\x07",
+        b"\x1b_Gi=31;OK\x1b\\",
+        b"\x1b_\xff\xfe\x1b\\",
+        b"\x1b^private\x1b\\",
+        b"\x1bXany\xc2\x9c",
+        b"\x1b\\",
+        // Broken off.
+        b"\x1b]11;rgb:\x18",
+        b"\x1bP1$r\x1a",
+        b"\x1b[12;4\x18",
+        b"\x1b[12;4\x1a",
+        b"\x1bO\x18",
+        b"\x1b[M \x18",
+        b"\x1b]11;rgb:\x1b]11;rgb:0000/0000/0000\x07",
+        b"\x1b]11;rgb:\x1b[12;40R",
+        b"\x1b[12;\x1b[12;40R",
+        // The mouse: in bytes, in digits and as rxvt has it.
+        b"\x1b[M !!",
+        b"\x1b[M#\xff\xa1",
+        b"\x1b[M\x20\xc3\x28",
+        b"\x1b[M \0\0",
+        b"\x1b[Mabc",
+        b"\x1b[<0;12;40M",
+        b"\x1b[<0;12;40m",
+        b"\x1b[32;12;40M",
+        // Reports: focus, places, sizes, modes, keyboards, what it is.
+        b"\x1b[I",
+        b"\x1b[O",
+        b"\x1b[12;40R",
+        b"\x1b[?12;40R",
+        b"\x1b[0n",
+        b"\x1b[8;24;80t",
+        b"\x1b[?1;2c",
+        b"\x1b[>41;370;0c",
+        b"\x1b[=1;2A",
+        b"\x1b[?2026;2$y",
+        b"\x1b[2$",
+        b"\x1b[1 A",
+        b"\x1b[?1u",
+        b"\x1b[97;5u",
+        // Keys without a meaning.
+        b"\x1b[15~",
+        b"\x1bOP",
+        b"\x1bO2P",
+        b"\x1b[[A",
+        b"\0",
+        b"\x1c",
+        b"\xc2\x85",
+    ];
+
+    /// The same with one control in the place of an escape and a letter, as a byte and as UTF-8.
+    fn in_eight_bits(sequence: &[u8]) -> Option<[Vec<u8>; 2]> {
+        let (&[escape, letter], rest) = sequence.split_first_chunk()?;
+        (escape == 0x1b && letter != b'\\').then(|| {
+            let control = letter + 0x40;
+            [[&[control], rest].concat(), [&[0xc2, control], rest].concat()]
+        })
+    }
+
+    #[test]
+    fn no_reply_types_anything_whatever_is_around_it_and_whatever_pieces_it_comes_in() {
+        let whole = SEQUENCES.iter().map(|sequence| sequence.to_vec());
+        let eight_bits = SEQUENCES.iter().filter_map(|sequence| in_eight_bits(sequence)).flatten();
+        let sequences: Vec<Vec<u8>> = whole.chain(eight_bits).collect();
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..2000 {
+            let (mut sent, mut expected) = (Vec::new(), Vec::new());
+            for _ in 0..random.usize(1..6) {
+                let typed = ["", "a", "é", "你好", "👍", "[", "M", "\\", "]", "0;"][random.usize(..10)];
+                sent.extend_from_slice(typed.as_bytes());
+                expected.extend(chars(typed));
+                for _ in 0..random.usize(..4) {
+                    sent.extend_from_slice(&sequences[random.usize(..sequences.len())]);
+                }
+                if random.u8(..8) == 0 {
+                    let inside =
+                        String::from_utf8_lossy(&sequences[random.usize(..sequences.len())]).into_owned();
+                    // The control that stands for an escape and `[` is one of the two in a paste.
+                    let inside = inside.replace('\u{9b}', "\x1b[");
+                    sent.extend_from_slice(format!("\x1b[200~{inside}\x1b[201~").as_bytes());
+                    expected.push(Key::PasteStart);
+                    expected.extend(chars(&inside));
+                    expected.push(Key::PasteEnd);
+                }
+            }
+            // A key's bytes may be cut anywhere: between two pieces nothing happens for a while.
+            let (mut parser, mut got) = (Keys::default(), Vec::new());
+            for byte in &sent {
+                parser.feed(*byte, |key| got.push(key));
+                if random.bool() {
+                    parser.rest(SEQUENCE_TIMEOUT - Duration::from_millis(1));
+                }
+            }
+            assert_eq!(got, expected, "{}", sent.escape_ascii());
+            assert_eq!(parser.state, State::Ground, "{}", sent.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_reply_without_an_end_is_over_with_the_next_control_or_when_nothing_comes() {
+        for begun in [
+            "\x1b]",
+            "\x1b]11;rgb:",
+            "\x1bP1$r",
+            "\x1b_G",
+            "\x1b^",
+            "\x1bX",
+            "\x1b[1;",
+            "\x1bO",
+            "\x1b[[",
+            "\x1b[M",
+        ] {
+            for (control, key) in [
+                ("\r", Key::Enter),
+                ("\x7f", Key::Backspace),
+                ("\x03", Key::Ctrl('c')),
+                ("\t", Key::Tab),
+                ("\x1b[A", Key::Up),
+            ] {
+                // The report has room for that one.
+                if (begun, control) != ("\x1b[M", "\x7f") {
+                    let bytes = format!("{begun}{control}x");
+                    assert_eq!(keys(&[bytes.as_bytes()]), [key, Key::Char('x')], "{bytes:?}");
+                }
+            }
+            let (mut parser, mut got) = (Keys::default(), Vec::new());
+            begun.bytes().for_each(|byte| parser.feed(byte, |key| got.push(key)));
+            parser.rest(SEQUENCE_TIMEOUT);
+            parser.feed(b'x', |key| got.push(key));
+            assert_eq!(got, [Key::Char('x')], "{begun:?}");
+        }
+        // What is typed in another script is no part of a sequence.
+        for begun in ["\x1b[", "\x1b[1", "\x1bO", "\x1b[["] {
+            assert_eq!(keys(&[begun.as_bytes(), "你好".as_bytes()]), chars("你好"), "{begun:?}");
+        }
+        // Only an escape waits for what follows it, however long that takes.
+        let (mut parser, mut got) = (Keys::default(), Vec::new());
+        parser.feed(0x1b, |key| got.push(key));
+        parser.rest(SEQUENCE_TIMEOUT);
+        parser.feed(b'b', |key| got.push(key));
+        assert_eq!(got, [Key::Alt('b')]);
+    }
+
+    #[test]
+    fn a_paste_is_marked_in_eight_bits_too() {
+        for csi in [b"\x9b".as_slice(), "\u{9b}".as_bytes()] {
+            let expected =
+                [vec![Key::PasteStart], chars("a\x1b[2Jé"), vec![Key::PasteEnd], chars("x")].concat();
+            assert_eq!(keys(&[csi, b"200~a\x1b[2J", "é".as_bytes(), csi, b"201~x"]), expected);
+        }
+        assert_eq!(keys(&[b"\x9bA\xc2\x9bC\x8fA"]), [Key::Up, Key::Right, Key::Up]);
     }
 
     #[test]

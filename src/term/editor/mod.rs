@@ -12,7 +12,7 @@ mod names;
 mod row;
 
 use super::Typed;
-use super::render::question;
+use super::render::{question, questions};
 use crate::chat::notice::{Notice, Prompt, Who};
 use crate::limits::{PASTE_BYTES_MAX, PASTED_LINES_UNASKED, TYPED_AHEAD_BYTES_MAX};
 use crate::proto::clean::Clean;
@@ -24,8 +24,16 @@ use names::Names;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::mem;
+use std::time::Instant;
 
 pub use row::Row;
+
+/// What means something with the Alt key.
+const WORD_KEYS: [char; 7] = ['b', 'B', 'd', 'D', 'f', 'F', '\u{7F}'];
+
+/// The columns of the question of a search, without what is searched for, and the least of that.
+const SEARCH_COLUMNS: usize = "(search '') ".len();
+const SEARCHED_COLUMNS_MIN: usize = 4;
 
 /// What the keys ask of the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +56,8 @@ pub struct Editor {
     keys: Keys,
     /// Bytes of keys that were not looked at yet.
     unread: VecDeque<u8>,
+    /// When the last of them came.
+    keys_at: Option<Instant>,
     line: Line,
     history: History,
     names: Names,
@@ -75,8 +85,8 @@ pub struct Editor {
 enum State {
     #[default]
     Editing,
-    /// A paste is coming in; `None` when it went over its limit.
-    Pasting(Option<String>),
+    /// A paste is coming in; `None` when it went over its limit. It may be meant for a search.
+    Pasting(Option<String>, Option<Search>),
     /// A paste of several lines waits for a yes.
     Asking(String),
     /// What was typed before is searched.
@@ -93,12 +103,16 @@ struct Search {
 
 impl Editor {
     /// Takes keys as the terminal sends them; what they mean, [`Editor::poll_typed`] finds out.
-    pub fn handle_keys(&mut self, bytes: &[u8]) {
+    pub fn handle_keys(&mut self, bytes: &[u8], now: Instant) {
         // A paste whose end was lost would take every key for its own: what comes alone was pressed.
-        if bytes == b"\x03" && self.unread.is_empty() && matches!(self.state, State::Pasting(_)) {
+        if bytes == b"\x03" && self.unread.is_empty() && matches!(self.state, State::Pasting(..)) {
             self.keys = Keys::default();
             self.state = State::Editing;
             return;
+        }
+        let last = self.keys_at.replace(now).unwrap_or(now);
+        if self.unread.is_empty() {
+            self.keys.rest(now.saturating_duration_since(last));
         }
         self.unread.extend(bytes);
     }
@@ -170,17 +184,25 @@ impl Editor {
         if mem::replace(&mut self.columns, columns) != columns {
             self.start = 0;
         }
-        let ask = self.question();
         let (ask, text, cursor) = match &self.state {
-            State::Editing | State::Pasting(_) => (ask, self.line.text(), self.line.cursor()),
+            State::Editing | State::Pasting(_, None) => {
+                let ask = self.prompt.as_ref().map(questions).unwrap_or_default();
+                (ask, self.line.text(), self.line.cursor())
+            }
             State::Asking(paste) => {
                 let lines = paste.lines().count();
-                (Cow::Owned(format!("Paste {lines} lines? (y/n) ")), "", 0)
+                (vec![format!("Paste {lines} lines? (y/n) ").into()], "", 0)
             }
-            State::Searching(search) => {
+            State::Searching(search) | State::Pasting(_, Some(search)) => {
                 let text = search.found.as_ref().map_or("", |(_, text)| text.as_str());
                 let cursor = text.find(&search.part).unwrap_or(0);
-                (Cow::Owned(format!("(search '{}') ", Clean(&search.part))), text, cursor)
+                let part = Clean(&search.part).to_string();
+                let end = row::keep_end(
+                    &part,
+                    (columns / 2).saturating_sub(SEARCH_COLUMNS).max(SEARCHED_COLUMNS_MIN),
+                );
+                let ask = [part, end].map(|part| format!("(search '{part}') ").into());
+                (ask.to_vec(), text, cursor)
             }
         };
         row::lay_out(&ask, text, cursor, columns, &mut self.start)
@@ -232,26 +254,37 @@ impl Editor {
         {
             keys.feed(byte, |key| self.on_key(key));
         }
+        // While a line is edited an escape waits for what follows it; here it has a meaning of its own.
+        let is_key = matches!(self.state, State::Asking(_) | State::Searching(_));
+        if is_key && self.unread.is_empty() && keys.take_escape() {
+            self.on_escape();
+        }
         self.keys = keys;
+    }
+
+    /// The escape key: a paste is declined, and a search is left with what it found.
+    fn on_escape(&mut self) {
+        match mem::take(&mut self.state) {
+            State::Asking(_) => self.wishes.push_back(Wish::PasteDeclined),
+            State::Searching(Search { found: Some((_, text)), .. }) => self.line.replace(&text),
+            _ => {}
+        }
     }
 
     fn on_key(&mut self, key: Key) {
         match &mut self.state {
             State::Editing => self.on_edit(key),
-            State::Pasting(_) => self.on_paste(key),
+            State::Pasting(..) => self.on_paste(key),
             State::Asking(paste) => match key {
                 Key::Char('y' | 'Y') => {
                     let paste = mem::take(paste);
                     self.state = State::Editing;
                     self.type_text(&paste);
                 }
-                Key::Char('n' | 'N') | Key::Ctrl('c' | 'g') => {
-                    self.state = State::Editing;
-                    self.wishes.push_back(Wish::PasteDeclined);
-                }
+                Key::Char('n' | 'N') | Key::Ctrl('c' | 'g') | Key::Alt(_) => self.on_escape(),
                 Key::Ctrl('z') => self.wishes.push_back(Wish::Suspend),
                 // Another paste is no answer: the two are asked about as one.
-                Key::PasteStart => self.state = State::Pasting(Some(mem::take(paste))),
+                Key::PasteStart => self.state = State::Pasting(Some(mem::take(paste)), None),
                 _ => {}
             },
             State::Searching(_) => self.on_search(key),
@@ -296,7 +329,7 @@ impl Editor {
                 self.state = State::Searching(Search { until: usize::MAX, ..Search::default() });
             }
             Key::Ctrl('z') => self.wishes.push_back(Wish::Suspend),
-            Key::PasteStart => self.state = State::Pasting(Some(String::new())),
+            Key::PasteStart => self.state = State::Pasting(Some(String::new()), None),
             Key::Alt(_) | Key::Ctrl(_) | Key::PasteEnd => {}
         }
     }
@@ -339,12 +372,12 @@ impl Editor {
     }
 
     fn on_paste(&mut self, key: Key) {
-        let State::Pasting(paste) = &mut self.state else { return };
+        let State::Pasting(paste, search) = &mut self.state else { return };
         match (key, paste) {
             (Key::Char(c), Some(paste)) if paste.len() < PASTE_BYTES_MAX => paste.push(c),
             (Key::PasteEnd, paste) => {
-                let paste = paste.take();
-                self.state = State::Editing;
+                let (paste, search) = (paste.take(), search.take());
+                self.state = search.map_or(State::Editing, State::Searching);
                 self.pasted(paste);
             }
             (_, paste) => *paste = None,
@@ -353,6 +386,11 @@ impl Editor {
 
     fn pasted(&mut self, paste: Option<String>) {
         let Some(paste) = paste else { return self.wishes.push_back(Wish::PasteTooLong) };
+        if let State::Searching(search) = &mut self.state {
+            // No line that was typed has more than one.
+            search.part.push_str(paste.split(['\n', '\r']).find(|line| !line.is_empty()).unwrap_or_default());
+            return self.search();
+        }
         // Terminals send a newline as the key that makes one.
         let paste = paste.replace("\r\n", "\n").replace('\r', "\n");
         if paste.lines().count() > PASTED_LINES_UNASKED {
@@ -402,17 +440,28 @@ impl Editor {
                     search.until = until;
                 }
             }
+            Key::PasteStart => {
+                self.state = State::Pasting(Some(String::new()), Some(mem::take(search)));
+                return;
+            }
             Key::Ctrl('c' | 'g') => return self.state = State::Editing,
             // The line behind the search is not on the screen: it is not to be sent unseen.
             Key::Enter if search.found.is_none() => return self.state = State::Editing,
+            // With Alt it means nothing: it was the escape key, and then this one.
+            Key::Alt(c) if !WORD_KEYS.contains(&c) => {
+                self.on_escape();
+                return self.on_edit(Key::Char(c));
+            }
             _ => {
-                if let Some((_, text)) = search.found.take() {
-                    self.line.replace(&text);
-                }
-                self.state = State::Editing;
+                self.on_escape();
                 return self.on_edit(key);
             }
         }
+        self.search();
+    }
+
+    fn search(&mut self) {
+        let State::Searching(search) = &mut self.state else { return };
         let is_wanted = !search.part.is_empty();
         let found = self.history.find(&search.part, search.until).filter(|_| is_wanted);
         search.found = found.map(|(at, text)| (at, text.to_owned()));
@@ -423,7 +472,9 @@ impl Editor {
 mod tests {
     use super::*;
     use crate::chat::notice::Mistake;
-    use crate::limits::TYPED_BYTES_MAX;
+    use crate::limits::{ESCAPE_TIMEOUT, SEQUENCE_TIMEOUT, TYPED_BYTES_MAX};
+    use crate::testing::start;
+    use std::time::Duration;
 
     /// An editor that asks for `prompt` and knows some peers.
     fn editor(prompt: Prompt) -> Editor {
@@ -439,9 +490,22 @@ mod tests {
     impl Editor {
         /// Takes keys while no line is wanted.
         fn press(&mut self, keys: &[u8]) {
-            self.handle_keys(keys);
+            self.press_at(keys, start());
+        }
+
+        fn press_at(&mut self, keys: &[u8], now: Instant) {
+            self.handle_keys(keys, now);
             self.read_keys(false);
         }
+    }
+
+    /// An editor with something to search, and a draft.
+    fn searched() -> Editor {
+        let mut editor = editor(Prompt::Text);
+        editor.press(b"one\rtwo\rthree\rfour\r");
+        typed(&mut editor);
+        editor.press(b"draft");
+        editor
     }
 
     /// The row without its question, the cursor being the bar.
@@ -520,7 +584,7 @@ mod tests {
     #[test]
     fn keys_typed_ahead_mean_what_they_mean_at_the_question_they_meet() {
         let mut editor = editor(Prompt::Choice);
-        editor.handle_keys(b"1\rbe\t\rhello\r");
+        editor.handle_keys(b"1\rbe\t\rhello\r", start());
         for (line, next) in
             [("1", Prompt::Recipient(None)), ("berta", Prompt::Text), ("hello", Prompt::Choice)]
         {
@@ -612,16 +676,133 @@ mod tests {
             ("\x12\r", "draft|"),
         ];
         for (keys, row) in table {
-            let mut editor = editor(Prompt::Text);
-            editor.press(b"one\rtwo\rthree\rfour\r");
-            typed(&mut editor);
-            editor.press(b"draft");
+            let mut editor = searched();
             editor.press(keys.as_bytes());
             assert_eq!(shown(&mut editor).trim_start_matches(&*question(&Prompt::Text)), row, "{keys:?}");
         }
         let mut editor = editor(Prompt::Text);
-        editor.handle_keys(b"one\rtwo\r\x12on\r");
+        editor.handle_keys(b"one\rtwo\r\x12on\r", start());
         assert_eq!(lines(&mut editor), ["one", "two", "one"]);
+    }
+
+    #[test]
+    fn a_paste_in_a_search_is_searched_for() {
+        let table = [
+            ("\x12\x1b[200~two\x1b[201~", "(search 'two') |two"),
+            ("\x12t\x1b[200~hre\x1b[201~", "(search 'thre') |three"),
+            ("\x12\x1b[200~thr", "(search '') |"),
+            ("\x12th\x1b[200~r", "(search 'th') |three"),
+            ("\x12\x1b[200~\ntwo\r\nthree\n\x1b[201~", "(search 'two') |two"),
+            ("\x12\x1b[200~two\n\x1b[201~\x7f\x7f", "(search 't') |three"),
+            ("\x12\x1b[200~\n\n\n\n\x1b[201~", "(search '') |"),
+            ("\x12\x1b[200~two\x1b[201~\x05!", "two!|"),
+        ];
+        for (keys, row) in table {
+            let mut editor = searched();
+            editor.press(keys.as_bytes());
+            assert_eq!(shown(&mut editor), row, "{keys:?}");
+            assert_eq!((typed(&mut editor), wishes(&mut editor)), (vec![], vec![]), "{keys:?}");
+        }
+        let mut editor = searched();
+        editor.press(b"\x12tw\x1b[200~");
+        editor.press(&vec![b'p'; PASTE_BYTES_MAX + 1]);
+        editor.press(b"\x1b[201~");
+        let row = "(search 'tw') |two".to_owned();
+        assert_eq!((shown(&mut editor), wishes(&mut editor)), (row, vec![Wish::PasteTooLong]));
+        for keys in ["\x1b[200~x", "\x03"] {
+            editor.press(keys.as_bytes());
+        }
+        assert_eq!(shown(&mut editor), "draft|", "the key by itself ends a paste whose end is missing");
+    }
+
+    #[test]
+    fn the_escape_key_leaves_a_search_at_once_and_the_next_key_is_typed() {
+        let a_moment = ESCAPE_TIMEOUT;
+        let table: [(&[&str], &str); 9] = [
+            (&["\x12tw", "\x1b"], "two|"),
+            (&["\x12tw", "\x1b", "x"], "twox|"),
+            (&["\x12tw", "\x1b", "b"], "twob|"),
+            (&["\x12tw", "\x1b", "OK [x]"], "twoOK [x]|"),
+            (&["\x12tw", "\x1bx"], "twox|"),
+            (&["\x12tw", "\x1bb"], "|two"),
+            (&["\x12tw", "\x1b[D"], "tw|o"),
+            (&["\x12none", "\x1b", "x"], "draftx|"),
+            (&["\x12", "\x1b"], "draft|"),
+        ];
+        for (pieces, row) in table {
+            let mut editor = searched();
+            let mut now = start();
+            for piece in pieces {
+                editor.press_at(piece.as_bytes(), now);
+                now += a_moment;
+            }
+            assert_eq!(shown(&mut editor), row, "{pieces:?}");
+        }
+        // A key of several bytes that came in two pieces stays one.
+        let mut editor = searched();
+        let now = start();
+        for piece in ["\x12tw", "\x1b", "[D", "\x1b", "]0;title\x07"] {
+            editor.press_at(piece.as_bytes(), now);
+        }
+        assert_eq!(shown(&mut editor), "tw|o");
+    }
+
+    #[test]
+    fn the_escape_key_declines_a_paste_and_the_next_key_is_typed() {
+        for pieces in [["\x1b", "x"], ["\x1by", "x"]] {
+            let mut editor = editor(Prompt::Text);
+            editor.press(b"\x1b[200~1\n2\n3\n4\x1b[201~");
+            for (n, piece) in pieces.iter().enumerate() {
+                editor.press_at(piece.as_bytes(), start() + ESCAPE_TIMEOUT * n as u32);
+            }
+            assert_eq!(wishes(&mut editor), [Wish::PasteDeclined], "{pieces:?}");
+            assert_eq!((shown(&mut editor).as_str(), typed(&mut editor)), ("x|", vec![]), "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_terminal_answers_is_typed_nowhere_in_whatever_pieces_it_comes() {
+        const REPLIES: &[u8] =
+            b"\x1b]11;rgb:0000/0000/0000\x07\x1bP>|xterm(370)\x1b\\\x1b_Gi=31;OK\x1b\\\x1b[M !!\x1b[12;40R\x9b?62c";
+        type Begin = fn() -> Editor;
+        let begins: [Begin; 3] = [Editor::default, || editor(Prompt::Text), searched];
+        let slowly = SEQUENCE_TIMEOUT - Duration::from_millis(1);
+        for begin in begins {
+            for cut in 0..=REPLIES.len() {
+                let mut editor = begin();
+                let before = shown(&mut editor);
+                let now = start();
+                editor.press_at(&REPLIES[..cut], now);
+                editor.press_at(&REPLIES[cut..], now + slowly);
+                assert_eq!(shown(&mut editor), before, "cut at {cut}");
+                editor.press(b"x");
+                let after = before.replace('|', "x|");
+                assert_eq!(shown(&mut editor), after, "cut at {cut}");
+                assert_eq!((typed(&mut editor), wishes(&mut editor)), (vec![], vec![]));
+            }
+        }
+        // In a search, an escape by itself is a key.
+        let mut editor = searched();
+        editor.press(b"\x12tw");
+        editor.press(REPLIES);
+        assert_eq!(shown(&mut editor), "(search 'tw') |two");
+    }
+
+    #[test]
+    fn a_key_that_seems_to_begin_a_reply_takes_what_is_typed_for_a_second_at_most() {
+        for key in ["\x1b]", "\x1bP", "\x1b_", "\x1b^", "\x1bX", "\x1b[", "\x1bO", "\x1b[["] {
+            let mut editor = editor(Prompt::Text);
+            editor.press(key.as_bytes());
+            editor.press_at(b"hello", start() + SEQUENCE_TIMEOUT);
+            assert_eq!(shown(&mut editor), "hello|", "{key:?}");
+        }
+        for (keys, row) in
+            [("\x1b]lost\rkept", "kept|"), ("\x1b]lost\x7fkept", "kept|"), ("x\x1b]lost\x1b[Dy", "y|x")]
+        {
+            let mut editor = editor(Prompt::Text);
+            editor.press(keys.as_bytes());
+            assert_eq!(shown(&mut editor), row, "any key that types nothing ends it too: {keys:?}");
+        }
     }
 
     #[test]
@@ -768,8 +949,56 @@ mod tests {
     fn a_wider_row_shows_more_of_the_line() {
         let mut editor = editor(Prompt::Text);
         editor.press(b"0123456789 0123456789 0123456789 0123456789");
-        assert_eq!(editor.row(20).before, "…essage: 56789");
+        assert_eq!(editor.row(20).before, "Message: 56789");
         assert_eq!(editor.row(50).before, "Enter your message: 789 0123456789");
+    }
+
+    #[test]
+    fn a_question_gives_way_only_to_what_is_typed_and_is_understood_on_40_columns() {
+        let address = "255.255.255.255:65535";
+        let table = [
+            (Prompt::ConnectTo, 80, "", "Enter a number, 'a' for all, or IP:PORT: "),
+            (
+                Prompt::ConnectTo,
+                80,
+                address,
+                "Enter a number, 'a' for all, or IP:PORT: 255.255.255.255:65535",
+            ),
+            (Prompt::ConnectTo, 60, address, "Number, 'a' for all, or IP:PORT: 255.255.255.255:65535"),
+            (Prompt::ConnectTo, 40, "", "Number, 'a' for all, or IP:PORT: "),
+            (Prompt::ConnectTo, 40, "12", "Number, 'a' for all, or IP:PORT: 12"),
+            (Prompt::ConnectTo, 40, address, "Connect to: 255.255.255.255:65535"),
+            (Prompt::Recipient(None), 80, "", "Enter the recipient's IP address: "),
+            (Prompt::Recipient(None), 40, "", "Enter the recipient's IP address: "),
+            (Prompt::Recipient(None), 40, address, "Recipient's IP: 255.255.255.255:65535"),
+            (Prompt::RecipientPort, 40, "808", "Enter the recipient's port number: 808"),
+            (Prompt::RecipientPort, 40, "65535", "Recipient's port: 65535"),
+            (Prompt::Text, 40, "0123456789", "Enter your message: 0123456789"),
+            (
+                Prompt::Conversation("名前名前名前名前名前名前".to_owned()),
+                40,
+                "0123456789012",
+                "→ 名前名前名前名…: 0123456789012",
+            ),
+            (Prompt::Conversation(address.to_owned()), 40, "", "→ 255.255.255.255:65535: "),
+            (Prompt::Choice, 15, "1", "Choice: 1"),
+            (Prompt::Choice, 16, "1", "Enter choice: 1"),
+            (Prompt::Choice, 10, "", "Choice: "),
+        ];
+        for (prompt, columns, text, row) in table {
+            let mut editor = editor(prompt);
+            editor.press(text.as_bytes());
+            assert_eq!(editor.row(columns).before, row);
+        }
+        let mut editor = searched();
+        editor.press(b"one two three four five six seven\x12three four five");
+        assert_eq!(editor.row(80).before, "(search 'three four five') ");
+        assert_eq!(editor.row(40).before, "(search 'three four five') ");
+        editor.press(b"\x07\r");
+        typed(&mut editor);
+        editor.press(b"\x12three four five");
+        assert_eq!(editor.row(80).before, "(search 'three four five') draftone two ");
+        assert_eq!(editor.row(40).before, "(search '…ur five') draftone two ");
     }
 
     #[test]

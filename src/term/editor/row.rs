@@ -4,6 +4,7 @@
 //! than it was reckoned, and never longer.
 
 use crate::proto::clean::Clean;
+use std::borrow::Cow;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -21,16 +22,23 @@ pub struct Row {
     pub cursor_column: usize,
 }
 
-/// Lays out a row of `columns`, the last of which stays free. `start` is where the line began on the row
-/// drawn last, in bytes of what is shown of it; it moves when the cursor would leave the row.
-pub(super) fn lay_out(question: &str, text: &str, cursor: usize, columns: usize, start: &mut usize) -> Row {
+/// Lays out a row of `columns`, the last of which stays free. `questions` are the same one in ever fewer
+/// words. `start` is where the line began on the row drawn last, in bytes of what is shown of it; it moves when
+/// the cursor would leave the row.
+pub(super) fn lay_out(
+    questions: &[Cow<'_, str>],
+    text: &str,
+    cursor: usize,
+    columns: usize,
+    start: &mut usize,
+) -> Row {
     let room = columns.saturating_sub(1);
-    let question = fit_question(question, room / 2);
-    let question_columns = columns_of(&question);
-    let room = room.saturating_sub(question_columns);
     // What is cleaned stays as it is when more follows, so the cursor can be found in it.
     let (before, all) = (Clean(&text[..cursor]).to_string(), Clean(text).to_string());
     let after = &all[before.len()..];
+    let question = fit_question(questions, room.saturating_sub(columns_of(&all)).max(columns / 2));
+    let question_columns = columns_of(&question);
+    let room = room.saturating_sub(question_columns);
     *start = start_of(&before, after, room, *start);
     let before = &before[*start..];
     let after_columns = room.saturating_sub(columns_of(before));
@@ -61,12 +69,22 @@ fn columns_of_one(character: &str) -> usize {
     columns.max(character.width())
 }
 
-/// The end of a question that is too long says more than its beginning.
-fn fit_question(question: &str, room: usize) -> String {
-    if columns_of(question) <= room {
-        return question.to_owned();
+/// The most words for which there is room.
+fn fit_question(questions: &[Cow<'_, str>], room: usize) -> String {
+    let fitting = questions.iter().find(|question| columns_of(question) <= room);
+    match (fitting, questions.last()) {
+        (Some(question), _) => question.clone().into_owned(),
+        // The end of a question says more than its beginning.
+        (None, last) => keep_end(last.map_or("", |last| last), room),
     }
-    let end = end_of(question, room.saturating_sub(1));
+}
+
+/// A text, or its end if there is no room for more.
+pub(super) fn keep_end(text: &str, room: usize) -> String {
+    if columns_of(text) <= room {
+        return text.to_owned();
+    }
+    let end = end_of(text, room.saturating_sub(1));
     if end.is_empty() { String::new() } else { format!("…{end}") }
 }
 
@@ -112,7 +130,8 @@ mod tests {
 
     fn shown(question: &str, line: &str, columns: usize, start: &mut usize) -> String {
         let (before, after) = line.split_once('|').unwrap();
-        let row = lay_out(question, &format!("{before}{after}"), before.len(), columns, start);
+        let questions: Vec<_> = question.split('/').map(Cow::from).collect();
+        let row = lay_out(&questions, &format!("{before}{after}"), before.len(), columns, start);
         assert_eq!(row.cursor_column, columns_of(&row.before));
         format!("{}|{}", row.before, row.after)
     }
@@ -125,7 +144,14 @@ mod tests {
             ("Q: ", "0123456789abcdefg|", 20, "Q: 9abcdefg|"),
             ("Q: ", "|0123456789abcdefg", 20, "Q: |0123456789abcdef"),
             ("Q: ", "0123456789ab|cdefg", 20, "Q: 0123456789ab|cdef"),
-            ("Enter the recipient's port: ", "80|", 20, "…s port: 80|"),
+            ("Enter the recipient's port: ", "|", 30, "Enter the recipient's port: |"),
+            ("Enter the recipient's port: ", "80|", 30, "…ter the recipient's port: 80|"),
+            ("Enter the recipient's port: ", "80|", 20, "…cipient's port: 80|"),
+            ("Enter the recipient's port: ", "8|0123456789", 20, "…'s port: 8|01234567"),
+            ("Enter your port: /Port: ", "|", 20, "Enter your port: |"),
+            ("Enter your port: /Port: ", "8|", 19, "Enter your port: 8|"),
+            ("Enter your port: /Port: ", "8|0", 19, "Port: 8|0"),
+            ("Enter your port: /Port: ", "8080808080|8080", 19, "Port: 8080808080|80"),
             ("", "你好你好|", 8, "好|"),
             ("", "|你好你好", 8, "|你好你"),
             ("", "a\x1b[2Jb|c", 20, "a␛[2Jb|c"),
@@ -162,7 +188,13 @@ mod tests {
                 let mut start = 0;
                 let cursors = (0..=text.len()).filter(|&at| text.is_char_boundary(at));
                 for cursor in cursors.clone().chain(cursors.rev()) {
-                    let row = lay_out("Enter choice: ", text, cursor, columns, &mut start);
+                    let row = lay_out(
+                        &["Enter choice: ".into(), "Choice: ".into()],
+                        text,
+                        cursor,
+                        columns,
+                        &mut start,
+                    );
                     let width = columns_of(&row.before) + columns_of(&row.after);
                     assert!(width <= columns.saturating_sub(1), "{row:?} in {columns}");
                     assert!(!row.before.contains(char::is_control) && !row.after.contains(char::is_control));
