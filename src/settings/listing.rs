@@ -13,7 +13,7 @@ use clap::Arg;
 use std::ffi::OsStr;
 use std::fmt::Write;
 use std::io;
-use toml::de::DeValue;
+use toml_edit::Value;
 
 /// Writes it on stdout; gives the exit code.
 pub(crate) fn list(settings: &Settings) -> io::Result<u8> {
@@ -60,15 +60,15 @@ fn assignment(key: &str, arg: &Arg, values: &[impl AsRef<OsStr>]) -> String {
     if is_list(arg) { format!("{key} = [{values}]") } else { format!("{key} = {values}") }
 }
 
-/// Whether TOML takes a text for a number that is written just so.
+/// Whether TOML takes a text for a number that comes back just so.
 fn is_number(text: &str) -> bool {
-    let is_same = |value: &DeValue<'_>| match value {
-        DeValue::Integer(number) => number.radix() == 10 && number.as_str() == text,
-        DeValue::Float(number) => number.as_str() == text,
+    match text.parse() {
+        Ok(Value::Integer(number)) => number.value().to_string() == text,
+        Ok(Value::Float(number)) => {
+            number.value().to_string() == text && text.starts_with(|c: char| c.is_ascii_digit())
+        }
         _ => false,
-    };
-    text.starts_with(|c: char| c.is_ascii_digit())
-        && DeValue::parse(text).is_ok_and(|value| is_same(value.get_ref()))
+    }
 }
 
 #[cfg(test)]
