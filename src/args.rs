@@ -3,7 +3,9 @@
 use crate::drive::args::SwarmArgs;
 use crate::files;
 use crate::send::SendArgs;
-use crate::values::{parse_count, parse_ip, parse_name, parse_peer, parse_port, parse_seconds};
+use crate::values::{
+    colorings, dialects, parse_count, parse_ip, parse_name, parse_peer, parse_port, parse_seconds,
+};
 use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::Limits;
 use chinwag::proto::message::Dialect;
@@ -69,8 +71,8 @@ pub(crate) struct Args {
     #[arg(long)]
     greet: bool,
 
-    /// How to write to peers not heard yet: standard, bracketed, block or netech
-    #[arg(long, default_value = "standard")]
+    /// How to write to peers not heard yet
+    #[arg(long, default_value = "standard", value_parser = dialects(), ignore_case = true)]
     dialect: Dialect,
 
     /// No menu: leave stdin alone and serve until a signal
@@ -98,8 +100,8 @@ pub(crate) struct Args {
     #[arg(long)]
     plain: bool,
 
-    /// When to colour messages by who said them: auto, always or never
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    /// When to colour messages by who said them
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = colorings())]
     color: Coloring,
 
     /// Ring the terminal's bell when a peer says something, once for what comes together

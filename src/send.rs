@@ -5,7 +5,7 @@
 //! lives and then says `exit`, or it claims a port on which somebody else listens.
 
 use crate::files;
-use crate::values::{parse_ip, parse_name, parse_seconds, parse_taken_port};
+use crate::values::{dialects, parse_ip, parse_name, parse_seconds, parse_taken_port};
 use chinwag::chat::node::{Config, Dialogue, Node};
 use chinwag::chat::notice::{Failure, Mistake, Notice};
 use chinwag::chat::request::{Audience, Request, parse_host_and_port};
@@ -79,8 +79,8 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "IP", value_parser = parse_ip)]
     ip: Option<IpAddr>,
 
-    /// How to write it: standard, bracketed, block or netech [default: as the known peers have it, else standard]
-    #[arg(long)]
+    /// How to write it [default: as the known peers have it, else standard]
+    #[arg(long, value_parser = dialects(), ignore_case = true)]
     dialect: Option<Dialect>,
 
     /// How long a dial may take, in seconds

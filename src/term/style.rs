@@ -55,6 +55,18 @@ pub enum Coloring {
 }
 
 impl Coloring {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
+
+    /// The word for it on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+
     /// Whether to colour. `no_color` is the variable of that name: empty counts as not set.
     pub fn is_wanted(self, is_edited: bool, no_color: Option<&OsStr>) -> bool {
         match self {
@@ -69,12 +81,8 @@ impl FromStr for Coloring {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        match word {
-            "auto" => Ok(Self::Auto),
-            "always" => Ok(Self::Always),
-            "never" => Ok(Self::Never),
-            _ => Err("colours are one of auto, always, never".to_owned()),
-        }
+        let coloring = Self::ALL.into_iter().find(|coloring| coloring.name() == word);
+        coloring.ok_or_else(|| "colours are one of auto, always, never".to_owned())
     }
 }
 
