@@ -169,6 +169,11 @@ impl Args {
         !self.headless
     }
 
+    /// Whether this process is one of several that another one directs.
+    pub(crate) fn is_worker(&self) -> bool {
+        matches!(&self.command, Some(Command::Swarm(args)) if args.worker.is_some())
+    }
+
     /// Whether a program is told what happens.
     pub(crate) fn is_json(&self) -> bool {
         self.json
