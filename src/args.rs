@@ -18,22 +18,31 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+// Of paragraphs each is one line: clap breaks lines where the terminal ends, and would break ours again. Examples are
+// no wider than a narrow terminal.
 const EXAMPLES: &str = "\
 Examples:
-  chinwag                                    ask for a name and a port, then show the menu
-  chinwag --name P1 --port 8080              the same without the questions
-  chinwag --name P1 --port 0                 listen on any free port, and say which
-  chinwag --name bot --port 8080 --headless  serve until SIGINT or SIGTERM, and print what comes
-  chinwag swarm 127.0.0.1:8080 --peers 1000  see how that one copes with a thousand peers
-  chinwag --name bot --port 8080 --json      events as JSON on stdout, commands as JSON on stdin
-  chinwag send 127.0.0.1:8080 hello          send one message and say by the exit code how that went
+  # Ask for a name and a port, then show the menu
+  chinwag
+  # The same without the questions
+  chinwag --name P1 --port 8080
+  # Listen on any free port, and say which
+  chinwag --name P1 --port 0
+  # Serve until SIGINT or SIGTERM, and print what comes
+  chinwag --name bot --port 8080 --headless
+  # Events as JSON on stdout, commands as JSON on stdin
+  chinwag --name bot --port 8080 --json
+  # See how that one copes with a thousand peers
+  chinwag swarm 127.0.0.1:8080 --peers 1000
+  # Send one message, and say by the exit code how that went
+  chinwag send 127.0.0.1:8080 hello
 
-Settings: what a flag says may also stand in the config file (connect-timeout = 2, greet = true) and
-in the environment (CHINWAG_CONNECT_TIMEOUT=2, CHINWAG_GREET=1). A flag outdoes the environment,
-which outdoes the file; --greet=false switches off. `chinwag config` shows what holds, and why.
+Settings: what a flag says may also stand in the config file (connect-timeout = 2, greet = true) and in the \
+environment (CHINWAG_CONNECT_TIMEOUT=2, CHINWAG_GREET=1). A flag outdoes the environment, which outdoes the file; \
+--greet=false switches off. `chinwag config` shows what holds, and why.
 
-Exit codes: 0 fine, 1 a fault, 2 wrong usage or a port that cannot be had.
-RUST_LOG=debug shows each connection on stderr.";
+Exit codes: 0 fine, 1 a fault, 2 wrong usage or a port that cannot be had. RUST_LOG=debug shows each connection on \
+stderr.";
 
 /// A peer-to-peer terminal chat: every node listens, every node dials, there is no server.
 #[derive(Debug, Parser)]

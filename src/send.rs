@@ -37,19 +37,20 @@ const EXIT_NOT_SENT: u8 = 3;
 /// Not up, or not taken, in time.
 const EXIT_TIMED_OUT: u8 = 4;
 
+// As those of the chat: a paragraph is one line.
 const EXAMPLES: &str = "\
-A message is handed over when the other side has closed the connection, or has said nothing against
-it for a second. Each outcome is a sentence on stderr; stdout stays empty.
+A message is handed over when the other side has closed the connection, or has said nothing against it for a second. \
+Each outcome is a sentence on stderr; stdout stays empty.
 
 Examples:
   chinwag send 127.0.0.1:8080 hello, you there
-  chinwag send 127.0.0.1:8080,127.0.0.1:9090 'to both of you'
+  chinwag send 127.0.0.1:8080,127.0.0.1:9090 'to you both'
   make 2>&1 | chinwag send --name ci 127.0.0.1:8080 -
-  chinwag send --port 8080 127.0.0.1:9090 'in the name of the chat that listens on port 8080'
-  chinwag send 127.0.0.1:8080 -- '-1 is a text that begins with a dash'
+  chinwag send --port 8080 127.0.0.1:9090 'as that chat'
+  chinwag send 127.0.0.1:8080 -- '-1 begins with a dash'
 
-Exit codes: 0 all was sent, 1 a fault, as a stdin that cannot be read, 2 wrong usage, 3 an address
-refused, was unreachable or broke off, 4 one did not take it in time. Of several, the highest.";
+Exit codes: 0 all was sent, 1 a fault, as a stdin that cannot be read, 2 wrong usage, 3 an address refused, was \
+unreachable or broke off, 4 one did not take it in time. Of several, the highest.";
 
 const CUT_SHORT: &str = "\
 stdin could not be read to its end: what is left of it was not sent; give a file, a pipe, or the text itself.";

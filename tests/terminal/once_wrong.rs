@@ -1,6 +1,6 @@
 //! What was once wrong on the terminal and in the files; each test failed before.
 
-use crate::common::program::{Program, subcommand};
+use crate::common::program::{Program, command_with_default_static_peers, subcommand};
 use crate::pty::Terminal;
 use std::fs;
 use tempfile::TempDir;
@@ -44,5 +44,53 @@ fn send_says_that_it_cannot_use_the_known_peers() {
         let mut send = Program::spawn(subcommand("send", &["127.0.0.1:1", "hi"]).env("HOME", home.path()));
         assert_eq!(send.wait(), 3);
         send.stderr.expect_that("the sentence", |told| told.contains("peers.toml: ") && told.contains(words));
+    }
+}
+
+/// Whether a line was broken although more of its paragraph would have found room in it. Rows of a table and examples
+/// are no paragraphs: they are indented less than what is said of a flag.
+fn is_ragged(line: &str, next: &str, width: usize) -> bool {
+    let column = next.len() - next.trim_start().len();
+    let is_text =
+        (column == 0 || column >= 10) && !next.trim().is_empty() && !next.trim_start().starts_with("- ");
+    let is_of_one_paragraph = || match line.get(column..) {
+        Some(part) => {
+            !part.starts_with(' ') && (column == 0 || line[..column].ends_with(' ')) && !part.is_empty()
+        }
+        None => false,
+    };
+    let word = next.split_whitespace().next().unwrap_or_default();
+    is_text && is_of_one_paragraph() && line.chars().count() + 1 + word.chars().count() <= width
+}
+
+/// Lines that were broken by hand were broken again where the terminal ended.
+#[test]
+fn help_is_broken_where_the_terminal_ends_and_nowhere_else() {
+    assert!(is_ragged("broken", "by hand", 80) && !is_ragged("broken", "by hand", 8));
+    for command in ["", "swarm", "swarm merge", "send", "config", "completions", "man"] {
+        for flag in ["-h", "--help"] {
+            for (columns, width) in [("60", 60), ("80", 80), ("120", 100)] {
+                let words: Vec<&str> = command.split_whitespace().chain([flag]).collect();
+                let mut program =
+                    Program::spawn(command_with_default_static_peers(&words).env("COLUMNS", columns));
+                let help = program.stdout.rest();
+                assert_eq!(program.wait(), 0);
+                let lines: Vec<&str> = help.lines().collect();
+                for (line, next) in lines.iter().zip(&lines[1..]) {
+                    assert!(line.chars().count() <= width, "{words:?} at {columns}: {line}");
+                    assert!(!is_ragged(line, next, width), "{words:?} at {columns}:\n{line}\n{next}");
+                }
+                let examples = lines
+                    .iter()
+                    .skip_while(|line| **line != "Examples:")
+                    .skip(1)
+                    .take_while(|line| !line.is_empty());
+                for example in examples {
+                    let is_whole =
+                        ["  chinwag", "  # ", "  make "].iter().any(|start| example.starts_with(start));
+                    assert!(is_whole, "{words:?} at {columns}: an example was broken: {example}");
+                }
+            }
+        }
     }
 }
