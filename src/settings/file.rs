@@ -5,6 +5,7 @@
 use super::command::{find, is_list, is_switch};
 use super::fault::{fault, unknown};
 use super::{Origin, Setting};
+use crate::quoting::shown;
 use chinwag::limits::CONFIG_BYTES_MAX;
 use clap::{Arg, Command, Error};
 use etcetera::BaseStrategy;
@@ -35,7 +36,7 @@ pub(super) fn read(
     let settings = match text_of(&path) {
         Ok(text) => parse(command, &path, &text)?,
         Err(error) if !is_named && is_missing(&error) => Vec::new(),
-        Err(error) => return Err(fault(format_args!("{}: {}", path.display(), unreadable(&error)))),
+        Err(error) => return Err(fault(format_args!("{}: {}", shown(path.as_os_str()), unreadable(&error)))),
     };
     Ok((Some(path), settings))
 }
@@ -63,13 +64,13 @@ fn parse(command: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, Err
     let document = Document::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let column = before(text, at).chars().rev().take_while(|&c| c != '\n').count() + 1;
-        fault(format_args!("{}:{}:{column}: {}", path.display(), line_of(text, at), error.message()))
+        fault(format_args!("{}:{}:{column}: {}", shown(path.as_os_str()), line_of(text, at), error.message()))
     })?;
     let mut settings = Vec::new();
     for (key, item) in document.iter() {
         let span = document.as_table().key(key).and_then(Key::span).or_else(|| item.span());
         let line = line_of(text, span.map_or(0, |span| span.start));
-        let wrong = |what: String| fault(format_args!("{}:{line}: {what}", path.display()));
+        let wrong = |what: String| fault(format_args!("{}:{line}: {what}", shown(path.as_os_str())));
         let arg = find(command, key)
             .map_err(|meant| wrong(unknown(&format!("unknown key '{key}'"), meant.map(str::to_owned))))?;
         let values = values(arg, item).map_err(|what| wrong(format!("'{key}' {what}")))?;

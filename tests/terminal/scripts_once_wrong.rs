@@ -2,7 +2,8 @@
 
 use crate::common::peer::say;
 use crate::common::program::{Program, command_with_default_static_peers, subcommand};
-use std::fs::OpenOptions;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
@@ -33,7 +34,7 @@ const MISUSED: [&[&str]; 6] = [
 
 #[cfg(target_os = "linux")]
 fn full() -> Stdio {
-    OpenOptions::new().write(true).open("/dev/full").expect("a device").into()
+    std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device").into()
 }
 
 /// A pipe that nobody reads any more.
@@ -167,4 +168,44 @@ fn of_several_processes_one_tells_of_the_log() {
     let words = [&address, "hold", "--peers", "4", "--time", "0.01", "--processes", "4"];
     let (code, told) = outcome(subcommand("swarm", &words).env("RUST_LOG", "nonsense"));
     assert_eq!((code, told.matches("RUST_LOG").count()), (Some(0), 1), "{told}");
+}
+
+/// Another name was listed, with a stand-in for what is no UTF-8.
+#[test]
+fn a_file_name_that_a_config_file_cannot_say_is_listed_as_such() {
+    let name = OsStr::from_bytes(b"/tmp/\xFFa\xFE");
+    for (key, variable) in [("transcript", "CHINWAG_TRANSCRIPT"), ("known-peers", "CHINWAG_KNOWN_PEERS")] {
+        let mut flag = OsString::from(format!("--{key}="));
+        flag.push(name);
+        let ways = [
+            (subcommand("config", &[]).arg(flag).output(), "flag".to_owned()),
+            (subcommand("config", &[]).env(variable, name).output(), format!("environment {variable}")),
+        ];
+        for (output, origin) in ways {
+            let output = output.expect("the program runs");
+            let listing = String::from_utf8(output.stdout).expect("UTF-8");
+            let row = format!(
+                "{origin}: /tmp/\\xFFa\\xFE, which is not UTF-8; a config file cannot say it, a flag or {variable} can"
+            );
+            let rows: Vec<_> = listing.lines().filter(|line| line.contains(&format!("{key} ="))).collect();
+            assert!(
+                rows.iter().any(|line| line.starts_with(&format!("# {key} = ")) && line.ends_with(&row)),
+                "{rows:?}"
+            );
+        }
+    }
+    let home = TempDir::new().expect("a directory");
+    let config = OsStr::from_bytes(b"no\xFFfile");
+    let told = subcommand("config", &[]).current_dir(home.path()).arg("--config").arg(config).output();
+    let told = String::from_utf8(told.expect("the program runs").stderr).expect("UTF-8");
+    assert_eq!(told, "error: no\\xFFfile: there is no such config file\n");
+    if cfg!(not(target_os = "linux")) {
+        // Other systems have no such file names.
+        return;
+    }
+    std::fs::write(home.path().join(config), "name = 'P1'\n").expect("a file");
+    let listed = subcommand("config", &[]).current_dir(home.path()).env("CHINWAG_CONFIG", config).output();
+    let listed = String::from_utf8(listed.expect("the program runs").stdout).expect("UTF-8");
+    assert!(listed.starts_with("# The config file is no\\xFFfile.\n"), "{listed}");
+    assert!(listed.contains("# file no\\xFFfile:1\n"), "{listed}");
 }
