@@ -38,14 +38,14 @@ const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let log_fault = logging::start();
-    let result = match settings::parse() {
-        Ok((args, settings)) => {
-            // One process of several is not the one to say so.
-            if let Some(sentence) = log_fault.filter(|_| !args.is_worker()) {
-                output::tell(&format!("warning: {sentence}"));
-            }
-            run(args, &settings)
-        }
+    let parsed = settings::parse();
+    // One process of several is not the one to say so.
+    let is_worker = parsed.as_ref().is_ok_and(|(args, _)| args.is_worker());
+    if let Some(sentence) = log_fault.filter(|_| !is_worker) {
+        output::tell(&format!("warning: {sentence}"));
+    }
+    let result = match parsed {
+        Ok((args, settings)) => run(args, &settings),
         Err(error) => output::answer(&error),
     };
     match result {

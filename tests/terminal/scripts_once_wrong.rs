@@ -126,7 +126,8 @@ fn a_report_that_finds_no_room_costs_none_of_the_files_nor_the_other_way_round()
 /// It was taken for a module, and then nothing was logged, not even a fault.
 #[test]
 fn a_log_level_that_is_none_is_told_by_every_command() {
-    let table: [&[&str]; 6] = [
+    let table: [&[&str]; 7] = [
+        &["--port", "x"],
         &["config"],
         &["completions", "bash"],
         &["man"],
