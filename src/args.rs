@@ -4,7 +4,7 @@ use crate::drive::args::SwarmArgs;
 use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
 use crate::send::SendArgs;
-use crate::values::{parse_count, parse_ip, parse_name, parse_port, parse_seconds};
+use crate::values::{colorings, dialects, parse_count, parse_ip, parse_name, parse_port, parse_seconds};
 use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::Limits;
 use chinwag::proto::message::Dialect;
@@ -17,22 +17,31 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+// Of paragraphs each is one line: clap breaks lines where the terminal ends, and would break ours again. Examples are
+// no wider than a narrow terminal.
 const EXAMPLES: &str = "\
 Examples:
-  chinwag                                    ask for a name and a port, then show the menu
-  chinwag --name P1 --port 8080              the same without the questions
-  chinwag --name P1 --port 0                 listen on any free port, and say which
-  chinwag --name bot --port 8080 --headless  serve until SIGINT or SIGTERM, and print what comes
-  chinwag swarm 127.0.0.1:8080 --peers 1000  see how that one copes with a thousand peers
-  chinwag --name bot --port 8080 --json      events as JSON on stdout, commands as JSON on stdin
-  chinwag send 127.0.0.1:8080 hello          send one message and say by the exit code how that went
+  # Ask for a name and a port, then show the menu
+  chinwag
+  # The same without the questions
+  chinwag --name P1 --port 8080
+  # Listen on any free port, and say which
+  chinwag --name P1 --port 0
+  # Serve until SIGINT or SIGTERM, and print what comes
+  chinwag --name bot --port 8080 --headless
+  # Events as JSON on stdout, commands as JSON on stdin
+  chinwag --name bot --port 8080 --json
+  # See how that one copes with a thousand peers
+  chinwag swarm 127.0.0.1:8080 --peers 1000
+  # Send one message, and say by the exit code how that went
+  chinwag send 127.0.0.1:8080 hello
 
-Settings: what a flag says may also stand in the config file (connect-timeout = 2, greet = true) and
-in the environment (CHINWAG_CONNECT_TIMEOUT=2, CHINWAG_GREET=1). A flag outdoes the environment,
-which outdoes the file; --greet=false switches off. `chinwag config` shows what holds, and why.
+Settings: what a flag says may also stand in the config file (connect-timeout = 2, greet = true) and in the \
+environment (CHINWAG_CONNECT_TIMEOUT=2, CHINWAG_GREET=1). A flag outdoes the environment, which outdoes the file; \
+--greet=false switches off. `chinwag config` shows what holds, and why.
 
-Exit codes: 0 fine, 1 a fault, 2 wrong usage or a port that cannot be had.
-RUST_LOG=debug shows each connection on stderr, from its beginning to why it ended.";
+Exit codes: 0 fine, 1 a fault, 2 wrong usage or a port that cannot be had. RUST_LOG=debug shows each connection on \
+stderr, from its beginning to why it ended.";
 
 /// A peer-to-peer terminal chat: every node listens, every node dials, there is no server.
 #[derive(Debug, Parser)]
@@ -71,9 +80,8 @@ pub(crate) struct Args {
     #[arg(long)]
     greet: bool,
 
-    /// How to write to peers that have not chatted yet: standard, bracketed, block, netech, json or portline
-    /// [default: standard]
-    #[arg(long)]
+    /// How to write to peers that have not chatted yet [default: standard]
+    #[arg(long, value_parser = dialects(), ignore_case = true)]
     dialect: Option<Dialect>,
 
     /// No menu: leave stdin alone and serve until a signal
@@ -101,8 +109,8 @@ pub(crate) struct Args {
     #[arg(long)]
     plain: bool,
 
-    /// When to colour messages by who said them: auto, always or never
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    /// When to colour messages by who said them
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = colorings())]
     color: Coloring,
 
     /// Ring the terminal's bell when a peer says something, once for what comes together
@@ -168,6 +176,11 @@ impl Args {
     /// Whether stdin is read.
     pub(crate) fn takes_lines(&self) -> bool {
         !self.headless
+    }
+
+    /// Whether this process is one of several that another one directs.
+    pub(crate) fn is_worker(&self) -> bool {
+        matches!(&self.command, Some(Command::Swarm(args)) if args.worker.is_some())
     }
 
     /// Whether a program is told what happens.

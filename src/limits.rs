@@ -176,6 +176,9 @@ pub const KNOWN_PEERS_SHOWN_MAX: usize = 20;
 /// The file of known peers in bytes; a larger one is none.
 pub const KNOWN_PEERS_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Parts of that file that cannot be used and are told one by one; the rest is counted.
+pub const ODD_PARTS_TOLD_MAX: usize = 8;
+
 /// Between two writes of that file.
 pub const KNOWN_PEERS_INTERVAL: Duration = Duration::from_secs(3);
 

@@ -4,6 +4,7 @@ mod args;
 mod drive;
 mod endpoint;
 mod files;
+mod logging;
 mod manual;
 mod output;
 mod quoting;
@@ -29,6 +30,7 @@ use chinwag::term::transcript::Recorded;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use files::Files;
+use settings::Settings;
 use std::io;
 use std::net::IpAddr;
 use std::process::ExitCode;
@@ -37,22 +39,34 @@ use std::process::ExitCode;
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let (args, settings) = settings::parse().unwrap_or_else(|error| send::explained(error).exit());
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
-    let result = match args.command {
-        Some(Command::Swarm(args)) => drive::run(*args),
-        Some(Command::Send(args)) => send::run(args),
-        Some(Command::Config) => settings::list(&settings),
-        Some(Command::Completions { shell }) => manual::completions(shell),
-        Some(Command::Man { subcommand }) => manual::page(subcommand.as_deref()),
-        None => chat(args),
+    let log_fault = logging::start();
+    let parsed = settings::parse();
+    // One process of several is not the one to say so.
+    let is_worker = parsed.as_ref().is_ok_and(|(args, _)| args.is_worker());
+    if let Some(sentence) = log_fault.filter(|_| !is_worker) {
+        output::tell(&format!("warning: {sentence}"));
+    }
+    let result = match parsed {
+        Ok((args, settings)) => run(args, &settings),
+        Err(error) => output::answer(&send::explained(error)),
     };
     match result {
         Ok(code) => code.into(),
         Err(error) => {
-            log::error!("{error}");
+            output::tell(&format!("error: {error}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(args: Args, settings: &Settings) -> io::Result<u8> {
+    match args.command {
+        Some(Command::Swarm(args)) => drive::run(*args),
+        Some(Command::Send(args)) => send::run(args),
+        Some(Command::Config) => settings::list(settings),
+        Some(Command::Completions { shell }) => manual::completions(shell),
+        Some(Command::Man { subcommand }) => manual::page(subcommand.as_deref()),
+        None => chat(args),
     }
 }
 

@@ -2,17 +2,89 @@
 
 use crate::output::write_out;
 use crate::settings;
-use clap::Command;
+use clap::{Arg, ArgAction, Command, ValueHint};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 use std::io;
 
+/// How the script for zsh ends: made known at once, which fails if the completion system is not there yet.
+const KNOWN_AT_ONCE: &str = "\
+else
+    compdef _chinwag chinwag
+fi
+";
+
+/// How it should: where `source` stands in a `.zshrc`, `compinit` may come later, or not at all.
+const KNOWN_IN_TIME: &str = "\
+elif (( $+functions[compdef] )); then
+    compdef _chinwag chinwag
+else
+    _chinwag_at_prompt() {
+        add-zsh-hook -d precmd _chinwag_at_prompt
+        (( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }
+        compdef _chinwag chinwag
+    }
+    autoload -Uz add-zsh-hook
+    add-zsh-hook precmd _chinwag_at_prompt
+fi
+";
+
+/// How the script for fish finds out whether a subcommand was typed: not while the value of a flag is missing.
+const GIVE_UP: &str = "2>/dev/null\n    or return\n";
+
+/// How it should: then none was.
+const GO_ON: &str = "2>/dev/null\n    or return 0\n";
+
 /// Writes the completions of a shell; gives the exit code.
 pub(crate) fn completions(shell: Shell) -> io::Result<u8> {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut settings::command(), "chinwag", &mut text);
-    write_out(&text)
+    let mut command = completable(settings::command());
+    clap_complete::generate(shell, &mut command, "chinwag", &mut text);
+    let script = String::from_utf8_lossy(&text);
+    let script = match shell {
+        Shell::Zsh => script.replace(KNOWN_AT_ONCE, KNOWN_IN_TIME),
+        Shell::Fish => script.replace(GIVE_UP, GO_ON) + &words_for_fish(&command),
+        _ => script.into_owned(),
+    };
+    write_out(script.as_bytes())
+}
+
+/// What fish may offer where no flag is: clap_complete leaves that to fish, which offers file names.
+fn words_for_fish(command: &Command) -> String {
+    let mut lines = String::new();
+    for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
+        let below: Vec<&str> = subcommand.get_subcommands().map(Command::get_name).collect();
+        let besides = if below.is_empty() {
+            String::new()
+        } else {
+            format!("; and not __fish_seen_subcommand_from {}", below.join(" "))
+        };
+        let values = subcommand.get_positionals().flat_map(Arg::get_possible_values);
+        let words: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
+        let condition = format!("__fish_chinwag_using_subcommand {}{besides}", subcommand.get_name());
+        lines += &format!("complete -c chinwag -n \"{condition}\" -f -a \"{}\"\n", words.join(" "));
+    }
+    lines
+}
+
+/// The command as completions need it.
+fn completable(command: Command) -> Command {
+    command.mut_args(completable_arg).mut_subcommands(completable)
+}
+
+fn completable_arg(arg: Arg) -> Arg {
+    if arg.is_require_equals_set() {
+        // What follows `--greet` is another word; no shell's script would know that.
+        let arg = arg.require_equals(false).hide_possible_values(false).hide_default_value(false);
+        return arg.action(ArgAction::SetTrue).num_args(0);
+    }
+    // File names are offered for files alone.
+    let is_unknown = arg.get_value_hint() == ValueHint::Unknown && arg.get_possible_values().is_empty();
+    let arg = if is_unknown { arg.value_hint(ValueHint::Other) } else { arg };
+    // zsh would run what stands behind the colon.
+    let has_colon = arg.get_value_names().is_some_and(|names| names.iter().any(|name| name.contains(':')));
+    if has_colon { arg.value_name("ADDRESS") } else { arg }
 }
 
 /// Writes the manual page of the program, or of a subcommand; gives the exit code.

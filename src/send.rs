@@ -6,7 +6,7 @@
 
 use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
-use crate::values::{parse_ip, parse_name, parse_seconds, parse_taken_port};
+use crate::values::{dialects, parse_ip, parse_name, parse_seconds, parse_taken_port};
 use chinwag::chat::node::{Config, Dialogue, Node};
 use chinwag::chat::notice::{Failure, Mistake, Notice};
 use chinwag::chat::request::{Audience, Request};
@@ -39,22 +39,23 @@ const EXIT_NOT_SENT: u8 = 3;
 /// Not up, or not taken, in time.
 const EXIT_TIMED_OUT: u8 = 4;
 
+// As those of the chat: a paragraph is one line.
 const EXAMPLES: &str = "\
-A message is handed over when the other side has closed the connection, or has said nothing against
-it for a second. Each outcome is a sentence on stderr; stdout stays empty.
+A message is handed over when the other side has closed the connection, or has said nothing against it for a second. \
+Each outcome is a sentence on stderr; stdout stays empty.
 
 Examples:
   chinwag send 127.0.0.1:8080 hello, you there
-  chinwag send 127.0.0.1:8080,127.0.0.1:9090 'to both of you'
+  chinwag send 127.0.0.1:8080,127.0.0.1:9090 'to you both'
   make 2>&1 | chinwag send --name ci 127.0.0.1:8080 -
-  chinwag send --port 8080 127.0.0.1:9090 'in the name of the chat that listens on port 8080'
-  chinwag send 127.0.0.1:8080 -- '-1 is a text that begins with a dash'
+  chinwag send --port 8080 127.0.0.1:9090 'as that chat'
+  chinwag send 127.0.0.1:8080 -- '-1 begins with a dash'
 
-A message whose words are only `exit` or `connect` is that command, as in the chat. A line of
-stdin is a text, whatever it says, unless --commands is given.
+A message whose words are only `exit` or `connect` is that command, as in the chat. A line of stdin is a text, \
+whatever it says, unless --commands is given.
 
-Exit codes: 0 all was sent, 1 a fault, as a stdin that cannot be read, 2 wrong usage, 3 an address
-refused, was unreachable or broke off, or a host could not be looked up, 4 one did not take it in time. Of several, the highest.";
+Exit codes: 0 all was sent, 1 a fault, as a stdin that cannot be read, 2 wrong usage, 3 an address refused, was \
+unreachable or broke off, or a host could not be looked up, 4 one did not take it in time. Of several, the highest.";
 
 const WAY_OUT: &str = "give the text, or `-` to send the lines of stdin";
 
@@ -86,8 +87,8 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "IP", value_parser = parse_ip)]
     ip: Option<IpAddr>,
 
-    /// How to write it: standard, bracketed, block or netech [default: as the known peers have it, else standard]
-    #[arg(long)]
+    /// How to write it [default: as the known peers have it, else standard]
+    #[arg(long, value_parser = dialects(), ignore_case = true)]
     dialect: Option<Dialect>,
 
     /// How long a dial may take, in seconds

@@ -1,6 +1,9 @@
 //! The values that flags take, of the chat and of `send`: a parser each. The error is what clap says of a wrong one.
 
 use chinwag::limits::NAME_BYTES_MAX;
+use chinwag::proto::message::Dialect;
+use chinwag::term::style::Coloring;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -32,6 +35,16 @@ pub(crate) fn parse_port(port: &str) -> Result<u16, String> {
 pub(crate) fn parse_taken_port(port: &str) -> Result<u16, String> {
     let port = port.parse().ok().filter(|&port| port > 0);
     port.ok_or_else(|| "the port of a program is a number from 1 to 65535".to_owned())
+}
+
+/// The dialects by their names, in any case.
+pub(crate) fn dialects() -> impl TypedValueParser<Value = Dialect> {
+    PossibleValuesParser::new(Dialect::ALL.map(Dialect::name)).try_map(|word| word.parse())
+}
+
+/// When to colour.
+pub(crate) fn colorings() -> impl TypedValueParser<Value = Coloring> {
+    PossibleValuesParser::new(Coloring::ALL.map(Coloring::name)).try_map(|word| word.parse())
 }
 
 /// A duration.

@@ -326,6 +326,13 @@ pub enum FileFault {
         /// Where it is now.
         set_aside: PathBuf,
     },
+    /// Parts of it cannot be used; they stay as they are, and the rest is used.
+    Odd {
+        /// Why not, and where they are.
+        reasons: Vec<String>,
+        /// So many parts besides.
+        more: usize,
+    },
     /// It could not be read, and is left alone.
     Unreadable(io::ErrorKind),
     /// It could not be written.

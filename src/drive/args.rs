@@ -11,18 +11,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+// As those of the chat: a paragraph is one line.
 const EXAMPLES: &str = "\
 Examples:
   chinwag swarm 127.0.0.1:8080 --peers 10000
-  chinwag swarm 127.0.0.1:8080 flood --peers 1000 --messages 5000000 --batch 16 --pid 4711
-  chinwag swarm 127.0.0.1:8080 pace --peers 1000 --pace 10 --time 30 --plot pace.svg
-  chinwag swarm 127.0.0.1:8080 churn --messages 100000 --json churn.json
-  chinwag swarm 127.0.0.1:8080 fan-out --peers 1000 --trigger node.fifo
+  chinwag swarm 127.0.0.1:8080 flood --batch 16 --pid 4711
+  chinwag swarm 127.0.0.1:8080 pace --time 30 --plot p.svg
+  chinwag swarm 127.0.0.1:8080 churn --json churn.json
+  chinwag swarm 127.0.0.1:8080 fan-out --trigger node.fifo
   chinwag swarm merge a.hgrm b.hgrm
 
-Exit codes: 0 all went as planned, 1 something failed or was lost, 2 wrong usage or a limit
-that would stop the run, 130 interrupted. An interrupt ends the run in good order and prints
-what there is; a second one does not wait for the target.";
+Exit codes: 0 all went as planned, 1 something failed or was lost, 2 wrong usage or a limit that would stop the run, \
+130 interrupted. An interrupt ends the run in good order and prints what there is; a second one does not wait for the \
+target.";
 
 const LOAD: &str = "Load";
 const CONNECTIONS: &str = "Connections";

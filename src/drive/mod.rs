@@ -13,6 +13,7 @@ mod target;
 mod trigger;
 mod workers;
 
+use crate::output::tell;
 use args::{ScenarioName, SwarmArgs, SwarmCommand};
 use chinwag::net::socket;
 use chinwag::swarm::generator::Ending;
@@ -41,7 +42,7 @@ pub(crate) fn run(args: SwarmArgs) -> io::Result<u8> {
         (None, _, Some(plan)) => generator::work(plan.clone()).map(|()| 0),
         (None, Some(target), None) => match target.look_up() {
             Ok(address) => direct(&args, address),
-            Err(reason) => refuse(&[reason]),
+            Err(reason) => Ok(refuse(&[reason])),
         },
         (None, None, None) => Ok(EXIT_USAGE),
     }
@@ -52,21 +53,21 @@ fn direct(args: &SwarmArgs, address: SocketAddr) -> io::Result<u8> {
     let whole = args.plan(address, (0, 1));
     let target = match args.pid.map(|pid| find_target(args, pid)).transpose() {
         Ok(target) => target,
-        Err(reason) => return refuse(&[reason]),
+        Err(reason) => return Ok(refuse(&[reason])),
     };
     let host = host::facts(&whole, target.as_ref());
     let mut obstacles = args.contradictions(&whole);
     obstacles.extend(host::obstacles(&whole, args.processes, &host));
     obstacles.extend(publish::obstacles(args));
     if !obstacles.is_empty() {
-        return refuse(&obstacles);
+        return Ok(refuse(&obstacles));
     }
     if !address.ip().is_loopback() && !may_go_remote(args, &whole)? {
         return Ok(EXIT_USAGE);
     }
     let trigger = match args.trigger.as_deref().map(Trigger::open).transpose() {
         Ok(trigger) => trigger,
-        Err(reason) => return refuse(&[reason]),
+        Err(reason) => return Ok(refuse(&[reason])),
     };
     let began_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let mut run = Run::new(&whole, target, trigger, args.warm_up as usize);
@@ -103,29 +104,29 @@ fn start(args: &SwarmArgs, address: SocketAddr) -> io::Result<Box<dyn Generator>
     Ok(Box::new(Workers::start(plans)?))
 }
 
-/// Says why nothing is done.
-fn refuse(reasons: &[String]) -> io::Result<u8> {
-    let mut stderr = io::stderr().lock();
+/// Says why nothing is done; gives the exit code, by which it sees who cannot be told.
+fn refuse(reasons: &[String]) -> u8 {
     for reason in reasons {
-        writeln!(stderr, "chinwag swarm: {reason}")?;
+        tell(&format!("chinwag swarm: {reason}"));
     }
-    Ok(EXIT_USAGE)
+    EXIT_USAGE
 }
 
 /// Says what is about to happen to somebody else's machine, and asks.
 fn may_go_remote(args: &SwarmArgs, plan: &Plan) -> io::Result<bool> {
     if !args.allow_remote {
-        refuse(&[format!("{} is not on this host's loopback; --allow-remote allows it", plan.target)])?;
+        refuse(&[format!("{} is not on this host's loopback; --allow-remote allows it", plan.target)]);
         return Ok(false);
     }
     let mut stderr = io::stderr().lock();
     let scenario = plan.scenario.name();
-    write!(stderr, "About to open {} connections to {} for {scenario}. ", plan.peers, plan.target)?;
+    let what = format!("About to open {} connections to {} for {scenario}. ", plan.peers, plan.target);
     if args.yes {
-        writeln!(stderr)?;
+        // It was answered before it was asked.
+        let _ = writeln!(stderr, "{what}");
         return Ok(true);
     }
-    write!(stderr, "Is that machine yours to load? [y/N] ")?;
+    write!(stderr, "{what}Is that machine yours to load? [y/N] ")?;
     stderr.flush()?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;

@@ -2,12 +2,13 @@
 
 use super::args::SwarmArgs;
 use super::refuse;
+use crate::output::write_out;
 use chinwag::swarm::histogram_log::{self, Log};
 use chinwag::swarm::plot;
 use chinwag::swarm::report::{Report, Times};
 use chinwag::swarm::table::{self, Table};
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The files that could not be written after the run, as sentences: it may be a long one. Those that were
@@ -23,41 +24,38 @@ pub(super) fn obstacles(args: &SwarmArgs) -> Vec<String> {
     files.into_iter().filter_map(obstacle).collect()
 }
 
-/// Prints the result, and writes the files.
+/// Prints the result, and writes the files. What fails costs nothing of the rest: the run may have been a long one.
 pub(super) fn publish(args: &SwarmArgs, report: &Report) -> io::Result<()> {
-    let json = serde_json::to_string_pretty(report)? + "\n";
-    let json_file = args.json.as_deref();
-    let mut stdout = io::stdout().lock();
-    if json_file.is_some_and(is_stdout) {
-        stdout.write_all(json.as_bytes())?;
-    } else {
-        write!(stdout, "{}", Table(report))?;
-    }
-    stdout.flush()?;
-    if let Some(file) = json_file.filter(|file| !is_stdout(file)) {
-        write_file(file, &json)?;
-    }
-    if let Some(file) = &args.plot {
-        write_file(file, &plot::svg(report).map_err(io::Error::other)?)?;
-    }
-    if let Some(file) = &args.hgrm {
-        write_file(file, &Log::new(report).and_then(|log| log.write()).map_err(io::Error::other)?)?;
-    }
-    Ok(())
+    let json = || Ok(serde_json::to_string_pretty(report)? + "\n");
+    let (printed, json_file) = match args.json.as_deref() {
+        Some(file) if is_stdout(file) => (json(), None),
+        file => (Ok(Table(report).to_string()), file),
+    };
+    let hgrm = || Log::new(report).and_then(|log| log.write()).map_err(io::Error::other);
+    all_of([
+        printed.and_then(|text| write_out(text.as_bytes()).map(drop)),
+        write_file(json_file, json),
+        write_file(args.plot.as_deref(), || plot::svg(report).map_err(io::Error::other)),
+        write_file(args.hgrm.as_deref(), hgrm),
+    ])
 }
 
 /// Adds up logs of latencies, and prints their percentiles; gives the exit code.
 pub(super) fn merge(files: &[PathBuf], sum: Option<&Path>) -> io::Result<u8> {
     let log = match histogram_log::merge(files.iter().map(|file| read_log(file))) {
         Ok(log) => log,
-        Err(why) => return refuse(&[why]),
+        Err(why) => return Ok(refuse(&[why])),
     };
     let times = log.times.iter().map(|(&measure, times)| (measure, Times::new(times))).collect();
-    write!(io::stdout().lock(), "{}", table::times(&times))?;
-    if let Some(file) = sum {
-        write_file(file, &log.write().map_err(io::Error::other)?)?;
-    }
-    Ok(0)
+    let printed = write_out(table::times(&times).as_bytes()).map(drop);
+    all_of([printed, write_file(sum, || log.write().map_err(io::Error::other))]).map(|()| 0)
+}
+
+/// Fails with all that failed, in one sentence.
+fn all_of<const N: usize>(outcomes: [io::Result<()>; N]) -> io::Result<()> {
+    let faults: Vec<String> =
+        outcomes.into_iter().filter_map(Result::err).map(|fault| fault.to_string()).collect();
+    if faults.is_empty() { Ok(()) } else { Err(io::Error::other(faults.join("; "))) }
 }
 
 /// Fails with a sentence that names the file.
@@ -73,7 +71,9 @@ fn is_stdout(file: &Path) -> bool {
     file == Path::new("-")
 }
 
-fn write_file(file: &Path, text: &str) -> io::Result<()> {
-    fs::write(file, text)
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))
+/// Writes a file that is wanted.
+fn write_file(file: Option<&Path>, text: impl FnOnce() -> io::Result<String>) -> io::Result<()> {
+    let Some(file) = file else { return Ok(()) };
+    let written = text().and_then(|text| fs::write(file, text));
+    written.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))
 }

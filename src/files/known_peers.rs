@@ -2,12 +2,14 @@
 
 use super::Faults;
 use super::disk::{self, Lock, Unusable};
+use super::document::Document;
 use super::record::{self, Clock, Record, Records};
 use chinwag::chat::book::Known;
 use chinwag::chat::node::Node;
 use chinwag::chat::notice::{Kept, Notice, Who};
 use chinwag::limits::{KNOWN_PEERS_FILE_BYTES_MAX, KNOWN_PEERS_INTERVAL, LOCK_RETRY, LOCK_TRIES};
 use chinwag::net::event_loop::EventLoop;
+use chinwag::proto::clean::Clean;
 use chinwag::term::Screen;
 use jiff::Timestamp;
 use std::io::{self, ErrorKind};
@@ -34,14 +36,15 @@ impl KnownPeers {
         let path = disk::follow(&path);
         let mut faults = Faults::new(Kept::KnownPeers, &path);
         let clock = Clock::start();
-        let records = read(&path).unwrap_or_else(|unusable| {
+        let document = read(&path).unwrap_or_else(|unusable| {
             faults.note_unusable(unusable);
             None
         });
+        let document = document.unwrap_or_else(Document::new);
+        faults.note_odd(document.odd());
         // As the book will have them: what it cannot hold is not ours to change.
-        let known =
-            |(address, record): (_, Record)| (address, Record::of(address, &record.to_known(&clock), &clock));
-        let before = record::bounded(records.unwrap_or_default()).into_iter().map(known).collect();
+        let known = |(address, record): (_, Record)| (address, Record::of(&record.to_known(&clock), &clock));
+        let before = record::bounded(document.records().clone()).into_iter().map(known).collect();
         Self { path, clock, before, revision: 0, not_before: None, faults }
     }
 
@@ -91,10 +94,8 @@ impl KnownPeers {
     fn save(&mut self, node: &Node, is_over: bool) -> bool {
         let tries = if is_over { LOCK_TRIES } else { 1 };
         self.clock.update();
-        let ours: Records = node
-            .known()
-            .map(|(address, known)| (address, Record::of(address, &known, &self.clock)))
-            .collect();
+        let ours: Records =
+            node.known().map(|(address, known)| (address, Record::of(&known, &self.clock))).collect();
         if !self.faults.is_left_alone && ours != self.before {
             match disk::locked(&self.path.clone(), tries, |lock| self.write(lock, &ours)) {
                 Ok(Some(())) => self.before = ours,
@@ -119,30 +120,40 @@ impl KnownPeers {
         if self.faults.is_left_alone {
             return Ok(());
         }
-        let merged = match theirs.clone() {
-            Some(theirs) => record::merge(&self.before, ours, theirs),
+        let merged = match &theirs {
+            Some(theirs) => record::merge(&self.before, ours, theirs.records().clone()),
             None => record::bounded(ours.clone()),
         };
-        if theirs.is_some_and(|theirs| theirs == merged) {
+        if theirs.as_ref().is_some_and(|theirs| *theirs.records() == merged) {
             return Ok(());
         }
-        let text = record::format(&merged).map_err(io::Error::other)?;
-        disk::replace(lock, &self.path, text.as_bytes())
+        let mut document = theirs.unwrap_or_else(Document::new);
+        document.change(&merged);
+        disk::replace(lock, &self.path, document.to_string().as_bytes())
     }
 }
 
-/// In which dialect to write to whom, for who keeps no such file: nothing is written, whatever is wrong with it.
+/// In which dialect to write to whom, for who keeps no such file: nothing is written, whatever is wrong with it. What
+/// is wrong is told in the log.
 pub(super) fn dialects(path: &Path) -> Vec<(SocketAddr, Known)> {
-    let records = understand(path).ok().and_then(Result::ok).flatten().unwrap_or_default();
-    let known = |record: Record| Known { dialect: record.dialect, ..Known::default() };
-    records.into_iter().map(|(address, record)| (address, known(record))).collect()
+    let unused = |why: &str| log::warn!("not used of the known peers in {}: {}", path.display(), Clean(why));
+    let document = match understand(path).map_err(|error| error.kind().to_string()).and_then(|read| read) {
+        Ok(document) => document.unwrap_or_else(Document::new),
+        Err(why) => {
+            unused(&why);
+            return Vec::new();
+        }
+    };
+    document.odd().iter().for_each(|why| unused(why));
+    let known = |record: &Record| Known { dialect: record.dialect, ..Known::default() };
+    document.records().iter().map(|(&address, record)| (address, known(record))).collect()
 }
 
-/// The records of the file, if there is one. What cannot be understood is set aside, unless that has been done
+/// The file, if there is one. What cannot be understood is set aside, unless that has been done
 /// or mended meanwhile.
-fn read(path: &Path) -> Result<Option<Records>, Unusable> {
+fn read(path: &Path) -> Result<Option<Document>, Unusable> {
     match understand(path).map_err(Unusable::Unreadable)? {
-        Ok(records) => Ok(records),
+        Ok(document) => Ok(document),
         Err(_) => match disk::locked(path, LOCK_TRIES, |lock| Ok(read_locked(lock, path))) {
             Ok(Some(read)) => read,
             Ok(None) => Err(Unusable::Unreadable(ErrorKind::ResourceBusy.into())),
@@ -151,9 +162,9 @@ fn read(path: &Path) -> Result<Option<Records>, Unusable> {
     }
 }
 
-fn read_locked(_lock: &Lock, path: &Path) -> Result<Option<Records>, Unusable> {
+fn read_locked(_lock: &Lock, path: &Path) -> Result<Option<Document>, Unusable> {
     match understand(path).map_err(Unusable::Unreadable)? {
-        Ok(records) => Ok(records),
+        Ok(document) => Ok(document),
         Err(reason) => {
             let set_aside = disk::set_aside(path).map_err(Unusable::Unreadable)?;
             Err(Unusable::Corrupt { reason, set_aside })
@@ -161,13 +172,13 @@ fn read_locked(_lock: &Lock, path: &Path) -> Result<Option<Records>, Unusable> {
     }
 }
 
-fn understand(path: &Path) -> io::Result<Result<Option<Records>, String>> {
+fn understand(path: &Path) -> io::Result<Result<Option<Document>, String>> {
     let Some(bytes) = disk::read_end(path, KNOWN_PEERS_FILE_BYTES_MAX + 1)? else { return Ok(Ok(None)) };
     if bytes.len() > KNOWN_PEERS_FILE_BYTES_MAX {
         return Ok(Err(format!("it is larger than {} MiB", KNOWN_PEERS_FILE_BYTES_MAX >> 20)));
     }
     let Ok(text) = String::from_utf8(bytes) else { return Ok(Err("it is not UTF-8".to_owned())) };
-    Ok(record::parse(&text, Timestamp::now()).map(Some))
+    Ok(Document::parse(&text, Timestamp::now()).map(Some))
 }
 
 #[cfg(test)]
@@ -272,18 +283,55 @@ mod tests {
         let (_home, path) = place();
         fs::create_dir(path.parent().unwrap()).unwrap();
         let aside = path.with_extension("toml.corrupt");
-        fs::write(&path, "[[peer]]\naddress = 1\n").unwrap();
+        fs::write(&path, "peer = 1\n").unwrap();
         let mut run = Run::new(&path);
         let faults = run.faults();
         assert!(
             matches!(&faults[..], [FileFault::Corrupt { set_aside, .. }] if *set_aside == aside),
             "{faults:?}"
         );
-        assert_eq!(fs::read_to_string(&aside).unwrap(), "[[peer]]\naddress = 1\n");
+        assert_eq!(fs::read_to_string(&aside).unwrap(), "peer = 1\n");
         fs::write(&path, "\0").unwrap();
         run.ask(Request::Block(peer(1))).save();
         assert!(matches!(&run.faults()[..], [FileFault::Corrupt { .. }]), "it was spoilt meanwhile");
         assert_eq!(Run::new(&path).file.known().len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_told_and_stays_whoever_writes() {
+        let (_home, path) = place();
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        let text = "# mine\nx = 1\n\n[[peer]]\naddress = \"127.0.0.1:2\"\nblocked = true # spam\n\n\
+                    [[peer]]\naddress = \"127.0.0.1:1\"\nalias = 7\n\n[[peer]]\naddress = \"nowhere\"\n";
+        fs::write(&path, text).unwrap();
+        let [mut one, mut two] = [Run::new(&path), Run::new(&path)];
+        for run in [&mut one, &mut two] {
+            let faults = run.faults();
+            assert!(
+                matches!(&faults[..], [FileFault::Odd { reasons, more: 0 }] if reasons.len() == 2),
+                "{faults:?}"
+            );
+        }
+        one.ask(Request::Alias(peer(3), Some("anna".to_owned()))).save();
+        two.ask(Request::Unblock(peer(2))).save();
+        assert_eq!([one.faults(), two.faults()], [[], []], "once is enough");
+        let expected =
+            text.replace("= true", "= false") + "\n[[peer]]\naddress = \"127.0.0.1:3\"\nalias = \"anna\"\n";
+        assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+        one.ask(Request::Alias(peer(1), Some("bob".to_owned()))).save();
+        assert_eq!(fs::read_to_string(&path).unwrap(), expected.replace("alias = 7", "alias = \"bob\""));
+    }
+
+    #[test]
+    fn of_very_many_faults_the_first_few_are_told() {
+        let (_home, path) = place();
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        fs::write(&path, "[[peer]]\n".repeat(20)).unwrap();
+        let faults = Run::new(&path).faults();
+        assert!(
+            matches!(&faults[..], [FileFault::Odd { reasons, more: 12 }] if reasons.len() == 8),
+            "{faults:?}"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "the file has times of day, and the book moments")]
 
 mod disk;
+mod document;
 mod history;
 mod known_peers;
 mod record;
@@ -12,6 +13,7 @@ mod record;
 use chinwag::chat::book::Known;
 use chinwag::chat::node::{Config, Node};
 use chinwag::chat::notice::{FileFault, Kept, Notice};
+use chinwag::limits::ODD_PARTS_TOLD_MAX;
 use chinwag::net::event_loop::EventLoop;
 use chinwag::term::Screen;
 use chinwag::term::editor::Editor;
@@ -115,6 +117,15 @@ impl Faults {
                 FileFault::Unreadable(error.kind())
             }
         });
+    }
+
+    /// What cannot be used of a file that can; the first few reasons are told.
+    fn note_odd(&mut self, reasons: &[String]) {
+        let told: Vec<String> = reasons.iter().take(ODD_PARTS_TOLD_MAX).cloned().collect();
+        if !told.is_empty() {
+            let more = reasons.len() - told.len();
+            self.untold.push(FileFault::Odd { reasons: told, more });
+        }
     }
 
     fn note_unwritable(&mut self, error: &io::Error) {

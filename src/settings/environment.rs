@@ -5,6 +5,7 @@
 use super::command::{find, is_list, is_switch};
 use super::fault::{fault, unknown};
 use super::{Origin, Setting};
+use crate::quoting::shown;
 use clap::{Arg, Command, Error};
 use std::ffi::OsString;
 
@@ -42,7 +43,7 @@ fn setting(command: &Command, variable: &str, key: &str, value: OsString) -> Res
         fault(format_args!("{variable}: {}", unknown("there is no such setting", meant.map(variable_of))))
     })?;
     let values = values(arg, &value).ok_or_else(|| {
-        let value = value.to_string_lossy();
+        let value = shown(&value);
         fault(format_args!(
             "{variable}: invalid value '{value}' for '{key}': true or false, 1 or 0, yes or no"
         ))

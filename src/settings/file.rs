@@ -5,6 +5,7 @@
 use super::command::{find, is_list, is_switch};
 use super::fault::{fault, unknown};
 use super::{Origin, Setting};
+use crate::quoting::shown;
 use chinwag::limits::CONFIG_BYTES_MAX;
 use clap::{Arg, Command, Error};
 use etcetera::BaseStrategy;
@@ -12,7 +13,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use toml::de::{DeTable, DeValue};
+use toml_edit::{Document, Item, Key, Value};
 
 /// Where the file is if nobody names another one; `None` for a user without a home.
 pub(super) fn default_path() -> Option<PathBuf> {
@@ -35,7 +36,7 @@ pub(super) fn read(
     let settings = match text_of(&path) {
         Ok(text) => parse(command, &path, &text)?,
         Err(error) if !is_named && is_missing(&error) => Vec::new(),
-        Err(error) => return Err(fault(format_args!("{}: {}", path.display(), unreadable(&error)))),
+        Err(error) => return Err(fault(format_args!("{}: {}", shown(path.as_os_str()), unreadable(&error)))),
     };
     Ok((Some(path), settings))
 }
@@ -60,19 +61,19 @@ fn unreadable(error: &io::Error) -> String {
 }
 
 fn parse(command: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, Error> {
-    let table = DeTable::parse(text).map_err(|error| {
+    let document = Document::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let column = before(text, at).chars().rev().take_while(|&c| c != '\n').count() + 1;
-        fault(format_args!("{}:{}:{column}: {}", path.display(), line_of(text, at), error.message()))
+        fault(format_args!("{}:{}:{column}: {}", shown(path.as_os_str()), line_of(text, at), error.message()))
     })?;
     let mut settings = Vec::new();
-    for (key, value) in table.get_ref() {
-        let line = line_of(text, key.span().start);
-        let (key, value) = (key.get_ref(), value.get_ref());
-        let wrong = |what: String| fault(format_args!("{}:{line}: {what}", path.display()));
+    for (key, item) in document.iter() {
+        let span = document.as_table().key(key).and_then(Key::span).or_else(|| item.span());
+        let line = line_of(text, span.map_or(0, |span| span.start));
+        let wrong = |what: String| fault(format_args!("{}:{line}: {what}", shown(path.as_os_str())));
         let arg = find(command, key)
             .map_err(|meant| wrong(unknown(&format!("unknown key '{key}'"), meant.map(str::to_owned))))?;
-        let values = values(arg, value).map_err(|what| wrong(format!("'{key}' {what}")))?;
+        let values = values(arg, item).map_err(|what| wrong(format!("'{key}' {what}")))?;
         let origin = Origin::File { path: path.to_owned(), line };
         settings.push(Setting { key: key.to_string(), values, origin });
     }
@@ -89,42 +90,46 @@ fn before(text: &str, at: usize) -> &str {
 }
 
 /// The words of a flag, or why these are none.
-fn values(arg: &Arg, value: &DeValue<'_>) -> Result<Vec<OsString>, String> {
-    let not = |wanted: &str, value: &DeValue<'_>| format!("takes {wanted}, not {}", kind(value));
-    match value {
-        DeValue::Boolean(is_on) if is_switch(arg) => Ok(vec![is_on.to_string().into()]),
-        _ if is_switch(arg) => Err(not("true or false", value)),
-        DeValue::Array(items) if is_list(arg) && items.is_empty() => {
+fn values(arg: &Arg, item: &Item) -> Result<Vec<OsString>, String> {
+    let not = |wanted: &str, kind: &str| format!("takes {wanted}, not {kind}");
+    match item {
+        Item::Value(Value::Boolean(is_on)) if is_switch(arg) => Ok(vec![is_on.value().to_string().into()]),
+        _ if is_switch(arg) => Err(not("true or false", kind(item))),
+        Item::Value(Value::Array(items)) if is_list(arg) && items.is_empty() => {
             Err("has no values; leave it out for the default".to_owned())
         }
-        DeValue::Array(items) if is_list(arg) => {
-            let words = items.iter().map(|item| word(item.get_ref()).ok_or(item.get_ref()));
-            words.collect::<Result<_, _>>().map_err(|item| not("strings", item))
+        Item::Value(Value::Array(items)) if is_list(arg) => {
+            let words = items.iter().map(|item| word(item).ok_or_else(|| not("strings", kind_of(item))));
+            words.collect()
         }
-        _ => word(value).map(|word| vec![word]).ok_or_else(|| not("a string or a number", value)),
+        _ => {
+            let word = item.as_value().and_then(word);
+            word.map(|word| vec![word]).ok_or_else(|| not("a string or a number", kind(item)))
+        }
     }
 }
 
-fn kind(value: &DeValue<'_>) -> &'static str {
+fn kind(item: &Item) -> &'static str {
+    item.as_value().map_or("a table", kind_of)
+}
+
+fn kind_of(value: &Value) -> &'static str {
     match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
+        Value::String(_) => "a string",
+        Value::Integer(_) | Value::Float(_) => "a number",
+        Value::Boolean(_) => "a boolean",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "a list",
+        Value::InlineTable(_) => "a table",
     }
 }
 
-fn word(value: &DeValue<'_>) -> Option<OsString> {
+/// A number as it would be written on the command line.
+fn word(value: &Value) -> Option<OsString> {
     match value {
-        DeValue::String(text) => Some(text.as_ref().into()),
-        DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().into()),
-        DeValue::Integer(number) => {
-            let number = u64::from_str_radix(number.as_str(), number.radix());
-            number.ok().map(|number| number.to_string().into())
-        }
-        DeValue::Float(number) => Some(number.as_str().into()),
+        Value::String(text) => Some(text.value().into()),
+        Value::Integer(number) => Some(number.value().to_string().into()),
+        Value::Float(number) => Some(number.value().to_string().into()),
         _ => None,
     }
 }

@@ -4,16 +4,16 @@
 //! terminal must get.
 
 use super::command::{command, is_list, is_switch, settable};
+use super::environment::variable_of;
 use super::{Setting, Settings};
 use crate::output::write_out;
-use crate::quoting::quoted;
+use crate::quoting::{quoted, shown};
 use chinwag::limits::ASSIGNMENT_COLUMNS_MAX;
 use chinwag::proto::clean::Clean;
 use clap::Arg;
-use std::ffi::OsStr;
 use std::fmt::Write;
 use std::io;
-use toml::de::DeValue;
+use toml_edit::Value;
 
 /// Writes it on stdout; gives the exit code.
 pub(crate) fn list(settings: &Settings) -> io::Result<u8> {
@@ -28,7 +28,7 @@ fn text(settings: &Settings) -> String {
     let columns = columns.filter(|&columns| columns <= ASSIGNMENT_COLUMNS_MAX).max().unwrap_or(0);
     let mut text = settings.file.as_ref().map_or(String::new(), |file| {
         let is_there = if file.exists() { "" } else { ", which is not there" };
-        format!("# The config file is {}{is_there}.\n", Clean(&file.to_string_lossy()))
+        format!("# The config file is {}{is_there}.\n", shown(file.as_os_str()))
     });
     for (assignment, origin) in rows {
         let origin = Clean(&origin).to_string();
@@ -40,35 +40,54 @@ fn text(settings: &Settings) -> String {
 /// What sets a flag, and where it was set.
 fn row(key: &str, arg: &Arg, settings: &[Setting]) -> (String, String) {
     if let Some(setting) = settings.iter().find(|setting| setting.key == key) {
-        return (assignment(key, arg, &setting.values), setting.origin.to_string());
+        let Some(values) = setting.values.iter().map(|value| value.to_str()).collect::<Option<Vec<_>>>()
+        else {
+            return not_text(key, setting);
+        };
+        return (assignment(key, arg, &values), setting.origin.to_string());
     }
     match arg.get_default_values() {
         [] => {
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
             (format!("# {key} ="), format!("not set: {help}"))
         }
-        values => (assignment(key, arg, values), "default".to_owned()),
+        values => {
+            let values: Vec<_> = values.iter().map(|value| value.to_string_lossy()).collect();
+            (assignment(key, arg, &values), "default".to_owned())
+        }
     }
 }
 
-fn assignment(key: &str, arg: &Arg, values: &[impl AsRef<OsStr>]) -> String {
-    let values = values.iter().map(|value| value.as_ref().to_string_lossy());
+/// A file name that a config file cannot say is not replaced by another one.
+fn not_text(key: &str, setting: &Setting) -> (String, String) {
+    let values: Vec<String> = setting.values.iter().map(|value| shown(value)).collect();
+    let ways = format!("a flag or {} can", variable_of(key));
+    let origin = format!(
+        "{}: {}, which is not UTF-8; a config file cannot say it, {ways}",
+        setting.origin,
+        values.join(", ")
+    );
+    (format!("# {key} ="), origin)
+}
+
+fn assignment(key: &str, arg: &Arg, values: &[impl AsRef<str>]) -> String {
+    let values = values.iter().map(AsRef::as_ref);
     let values: Vec<String> = values
-        .map(|text| if is_switch(arg) || is_number(&text) { text.into_owned() } else { quoted(&text) })
+        .map(|text| if is_switch(arg) || is_number(text) { text.to_owned() } else { quoted(text) })
         .collect();
     let values = values.join(", ");
     if is_list(arg) { format!("{key} = [{values}]") } else { format!("{key} = {values}") }
 }
 
-/// Whether TOML takes a text for a number that is written just so.
+/// Whether TOML takes a text for a number that comes back just so.
 fn is_number(text: &str) -> bool {
-    let is_same = |value: &DeValue<'_>| match value {
-        DeValue::Integer(number) => number.radix() == 10 && number.as_str() == text,
-        DeValue::Float(number) => number.as_str() == text,
+    match text.parse() {
+        Ok(Value::Integer(number)) => number.value().to_string() == text,
+        Ok(Value::Float(number)) => {
+            number.value().to_string() == text && text.starts_with(|c: char| c.is_ascii_digit())
+        }
         _ => false,
-    };
-    text.starts_with(|c: char| c.is_ascii_digit())
-        && DeValue::parse(text).is_ok_and(|value| is_same(value.get_ref()))
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub(crate) use command::command;
 pub(crate) use listing::list;
 
 use crate::args::Args;
+use crate::quoting::shown;
 use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Error, FromArgMatches};
@@ -58,7 +59,7 @@ impl Origin {
         match self {
             Self::Flag => "flag".to_owned(),
             Self::Environment { variable } => variable.clone(),
-            Self::File { path, line } => format!("{}:{line}", path.display()),
+            Self::File { path, line } => format!("{}:{line}", shown(path.as_os_str())),
         }
     }
 }

@@ -45,6 +45,7 @@ pub(super) fn failure_reason(why: Failure) -> &'static str {
 pub(super) fn file_reason(why: &FileFault) -> &'static str {
     match why {
         FileFault::Corrupt { .. } => "corrupt",
+        FileFault::Odd { .. } => "odd",
         FileFault::Unreadable(_) => "unreadable",
         FileFault::Unwritable(_) => "unwritable",
     }

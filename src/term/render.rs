@@ -274,6 +274,12 @@ fn file_fault(f: &mut Formatter<'_>, kept: Kept, path: &Path, why: &FileFault) -
             let aside = Clean(&aside);
             writeln!(f, "{what} in {path} cannot be understood ({reason}); that file is {aside} now.")
         }
+        FileFault::Odd { reasons, more } => {
+            let reasons = reasons.join("; ");
+            let reasons = Clean(&reasons);
+            let more = if *more > 0 { format!("; and {more} more") } else { String::new() };
+            writeln!(f, "{what} in {path} are used but for this, which is left as it is: {reasons}{more}.")
+        }
         FileFault::Unreadable(error) => {
             writeln!(f, "{what} in {path} cannot be read ({error}); the file is left as it is, and unused.")
         }
@@ -746,6 +752,16 @@ mod tests {
             Kept::KnownPeers,
             FileFault::Corrupt { reason: "line 1".into(), set_aside: PathBuf::from("/b") },
             "The known peers in /a␛ cannot be understood (line 1); that file is /b now.",
+        );
+        says(
+            Kept::KnownPeers,
+            FileFault::Odd { reasons: vec!["line 1".into(), "line\x1b2".into()], more: 0 },
+            "The known peers in /a␛ are used but for this, which is left as it is: line 1; line␛2.",
+        );
+        says(
+            Kept::KnownPeers,
+            FileFault::Odd { reasons: vec!["line 1".into()], more: 3 },
+            "The known peers in /a␛ are used but for this, which is left as it is: line 1; and 3 more.",
         );
         says(
             Kept::KnownPeers,

@@ -118,6 +118,18 @@ pub enum Coloring {
 }
 
 impl Coloring {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
+
+    /// The word for it on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+
     /// The colours to use, where the terminal has `there`. `no_color` is the variable of that name: empty
     /// counts as not set.
     pub fn colors(self, is_edited: bool, no_color: Option<&OsStr>, there: Colors) -> Colors {
@@ -135,12 +147,8 @@ impl FromStr for Coloring {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        match word {
-            "auto" => Ok(Self::Auto),
-            "always" => Ok(Self::Always),
-            "never" => Ok(Self::Never),
-            _ => Err("colours are one of auto, always, never".to_owned()),
-        }
+        let coloring = Self::ALL.into_iter().find(|coloring| coloring.name() == word);
+        coloring.ok_or_else(|| "colours are one of auto, always, never".to_owned())
     }
 }
 

@@ -9,7 +9,13 @@ pub(crate) mod peer;
 pub(crate) mod port;
 pub(crate) mod program;
 
+use std::io::Write;
 use std::time::Duration;
 
 /// How long to wait for what must come. Generous: a loaded machine is slow, not wrong.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Says that something is not tested here, and why; on the real stderr, which no test runner keeps to itself.
+pub(crate) fn skip(why: &str) {
+    writeln!(std::io::stderr(), "SKIPPED: {why}").expect("somebody reads stderr");
+}

@@ -42,7 +42,7 @@ fn is_allowed(flags: &str) -> bool {
 }
 
 fn skip<F>(why: &str) {
-    eprintln!("SKIPPED: {}: {why}", name_of_test::<F>());
+    crate::common::skip(&format!("{}: {why}", name_of_test::<F>()));
 }
 
 /// `crate::topic::test::{{closure}}` is the closure of `topic::test`.

@@ -6,7 +6,7 @@ use std::net::{Ipv6Addr, TcpListener};
 fn has_ipv6() -> bool {
     let is_there = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
     if !is_there {
-        eprintln!("SKIPPED: this host has no ::1");
+        crate::common::skip("this host has no ::1");
     }
     is_there
 }

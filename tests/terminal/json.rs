@@ -270,7 +270,7 @@ fn a_bot_that_answers_each_message_before_it_reads_the_next_survives_a_flood() {
 
 #[test]
 fn the_bot_of_the_examples_answers_messages() {
-    let Some(python) = python() else { return eprintln!("SKIPPED: the bot needs python3") };
+    let Some(python) = python() else { return crate::common::skip("the bot needs python3") };
     let peer = Peer::new();
     let bot = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/bot.py");
     let mut command = Command::new(python);

@@ -120,7 +120,7 @@ fn a_corrupt_file_is_set_aside_with_a_sentence_and_the_chat_goes_on() {
         let home = home();
         let file = known_peers(&home);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(&file, "[[peer]]\naddress = \"127.0.0.1:9\"\nblocked = \"maybe\"\n").unwrap();
+        fs::write(&file, "[[peer]]\naddress = \"127.0.0.1:9\"\nblocked = maybe\n").unwrap();
         let mut terminal = Terminal::node_at(home.path(), flags);
         let aside = file.with_extension("toml.corrupt");
         terminal.screen.expect_that("the sentence", |text| {

@@ -1,7 +1,6 @@
 //! `chinwag completions` and `chinwag man`.
 
 use crate::common::program::{Program, subcommand};
-use std::process::{Command, Stdio};
 
 #[track_caller]
 fn written(name: &str, args: &[&str]) -> String {
@@ -18,19 +17,6 @@ fn each_shell_has_its_completions() {
         for word in ["static-peer", "headless", "connect-timeout", "swarm", "send", "completions"] {
             assert!(script.contains(word), "{shell} has no {word}");
         }
-    }
-}
-
-#[test]
-fn the_shells_of_this_machine_take_their_completions() {
-    for shell in ["bash", "zsh", "fish"] {
-        let script = written("completions", &[shell]);
-        let check = Command::new(shell).args(["-n", "-c", &script]).stderr(Stdio::piped()).output();
-        let Ok(check) = check else {
-            eprintln!("SKIPPED: there is no {shell} here");
-            continue;
-        };
-        assert!(check.status.success(), "{shell}: {}", String::from_utf8_lossy(&check.stderr));
     }
 }
 

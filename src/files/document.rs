@@ -1,0 +1,632 @@
+//! The text of the file of known peers: what of it can be used, and how it is changed.
+//!
+//! The text is the user's: comments, the order of the entries and all else that stands in it are kept, and only what
+//! has changed is written. What cannot be used is told, and stays as it is; the rest counts.
+
+use super::record::{Record, Records};
+use crate::quoting::quoted;
+use chinwag::chat::request::is_unmistakable;
+use chinwag::limits::NAME_BYTES_MAX;
+use chinwag::proto::clean::Clean;
+use chinwag::proto::message::{Dialect, parse_address};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::fmt::{self, Display, Formatter};
+use std::net::SocketAddr;
+use std::ops::Range;
+use toml_edit::{
+    ArrayOfTables, Decor, Document as Parsed, DocumentMut, InlineTable, Item, RawString, Table, TableLike,
+    Value,
+};
+
+// What a name and an alias must be, as the sentences have it.
+const _: () = assert!(NAME_BYTES_MAX == 64);
+const NAME: &str = "a string of at most 64 bytes";
+const ALIAS: &str = "one word of at most 64 bytes that can mean nothing else";
+
+const HEADING: &str = "\
+# The peers that chinwag knows, for you to read and to change, also while it runs.
+# A peer has: address, name, alias, dialect, blocked, last_heard.
+
+";
+
+/// The key of the list.
+const PEERS: &str = "peer";
+
+/// A file as it was read.
+pub(super) struct Document {
+    /// Apart from the rest, so that it belongs to no entry.
+    heading: &'static str,
+    toml: DocumentMut,
+    records: Records,
+    odd: Vec<String>,
+}
+
+impl Document {
+    /// For a file that is yet to come.
+    pub(super) fn new() -> Self {
+        Self { heading: HEADING, toml: DocumentMut::new(), records: Records::new(), odd: Vec::new() }
+    }
+
+    /// Reads a file; fails with the reason why it cannot be understood at all. A clock that was wrong once could keep
+    /// a peer in it for ever: what is to come counts as `now`.
+    pub(super) fn parse(text: &str, now: Timestamp) -> Result<Self, String> {
+        let (heading, body) = text.strip_prefix(HEADING).map_or(("", text), |body| (HEADING, body));
+        let line = |at: usize| 1 + text[..text.floor_char_boundary(heading.len() + at)].matches('\n').count();
+        let parsed = Parsed::parse(body).map_err(|error| {
+            let message = error.message().lines().next().unwrap_or_default();
+            format!("line {}: {message}", line(error.span().map_or(0, |span| span.start)))
+        })?;
+        let mut reader = Reader { now, records: Records::new(), aliases: BTreeSet::new(), odd: Vec::new() };
+        if let Some(list) = parsed.get(PEERS) {
+            let no_list = || format!("line {}: '{PEERS}' must be a list of tables", line(start(list.span())));
+            entries(list).ok_or_else(no_list)?.iter().for_each(|entry| reader.read(entry));
+        }
+        let odd = reader.odd.into_iter().map(|(at, what)| format!("line {}: {what}", line(at))).collect();
+        let mut document = Self { heading, toml: parsed.into_mut(), records: reader.records, odd };
+        document.note_comments();
+        Ok(document)
+    }
+
+    /// What can be used.
+    pub(super) fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// Why something cannot, each with its line.
+    pub(super) fn odd(&self) -> &[String] {
+        &self.odd
+    }
+
+    /// Has it say all of these, and no others, besides what cannot be used.
+    pub(super) fn change(&mut self, wanted: &Records) {
+        let list = self.toml.entry(PEERS).or_insert_with(|| ArrayOfTables::new().into());
+        if let Item::Table(only) = list {
+            *list = ArrayOfTables::from_iter([std::mem::take(only)]).into();
+        }
+        let mut unseen = self.records.clone();
+        let is_wanted: Vec<bool> = tables_mut(list)
+            .into_iter()
+            .map(|table| {
+                let Some(table) = table else { return true };
+                // Of two with one address the first is the one that was read.
+                let known = address_of(table).and_then(|address| unseen.remove_entry(&address));
+                let Some((address, was)) = known else { return true };
+                let record = wanted.get(&address);
+                if let Some(record) = record {
+                    update(table, &was, record);
+                }
+                record.is_some()
+            })
+            .collect();
+        retain(list, &is_wanted);
+        let was = std::mem::replace(&mut self.records, wanted.clone());
+        for (address, record) in wanted.iter().filter(|(address, _)| !was.contains_key(address)) {
+            self.add(address, record);
+        }
+    }
+
+    fn add(&mut self, address: &SocketAddr, record: &Record) {
+        let words = self.take_last_words();
+        match self.toml.get_mut(PEERS) {
+            Some(Item::ArrayOfTables(tables)) => {
+                let mut table = Table::new();
+                fill(&mut table, address, record);
+                if let Some(words) = words {
+                    table.decor_mut().set_prefix(words);
+                }
+                tables.push(table);
+            }
+            Some(Item::Value(Value::Array(values))) => {
+                let mut table = InlineTable::new();
+                fill(&mut table, address, record);
+                values.push(table);
+            }
+            _ => {}
+        }
+    }
+
+    /// The comment at the end of the file, if it stands behind a peer: it may be about that one, so the next peer
+    /// comes behind it.
+    fn take_last_words(&mut self) -> Option<String> {
+        let is_list_last = self.toml.iter().all(|(key, item)| key == PEERS || item.is_value());
+        let has_peers = self.toml.get(PEERS)?.as_array_of_tables().is_some_and(|tables| !tables.is_empty());
+        let words = self.toml.trailing().as_str().filter(|words| words.contains('#'))?.trim_end().to_owned();
+        (is_list_last && has_peers).then(|| {
+            self.toml.set_trailing("");
+            words + "\n\n"
+        })
+    }
+
+    fn note_comments(&mut self) {
+        let Some(list) = self.toml.get(PEERS) else { return };
+        let commented: Vec<SocketAddr> = entries(list)
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|entry| entry.has_comment())
+            .filter_map(|entry| entry.table.and_then(address_of))
+            .collect();
+        for address in commented {
+            if let Some(record) = self.records.get_mut(&address) {
+                record.has_comment = true;
+            }
+        }
+    }
+}
+
+impl Display for Document {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.heading, self.toml)
+    }
+}
+
+/// Takes the entries one after the other; the first of two that exclude each other counts.
+struct Reader {
+    now: Timestamp,
+    records: Records,
+    aliases: BTreeSet<String>,
+    /// Where something is that cannot be used, and why.
+    odd: Vec<(usize, String)>,
+}
+
+impl Reader {
+    fn read(&mut self, entry: &Entry<'_>) {
+        let Some(table) = entry.table else { return self.tell(entry.at, "a peer must be a table") };
+        let Some(item) = table.get("address") else { return self.tell(entry.at, "a peer has no address") };
+        let Some(address) = address_of(table) else {
+            return self.tell(start(item.span()), "'address' must be IP:PORT, such as \"127.0.0.1:8080\"");
+        };
+        if self.records.contains_key(&address) {
+            return self.tell(start(item.span()), format_args!("{address} is in it twice"));
+        }
+        let record = Record {
+            name: self.field(address, table, "name", name_of).unwrap_or_default(),
+            alias: self.field(address, table, "alias", alias_of).filter(|alias| !alias.is_empty()),
+            dialect: self.field(address, table, "dialect", dialect_of),
+            blocked: self.field(address, table, "blocked", truth_of).unwrap_or_default(),
+            last_heard: self.field(address, table, "last_heard", time_of).map(|at| at.min(self.now)),
+            has_comment: false,
+        };
+        let is_taken = record.alias.clone().is_some_and(|alias| !self.aliases.insert(alias));
+        if is_taken {
+            let at = start(table.get("alias").and_then(Item::span));
+            self.tell(at, format_args!("the alias of {address} is that of another peer too"));
+        }
+        let alias = record.alias.clone().filter(|_| !is_taken);
+        self.records.insert(address, Record { alias, ..record });
+    }
+
+    /// The value of a field; if it cannot be used, it counts as left out.
+    fn field<T>(
+        &mut self,
+        address: SocketAddr,
+        table: &dyn TableLike,
+        key: &str,
+        parse: fn(&Item) -> Result<T, &'static str>,
+    ) -> Option<T> {
+        let item = table.get(key)?;
+        let wrong =
+            |wanted| self.tell(start(item.span()), format_args!("'{key}' of {address} must be {wanted}"));
+        parse(item).map_err(wrong).ok()
+    }
+
+    fn tell(&mut self, at: usize, what: impl Display) {
+        self.odd.push((at, what.to_string()));
+    }
+}
+
+fn address_of(table: &dyn TableLike) -> Option<SocketAddr> {
+    parse_address(table.get("address")?.as_str()?)
+}
+
+fn name_of(item: &Item) -> Result<String, &'static str> {
+    let name = item.as_str().filter(|name| name.len() <= NAME_BYTES_MAX);
+    name.map(str::to_owned).ok_or(NAME)
+}
+
+/// An empty one is none.
+fn alias_of(item: &Item) -> Result<String, &'static str> {
+    let is_usable = |alias: &String| alias.is_empty() || is_unmistakable(alias);
+    name_of(item).map_err(|_| ALIAS).and_then(|alias| Some(alias).filter(is_usable).ok_or(ALIAS))
+}
+
+fn dialect_of(item: &Item) -> Result<Dialect, &'static str> {
+    item.as_str().and_then(|word| word.parse().ok()).ok_or("standard, bracketed, block or netech")
+}
+
+fn truth_of(item: &Item) -> Result<bool, &'static str> {
+    item.as_bool().ok_or("true or false")
+}
+
+/// A string, or TOML's own form of it.
+fn time_of(item: &Item) -> Result<Timestamp, &'static str> {
+    let text = item.as_str().map(str::to_owned).or_else(|| item.as_datetime().map(ToString::to_string));
+    text.and_then(|text| text.parse().ok()).ok_or("a time such as \"2026-03-01T00:00:07Z\"")
+}
+
+/// One of the list.
+struct Entry<'a> {
+    at: usize,
+    /// What it should be.
+    table: Option<&'a dyn TableLike>,
+    /// What stands before and behind it.
+    decor: &'a Decor,
+}
+
+impl<'a> Entry<'a> {
+    fn of_table(table: &'a Table) -> Self {
+        Self { at: start(table.span()), table: Some(table), decor: table.decor() }
+    }
+
+    fn of_value(value: &'a Value) -> Self {
+        let table = value.as_inline_table().map(|table| table as &dyn TableLike);
+        Self { at: start(value.span()), table, decor: value.decor() }
+    }
+
+    /// Whether the user wrote a comment to it.
+    fn has_comment(&self) -> bool {
+        let keys = self
+            .table
+            .into_iter()
+            .flat_map(|table| table.iter().filter_map(|(key, _)| Some(table.key(key)?.leaf_decor())));
+        let items = self.table.into_iter().flat_map(TableLike::iter);
+        let values = items.filter_map(|(_, item)| Some(item.as_value()?.decor()));
+        keys.chain(values).any(is_commented) || is_commented(self.decor)
+    }
+}
+
+fn is_commented(decor: &Decor) -> bool {
+    let parts = [decor.prefix(), decor.suffix()];
+    parts.into_iter().flatten().filter_map(RawString::as_str).any(|part| part.contains('#'))
+}
+
+/// The entries of the list, however it is written; `None` if it is no list.
+fn entries(list: &Item) -> Option<Vec<Entry<'_>>> {
+    match list {
+        Item::ArrayOfTables(tables) => Some(tables.iter().map(Entry::of_table).collect()),
+        Item::Value(Value::Array(values)) => Some(values.iter().map(Entry::of_value).collect()),
+        // Somebody who has one peer may well forget the second bracket.
+        Item::Table(only) if !only.is_dotted() && !only.is_implicit() => Some(vec![Entry::of_table(only)]),
+        _ => None,
+    }
+}
+
+/// The same to be changed.
+fn tables_mut(list: &mut Item) -> Vec<Option<&mut dyn TableLike>> {
+    match list {
+        Item::ArrayOfTables(tables) => tables.iter_mut().map(|table| Some(table as _)).collect(),
+        Item::Value(Value::Array(values)) => {
+            values.iter_mut().map(|value| value.as_inline_table_mut().map(|table| table as _)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Leaves out what is not to be kept.
+fn retain(list: &mut Item, is_kept: &[bool]) {
+    let mut is_kept = is_kept.iter().copied();
+    let mut is_next_kept = || is_kept.next().unwrap_or(true);
+    match list {
+        Item::ArrayOfTables(tables) => tables.retain(|_| is_next_kept()),
+        Item::Value(Value::Array(values)) => values.retain(|_| is_next_kept()),
+        _ => {}
+    }
+}
+
+fn fill(table: &mut dyn TableLike, address: &SocketAddr, record: &Record) {
+    table.insert("address", Value::from(address.to_string()).into());
+    update(table, &Record::default(), record);
+}
+
+/// Writes what has changed.
+fn update(table: &mut dyn TableLike, was: &Record, is: &Record) {
+    if is.name != was.name {
+        set(table, "name", text(&is.name), is.name.is_empty());
+    }
+    if is.alias != was.alias {
+        set(table, "alias", text(is.alias.as_deref().unwrap_or_default()), is.alias.is_none());
+    }
+    if is.dialect != was.dialect {
+        let dialect = is.dialect.unwrap_or_default();
+        set(table, "dialect", dialect.name().into(), is.dialect.is_none());
+    }
+    if is.blocked != was.blocked {
+        set(table, "blocked", is.blocked.into(), !is.blocked);
+    }
+    if let Some(at) = is.last_heard.filter(|_| is.last_heard != was.last_heard) {
+        set(table, "last_heard", at.to_string().into(), false);
+    }
+}
+
+/// Sets a field. One that says as much as none is taken out, unless the user wrote a comment to it.
+fn set(table: &mut dyn TableLike, key: &str, value: Value, is_none: bool) {
+    let old = table.get(key).and_then(Item::as_value).map(|old| old.decor().clone());
+    let is_commented = old.iter().chain(table.key(key).map(|key| key.leaf_decor())).any(is_commented);
+    if is_none && !is_commented {
+        table.remove(key);
+        return;
+    }
+    let mut value = value;
+    if let Some(old) = old {
+        *value.decor_mut() = old;
+    }
+    match table.get_mut(key) {
+        Some(item) => *item = value.into(),
+        None => drop(table.insert(key, value.into())),
+    }
+}
+
+/// A string; in escapes if it would disturb the terminal on which the file is read.
+fn text(text: &str) -> Value {
+    let is_harmless = Clean(text).to_string() == text;
+    let escaped = if is_harmless { None } else { quoted(text).parse().ok() };
+    escaped.unwrap_or_else(|| text.into())
+}
+
+fn start(span: Option<Range<usize>>) -> usize {
+    span.map_or(0, |span| span.start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::MAX;
+
+    fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    fn parse(text: &str) -> Document {
+        Document::parse(text, NOW).unwrap()
+    }
+
+    /// The text after these changes to its records.
+    fn changed(text: &str, change: impl FnOnce(&mut Records)) -> String {
+        let mut document = parse(text);
+        let mut records = document.records().clone();
+        change(&mut records);
+        document.change(&records);
+        assert_eq!(document.records(), &records);
+        let text = document.to_string();
+        let read = parse(&text);
+        let semantic = |records: &Records| {
+            let plain = |record: &Record| Record { has_comment: false, ..record.clone() };
+            records.iter().map(|(address, record)| (*address, plain(record))).collect::<Records>()
+        };
+        assert_eq!(semantic(read.records()), semantic(&records), "{text}");
+        text
+    }
+
+    fn named(name: &str) -> Record {
+        Record { name: name.to_owned(), ..Record::default() }
+    }
+
+    #[test]
+    fn what_is_read_is_what_was_written() {
+        let record = Record {
+            name: "P \u{1b}1\n".to_owned(),
+            alias: Some("anna".to_owned()),
+            dialect: Some(Dialect::Netech),
+            blocked: true,
+            last_heard: "2026-03-01T00:00:07Z".parse().ok(),
+            has_comment: false,
+        };
+        let text = changed("", |records| {
+            records.insert(address(9), record.clone());
+            records.insert("[::1]:9".parse().unwrap(), Record::default());
+        });
+        assert_eq!(
+            text,
+            "[[peer]]\naddress = \"127.0.0.1:9\"\nname = \"P \\U0000001B1\\U0000000A\"\nalias = \"anna\"\n\
+             dialect = \"netech\"\nblocked = true\nlast_heard = \"2026-03-01T00:00:07Z\"\n\n\
+             [[peer]]\naddress = \"[::1]:9\"\n"
+        );
+        let now = Timestamp::from_second(7).unwrap();
+        let early = Document::parse(&text, now).unwrap();
+        assert_eq!(early.records()[&address(9)].last_heard, Some(now));
+        let mut new = Document::new();
+        new.change(&Records::from([(address(1), record)]));
+        let text = new.to_string();
+        assert!(text.starts_with(HEADING) && text[HEADING.len()..].starts_with("[[peer]]\n"), "{text}");
+    }
+
+    /// Comments everywhere, unknown keys, entries in the user's own order, things that cannot be used.
+    const OWN: &str = "\
+# my peers
+colour = \"red\" # of all
+
+# the second comes first
+[[peer]] # here
+address = '127.0.0.1:2' # at home
+alias = \"bob\" # my boss
+shoe_size = 44
+blocked = true # for now
+
+[[peer]]
+address = \"127.0.0.1:1\"
+name = 'P1'
+
+# broken
+[[peer]]
+address = \"nowhere\"
+# the end of it
+";
+
+    #[test]
+    fn nothing_changes_but_what_was_changed() {
+        assert_eq!(changed(OWN, |_| ()), OWN);
+        let text = changed(OWN, |records| {
+            records.get_mut(&address(1)).unwrap().name = "P9".to_owned();
+            records.get_mut(&address(2)).unwrap().alias = Some("carl".to_owned());
+            records.insert(address(3), named("P3"));
+        });
+        let expected = OWN.replace("'P1'", "\"P9\"").replace("\"bob\"", "\"carl\"")
+            + "\n[[peer]]\naddress = \"127.0.0.1:3\"\nname = \"P3\"\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_field_that_is_taken_back_goes_unless_the_user_wrote_a_comment_to_it() {
+        let take_back = |records: &mut Records| {
+            records.values_mut().for_each(|record| (record.alias, record.blocked) = (None, false));
+        };
+        let text = changed(OWN, take_back);
+        assert_eq!(text, OWN.replace("\"bob\"", "\"\"").replace("blocked = true", "blocked = false"));
+        let bare = "[[peer]]\naddress = \"127.0.0.1:2\"\nalias = \"bob\"\nblocked = true\n";
+        assert_eq!(changed(bare, take_back), "[[peer]]\naddress = \"127.0.0.1:2\"\n");
+    }
+
+    #[test]
+    fn an_entry_that_goes_takes_none_of_the_others_with_it() {
+        let heading = HEADING.to_owned();
+        let text = changed(&(heading.clone() + OWN), |records| drop(records.remove(&address(2))));
+        let start = OWN.find("\n# the second").unwrap();
+        let end = OWN.find("\n[[peer]]\naddress = \"127.0.0.1:1\"").unwrap();
+        assert_eq!(text, heading + &OWN[..start] + &OWN[end..]);
+        let commented = |port| parse(OWN).records()[&address(port)].has_comment;
+        assert_eq!([commented(2), commented(1)], [true, false]);
+    }
+
+    #[test]
+    fn a_list_in_brackets_or_of_one_is_understood_and_added_to() {
+        let inline = "peer = [\n    # home\n    { address = \"127.0.0.1:1\", name = \"P1\" },\n    7,\n]\n";
+        let document = parse(inline);
+        assert_eq!(document.odd(), ["line 4: a peer must be a table"]);
+        let text = changed(inline, |records| {
+            records.get_mut(&address(1)).unwrap().blocked = true;
+            records.insert(address(2), named("P2"));
+        });
+        for words in [
+            "# home",
+            "name = \"P1\" , blocked = true }",
+            "7,",
+            "{ address = \"127.0.0.1:2\", name = \"P2\" }",
+        ] {
+            assert!(text.contains(words), "{words} is missing:\n{text}");
+        }
+        let one = "x = 1\n\n[peer] # only\naddress = \"127.0.0.1:1\"\n\n[other]\ny = 2\n";
+        let text = changed(one, |records| drop(records.insert(address(2), named("P2"))));
+        assert_eq!(
+            text,
+            "x = 1\n\n[[peer]] # only\naddress = \"127.0.0.1:1\"\n\n\
+             [[peer]]\naddress = \"127.0.0.1:2\"\nname = \"P2\"\n\n[other]\ny = 2\n"
+        );
+    }
+
+    #[test]
+    fn a_name_that_would_disturb_a_terminal_is_written_in_escapes_and_read_back() {
+        let names = [
+            "\u{9b}2J",
+            "\u{202e}x",
+            "\"q\" \\ \u{9b}",
+            "'\u{9b}'\"",
+            "\x1b]0;x\x07",
+            "\u{7f}",
+            "日本 👨\u{200d}👩 \"q\"",
+        ];
+        let text = changed("", |records| {
+            records.extend((1..).zip(names).map(|(port, name)| (address(port), named(name))));
+        });
+        for line in text.lines() {
+            assert_eq!(Clean(line).to_string(), line);
+        }
+        assert!(text.contains("日本 👨\u{200d}👩"), "what disturbs nothing stays: {text}");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_told_with_its_line_and_the_rest_is_used() {
+        let long = format!("name = \"{}\"", "x".repeat(NAME_BYTES_MAX + 1));
+        let alias = "'alias' of 127.0.0.1:9 must be one word of at most 64 bytes that can mean nothing else";
+        let name = "'name' of 127.0.0.1:9 must be a string of at most 64 bytes";
+        let address_form = "'address' must be IP:PORT, such as \"127.0.0.1:8080\"";
+        let table = [
+            ("blocked = \"yes\"", 4, "'blocked' of 127.0.0.1:9 must be true or false"),
+            (
+                "dialect = \"klingon\"",
+                4,
+                "'dialect' of 127.0.0.1:9 must be standard, bracketed, block or netech",
+            ),
+            (
+                "last_heard = 2026-03-01",
+                4,
+                "'last_heard' of 127.0.0.1:9 must be a time such as \"2026-03-01T00:00:07Z\"",
+            ),
+            (
+                "last_heard = \"yesterday\"",
+                4,
+                "'last_heard' of 127.0.0.1:9 must be a time such as \"2026-03-01T00:00:07Z\"",
+            ),
+            ("alias = \"two words\"", 4, alias),
+            ("alias = \"8080\"", 4, alias),
+            ("alias = 7", 4, alias),
+            ("[peer.alias]\nx = 1", 4, alias),
+            ("name = []", 4, name),
+            (&long, 4, name),
+            ("[[peer]]\naddress = \"[::ffff:127.0.0.1]:9\"", 5, "127.0.0.1:9 is in it twice"),
+            ("[[peer]]\naddress = \"127.0.0.1:0\"", 5, address_form),
+            ("[[peer]]\naddress = \"nowhere\"", 5, address_form),
+            ("[[peer]]\naddress = 7", 5, address_form),
+            ("[[peer]]\nname = \"P1\"", 4, "a peer has no address"),
+            (
+                "[[peer]]\naddress = \"127.0.0.1:8\"\nalias = \"bob\"",
+                6,
+                "the alias of 127.0.0.1:8 is that of another peer too",
+            ),
+        ];
+        for (lines, line, reason) in table {
+            let first = "[[peer]]\naddress = \"127.0.0.1:7\"\nalias = \"bob\"\n";
+            let nine = "[[peer]]\naddress = \"127.0.0.1:9\"\nblocked = true\n";
+            let is_field = !lines.starts_with("[[");
+            let (before, nine) = if is_field { ("\n", &nine[..nine.len() - 15]) } else { (first, nine) };
+            let offset = before.matches('\n').count() + nine.matches('\n').count() + 1 - 4;
+            let text = format!("{before}{nine}{lines}\n");
+            let document = parse(&text);
+            assert_eq!(document.odd(), [format!("line {}: {reason}", line + offset)], "{text}");
+            assert!(document.records().contains_key(&address(9)), "{text}");
+            // It is still there after the next write, and still told.
+            let changed = changed(&text, |records| drop(records.insert(address(1), named("P1"))));
+            assert!(changed.contains(lines), "{changed}");
+            assert_eq!(parse(&changed).odd().len(), 1);
+        }
+        assert_eq!(parse(&(HEADING.to_owned() + "[[peer]]\n")).odd(), ["line 4: a peer has no address"]);
+        let time = "[[peer]]\naddress = \"127.0.0.1:9\"\nlast_heard = 2026-03-01T00:00:07Z\n";
+        assert_eq!(
+            (parse(time).odd().len(), parse(time).records()[&address(9)].last_heard.is_some()),
+            (0, true)
+        );
+    }
+
+    #[test]
+    fn what_is_no_toml_or_no_list_cannot_be_understood() {
+        let table = [
+            ("\n\n\0\0", "line 3: "),
+            ("[[peer]]\naddress = \"127.0.0.1:9\"\naddress = \"127.0.0.1:8\"", "line 3: duplicate key"),
+            ("x = 1\npeer = 5", "line 2: 'peer' must be a list of tables"),
+            ("[peer.anna]\naddress = \"127.0.0.1:9\"", "line 1: 'peer' must be a list of tables"),
+            ("peer.address = \"127.0.0.1:9\"", "line 1: 'peer' must be a list of tables"),
+        ];
+        for (text, reason) in table {
+            let said = Document::parse(text, NOW).err().unwrap();
+            assert!(said.starts_with(reason) && !said.contains('\n'), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn whatever_stands_in_a_file_is_never_lost_by_a_write() {
+        let crlf = OWN.replace('\n', "\r\n");
+        for text in [OWN, &crlf] {
+            for end in (0..=text.len()).filter(|&end| text.is_char_boundary(end)) {
+                let Ok(mut document) = Document::parse(&text[..end], NOW) else { continue };
+                let mut records = document.records().clone();
+                records.insert(address(30), named("P30"));
+                document.change(&records);
+                let written = document.to_string();
+                let comments = |text: &str| text.matches('#').count();
+                assert_eq!(comments(&written), comments(&text[..end]), "{written}");
+                let read = Document::parse(&written, NOW).unwrap();
+                assert_eq!((read.odd().len(), read.records().len()), (document.odd().len(), records.len()));
+            }
+        }
+    }
+}

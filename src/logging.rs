@@ -1,0 +1,123 @@
+//! `RUST_LOG`: what is logged, on stderr.
+//!
+//! `env_logger` takes a word that is no level for the name of a module, and then logs nothing at all. Here a part
+//! that cannot be meant is left out, and told.
+
+use chinwag::proto::clean::Clean;
+use env_logger::Builder;
+use log::LevelFilter;
+use std::env;
+
+const VARIABLE: &str = "RUST_LOG";
+
+/// What holds if nothing else is said.
+const DEFAULT: &str = "warn";
+
+/// The modules of this package, directly below `chinwag`.
+const MODULES: [&str; 18] = [
+    "args", "chat", "drive", "endpoint", "files", "limits", "logging", "manual", "net", "output", "proto",
+    "quoting", "send", "settings", "swarm", "term", "testing", "values",
+];
+
+/// Starts the log; gives the sentence that is to be told of the variable, if there is one.
+pub(crate) fn start() -> Option<String> {
+    let spec = env::var_os(VARIABLE).unwrap_or_default();
+    let (spec, nonsense) = understood(&spec.to_string_lossy());
+    Builder::new().parse_filters(&spec).init();
+    (!nonsense.is_empty()).then(|| sentence(&nonsense))
+}
+
+fn sentence(nonsense: &[String]) -> String {
+    let quoted: Vec<String> = nonsense.iter().map(|part| format!("'{}'", Clean(part))).collect();
+    format!(
+        "{VARIABLE}: {} is not understood, and left out; a level (off, error, warn, info, debug or trace), a part \
+         of chinwag (such as chinwag::net), or both (chinwag::net=debug) would do, with commas between several",
+        quoted.join(", ")
+    )
+}
+
+/// What can be meant, or the default if that is nothing; and the parts that cannot.
+fn understood(spec: &str) -> (String, Vec<String>) {
+    let (directives, text) =
+        spec.split_once('/').map_or((spec, None), |(directives, text)| (directives, Some(text)));
+    let given = directives.split(',').map(str::trim).filter(|directive| !directive.is_empty());
+    let (meant, nonsense): (Vec<&str>, Vec<&str>) = given.partition(|directive| is_directive(directive));
+    let mut nonsense: Vec<String> = nonsense.into_iter().map(str::to_owned).collect();
+    let mut spec = if meant.is_empty() { DEFAULT.to_owned() } else { meant.join(",") };
+    match text {
+        // Only lines with this text.
+        Some(text) if !text.contains('/') => spec.extend(["/", text]),
+        Some(text) => nonsense.push(format!("/{text}")),
+        None => {}
+    }
+    (spec, nonsense)
+}
+
+/// Of others' modules no list is kept; but who names one says how much of it they want.
+fn is_directive(directive: &str) -> bool {
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    match directive.split_once('=') {
+        Some((_, level)) => is_level(level.trim()) || level.is_empty(),
+        None => is_level(directive) || is_ours(directive),
+    }
+}
+
+fn is_ours(module: &str) -> bool {
+    let mut names = module.split("::");
+    names.next() == Some("chinwag") && names.next().is_none_or(|name| MODULES.contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn what_can_be_meant_is_kept_and_the_rest_is_told() {
+        let table: [(&str, &str, &[&str]); 16] = [
+            ("", "warn", &[]),
+            (" , ", "warn", &[]),
+            ("debug", "debug", &[]),
+            ("OFF", "OFF", &[]),
+            ("nonsense", "warn", &["nonsense"]),
+            ("chinwag", "chinwag", &[]),
+            ("chinwag::net::listener", "chinwag::net::listener", &[]),
+            ("chinwag::nte", "warn", &["chinwag::nte"]),
+            ("chinwagger", "warn", &["chinwagger"]),
+            ("chinwag=loud,info", "info", &["chinwag=loud"]),
+            ("chinwag = trace, mio=debug", "chinwag = trace,mio=debug", &[]),
+            ("chinwag=", "chinwag=", &[]),
+            ("a=b=c,,x", "warn", &["a=b=c", "x"]),
+            ("mio", "warn", &["mio"]),
+            ("debug/listen", "debug/listen", &[]),
+            ("/a/b", "warn", &["/a/b"]),
+        ];
+        for (spec, kept, nonsense) in table {
+            assert_eq!(
+                understood(spec),
+                (kept.to_owned(), nonsense.iter().map(|&s| s.to_owned()).collect()),
+                "{spec}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_sentence_quotes_what_is_wrong_and_names_what_is_right() {
+        let told = sentence(&["a\x1b".to_owned(), "b=c".to_owned()]);
+        assert!(
+            told.starts_with("RUST_LOG: 'a␛', 'b=c' is not understood") && told.contains("trace"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn the_modules_are_those_that_there_are() {
+        let declared = [include_str!("main.rs"), include_str!("lib.rs")].into_iter().flat_map(|text| {
+            let lines = text
+                .lines()
+                .filter_map(|line| line.strip_prefix("pub ").unwrap_or(line).strip_prefix("mod "));
+            lines.map(|line| line.trim_end_matches([' ', '{', ';']))
+        });
+        assert_eq!(declared.collect::<BTreeSet<_>>(), MODULES.into_iter().collect());
+    }
+}
