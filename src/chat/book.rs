@@ -8,7 +8,7 @@ use super::notice::Who;
 use crate::limits::KNOWN_PEERS_MAX;
 use crate::proto::message::{Dialect, one_word};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
@@ -40,21 +40,30 @@ impl Known {
 /// Who is remembered, by address.
 #[derive(Debug, Default)]
 pub struct Book {
-    entries: BTreeMap<SocketAddr, Known>,
-    /// Those of them who left in this run, and were neither heard nor reached since.
-    gone: BTreeSet<SocketAddr>,
+    entries: BTreeMap<SocketAddr, Entry>,
     aliases: usize,
     blocked: usize,
     revision: u64,
 }
 
+/// What is remembered, and what of it concerns this run alone.
+#[derive(Debug, Default)]
+struct Entry {
+    known: Known,
+    /// It left in this run, and was neither heard nor reached since.
+    is_gone: bool,
+    /// It was met in this run, and nothing shows that somebody listens at its address.
+    is_only_heard: bool,
+}
+
 impl Book {
     /// A book with these in it.
     pub fn new(known: impl IntoIterator<Item = (SocketAddr, Known)>) -> Self {
-        let mut book = Self { entries: known.into_iter().collect(), ..Self::default() };
-        for known in book.entries.values_mut() {
+        let entry = |(address, mut known): (_, Known)| {
             known.name = one_word(&known.name).into();
-        }
+            (address, Entry { known, ..Entry::default() })
+        };
+        let mut book = Self { entries: known.into_iter().map(entry).collect(), ..Self::default() };
         while book.entries.len() > KNOWN_PEERS_MAX && book.make_room() {}
         book.count();
         book
@@ -62,12 +71,12 @@ impl Book {
 
     /// What is remembered of an address.
     pub fn get(&self, address: SocketAddr) -> Option<&Known> {
-        self.entries.get(&address)
+        self.entries.get(&address).map(|entry| &entry.known)
     }
 
     /// All, in the order of their addresses.
     pub fn iter(&self) -> impl Iterator<Item = (SocketAddr, &Known)> {
-        self.entries.iter().map(|(&address, known)| (address, known))
+        self.entries.iter().map(|(&address, entry)| (address, &entry.known))
     }
 
     /// Counts what is worth keeping: it has changed if this has.
@@ -114,13 +123,25 @@ impl Book {
 
     /// Whether somebody left in this run, and was neither heard nor reached since.
     pub(super) fn is_gone(&self, address: SocketAddr) -> bool {
-        self.gone.contains(&address)
+        self.entries.get(&address).is_some_and(|entry| entry.is_gone)
+    }
+
+    /// Whether somebody was met in this run, and nothing shows that anybody listens at that address.
+    pub(super) fn is_only_heard(&self, address: SocketAddr) -> bool {
+        self.entries.get(&address).is_some_and(|entry| entry.is_only_heard)
     }
 
     /// Somebody who is remembered has left.
     pub(super) fn note_gone(&mut self, address: SocketAddr) {
-        if self.entries.contains_key(&address) {
-            self.gone.insert(address);
+        if let Some(entry) = self.entries.get_mut(&address) {
+            entry.is_gone = true;
+        }
+    }
+
+    /// Somebody at that address was reached, or is connected: they do more than send.
+    pub(super) fn note_reached(&mut self, address: SocketAddr) {
+        if let Some(entry) = self.entries.get_mut(&address) {
+            self.revision += u64::from(std::mem::take(&mut entry.is_only_heard));
         }
     }
 
@@ -130,7 +151,9 @@ impl Book {
         if !self.entries.contains_key(&address) && self.entries.len() >= KNOWN_PEERS_MAX {
             self.make_room();
         }
-        change(self.entries.entry(address).or_default());
+        let entry = self.entries.entry(address).or_default();
+        change(&mut entry.known);
+        entry.is_only_heard = false;
         self.revision += 1;
         self.count();
     }
@@ -143,8 +166,10 @@ impl Book {
         if !peer.is_confirmed || (is_new && is_full && !self.make_room()) {
             return;
         }
-        self.gone.remove(&peer.address);
-        let known = self.entries.entry(peer.address).or_default();
+        let entry = self.entries.entry(peer.address).or_default();
+        entry.is_gone = false;
+        entry.is_only_heard |= is_new;
+        let known = &mut entry.known;
         let counts = peer.heard > 0 || peer.is_dialect_chosen;
         let is_spoken = counts && known.dialect != Some(peer.dialect);
         if counts {
@@ -156,21 +181,20 @@ impl Book {
             known.name = Rc::clone(&peer.name);
         }
         known.heard_at = known.heard_at.max(peer.heard_at);
-        self.revision += u64::from(is_new || is_spoken || is_renamed);
+        // Who was only heard is not written before the end.
+        self.revision += u64::from((is_spoken || is_renamed) && !entry.is_only_heard);
     }
 
     /// Who was heard longest ago goes, unless the user said something of them; `false` if nobody can.
     fn make_room(&mut self) -> bool {
-        let others = self.entries.iter().filter(|(_, known)| !known.is_kept());
-        let oldest = others.max_by_key(|(_, known)| Reverse(known.heard_at)).map(|(&address, _)| address);
-        let Some(oldest) = oldest else { return false };
-        self.gone.remove(&oldest);
-        self.entries.remove(&oldest).is_some()
+        let others = self.iter().filter(|(_, known)| !known.is_kept());
+        let oldest = others.max_by_key(|(_, known)| Reverse(known.heard_at)).map(|(address, _)| address);
+        oldest.is_some_and(|address| self.entries.remove(&address).is_some())
     }
 
     fn count(&mut self) {
-        self.aliases = self.entries.values().filter(|known| known.alias.is_some()).count();
-        self.blocked = self.entries.values().filter(|known| known.is_blocked).count();
+        self.aliases = self.iter().filter(|(_, known)| known.alias.is_some()).count();
+        self.blocked = self.iter().filter(|(_, known)| known.is_blocked).count();
     }
 }
 
@@ -233,8 +257,12 @@ mod tests {
         note(&mut book, 1, false);
         assert_eq!((book.iter().count(), book.revision()), (0, 0));
         note(&mut book, 1, true);
-        note(&mut book, 1, true);
-        assert_eq!((book.iter().count(), book.revision()), (1, 1));
+        assert_eq!((book.iter().count(), book.revision()), (1, 0), "it may do no more than send");
+        for _ in 0..2 {
+            note(&mut book, 1, true);
+            book.note_reached(address(1));
+            assert_eq!((book.iter().count(), book.revision()), (1, 1));
+        }
     }
 
     #[test]

@@ -231,7 +231,9 @@ fn alias_of(item: &Item) -> Result<String, &'static str> {
 }
 
 fn dialect_of(item: &Item) -> Result<Dialect, &'static str> {
-    item.as_str().and_then(|word| word.parse().ok()).ok_or("standard, bracketed, block or netech")
+    item.as_str()
+        .and_then(|word| word.parse().ok())
+        .ok_or("standard, bracketed, block, netech, json or portline")
 }
 
 fn truth_of(item: &Item) -> Result<bool, &'static str> {
@@ -545,7 +547,7 @@ address = \"nowhere\"
             (
                 "dialect = \"klingon\"",
                 4,
-                "'dialect' of 127.0.0.1:9 must be standard, bracketed, block or netech",
+                "'dialect' of 127.0.0.1:9 must be standard, bracketed, block, netech, json or portline",
             ),
             (
                 "last_heard = 2026-03-01",

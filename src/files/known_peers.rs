@@ -95,7 +95,7 @@ impl KnownPeers {
         let tries = if is_over { LOCK_TRIES } else { 1 };
         self.clock.update();
         let ours: Records =
-            node.known().map(|(address, known)| (address, Record::of(&known, &self.clock))).collect();
+            node.worth_keeping().map(|(address, known)| (address, Record::of(&known, &self.clock))).collect();
         if !self.faults.is_left_alone && ours != self.before {
             match disk::locked(&self.path.clone(), tries, |lock| self.write(lock, &ours)) {
                 Ok(Some(())) => self.before = ours,

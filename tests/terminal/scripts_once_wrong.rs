@@ -6,6 +6,7 @@ use crate::common::program::{
     Program, command, command_with_default_static_peers, subcommand, swarm_command,
 };
 use crate::namespace::in_namespace;
+use crate::pty::Terminal;
 use rustix::process::Signal;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -417,4 +418,26 @@ fn a_file_name_that_a_config_file_cannot_say_is_listed_as_such() {
     let listed = String::from_utf8(listed.expect("the program runs").stdout).expect("UTF-8");
     assert!(listed.starts_with("# The config file is no\\xFFfile.\n"), "{listed}");
     assert!(listed.contains("# file no\\xFFfile:1\n"), "{listed}");
+}
+
+/// Each of them left a peer in the file, at an address where nobody listens, and the next run listed it.
+#[test]
+fn who_only_sends_is_not_remembered() {
+    let home = TempDir::new().unwrap();
+    let mut terminal = Terminal::node_at(home.path(), &["--name", "P1"]);
+    for _ in 0..4 {
+        let args = ["--name", "ci", &terminal.address().to_string(), "done"];
+        assert_eq!(Program::spawn(&mut subcommand("send", &args)).wait(), 0);
+        terminal.screen.expect("ci done");
+        terminal.screen.expect("disconnected");
+    }
+    // Whom the user says something of is written, and with it would be whoever else is to be.
+    terminal.type_keys("/alias 127.0.0.1:9 anna\r/peers\r");
+    terminal.screen.expect("is called anna");
+    let listed = terminal.screen.expect("anna\r\n");
+    assert!(!listed.contains("ci"), "{listed}");
+    terminal.type_keys("0\r");
+    assert_eq!(terminal.wait(), 0);
+    let file = fs::read_to_string(home.path().join(".local/share/chinwag/peers.toml")).unwrap();
+    assert!(file.contains("anna") && !file.contains("ci"), "{file}");
 }

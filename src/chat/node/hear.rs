@@ -233,6 +233,7 @@ impl Node {
         if let Some(peer) = self.directory.get_mut(id) {
             peer.is_connected = true;
             let who = self.book.who(peer.address, &peer.name);
+            self.book.note_reached(peer.address);
             self.show_line(from, who, Notice::Connected, now);
         }
         if can_answer_here {
@@ -293,6 +294,7 @@ impl Node {
         if let Some(peer) = self.directory.get_mut(id) {
             let was_connected = std::mem::replace(&mut peer.is_connected, true);
             let who = self.book.who(peer.address, &peer.name);
+            self.book.note_reached(peer.address);
             match (is_awaited, was_connected) {
                 (true, _) => self.show_line(remote, who, Notice::Accepted, now),
                 (false, false) => self.show_line(remote, who, Notice::Connected, now),

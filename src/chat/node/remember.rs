@@ -23,6 +23,15 @@ impl Node {
         })
     }
 
+    /// Those of them who are to be remembered in later runs. Who was only heard may be a program that does no more than
+    /// send: so that is known at the end, if it has not left by then.
+    pub fn worth_keeping(&self) -> impl Iterator<Item = (SocketAddr, Known)> {
+        let is_over = self.is_quitting();
+        let is_kept =
+            move |address| !self.book.is_only_heard(address) || (is_over && !self.book.is_gone(address));
+        self.known().filter(move |&(address, _)| is_kept(address))
+    }
+
     /// A peer by its own name, whatever the user calls it.
     fn own_who(&self, address: SocketAddr) -> Who {
         let in_table = self.directory.peer(address).map(|peer| &peer.name).filter(|name| !name.is_empty());
@@ -428,6 +437,33 @@ mod tests {
         ask(&mut node, Request::Block(named("P6")), now);
         let outputs = handle(&mut node, Input::Interrupted, now);
         assert_eq!(outputs, [Output::Notice(Notice::Exiting), Output::Quit(0)]);
+    }
+
+    #[test]
+    fn who_only_sends_and_leaves_is_not_kept_for_later_runs() {
+        let kept = |node: &Node| node.worth_keeping().count();
+        for (met, ways) in [
+            (0, &["127.0.0.1:9 P1 hi", "127.0.0.1:9 P1 exit"][..]),
+            (1, &["127.0.0.1:9 P1 hi", "127.0.0.1:9 P1 connect", "127.0.0.1:9 P1 exit"]),
+            // It may be there the next time, or have been cut short.
+            (1, &["127.0.0.1:9 P1 exit", "127.0.0.1:9 P1 hi"]),
+        ] {
+            let (mut node, now) = node(&[]);
+            for message in ways {
+                hear(&mut node, message, now);
+            }
+            handle(&mut node, Input::Interrupted, now);
+            assert_eq!(kept(&node), met, "{ways:?}");
+        }
+        // Who is written to, or known from before, or spoken of by the user, is kept, whatever it does.
+        let (mut node, now) = node(&[(P1, known("P1"))]);
+        hear(&mut node, "127.0.0.1:9 P1 hi", now);
+        hear(&mut node, "127.0.0.1:9 P1 exit", now);
+        hear(&mut node, "127.0.0.1:7 P7 hi", now);
+        assert_eq!(kept(&node), 1, "it may be about to leave");
+        ask(&mut node, Request::Alias(named("P7"), Some("anna".to_owned())), now);
+        hear(&mut node, "127.0.0.1:7 P7 exit", now);
+        assert_eq!(kept(&node), 2);
     }
 
     #[test]

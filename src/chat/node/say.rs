@@ -302,6 +302,7 @@ impl Node {
         peer.is_offline = false;
         if self.config.must_remember {
             self.book.note(peer);
+            self.book.note_reached(to);
         }
         Some(peer)
     }
@@ -321,6 +322,7 @@ impl Node {
                 self.report(outgoing.report, true, Notice::Sent(to));
             }
             Content::Exit => {
+                self.book.note_reached(to);
                 if let Some(session) = self.see_off(to).and_then(|peer| peer.session) {
                     self.leave(session, to, now);
                 }
