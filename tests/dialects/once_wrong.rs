@@ -91,12 +91,12 @@ fn a_connect_that_is_answered_on_another_connection_has_one_outcome() {
                 break (until_asked_again, held);
             }
         };
-        assert_eq!(outcome.0.matches("does not answer").count(), 0, "{}", outcome.0);
+        assert!(!outcome.0.contains("answer"), "{}", outcome.0);
         let listed = program.query();
         assert_eq!(listed.active, [format!("1. {} P2 (connected)", peer.address())]);
         program.type_line("0");
         let rest = program.stdout.expect("Exiting\n");
-        assert!(!rest.contains("does not answer"), "{rest}");
+        assert!(!rest.contains("answer"), "{rest}");
     }
 }
 

@@ -67,6 +67,18 @@ fn a_session_of_a_claimant_is_not_taken_over_by_another_one() {
 }
 
 #[test]
+fn an_exit_counts_from_the_own_host_in_the_own_name_alone() {
+    for (ip, name, removes) in
+        [(SCRIPT_IP, "S", true), (SCRIPT_IP, "X", false), (ELSEWHERE, "S", false), (ELSEWHERE, "X", false)]
+    {
+        let mut world = calm_world(1);
+        hears(&mut world, SCRIPT_IP, "10.0.9.9:9000 S hello\n");
+        hears(&mut world, ip, &format!("10.0.9.9:9000 {name} exit\n"));
+        assert_eq!(world.node(0).directory().is_empty(), removes, "{ip} {name}");
+    }
+}
+
+#[test]
 fn nobody_is_dialled_for_a_claimant_that_asks_in_a_line_and_hangs_up() {
     let mut world = calm_world(1);
     world.script_listens(SCRIPT);
