@@ -14,7 +14,7 @@ use chinwag::limits::{Limits, MESSAGES_UNDER_WAY_MAX, NAME_BYTES_MAX, TYPED_BYTE
 use chinwag::net::event_loop::EventLoop;
 use chinwag::net::socket;
 use chinwag::proto::machine::{CloseReason, ConnId, Input, Machine, Output};
-use chinwag::proto::message::Dialect;
+use chinwag::proto::message::{Dialect, one_word};
 use chinwag::proto::send_queue::SendQueue;
 use chinwag::term::Screen;
 use chinwag::term::render::Sentence;
@@ -213,11 +213,11 @@ impl SendArgs {
 /// The login name as one word, or the program's if there is none.
 fn login_name() -> String {
     let login = ["USER", "LOGNAME"].into_iter().find_map(|variable| env::var(variable).ok());
-    one_word(&login.unwrap_or_default())
+    name_of(&login.unwrap_or_default())
 }
 
-fn one_word(name: &str) -> String {
-    let mut name = name.split_whitespace().collect::<Vec<_>>().join("_");
+fn name_of(login: &str) -> String {
+    let mut name = one_word(login).into_owned();
     name.truncate(name.floor_char_boundary(NAME_BYTES_MAX));
     if name.is_empty() { env!("CARGO_PKG_NAME").to_owned() } else { name }
 }
@@ -460,9 +460,9 @@ mod tests {
         let long = "é".repeat(NAME_BYTES_MAX);
         let table = [("ann", "ann"), (" Ann  Lee ", "Ann_Lee"), ("", "chinwag"), (" ", "chinwag")];
         for (login, name) in table {
-            assert_eq!(one_word(login), name);
+            assert_eq!(name_of(login), name);
         }
-        assert_eq!(one_word(&long), "é".repeat(NAME_BYTES_MAX / 2));
+        assert_eq!(name_of(&long), "é".repeat(NAME_BYTES_MAX / 2));
     }
 
     #[test]

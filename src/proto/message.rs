@@ -266,8 +266,11 @@ pub const LINE_TAKEN: &str = "Message received";
 /// The port in the first line of a connection of the form of [`Dialect::PortLine`].
 pub fn parse_port_line(line: &[u8]) -> Option<u16> {
     let digits = line.trim_ascii();
-    let port = std::str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_digit))?;
-    port.parse().ok().filter(|&port| port != 0)
+    // All else is told by its length or first byte, as nearly every first line is.
+    if digits.len() > "65535".len() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok().filter(|&port| port != 0)
 }
 
 /// `IP:PORT` or `[IPv6]:PORT`, with a port that can be dialled. The scope of a link-local address stays.

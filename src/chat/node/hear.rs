@@ -35,7 +35,7 @@ impl Node {
         while let Some(connection) = self.connections.get_mut(conn) {
             let is_first = connection.phase() == Phase::Greeting;
             match connection.next_message(&mut rest) {
-                Ok(Some(line)) => match parse_port_line(&line).filter(|_| is_first) {
+                Ok(Some(line)) => match if is_first { parse_port_line(&line) } else { None } {
                     Some(port) => connection.data.kind = Kind::PortLine(port),
                     None => self.hear(conn, &line, End::Newline, now),
                 },
@@ -372,12 +372,12 @@ impl Node {
         let is_confirmed = self.is_confirmed(conn, message.address);
         let from = self.connections.get(conn)?.remote();
         let source = from.ip();
-        let is_new = self.directory.find(message.address).is_none();
-        if is_new && !source.is_loopback() && !self.new_peers.take(source, now) {
+        let known = self.directory.find(message.address);
+        if known.is_none() && !source.is_loopback() && !self.new_peers.take(source, now) {
             return None;
         }
-        let is_news = is_new && !self.book.is_acquainted(message.address);
-        let id = self.enter(message.address)?;
+        let is_news = known.is_none() && !self.book.is_acquainted(message.address);
+        let id = known.or_else(|| self.enter(message.address))?;
         if is_confirmed {
             self.confirm(id, now);
         }

@@ -111,9 +111,13 @@ impl Node {
 
     /// The form in which an address is written to.
     pub(super) fn dialect_of(&self, to: SocketAddr) -> Dialect {
-        let remembered = || self.book.get(to).and_then(|known| known.dialect);
-        let spoken = self.directory.peer(to).map(|peer| peer.dialect).or_else(remembered);
-        spoken.or(self.config.dialect).unwrap_or_default()
+        self.directory.peer(to).map_or_else(|| self.first_dialect(to), |peer| peer.dialect)
+    }
+
+    /// The form in which to write to who is not in the table.
+    fn first_dialect(&self, to: SocketAddr) -> Dialect {
+        let remembered = self.book.get(to).and_then(|known| known.dialect);
+        remembered.or(self.config.dialect).unwrap_or_default()
     }
 
     fn session(&self, to: SocketAddr) -> Option<ConnId> {
@@ -277,13 +281,9 @@ impl Node {
         }
     }
 
-    /// The entry of an address, made if need be; `None` if there is no room for it. A new one is written to as the
-    /// user chose, or as is remembered.
+    /// A new entry, which is written to as the user chose, or as is remembered; `None` if there is no room for it.
     pub(super) fn enter(&mut self, address: SocketAddr) -> Option<PeerId> {
-        if let Some(id) = self.directory.find(address) {
-            return Some(id);
-        }
-        let dialect = self.dialect_of(address);
+        let dialect = self.first_dialect(address);
         let chosen = self.book.chosen_dialect(address).or(self.config.dialect);
         let id = self.directory.find_or_add(address)?;
         let peer = self.directory.get_mut(id)?;
@@ -293,7 +293,7 @@ impl Node {
 
     /// The entry of an address that was reached, with the dialect that the user chose for it.
     fn contact(&mut self, to: SocketAddr, dialect: Option<Dialect>, now: Instant) -> Option<&mut Peer> {
-        let id = self.enter(to)?;
+        let id = self.directory.find(to).or_else(|| self.enter(to))?;
         self.confirm(id, now);
         let peer = self.directory.get_mut(id)?;
         if let Some(dialect) = dialect {
