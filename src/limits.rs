@@ -142,7 +142,7 @@ pub const STDIN_BYTES_PER_READ: usize = 16 * 1024;
 /// How long what began like a sequence of the terminal may rest and still go on: replies come from far away.
 pub const SEQUENCE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The same after an escape key that was taken at once: nobody types on as fast.
+/// How long after an escape what comes is of the same key for sure: nobody types on as fast.
 pub const ESCAPE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Lines typed on a terminal before they were wanted, in bytes; past it no more keys are read.

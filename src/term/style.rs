@@ -39,6 +39,9 @@ const PALETTE_OF_EIGHT: [u8; 3] = [2, 5, 6];
 const TABLE_COLORS: u32 = 256;
 const BASIC_COLORS: u32 = 8;
 
+/// A number that was taken back: -2 in the 16 bits that it has in most entries.
+const TAKEN_BACK: u32 = 0xFFFE;
+
 /// FNV-1a, 32 bits.
 const FNV_OFFSET: u32 = 0x811c_9dc5;
 const FNV_PRIME: u32 = 0x0100_0193;
@@ -69,7 +72,7 @@ impl Colors {
     /// there is one.
     pub fn of_terminal(term: &str, color_term: &str) -> Self {
         let entry = TermInfo::from_name(term).ok();
-        Self::told(term, entry.map(|entry| entry.numbers.get("colors").copied().unwrap_or(0)), color_term)
+        Self::told(term, entry.as_ref().map(colors_of), color_term)
     }
 
     fn told(term: &str, of_entry: Option<u32>, color_term: &str) -> Self {
@@ -150,6 +153,13 @@ impl FromStr for Coloring {
         let coloring = Self::ALL.into_iter().find(|coloring| coloring.name() == word);
         coloring.ok_or_else(|| "colours are one of auto, always, never".to_owned())
     }
+}
+
+/// How many colours an entry of terminfo speaks of. A number below zero says that there is none, or takes back that
+/// of the entry it stands on; of such the crate leaves out only one, and gives the others without their sign.
+fn colors_of(entry: &TermInfo) -> u32 {
+    let colors = entry.numbers.get("colors").copied().unwrap_or(0);
+    if colors == TAKEN_BACK || i32::try_from(colors).is_err() { 0 } else { colors }
 }
 
 /// A notice in words, in colours if they are wanted; a message with its time, if there is one.
@@ -414,6 +424,25 @@ mod tests {
         // Found wherever there is a terminfo at all, and where there is none.
         for (term, colors) in [("vt100", No), ("xterm-256color", Table), ("../../../etc/passwd", No)] {
             assert_eq!(Colors::of_terminal(term, ""), colors, "{term}");
+        }
+    }
+
+    #[test]
+    fn a_number_below_zero_in_terminfo_is_no_number_of_colours() {
+        let home = tempfile::TempDir::new().unwrap();
+        let path = home.path().join("entry");
+        for (number, colors) in [(-1, 0), (-2, 0), (8, 8), (256, 256)] {
+            // A name, no flags, 14 numbers of which that of the colours is the last, and no strings.
+            let lengths = [2, 0, 14, 0, 0].map(i16::to_le_bytes).concat();
+            let narrow =
+                [[-1i16; 13].map(i16::to_le_bytes).concat(), i16::to_le_bytes(number).into()].concat();
+            let wide =
+                [[-1i32; 13].map(i32::to_le_bytes).concat(), i32::to_le_bytes(number.into()).into()].concat();
+            for (magic, numbers) in [(0x011a_u16, narrow), (0x021e, wide)] {
+                let entry = [&magic.to_le_bytes()[..], &lengths, b"m\0", &numbers].concat();
+                std::fs::write(&path, entry).unwrap();
+                assert_eq!(colors_of(&TermInfo::from_path(&path).unwrap()), colors, "{number} {magic:#x}");
+            }
         }
     }
 

@@ -1,8 +1,8 @@
 //! From the bytes of a terminal to keys, a byte at a time.
 //!
-//! A sequence may come in pieces of any size. An escape key waits for what follows it, as in every
-//! shell: with a letter it is Alt and that letter. What is no known key is dropped whole, replies of the
-//! terminal to what a program before us asked among it.
+//! A sequence may come in pieces of any size. An escape key waits a second for what follows it: with a letter it
+//! is Alt and that letter, as in every shell. What is no known key is dropped whole, replies of the terminal to
+//! what a program before us asked among it.
 
 use crate::limits::{ESCAPE_TIMEOUT, SEQUENCE_TIMEOUT};
 use std::time::Duration;
@@ -41,6 +41,9 @@ pub(super) enum Key {
     /// An arrow.
     Up,
 }
+
+/// What means something with the Alt key.
+pub(super) const WORD_KEYS: [char; 7] = ['b', 'B', 'd', 'D', 'f', 'F', '\u{7F}'];
 
 /// What ends a paste; it begins with the same and `200`.
 const PASTE_END: [char; 6] = ['\x1b', '[', '2', '0', '1', '~'];
@@ -82,6 +85,8 @@ enum State {
     Ground,
     /// After an escape.
     Escape,
+    /// After an escape that has rested: somebody pressed it by itself, or a reply comes from far away.
+    EscapeRested,
     /// After an escape that was taken for a key: only a sequence makes it something else yet.
     EscapeTaken,
     /// After an escape and `[`.
@@ -123,12 +128,14 @@ impl Keys {
     /// sequence, as Alt with `]`, would take what is typed for the rest of it.
     pub(super) fn rest(&mut self, time: Duration) {
         let time_max = match self.state {
-            State::Ground | State::Escape | State::Paste(_) => return,
+            State::Ground | State::Paste(_) => return,
             State::EscapeTaken => ESCAPE_TIMEOUT,
-            State::Csi | State::Ss3 | State::Console | State::Mouse(_) | State::Reply => SEQUENCE_TIMEOUT,
+            _ => SEQUENCE_TIMEOUT,
         };
         if time >= time_max {
             *self = Self::default();
+        } else if self.state == State::Escape && time >= ESCAPE_TIMEOUT {
+            self.state = State::EscapeRested;
         }
     }
 
@@ -166,7 +173,7 @@ impl Keys {
         match (self.state, c) {
             (State::Ground, _) => self.on_plain(c, take),
             (State::Paste(matched), _) => self.on_pasted(c, matched, take),
-            (State::Escape, _) => self.on_escaped(c, take),
+            (State::Escape | State::EscapeRested, _) => self.on_escaped(c, take),
             (State::EscapeTaken, _) => self.on_escape_taken(c, take),
             (_, CAN | SUB) | (State::Reply, BELL | ST) => self.leave(),
             (State::Reply, _) if !c.is_control() => {}
@@ -204,18 +211,21 @@ impl Keys {
     }
 
     fn on_escaped(&mut self, c: char, take: &mut impl FnMut(Key)) {
+        let has_rested = self.state == State::EscapeRested;
         self.state = introduced(c).unwrap_or_default();
         match c {
             ESC => {
                 self.state = State::Escape;
-                self.is_escaped_twice = true;
+                self.is_escaped_twice = !has_rested;
             }
             // The end of a reply, if one was there.
             '\\' => {}
             // Alt with Backspace.
             '\x08' | '\x7f' => take(Key::Alt('\u{7F}')),
-            ' '..='~' if self.state == State::Ground => take(Key::Alt(c)),
-            ' '..='~' => {}
+            ' '..='~' if self.state != State::Ground => {}
+            // With Alt it means nothing: it is the next key of whoever pressed escape.
+            ' '..='~' if has_rested && !WORD_KEYS.contains(&c) => take(Key::Char(c)),
+            ' '..='~' => take(Key::Alt(c)),
             _ => self.on_plain(c, take),
         }
     }
@@ -544,6 +554,8 @@ mod tests {
             "\x1bO",
             "\x1b[[",
             "\x1b[M",
+            "\x1b",
+            "\x1b\x1b",
         ] {
             for (control, key) in [
                 ("\r", Key::Enter),
@@ -552,8 +564,8 @@ mod tests {
                 ("\t", Key::Tab),
                 ("\x1b[A", Key::Up),
             ] {
-                // The report has room for that one.
-                if (begun, control) != ("\x1b[M", "\x7f") {
+                // The report has room for that one, and with an escape it is another key.
+                if control != "\x7f" || !["\x1b[M", "\x1b", "\x1b\x1b"].contains(&begun) {
                     let bytes = format!("{begun}{control}x");
                     assert_eq!(keys(&[bytes.as_bytes()]), [key, Key::Char('x')], "{bytes:?}");
                 }
@@ -568,12 +580,29 @@ mod tests {
         for begun in ["\x1b[", "\x1b[1", "\x1bO", "\x1b[["] {
             assert_eq!(keys(&[begun.as_bytes(), "你好".as_bytes()]), chars("你好"), "{begun:?}");
         }
-        // Only an escape waits for what follows it, however long that takes.
-        let (mut parser, mut got) = (Keys::default(), Vec::new());
-        parser.feed(0x1b, |key| got.push(key));
-        parser.rest(SEQUENCE_TIMEOUT);
-        parser.feed(b'b', |key| got.push(key));
-        assert_eq!(got, [Key::Alt('b')]);
+    }
+
+    #[test]
+    fn what_is_typed_after_the_escape_key_is_typed_unless_it_means_something_with_it() {
+        let table: [(&str, Duration, &str, Vec<Key>); 10] = [
+            ("\x1b", Duration::ZERO, "hi", [vec![Key::Alt('h')], chars("i")].concat()),
+            ("\x1b", ESCAPE_TIMEOUT, "hi", chars("hi")),
+            ("\x1b\x1b", ESCAPE_TIMEOUT, "hi", chars("hi")),
+            ("\x1b", ESCAPE_TIMEOUT, "by", [vec![Key::Alt('b')], chars("y")].concat()),
+            ("\x1b", ESCAPE_TIMEOUT, "\x7fx", [vec![Key::Alt('\u{7f}')], chars("x")].concat()),
+            ("\x1b", ESCAPE_TIMEOUT, "\x1b[Dx", [vec![Key::Left], chars("x")].concat()),
+            ("\x1b", ESCAPE_TIMEOUT, "[Dx", [vec![Key::Left], chars("x")].concat()),
+            ("\x1b", SEQUENCE_TIMEOUT, "[x] done", chars("[x] done")),
+            ("\x1b", SEQUENCE_TIMEOUT, "Please", chars("Please")),
+            ("\x1b", SEQUENCE_TIMEOUT, "bye", chars("bye")),
+        ];
+        for (before, rested, after, expected) in table {
+            let (mut parser, mut got) = (Keys::default(), Vec::new());
+            before.bytes().for_each(|byte| parser.feed(byte, |key| got.push(key)));
+            parser.rest(rested);
+            after.bytes().for_each(|byte| parser.feed(byte, |key| got.push(key)));
+            assert_eq!(got, expected, "{before:?} {rested:?} {after:?}");
+        }
     }
 
     #[test]

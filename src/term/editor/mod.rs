@@ -18,7 +18,7 @@ use crate::limits::{PASTE_BYTES_MAX, PASTED_LINES_UNASKED, TYPED_AHEAD_BYTES_MAX
 use crate::proto::clean::Clean;
 use completion::{Completed, complete};
 use history::History;
-use keys::{Key, Keys};
+use keys::{Key, Keys, WORD_KEYS};
 use line::{Far, Line, Way};
 use names::Names;
 use std::borrow::Cow;
@@ -27,9 +27,6 @@ use std::mem;
 use std::time::Instant;
 
 pub use row::Row;
-
-/// What means something with the Alt key.
-const WORD_KEYS: [char; 7] = ['b', 'B', 'd', 'D', 'f', 'F', '\u{7F}'];
 
 /// The columns of the question of a search, without what is searched for, and the least of that.
 const SEARCH_COLUMNS: usize = "(search '') ".len();
@@ -790,7 +787,7 @@ mod tests {
 
     #[test]
     fn a_key_that_seems_to_begin_a_reply_takes_what_is_typed_for_a_second_at_most() {
-        for key in ["\x1b]", "\x1bP", "\x1b_", "\x1b^", "\x1bX", "\x1b[", "\x1bO", "\x1b[["] {
+        for key in ["\x1b", "\x1b]", "\x1bP", "\x1b_", "\x1b^", "\x1bX", "\x1b[", "\x1bO", "\x1b[["] {
             let mut editor = editor(Prompt::Text);
             editor.press(key.as_bytes());
             editor.press_at(b"hello", start() + SEQUENCE_TIMEOUT);
