@@ -53,8 +53,9 @@ pub(super) enum Asked {
 pub(super) fn register(registry: &Registry, token: Token) -> io::Result<Signals> {
     let caught = [Signal::INT, Signal::TERM, Signal::HUP, Signal::XFSZ].map(Signal::as_raw);
     // Who started us with `nohup` wants us to outlive the terminal.
-    let is_wanted = |&signal: &i32| signal != Signal::HUP.as_raw() || !is_ignored(signal);
-    registered(Signals::new(caught.iter().filter(|signal| is_wanted(signal)))?, registry, token)
+    let ignored = Ignored::now();
+    let is_wanted = |signal: &&i32| **signal != Signal::HUP.as_raw() || !ignored.has(**signal);
+    registered(Signals::new(caught.iter().filter(is_wanted))?, registry, token)
 }
 
 /// How many of the signals that have come want the program to end.
@@ -65,7 +66,8 @@ pub(super) fn count_ends(signals: &mut Signals) -> usize {
 /// Catches SIGWINCH, SIGCONT and SIGTSTP from here on, and what would end us with the terminal in our hands.
 pub(super) fn register_terminal(registry: &Registry, token: Token) -> io::Result<Signals> {
     let signals = Signals::new([Signal::WINCH, Signal::CONT, Signal::TSTP].map(Signal::as_raw))?;
-    for signal in deadly().filter(|&signal| !is_ignored(signal)) {
+    let ignored = Ignored::now();
+    for signal in deadly().filter(|&signal| !ignored.has(signal)) {
         // Should something hold us up, the second one kills us as if nobody caught it.
         let has_come = Arc::new(AtomicBool::new(false));
         let _ = flag::register_conditional_default(signal, Arc::clone(&has_come));
@@ -103,12 +105,19 @@ fn deadly() -> impl Iterator<Item = i32> {
     everywhere
 }
 
-/// Whether whoever started us wants this signal ignored. Only Linux tells.
-fn is_ignored(signal: i32) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+/// The signals that whoever started us wants ignored, a bit each. Only Linux tells.
+struct Ignored(u64);
+
+impl Ignored {
+    fn now() -> Self {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        Self(mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default())
+    }
+
+    fn has(&self, signal: i32) -> bool {
+        self.0 >> (signal - 1) & 1 == 1
+    }
 }
 
 fn registered(mut signals: Signals, registry: &Registry, token: Token) -> io::Result<Signals> {
