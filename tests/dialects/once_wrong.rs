@@ -4,6 +4,7 @@
 
 use crate::common::peer::{Peer, Wire, say, session};
 use crate::common::program::Program;
+use crate::namespace::in_namespace;
 use serde_json::{Value, json};
 
 /// A program that has heard a peer of that name say hello.
@@ -274,4 +275,38 @@ fn who_is_listed_already_is_no_new_peer() {
     say(program.address(), format!("{} P2 hello", peer.address()));
     let shown = program.stdout.expect(" P2 hello\n");
     assert!(!shown.contains("New peer"), "{shown}");
+}
+
+/// It was listed as known from before, heard just now.
+#[test]
+fn who_said_exit_is_not_in_the_query_where_peers_are_remembered_either() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("peers.toml");
+    let mut program = Program::node_with("P1", &["--known-peers", file.to_str().unwrap()]);
+    let peer = Peer::new();
+    let mut wire = session(program.address(), peer.address(), "P2");
+    wire.write(format!("{} P2 exit\n", peer.address()));
+    program.stdout.expect(" disconnected\n");
+    program.type_line(format_args!("2\n/peers\n/msg P2 hi"));
+    let shown = program.stdout.expect(&format!("Message sent to {}\n", peer.address()));
+    assert!(!shown.contains("P2 ") && !shown.contains("Known from before"), "{shown}");
+    assert_eq!(peer.take(), format!("{} P1 hi", program.address()));
+}
+
+/// It was dialled without its scope: "invalid input parameter".
+#[test]
+fn the_scope_of_a_link_is_kept_from_typing_to_dialling() {
+    in_namespace(&["fe80::1/64"], || {
+        let [mut p1, p2] = ["P1", "P2"].map(Program::node);
+        // The loopback interface is the first of its namespace, and the only one.
+        let to = format!("[fe80::1%1]:{}", p2.port());
+        p1.send(&to, "by address");
+        p1.stdout.expect(&format!("Message sent to {to}\n"));
+        p1.type_line(format_args!("1\nfe80::1%1\n{}\nby its parts", p2.port()));
+        p1.stdout.expect(&format!("Message sent to {to}\n"));
+        let from = format!("[fe80::1%1]:{}", p1.port());
+        for text in ["by address", "by its parts"] {
+            p2.stdout.expect_line(&format!("{from} P1 {text}"));
+        }
+    });
 }
