@@ -321,6 +321,10 @@ impl Machine for Sender {
         self.node.accept(from, local, now)
     }
 
+    fn caught_up(&mut self, at: Instant) {
+        self.node.caught_up(at);
+    }
+
     fn handle(&mut self, input: Input<'_>, now: Instant) {
         match input {
             Input::Line(line) if line.len() > TYPED_BYTES_MAX => {

@@ -395,3 +395,32 @@ fn who_never_reads_is_closed_and_the_others_get_everything() {
     assert_eq!(node.node.machine().connections(), 1);
     drop(stopped);
 }
+
+/// The kernel tells of 1,024 sockets at a time. Who was not looked at for longer than silence may last has not been
+/// silent: what came meanwhile is read first.
+#[test]
+fn nobody_is_judged_by_what_has_not_been_read_yet_however_many_there_are() {
+    const PEERS: usize = 1_100;
+    let (mut peer, mut clock) = (Peer::new("all"), Peer::new("clock"));
+    let mut streams: Vec<TcpStream> = (0..PEERS)
+        .map(|n| {
+            let mut stream = peer.dial();
+            write!(stream, "127.0.0.1:{}", 1 + n).unwrap();
+            peer.turn();
+            stream
+        })
+        .collect();
+    until(&mut [&mut peer], |peers| peers[0].node.machine().connections() == PEERS);
+    for stream in &mut streams {
+        stream.write_all(b" raw whole\n").unwrap();
+    }
+    // Somebody else sees for how long half a header may wait.
+    let mut wire = clock.dial();
+    wire.write_all(b"half a header").unwrap();
+    until(&mut [&mut clock], |peers| peers[0].seen.iter().any(|n| matches!(n, Notice::Raw { .. })));
+    peer.turn();
+    until(&mut [&mut peer], |peers| peers[0].texts().len() == PEERS);
+    assert!(peer.texts().iter().all(|&text| text == "whole"));
+    let is_half = |notice: &&Notice| matches!(notice, Notice::Raw { .. });
+    assert_eq!(peer.seen.iter().filter(is_half).count(), 0);
+}

@@ -128,6 +128,11 @@ impl Links {
         }
     }
 
+    /// How many there may be.
+    pub(super) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
     /// How many stand in the ready queue.
     pub(super) fn ready(&self) -> usize {
         self.ready.len()

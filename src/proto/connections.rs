@@ -26,6 +26,8 @@ pub struct Connections<T> {
     /// The first moment that the table was told of; the others count from it.
     epoch: Option<Instant>,
     deadlines: Deadlines,
+    /// Until when all that came was handed over, once the driver said so.
+    caught_up_at: Option<Instant>,
     dirty: VecDeque<ConnId>,
     waiting: VecDeque<ConnId>,
     dialling: usize,
@@ -41,6 +43,7 @@ impl<T> Connections<T> {
             generation: 0,
             epoch: None,
             deadlines: Deadlines::default(),
+            caught_up_at: None,
             dirty: VecDeque::new(),
             waiting: VecDeque::new(),
             dialling: 0,
@@ -212,10 +215,21 @@ impl<T> Connections<T> {
         self.deadlines.first().map(|(at, _)| at.to_instant(epoch))
     }
 
-    /// The next connection on which something is due at `now`. The caller acts on it, or it is named
-    /// again.
+    /// All that had come by then was handed over.
+    pub fn caught_up(&mut self, at: Instant) {
+        self.caught_up_at = Some(at);
+    }
+
+    /// Until when the other side can be judged by what it has not sent.
+    pub fn judged_until(&self, now: Instant) -> Instant {
+        self.caught_up_at.map_or(now, |at| at.min(now))
+    }
+
+    /// The next connection on which something is due at `now`, as far as it can be judged. The caller acts on it, or
+    /// it is named again.
     pub fn next_due(&mut self, now: Instant) -> Option<(ConnId, Due)> {
-        let now = self.moment(now);
+        let judged = self.judged_until(now);
+        let now = self.moment(judged);
         while let Some((_, conn)) = self.deadlines.first().filter(|&(at, _)| at <= now) {
             let connect_timeout = self.limits.connect_timeout;
             let Some(connection) = self.get_mut(conn) else { break };

@@ -10,6 +10,7 @@
 //! 3. [`Machine::poll_transmit`] waits for the end of the turn, so that one vectored write carries
 //!    all that a connection was given in it.
 //! 4. A stale [`ConnId`] is ignored by both sides; it is never an error.
+//! 5. What peers have not done in time is judged up to the moment of [`Machine::caught_up`] alone.
 
 use super::send_queue::SendQueue;
 use crate::limits::LINE_BYTES_MAX;
@@ -206,6 +207,11 @@ pub trait Machine {
     /// A peer connected from `from` to our address `local`. `None` refuses it, and the driver drops
     /// the socket.
     fn accept(&mut self, from: SocketAddr, local: SocketAddr, now: Instant) -> Option<ConnId>;
+
+    /// Says that all that peers had sent by `at` has been handed over. What peers have not done in time is judged up to
+    /// there: a driver that was stopped may not have looked at what came meanwhile. One that always has need not
+    /// call it.
+    fn caught_up(&mut self, at: Instant);
 
     /// Takes one input. Never panics, whatever the network or the keyboard sent.
     fn handle(&mut self, input: Input<'_>, now: Instant);

@@ -350,6 +350,10 @@ impl Machine for Swarm {
         None
     }
 
+    fn caught_up(&mut self, at: Instant) {
+        self.crew.connections.caught_up(at);
+    }
+
     fn handle(&mut self, input: Input<'_>, now: Instant) {
         if self.is_stale(&input) {
             return;

@@ -25,6 +25,8 @@ pub struct Faults {
     pub stale: u32,
     /// Hosts that quit, are killed, or vanish without a word; half of them come back.
     pub deaths: usize,
+    /// Hosts that are stopped for a while, and go on.
+    pub stops: usize,
     /// Pairs that dial each other at the same instant.
     pub head_on: usize,
 }
@@ -52,6 +54,7 @@ impl Faults {
             slow: 0,
             stale: 0,
             deaths: 0,
+            stops: 0,
             head_on: 0,
         }
     }
@@ -67,6 +70,7 @@ impl Faults {
             slow: *pick(rng, &[0, 0, 100]),
             stale: *pick(rng, &[0, 5]),
             deaths: *pick(rng, &[0, 0, 2, 10]),
+            stops: *pick(rng, &[0, 20]),
             head_on: *pick(rng, &[0, 10]),
         }
     }

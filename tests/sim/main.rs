@@ -102,6 +102,12 @@ fn plan(world: &mut World, rng: &mut Rng, hosts: usize) {
         world.want(a, Act::Connect(b), after);
         world.want(b, Act::Connect(a), after);
     }
+    for _ in 0..world.faults.stops {
+        let (id, after) = (rng.usize(0..hosts), at(rng));
+        world.befall(id, Fate::Stopped, after);
+        // Longer than what silence completes, and too short for the other side to give up.
+        world.befall(id, Fate::Continued, after + *pick(rng, &[300 * MS, 600 * MS]));
+    }
     for _ in 0..world.faults.deaths {
         let (id, after) = (rng.usize(0..hosts), at(rng));
         match rng.u32(0..3) {

@@ -67,6 +67,10 @@ impl Machine for Program {
         each!(self, machine => machine.accept(from, local, now))
     }
 
+    fn caught_up(&mut self, at: Instant) {
+        each!(self, machine => machine.caught_up(at));
+    }
+
     fn handle(&mut self, input: Input<'_>, now: Instant) {
         each!(self, machine => machine.handle(input, now));
     }

@@ -522,3 +522,22 @@ fn who_is_being_dialled_for_the_first_time_gets_its_farewell_too() {
     assert_eq!(count(&world, 1, |n| matches!(n, Notice::Disconnected(_))), 1);
     assert!(world.node(1).directory().is_empty());
 }
+
+/// A process that was stopped finds what came meanwhile only when it asks: until then nobody was silent.
+#[test]
+fn who_was_stopped_looks_at_what_came_before_it_judges_who_was_silent() {
+    let mut world = calm_world(1);
+    let [late, silent] = [(); 2].map(|()| world.script_dials(SCRIPT_IP, 0));
+    world.run_for(9 * SECOND);
+    let half = world.script_dials(SCRIPT_IP, 0);
+    world.script_writes(half, "10.0.9.9:9000 S first ");
+    world.run_for(100 * MS);
+    world.befall(0, Fate::Stopped, Duration::ZERO);
+    world.run_for(MS);
+    world.script_writes(half, "half and the rest");
+    world.script_writes(late, "10.0.9.9:9000 S just in time\n");
+    world.befall(0, Fate::Continued, 2 * SECOND);
+    world.run_for(3 * SECOND);
+    assert_eq!(messages(&world, 0), ["just in time", "first half and the rest"]);
+    assert_eq!([half, late, silent].map(|end| world.script_closed(end).is_some()), [false, false, true]);
+}

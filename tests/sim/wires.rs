@@ -110,11 +110,21 @@ impl World {
         assert!(self.hosts[id].links.insert(conn, end).is_none(), "host {id}: {conn:?} twice");
     }
 
+    /// The end from which a wire was dialled.
+    pub fn dialler(wire: usize) -> EndId {
+        EndId { wire, side: 0 }
+    }
+
+    /// The host that a dial is for.
+    pub fn dialled_host(&self, wire: usize) -> Option<HostId> {
+        self.by_address.get(&self.end(EndId { wire, side: 1 }).address).copied()
+    }
+
     pub fn arrive(&mut self, wire: usize) {
         let [near, far] = [EndId { wire, side: 0 }, EndId { wire, side: 1 }];
         let (from, to) = (self.end(near).address, self.end(far).address);
         let latency = self.wires[wire].pace.latency;
-        let host = self.by_address.get(&to).copied();
+        let host = self.dialled_host(wire);
         if self.wires[wire].is_cut
             || self.end(near).owner == Owner::Nobody
             || chance(&mut self.rng, self.faults.lose)

@@ -58,6 +58,10 @@ pub struct Host {
     again: (Duration, u32),
     to_flush: Vec<ConnId>,
     stale: VecDeque<ConnId>,
+    /// Since when the process is stopped.
+    stopped_at: Option<Duration>,
+    /// What it will find when it goes on.
+    missed: Vec<Event>,
 }
 
 /// What a user does.
@@ -77,6 +81,8 @@ pub enum Act {
 /// What befalls a host.
 #[derive(Clone, Copy, Debug)]
 pub enum Fate {
+    /// It goes on after a stop: what came meanwhile is there, but its first look at it is interrupted.
+    Continued,
     /// It reads nothing more, until it hears again.
     Deaf,
     Hearing,
@@ -85,6 +91,8 @@ pub enum Fate {
     /// The process is killed: the kernel closes what it held.
     Killed,
     Started,
+    /// The process is stopped; the kernel keeps what comes.
+    Stopped,
     /// The power fails: nobody is told.
     Vanished,
 }
@@ -186,6 +194,8 @@ impl World {
             again: (Duration::ZERO, 0),
             to_flush: Vec::new(),
             stale: VecDeque::new(),
+            stopped_at: None,
+            missed: Vec::new(),
         });
         self.start(id);
         id
@@ -237,6 +247,9 @@ impl World {
     }
 
     fn happen(&mut self, event: Event) {
+        if let Some(id) = self.host_of(&event).filter(|&id| self.hosts[id].stopped_at.is_some()) {
+            return self.hosts[id].missed.push(event);
+        }
         match event {
             Event::Arrive(wire) => self.arrive(wire),
             Event::Break(end, reason) => self.break_end(end, reason),
@@ -260,8 +273,44 @@ impl World {
 
 /// The life of a host, turn by turn.
 impl World {
+    /// The host whose program has to do something for this to happen.
+    fn host_of(&self, event: &Event) -> Option<HostId> {
+        let of_end = |end: EndId| match self.owner(end) {
+            Owner::Program(id, _) => Some(id),
+            Owner::Nobody | Owner::Script => None,
+        };
+        match event {
+            Event::Arrive(wire) => self.dialled_host(*wire),
+            Event::Break(end, _) | Event::Deliver(end) | Event::Writable(end) => of_end(*end),
+            Event::Dialled(wire, _) => of_end(Self::dialler(*wire)),
+            Event::Due(id) | Event::Meet(id, Fate::Interrupted) | Event::Want(id, _) => Some(*id),
+            Event::Meet(..) => None,
+        }
+    }
+
+    fn go_on(&mut self, id: HostId) {
+        let Some(stopped_at) = self.hosts[id].stopped_at.take() else { return };
+        // The look of the turn in which it was stopped found nothing: it was interrupted.
+        self.hosts[id].due = None;
+        self.fire_due(id, stopped_at);
+        self.end_turn(id);
+        self.happen_now(id);
+    }
+
+    /// What happened while the host was stopped.
+    fn happen_now(&mut self, id: HostId) {
+        for event in std::mem::take(&mut self.hosts[id].missed) {
+            self.happen(event);
+        }
+    }
+
     fn meet(&mut self, id: HostId, fate: Fate) {
         match fate {
+            Fate::Continued => self.go_on(id),
+            Fate::Stopped => {
+                let (now, host) = (self.now, &mut self.hosts[id]);
+                host.stopped_at = host.stopped_at.or(host.program.is_some().then_some(now));
+            }
             Fate::Deaf => self.hosts[id].is_deaf = true,
             Fate::Hearing => {
                 self.hosts[id].is_deaf = false;
@@ -295,6 +344,7 @@ impl World {
         host.acts.clear();
         host.to_flush.clear();
         host.stale.clear();
+        host.stopped_at = None;
         for (_, end) in std::mem::take(&mut host.links) {
             if is_silent {
                 self.cut_end(end);
@@ -302,6 +352,7 @@ impl World {
                 self.drop_end(end);
             }
         }
+        self.happen_now(id);
     }
 
     pub fn handle(&mut self, id: HostId, input: Input<'_>) {
@@ -426,19 +477,27 @@ impl World {
             return;
         }
         self.hosts[id].due = None;
+        self.fire_due(id, self.now);
+        self.end_turn(id);
+    }
+
+    /// Fires what is due now, where the program has seen all that came until then.
+    fn fire_due(&mut self, id: HostId, caught_up_at: Duration) {
         let now = self.base + self.now;
+        if let Some(program) = &mut self.hosts[id].program {
+            program.caught_up(self.base + caught_up_at);
+        }
         let is_due =
             |host: &Host| host.program.as_ref().and_then(Machine::poll_timeout).is_some_and(|at| at <= now);
         if is_due(&self.hosts[id]) {
             self.handle(id, Input::Timeout);
             let (now, host) = (self.now, &mut self.hosts[id]);
             // Who does a little at a time may come back at once, but comes to its end.
-            let again = is_due(host) && host.exit.is_none();
+            let again = is_due(host) && host.exit.is_none() && caught_up_at == now;
             let times = if host.again.0 == now { host.again.1 } else { 0 };
             host.again = (now, times + u32::from(again));
             assert!(host.again.1 < SPINS_MAX, "host {id} spins");
         }
-        self.end_turn(id);
     }
 
     fn act(&mut self, id: HostId, act: Act) {

@@ -1,6 +1,6 @@
 //! The signals that end the program, and that it leaves politely.
 
-use crate::common::peer::Peer;
+use crate::common::peer::{Peer, Wire, session};
 use crate::common::program::Program;
 use crate::pty::{CTRL_C, Terminal};
 use rustix::process::Signal;
@@ -74,4 +74,27 @@ fn a_termination_leaves_the_terminal_as_it_was() {
     terminal.screen.expect("Exiting\r\n");
     assert_eq!(terminal.wait(), 0);
     terminal.assert_as_found();
+}
+
+/// The look at the event queue that a stop interrupts finds nothing, whatever came meanwhile.
+#[test]
+fn who_was_stopped_has_heard_what_came_before_anything_is_due() {
+    let peer = Peer::new();
+    let (program, clock) = (Program::node("P1"), Program::node("P2"));
+    let mut wire = session(program.address(), peer.address(), "P3");
+    let mut halves: Vec<Wire> = (0..20).map(|_| Wire::dial(program.address())).collect();
+    halves.iter_mut().for_each(|half| half.write("127.0.0.1:"));
+    wire.ping(1);
+    program.frozen(|| {
+        halves.iter_mut().for_each(|half| half.write("9 P9 whole"));
+        // For so long half a header waits for its end.
+        let mut half = Wire::dial(clock.address());
+        half.write("half a header");
+        clock.stdout.expect("half a header\n");
+    });
+    let mut shown = String::new();
+    for _ in &halves {
+        shown += &program.stdout.expect("127.0.0.1:9 P9 whole\n");
+    }
+    assert!(!shown.contains("Not a chat message"), "{shown}");
 }

@@ -280,7 +280,7 @@ impl Node {
                 Due::End(reason) => self.close(conn, reason, now),
             }
         }
-        while let Some((to, report)) = self.asked.next_due(now) {
+        while let Some((to, report)) = self.asked.next_due(self.connections.judged_until(now)) {
             self.conclude_connect(to, report);
         }
         if self.fold_at.is_some_and(|at| at <= now) {
@@ -448,6 +448,10 @@ impl Machine for Node {
             None => self.counters.refused += 1,
         }
         conn
+    }
+
+    fn caught_up(&mut self, at: Instant) {
+        self.connections.caught_up(at);
     }
 
     fn handle(&mut self, input: Input<'_>, now: Instant) {

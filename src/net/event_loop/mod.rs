@@ -59,6 +59,10 @@ pub struct EventLoop<M: Machine, S> {
     scratch: Box<[u8]>,
     /// The clock, read once a turn.
     now: Instant,
+    /// Since when the kernel has been telling, and of how many events, without coming to an end.
+    asked_since: Option<(Instant, usize)>,
+    /// Of what had come by then the kernel has told all, and it is noted.
+    told_until: Instant,
     has_begun: bool,
     /// The user or a signal wants the program to end: nothing may hold it up any more.
     is_ending: bool,
@@ -84,6 +88,8 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             outputs: VecDeque::new(),
             scratch: vec![0; READ_BYTES_PER_TURN].into_boxed_slice(),
             now: Instant::now(),
+            asked_since: None,
+            told_until: Instant::now(),
             has_begun: false,
             is_ending: false,
             exit_code: None,
@@ -185,6 +191,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             self.read_stdin();
             // The screen may have filled meanwhile: then somebody's bytes are still unread.
             if !self.is_paused() {
+                self.machine.caught_up(self.told_until);
                 self.fire_timeout();
             }
         } else {
@@ -203,11 +210,24 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     fn sleep(&mut self, wait: Option<Duration>) -> io::Result<()> {
         let timeout = if self.has_work() { Some(Duration::ZERO) } else { self.time_left(wait) };
         match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => {}
+            Ok(()) => self.note_told(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
         self.now = Instant::now();
         Ok(())
+    }
+
+    /// The kernel was asked at a moment that we know of only that it is not before the last look at the clock; we may
+    /// have been stopped since. It tells of so many events at a time, the oldest first.
+    fn note_told(&mut self) {
+        let (since, before) = self.asked_since.take().unwrap_or((self.now, 0));
+        let count = self.events.iter().count();
+        if count < EVENTS_PER_TURN || before + count >= self.links.slots() {
+            self.told_until = since;
+        } else {
+            self.asked_since = Some((since, before + count));
+        }
     }
 
     /// Whether something was left over that no event will call for.
