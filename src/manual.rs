@@ -72,8 +72,8 @@ fn words_for_fish(command: &Command) -> String {
     let mut lines = String::new();
     for subcommand in command.get_subcommands() {
         let name = subcommand.get_name();
-        let below: Vec<&str> = subcommand.get_subcommands().map(Command::get_name).collect();
-        let below: Vec<&str> = below.into_iter().filter(|&word| name != "help" || word != name).collect();
+        let below = subcommand.get_subcommands().map(Command::get_name);
+        let below: Vec<&str> = below.filter(|&word| name != "help" || word != name).collect();
         let besides = if below.is_empty() {
             String::new()
         } else {

@@ -441,3 +441,20 @@ fn who_only_sends_is_not_remembered() {
     let file = fs::read_to_string(home.path().join(".local/share/chinwag/peers.toml")).unwrap();
     assert!(file.contains("anna") && !file.contains("ci"), "{file}");
 }
+
+/// It ended with 0 if all that had come by then was sent.
+#[test]
+fn send_says_that_a_signal_came_before_the_end_of_stdin() {
+    let peer = Peer::new();
+    let to = peer.address().to_string();
+    let mut send =
+        Program::spawn(&mut subcommand("send", &["--quiet", "--port", "9", "--name", "P1", &to, "-"]));
+    send.type_line("hello");
+    assert_eq!(peer.take(), "127.0.0.1:9 P1 hello");
+    send.signal(Signal::TERM);
+    assert_eq!(send.wait(), 4);
+    assert_eq!(
+        send.stderr.rest(),
+        "A signal came before the end of stdin: what is left of it was not sent.\n"
+    );
+}
