@@ -55,7 +55,8 @@ A message whose words are only `exit` or `connect` is that command, as in the ch
 whatever it says, unless --commands is given.
 
 Exit codes: 0 all was sent, 1 a fault, as a stdin that cannot be read, 2 wrong usage, 3 an address refused, was \
-unreachable or broke off, or a host could not be looked up, 4 one did not take it in time, or a signal came first. Of several, the highest.";
+unreachable or broke off, or a host could not be looked up, 4 one did not take it in time, or a signal came first. Of \
+several, the highest.";
 
 const WAY_OUT: &str = "give the text, or `-` to send the lines of stdin";
 

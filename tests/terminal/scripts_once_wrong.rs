@@ -345,9 +345,11 @@ fn a_log_level_that_is_none_is_told_by_every_command() {
         &["--name", "P1", "--port", "0", "--transcript", "/"],
     ];
     for args in table {
-        for (spec, wrong) in
-            [("nonsense", "'nonsense'"), ("chinwag=loud,warn", "'chinwag=loud'"), ("debgu,x=", "'debgu'")]
-        {
+        for (spec, wrong) in [
+            ("nonsense", "'nonsense'"),
+            ("chinwag=loud,warn", "'chinwag=loud'"),
+            ("debgu,x=", "'debgu', 'x='"),
+        ] {
             let (_, told) = outcome(command_with_default_static_peers(args).env("RUST_LOG", spec));
             let start =
                 format!("warning: RUST_LOG: {wrong} is not understood, and left out; a level (off, error,");
@@ -457,4 +459,15 @@ fn send_says_that_a_signal_came_before_the_end_of_stdin() {
         send.stderr.rest(),
         "A signal came before the end of stdin: what is left of it was not sent.\n"
     );
+}
+
+/// The chat ended with 0, and `RUST_LOG=off` hid the only line about it.
+#[test]
+fn a_stdin_that_cannot_be_read_ends_the_chat_with_a_fault() {
+    for args in [&["--name", "P1", "--port", "0"][..], &["--name", "P1", "--port", "0", "--json"]] {
+        let directory = File::open("/").expect("a directory");
+        let told = outcome(command(args).env("RUST_LOG", "off").stdin(directory));
+        let words = "error: stdin could not be read to its end; give a file, a pipe or a terminal.\n";
+        assert_eq!(told, (Some(1), words.to_owned()), "{args:?}");
+    }
 }
