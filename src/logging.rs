@@ -41,8 +41,15 @@ fn understood(spec: &str) -> (String, Vec<String>) {
     let (directives, text) =
         spec.split_once('/').map_or((spec, None), |(directives, text)| (directives, Some(text)));
     let given = directives.split(',').map(str::trim).filter(|directive| !directive.is_empty());
-    let (meant, nonsense): (Vec<&str>, Vec<&str>) = given.partition(|directive| is_directive(directive));
-    let mut nonsense: Vec<String> = nonsense.into_iter().map(str::to_owned).collect();
+    let (mut meant, mut nonsense) = (Vec::new(), Vec::new());
+    for directive in given {
+        if is_directive(directive) {
+            // `env_logger` takes a space before the sign for a part of the name.
+            meant.push(directive.replace(char::is_whitespace, ""));
+        } else {
+            nonsense.push(directive.to_owned());
+        }
+    }
     let mut spec = if meant.is_empty() { DEFAULT.to_owned() } else { meant.join(",") };
     match text {
         // Only lines with this text.
@@ -53,11 +60,14 @@ fn understood(spec: &str) -> (String, Vec<String>) {
     (spec, nonsense)
 }
 
-/// Of others' modules no list is kept; but who names one says how much of it they want.
+/// Of others' modules no list is kept; but who names one says how much of it they want, and none begins as ours do.
 fn is_directive(directive: &str) -> bool {
     let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
-    match directive.split_once('=') {
-        Some((_, level)) => is_level(level.trim()) || level.is_empty(),
+    match directive.split_once('=').map(|(module, level)| (module.trim(), level.trim())) {
+        Some((module, level)) if module.starts_with("chinwag") => {
+            is_ours(module) && (is_level(level) || level.is_empty())
+        }
+        Some((_, level)) => is_level(level),
         None => is_level(directive) || is_ours(directive),
     }
 }
@@ -74,7 +84,7 @@ mod tests {
 
     #[test]
     fn what_can_be_meant_is_kept_and_the_rest_is_told() {
-        let table: [(&str, &str, &[&str]); 16] = [
+        let table: [(&str, &str, &[&str]); 18] = [
             ("", "warn", &[]),
             (" , ", "warn", &[]),
             ("debug", "debug", &[]),
@@ -85,7 +95,9 @@ mod tests {
             ("chinwag::nte", "warn", &["chinwag::nte"]),
             ("chinwagger", "warn", &["chinwagger"]),
             ("chinwag=loud,info", "info", &["chinwag=loud"]),
-            ("chinwag = trace, mio=debug", "chinwag = trace,mio=debug", &[]),
+            ("chinwag = trace, mio=debug", "chinwag=trace,mio=debug", &[]),
+            ("info,chinwag::nte=debug", "info", &["chinwag::nte=debug"]),
+            ("chinwag:net=debug, debug=", "warn", &["chinwag:net=debug", "debug="]),
             ("chinwag=", "chinwag=", &[]),
             ("a=b=c,,x", "warn", &["a=b=c", "x"]),
             ("mio", "warn", &["mio"]),

@@ -35,8 +35,12 @@ use std::io;
 use std::net::IpAddr;
 use std::process::ExitCode;
 
+/// stdin could not be read.
+const EXIT_FAULT: u8 = 1;
 /// Wrong usage.
 const EXIT_USAGE: u8 = 2;
+
+const CUT_SHORT: &str = "error: stdin could not be read to its end; give a file, a pipe or a terminal.";
 
 fn main() -> ExitCode {
     let log_fault = logging::start();
@@ -123,7 +127,15 @@ fn talk(
         event_loop = event_loop.with_stdin(lines)?;
     }
     files.look(&mut event_loop);
-    event_loop.run_with(|event_loop| files.look(event_loop))
+    let mut is_cut_short = false;
+    let code = event_loop.run_with(|event_loop| {
+        is_cut_short = event_loop.is_stdin_broken();
+        files.look(event_loop)
+    })?;
+    if is_cut_short {
+        output::tell(CUT_SHORT);
+    }
+    Ok(if is_cut_short { code.max(EXIT_FAULT) } else { code })
 }
 
 /// Says what is wrong with the command line; gives the exit code.

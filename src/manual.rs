@@ -36,41 +36,71 @@ const GIVE_UP: &str = "2>/dev/null\n    or return\n";
 /// How it should: then none was.
 const GO_ON: &str = "2>/dev/null\n    or return 0\n";
 
+/// How the script for bash finds out whose value is typed: by the word before.
+const WORD_BEFORE: &str = "    prev=\"$3\"\n";
+
+/// How it should: bash breaks words at `=` and `:` too, and `--dialect=b` or an address is one word to us.
+const WHOLE_WORD_BEFORE: &str = r#"    prev="$3"
+    local at=$COMP_CWORD
+    while (( at > 1 )) && [[ "${COMP_WORDS[at]}" == [=:]* || "${COMP_WORDS[at - 1]}" == [=:]* ]]; do
+        at=$((at - 1))
+    done
+    if (( at < COMP_CWORD )); then
+        prev="${COMP_WORDS[at]}"
+        [[ "$prev" == -* ]] || prev="${COMP_WORDS[at - 1]}"
+    fi
+"#;
+
 /// Writes the completions of a shell; gives the exit code.
 pub(crate) fn completions(shell: Shell) -> io::Result<u8> {
     let mut text = Vec::new();
-    let mut command = completable(settings::command());
+    let mut command = completable(&settings::command());
     clap_complete::generate(shell, &mut command, "chinwag", &mut text);
     let script = String::from_utf8_lossy(&text);
     let script = match shell {
         Shell::Zsh => script.replace(KNOWN_AT_ONCE, KNOWN_IN_TIME),
+        Shell::Bash => script.replace(WORD_BEFORE, WHOLE_WORD_BEFORE),
         Shell::Fish => script.replace(GIVE_UP, GO_ON) + &words_for_fish(&command),
         _ => script.into_owned(),
     };
     write_out(script.as_bytes())
 }
 
-/// What fish may offer where no flag is: clap_complete leaves that to fish, which offers file names.
+/// What fish may offer where no flag is: clap_complete leaves that to fish, which offers file names. It offers nothing
+/// behind `help`, either, which it takes for a word that was typed there.
 fn words_for_fish(command: &Command) -> String {
     let mut lines = String::new();
-    for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
-        let below: Vec<&str> = subcommand.get_subcommands().map(Command::get_name).collect();
+    for subcommand in command.get_subcommands() {
+        let name = subcommand.get_name();
+        let below = subcommand.get_subcommands().map(Command::get_name);
+        let below: Vec<&str> = below.filter(|&word| name != "help" || word != name).collect();
         let besides = if below.is_empty() {
             String::new()
         } else {
             format!("; and not __fish_seen_subcommand_from {}", below.join(" "))
         };
         let values = subcommand.get_positionals().flat_map(Arg::get_possible_values);
-        let words: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
-        let condition = format!("__fish_chinwag_using_subcommand {}{besides}", subcommand.get_name());
+        let mut words: Vec<String> = values.map(|value| value.get_name().to_owned()).collect();
+        if name == "help" {
+            words.extend(below.into_iter().map(str::to_owned));
+        }
+        let condition = format!("__fish_chinwag_using_subcommand {name}{besides}");
         lines += &format!("complete -c chinwag -n \"{condition}\" -f -a \"{}\"\n", words.join(" "));
     }
     lines
 }
 
-/// The command as completions need it.
-fn completable(command: Command) -> Command {
-    command.mut_args(completable_arg).mut_subcommands(completable)
+/// The command as completions need it: clap_complete offers hidden flags too, so they are left out here.
+fn completable(command: &Command) -> Command {
+    let args = command.get_arguments().filter(|arg| !arg.is_hide_set()).cloned().map(completable_arg);
+    let plain = Command::new(command.get_name().to_owned())
+        .about(command.get_about().cloned().unwrap_or_default())
+        .args(args)
+        .subcommands(command.get_subcommands().map(completable));
+    match command.get_version() {
+        Some(version) => plain.version(version.to_owned()),
+        None => plain,
+    }
 }
 
 fn completable_arg(arg: Arg) -> Arg {
@@ -80,8 +110,13 @@ fn completable_arg(arg: Arg) -> Arg {
         return arg.action(ArgAction::SetTrue).num_args(0);
     }
     // File names are offered for files alone.
-    let is_unknown = arg.get_value_hint() == ValueHint::Unknown && arg.get_possible_values().is_empty();
-    let arg = if is_unknown { arg.value_hint(ValueHint::Other) } else { arg };
+    let is_unknown = arg.get_possible_values().is_empty();
+    let arg = match arg.get_value_hint() {
+        ValueHint::Unknown if is_unknown => arg.value_hint(ValueHint::Other),
+        // Only then bash takes a name with a space for one.
+        ValueHint::AnyPath => arg.value_hint(ValueHint::FilePath),
+        _ => arg,
+    };
     // zsh would run what stands behind the colon.
     let has_colon = arg.get_value_names().is_some_and(|names| names.iter().any(|name| name.contains(':')));
     if has_colon { arg.value_name("ADDRESS") } else { arg }

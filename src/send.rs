@@ -55,12 +55,15 @@ A message whose words are only `exit` or `connect` is that command, as in the ch
 whatever it says, unless --commands is given.
 
 Exit codes: 0 all was sent, 1 a fault, as a stdin that cannot be read, 2 wrong usage, 3 an address refused, was \
-unreachable or broke off, or a host could not be looked up, 4 one did not take it in time. Of several, the highest.";
+unreachable or broke off, or a host could not be looked up, 4 one did not take it in time, or a signal came first. Of \
+several, the highest.";
 
 const WAY_OUT: &str = "give the text, or `-` to send the lines of stdin";
 
 const CUT_SHORT: &str = "\
 stdin could not be read to its end: what is left of it was not sent; give a file, a pipe, or the text itself.";
+
+const INTERRUPTED: &str = "A signal came before the end of stdin: what is left of it was not sent.";
 
 /// What to send to whom, as whom.
 #[derive(Debug, Args)]
@@ -176,17 +179,16 @@ pub(crate) fn run(args: SendArgs) -> io::Result<u8> {
     } else {
         event_loop.type_line(&text);
     }
-    let mut is_cut_short = false;
+    let mut unread = None;
     let code = event_loop.run_with(|event_loop| {
-        is_cut_short = event_loop.is_stdin_broken();
+        let interrupted = event_loop.machine().is_interrupted.then_some((INTERRUPTED, EXIT_TIMED_OUT));
+        unread = event_loop.is_stdin_broken().then_some((CUT_SHORT, EXIT_FAULT)).or(interrupted);
         None
     })?;
-    if !is_cut_short {
-        return Ok(code);
-    }
+    let Some((sentence, code_min)) = unread else { return Ok(code) };
     // Who cannot be told sees it by the exit code.
-    let _ = writeln!(io::stderr(), "{CUT_SHORT}");
-    Ok(code.max(EXIT_FAULT))
+    let _ = writeln!(io::stderr(), "{sentence}");
+    Ok(code.max(code_min))
 }
 
 impl SendArgs {
@@ -237,6 +239,8 @@ struct Sender {
     texts: VecDeque<String>,
     /// Nothing will be added to them.
     is_complete: bool,
+    /// A signal came before they were complete.
+    is_interrupted: bool,
     has_asked_to_quit: bool,
     /// Told before anything else.
     notices: VecDeque<Notice>,
@@ -252,6 +256,7 @@ impl Sender {
             ask,
             texts: VecDeque::new(),
             is_complete: !takes_more,
+            is_interrupted: false,
             has_asked_to_quit: false,
             notices: VecDeque::new(),
             exit_code: 0,
@@ -334,6 +339,7 @@ impl Machine for Sender {
             Input::Line(line) => self.texts.extend(messages(line).map(str::to_owned)),
             Input::StdinClosed => self.is_complete = true,
             Input::Interrupted => {
+                self.is_interrupted |= !self.is_complete;
                 self.give_up();
                 self.node.handle(input, now);
             }

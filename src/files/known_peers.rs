@@ -4,6 +4,7 @@ use super::Faults;
 use super::disk::{self, Lock, Unusable};
 use super::document::Document;
 use super::record::{self, Clock, Record, Records};
+use crate::quoting::shown;
 use chinwag::chat::book::Known;
 use chinwag::chat::node::Node;
 use chinwag::chat::notice::{Kept, Notice, Who};
@@ -136,7 +137,8 @@ impl KnownPeers {
 /// In which dialect to write to whom, for who keeps no such file: nothing is written, whatever is wrong with it. What
 /// is wrong is told in the log.
 pub(super) fn dialects(path: &Path) -> Vec<(SocketAddr, Known)> {
-    let unused = |why: &str| log::warn!("not used of the known peers in {}: {}", path.display(), Clean(why));
+    let file = shown(path.as_os_str());
+    let unused = |why: &str| log::warn!("not used of the known peers in {file}: {}", Clean(why));
     let document = match understand(path).map_err(|error| error.kind().to_string()).and_then(|read| read) {
         Ok(document) => document.unwrap_or_else(Document::new),
         Err(why) => {

@@ -210,3 +210,17 @@ fn help_is_broken_where_the_terminal_ends_and_nowhere_else() {
         }
     }
 }
+
+/// The log had the path as it was, control characters and all.
+#[test]
+fn the_log_names_a_file_so_that_no_terminal_is_disturbed() {
+    let home = TempDir::new().expect("a directory");
+    let data = home.path().join("\x1b[31m");
+    fs::create_dir_all(data.join("chinwag")).expect("a directory");
+    fs::write(data.join("chinwag/peers.toml"), "blocked = maybe").expect("a file");
+    let mut send = Program::spawn(subcommand("send", &["127.0.0.1:1", "hi"]).env("XDG_DATA_HOME", &data));
+    assert_eq!(send.wait(), 3);
+    send.stderr.expect_that("the sentence", |told| {
+        told.contains("␛[31m/chinwag/peers.toml: ") && !told.contains('\x1b')
+    });
+}

@@ -345,9 +345,11 @@ fn a_log_level_that_is_none_is_told_by_every_command() {
         &["--name", "P1", "--port", "0", "--transcript", "/"],
     ];
     for args in table {
-        for (spec, wrong) in
-            [("nonsense", "'nonsense'"), ("chinwag=loud,warn", "'chinwag=loud'"), ("debgu,x=", "'debgu'")]
-        {
+        for (spec, wrong) in [
+            ("nonsense", "'nonsense'"),
+            ("chinwag=loud,warn", "'chinwag=loud'"),
+            ("debgu,x=", "'debgu', 'x='"),
+        ] {
             let (_, told) = outcome(command_with_default_static_peers(args).env("RUST_LOG", spec));
             let start =
                 format!("warning: RUST_LOG: {wrong} is not understood, and left out; a level (off, error,");
@@ -440,4 +442,32 @@ fn who_only_sends_is_not_remembered() {
     assert_eq!(terminal.wait(), 0);
     let file = fs::read_to_string(home.path().join(".local/share/chinwag/peers.toml")).unwrap();
     assert!(file.contains("anna") && !file.contains("ci"), "{file}");
+}
+
+/// It ended with 0 if all that had come by then was sent.
+#[test]
+fn send_says_that_a_signal_came_before_the_end_of_stdin() {
+    let peer = Peer::new();
+    let to = peer.address().to_string();
+    let mut send =
+        Program::spawn(&mut subcommand("send", &["--quiet", "--port", "9", "--name", "P1", &to, "-"]));
+    send.type_line("hello");
+    assert_eq!(peer.take(), "127.0.0.1:9 P1 hello");
+    send.signal(Signal::TERM);
+    assert_eq!(send.wait(), 4);
+    assert_eq!(
+        send.stderr.rest(),
+        "A signal came before the end of stdin: what is left of it was not sent.\n"
+    );
+}
+
+/// The chat ended with 0, and `RUST_LOG=off` hid the only line about it.
+#[test]
+fn a_stdin_that_cannot_be_read_ends_the_chat_with_a_fault() {
+    for args in [&["--name", "P1", "--port", "0"][..], &["--name", "P1", "--port", "0", "--json"]] {
+        let directory = File::open("/").expect("a directory");
+        let told = outcome(command(args).env("RUST_LOG", "off").stdin(directory));
+        let words = "error: stdin could not be read to its end; give a file, a pipe or a terminal.\n";
+        assert_eq!(told, (Some(1), words.to_owned()), "{args:?}");
+    }
 }

@@ -172,7 +172,7 @@ fn nobody_there_is_exit_code_3() {
     let (code, told) = outcome(&mut send(&[&nobody.to_string(), "hello"]));
     assert_eq!(code, 3);
     assert!(told.starts_with(&format!("{nobody} refused the connection")), "{told}");
-    assert!(told.ends_with("Not sent: hello\n"), "{told}");
+    assert!(told.contains("Not sent: hello\n"), "{told}");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn a_reset_instead_of_a_close_is_exit_code_3() {
     wire.reset();
     let (code, told) = outcome(&mut sender);
     assert_eq!(code, 3);
-    assert!(told.ends_with("Not sent: hello\n"), "{told}");
+    assert!(told.contains("Not sent: hello\n"), "{told}");
 }
 
 /// A listener whose queue is full: who dials it waits.
@@ -235,7 +235,7 @@ fn a_signal_ends_it_and_what_was_not_sent_counts_as_timed_out() {
     let (code, told) = outcome(&mut sender);
     assert_eq!(code, 4);
     assert!(told.contains(&format!("{silent} did not answer in time")), "{told}");
-    assert!(told.ends_with("Not sent: hello\n"), "{told}");
+    assert!(told.contains("Not sent: hello\n"), "{told}");
 }
 
 #[test]

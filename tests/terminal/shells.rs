@@ -58,7 +58,7 @@ impl Shell {
 }
 
 /// What is typed, and all that may follow.
-const OFFERS: [(&str, &[&str]); 9] = [
+const OFFERS: [(&str, &[&str]); 10] = [
     ("--dialect ", &["block", "bracketed", "json", "netech", "portline", "standard"]),
     ("--color ", &["always", "auto", "never"]),
     ("--static-peer ", &[]),
@@ -68,12 +68,20 @@ const OFFERS: [(&str, &[&str]); 9] = [
     ("config --color n", &["never"]),
     ("swarm 127.0.0.1:1 f", &["fan-out", "flood"]),
     ("swarm --source ", &[]),
+    // What is hidden in the help.
+    ("swarm --wo", &[]),
 ];
 
 #[test]
 fn bash_offers_the_values_that_there_are_and_files_for_files_alone() {
     let Some(bash) = Shell::find("bash", "bash") else { return };
-    for (typed, offers) in OFFERS {
+    // It has broken these into words.
+    let broken: [(&str, &[&str]); 3] = [
+        ("--dialect = b", &["block", "bracketed"]),
+        ("--static-peer 127.0.0.1 : ", &[]),
+        ("--bind :: ", &[]),
+    ];
+    for (typed, offers) in OFFERS.into_iter().chain(broken) {
         // As bash calls it, but for `compopt`, which works only there.
         let code = "compopt() { :; }; source \"$script\"; COMP_WORDS=(chinwag $0); \
                     case \"$0\" in *\\ ) COMP_WORDS+=('');; esac; COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); \
@@ -89,7 +97,8 @@ fn bash_offers_the_values_that_there_are_and_files_for_files_alone() {
 #[test]
 fn fish_offers_the_values_that_there_are_and_files_for_files_alone() {
     let Some(fish) = Shell::find("fish", "fish") else { return };
-    let table = OFFERS.into_iter().chain([("send ", &[][..]), ("man swarm-", &["swarm-merge"])]);
+    let besides = [("send ", &[][..]), ("man swarm-", &["swarm-merge"]), ("help s", &["send", "swarm"])];
+    let table = OFFERS.into_iter().chain(besides);
     for (typed, offers) in table {
         let code = format!("source $script; complete -C 'chinwag {typed}'");
         let said = fish.run(&["fish", "--no-config", "-c", &code]);
