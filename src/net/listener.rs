@@ -73,7 +73,7 @@ impl Listener {
     fn refuse_with_spare(&mut self) {
         if self.spare.take().is_some() {
             if let Ok((stream, _)) = self.socket.accept() {
-                refuse(stream);
+                refuse(&stream);
             }
             self.spare = open_spare();
         }

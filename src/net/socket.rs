@@ -90,10 +90,10 @@ fn watch_for_vanishing(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Refuses a connection that was accepted: with a reset, because an orderly end would tell its dialler
-/// that the message was taken.
-pub(super) fn refuse(stream: TcpStream) {
-    if let Err(error) = SockRef::from(&stream).set_linger(Some(Duration::ZERO)) {
+/// Has a connection end with a reset when it is dropped, because an orderly end would tell the other side that
+/// its message was taken.
+pub(super) fn refuse(stream: &TcpStream) {
+    if let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
         log::debug!("linger: {error}");
     }
 }

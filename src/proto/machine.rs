@@ -106,7 +106,7 @@ pub enum Input<'a> {
 pub enum Output<N> {
     /// End a connection.
     Close {
-        /// Which one. After [`How::Now`] the id is stale.
+        /// Which one. Unless it is half-closed, the id is stale from here on.
         conn: ConnId,
         /// In which manner.
         how: How,
@@ -137,6 +137,8 @@ pub enum How {
     HalfClose,
     /// At once; what is queued is lost. No [`Input::Closed`] follows.
     Now,
+    /// The same, with a reset: an orderly end would tell the other side that what it sent was taken.
+    Reset,
 }
 
 /// Why a connection ended, or never came to be: the whole vocabulary, for the log, for counters, and

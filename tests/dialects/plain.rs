@@ -1,9 +1,11 @@
 //! A plain message: one connection, one write, a half-close, and nothing before or after.
 
-use crate::common::peer::{Peer, Wire};
+use crate::common::peer::{Peer, Wire, session};
 use crate::common::program::Program;
+use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 
 /// One plain message in all, in bytes.
 const BYTES_MAX: usize = 1023;
@@ -84,4 +86,46 @@ fn a_host_that_does_not_answer_is_told_with_the_text_that_was_not_sent() {
     program.send(address, "hello");
     program.stdout.expect(&format!("{address} did not answer in time"));
     program.stdout.expect("Not sent: hello\n");
+}
+
+/// What came while the program quit was read and dropped, and its sender was told by an orderly end that it was sent.
+#[test]
+fn what_is_taken_while_the_program_quits_is_shown() {
+    for _ in 0..3 {
+        let mut program = Program::node_with("P1", &["--headless"]);
+        let to = program.address();
+        // Somebody who never takes our farewell keeps the program quitting for a while.
+        let slow = Peer::new();
+        let mut wires = [session(to, slow.address(), "slow"), Wire::dial(to)];
+        wires[1].write("127.0.0.1:9 P9 unfinished");
+        let (sender, taken) = std::sync::mpsc::channel();
+        let senders: Vec<_> = (0..2)
+            .map(|thread| {
+                let sender = sender.clone();
+                std::thread::spawn(move || {
+                    for n in 0.. {
+                        let Ok(mut stream) = std::net::TcpStream::connect(to) else { return };
+                        let text = format!("message {thread}.{n} is whole");
+                        let said = write!(stream, "127.0.0.1:9 P9 {text}")
+                            .and_then(|()| stream.shutdown(Shutdown::Write));
+                        if said.is_ok() && matches!(stream.read(&mut [0]), Ok(0)) {
+                            let _ = sender.send(text);
+                        }
+                    }
+                })
+            })
+            .collect();
+        drop(sender);
+        program.stdout.expect("message 1.20 is whole");
+        program.signal(Signal::TERM);
+        wires[0].write(format!("{} slow a line behind the exit\n", slow.address()));
+        assert_eq!(program.wait(), 0);
+        senders.into_iter().for_each(|thread| thread.join().unwrap());
+        let shown = String::from_utf8(program.stdout.bytes()).unwrap();
+        let shown: std::collections::BTreeSet<&str> =
+            shown.lines().filter_map(|line| line.split(" P9 ").nth(1)).collect();
+        let lost: Vec<String> = taken.into_iter().filter(|text| !shown.contains(text.as_str())).collect();
+        assert_eq!(lost, [""; 0]);
+        assert!(shown.contains("unfinished"));
+    }
 }

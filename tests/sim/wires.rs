@@ -296,6 +296,13 @@ impl World {
     }
 
     /// Its owner closes the socket: what is written still travels, the end of it behind.
+    /// Closes an end so that the other side sees that what it sent was not taken.
+    pub fn reset_end(&mut self, end: EndId) {
+        let latency = self.wires[end.wire].pace.latency;
+        self.end_mut(end).owner = Owner::Nobody;
+        self.enter(latency, Event::Break(end.other(), CloseReason::Reset));
+    }
+
     pub fn drop_end(&mut self, end: EndId) {
         self.end_mut(end).owner = Owner::Nobody;
         self.end_mut(end.other()).is_ended = true;

@@ -379,6 +379,11 @@ impl World {
                         self.drop_end(end);
                     }
                 }
+                Output::Close { conn, how: How::Reset } => {
+                    if let Some(end) = self.unlink(id, conn) {
+                        self.reset_end(end);
+                    }
+                }
                 Output::Close { conn, how: How::HalfClose } => {
                     let Some(&end) = self.hosts[id].links.get(&conn) else {
                         // It said exit and was gone; the machine tidies up while it is told so.

@@ -2,14 +2,14 @@
 
 use super::logged::Speaking;
 use super::say::line;
-use super::{Kind, Node, Role, Speaker};
+use super::{Kind, Node, Role, Speaker, Stage};
 use crate::chat::directory::{Peer, PeerId};
 use crate::chat::notice::{Notice, Who};
 use crate::chat::outbox::{Content, Report};
 use crate::limits::{FOLD_INTERVAL, SPEAKER_BYTES_MAX};
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::envelope::{Body, Envelope};
-use crate::proto::machine::{CloseReason, ConnId};
+use crate::proto::machine::{CloseReason, ConnId, How};
 use crate::proto::message::{
     Command, Dialect, LINE_TAKEN, Message, parse_port_line, trim_end, trim_end_bytes,
 };
@@ -28,7 +28,7 @@ pub(super) enum End {
 
 impl Node {
     pub(super) fn on_received(&mut self, conn: ConnId, bytes: &[u8], now: Instant) {
-        if self.is_quitting() {
+        if self.stage == Stage::Over {
             return;
         }
         let mut rest = bytes;
@@ -63,7 +63,10 @@ impl Node {
     }
 
     pub(super) fn hear(&mut self, conn: ConnId, line: &[u8], end: End, now: Instant) {
-        if self.is_quitting() || self.hear_chat_of_known_speaker(conn, line, now) {
+        if self.is_quitting() {
+            return self.hear_last_words(conn, line, now);
+        }
+        if self.hear_chat_of_known_speaker(conn, line, now) {
             return;
         }
         let Some(connection) = self.connections.get(conn) else { return };
@@ -91,6 +94,44 @@ impl Node {
                 if end != End::Gone {
                     self.answer_line(conn, now);
                 }
+            }
+        }
+    }
+
+    /// While we take our leave: what was said to us is shown, since its sender will take it for delivered. Nothing is
+    /// learned from it any more, and nobody is connected.
+    fn hear_last_words(&mut self, conn: ConnId, line: &[u8], now: Instant) {
+        let Some(connection) = self.connections.get(conn) else { return };
+        let (remote, kind) = (connection.remote(), connection.data.kind);
+        let text = String::from_utf8_lossy(line);
+        if matches!(kind, Kind::Session(_) | Kind::Leaving) && text.starts_with('!') {
+            return;
+        }
+        let message = match kind {
+            Kind::PortLine(port) => Some(Message::parse_behind_port(&text, port, remote)),
+            _ => Message::parse(&text, remote),
+        };
+        match message.filter(|message| !self.is_own(message.address)) {
+            None => self.on_raw(remote, trim_end(&text), now),
+            Some(message) if self.book.is_blocked(message.address) => self.counters.blocked += 1,
+            Some(Message { command: Command::Chat, address, name, text, .. }) => {
+                self.counters.chats += 1;
+                let who = self.book.who(address, &Rc::from(&*name));
+                let text = text.into_owned();
+                self.show_line(remote, who, |who| Notice::Message { who, text }, now);
+            }
+            Some(Message { command: Command::Connect, .. }) => {
+                self.end(conn, How::Reset, CloseReason::Eof, now)
+            }
+            Some(Message { command: Command::Ack { .. } | Command::Exit, .. }) => {}
+        }
+    }
+
+    /// At the very end: what came without its end is all that there is of it.
+    pub(super) fn hear_unfinished(&mut self, now: Instant) {
+        for conn in self.connections.ids() {
+            if let Some(rest) = self.connections.get_mut(conn).and_then(Connection::flush) {
+                self.hear_last_words(conn, &rest, now);
             }
         }
     }
@@ -478,7 +519,7 @@ impl Node {
 
     /// Shows a line, or counts it where `who` says more than a person can read.
     fn show_line_of(&mut self, who: Who, notice: impl FnOnce(Who) -> Notice, now: Instant) {
-        if self.config.quiet || self.is_quitting() {
+        if self.config.quiet {
             return;
         }
         if self.config.fold && !self.shown_lines.take(who.address, now) {

@@ -260,12 +260,12 @@ impl Node {
         self.ask();
     }
 
-    fn on_listen_failed(&mut self, error: std::io::ErrorKind) {
+    fn on_listen_failed(&mut self, error: std::io::ErrorKind, now: Instant) {
         let port = self.config.port.unwrap_or(self.port);
         self.tell(Notice::ListenFailed { port, error });
         let is_bad_bind = error == std::io::ErrorKind::AddrNotAvailable;
         if self.config.port.is_some() || is_bad_bind {
-            return self.over(EXIT_USAGE);
+            return self.over(EXIT_USAGE, now);
         }
         self.stage = Stage::Starting;
         self.menu = Menu::Port;
@@ -293,7 +293,7 @@ impl Node {
             self.ask();
         }
         if matches!(self.stage, Stage::Quitting(until) if until <= now) {
-            self.over(0);
+            self.over(0, now);
         }
     }
 
@@ -308,16 +308,14 @@ impl Node {
     fn quit(&mut self, now: Instant) {
         match self.stage {
             Stage::Over => return,
-            Stage::Quitting(_) => return self.over(0),
+            Stage::Quitting(_) => return self.over(0, now),
             Stage::Starting | Stage::Binding | Stage::Running => {}
         }
         self.stage = Stage::Quitting(now + QUIT_TIMEOUT);
         self.awaited = None;
-        self.tell_folded();
-        if self.config.quiet {
-            self.tell(Notice::Tally { messages: self.counters.chats, peers: self.directory.met() });
+        if !self.config.quiet {
+            self.tell(Notice::Exiting);
         }
-        self.tell(Notice::Exiting);
         // Who was only claimed gets no farewell: any stranger could have us dial third parties so. Who
         // is being dialled for the first time gets one after what is under way.
         let known = self.directory.iter().filter(|peer| peer.is_real() && !peer.is_offline);
@@ -339,9 +337,16 @@ impl Node {
         }
     }
 
-    fn over(&mut self, code: u8) {
+    fn over(&mut self, code: u8, now: Instant) {
+        let was_quitting = self.is_quitting();
         self.stage = Stage::Over;
+        self.hear_unfinished(now);
+        self.tell_folded();
         self.give_up_all();
+        if self.config.quiet && was_quitting {
+            self.tell(Notice::Tally { messages: self.counters.chats, peers: self.directory.met() });
+            self.tell(Notice::Exiting);
+        }
         self.outputs.push_back(Output::Quit(code));
     }
 
@@ -351,7 +356,13 @@ impl Node {
 
     /// Ends a connection from our side.
     fn close(&mut self, conn: ConnId, reason: CloseReason, now: Instant) {
-        self.outputs.push_back(Output::Close { conn, how: How::Now });
+        // What came on it is dropped: its sender must not take it for delivered.
+        let is_dropped = matches!(reason, CloseReason::LineTooLong | CloseReason::NoMessage);
+        self.end(conn, if is_dropped { How::Reset } else { How::Now }, reason, now);
+    }
+
+    fn end(&mut self, conn: ConnId, how: How, reason: CloseReason, now: Instant) {
+        self.outputs.push_back(Output::Close { conn, how });
         if let Some(connection) = self.connections.remove(conn) {
             self.on_ended(connection, conn, reason, now);
         }
@@ -408,12 +419,12 @@ impl Node {
             log::debug!("{conn:?} {to}: dialled");
             self.outputs.push_back(Output::Connect { conn, to, from: None });
         }
-        self.end_if_all_is_said();
+        self.end_if_all_is_said(now);
     }
 
-    fn end_if_all_is_said(&mut self) {
+    fn end_if_all_is_said(&mut self, now: Instant) {
         if matches!(self.stage, Stage::Quitting(_)) && self.outbox.is_empty() && self.leaving.is_empty() {
-            self.over(0);
+            self.over(0, now);
         }
     }
 
@@ -469,7 +480,7 @@ impl Machine for Node {
             Input::StdinClosed => self.quit(now),
             Input::Line(line) => self.on_line(line, now),
             Input::Listening { local } => self.on_listening(local, now),
-            Input::ListenFailed(error) => self.on_listen_failed(error),
+            Input::ListenFailed(error) => self.on_listen_failed(error, now),
             Input::Received { conn, bytes } => self.on_received(conn, bytes, now),
             Input::Timeout => {
                 self.note_lag(now);

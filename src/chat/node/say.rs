@@ -389,7 +389,7 @@ impl Node {
         peer.is_offline = matches!(reason, CloseReason::TimedOut | CloseReason::Unreachable);
         let who = self.book.who(peer.address, &peer.name);
         let to = who.address;
-        if self.tell_unsent(connection, to, reason) {
+        if self.tell_unsent(connection, to, reason) || self.is_quitting() {
             self.tell_heard(Notice::Lost { who, reason });
         } else {
             let from = connection.remote();

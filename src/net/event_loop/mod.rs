@@ -340,14 +340,15 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                 self.links.insert(conn, Link::accepted(conn, stream));
                 self.links.make_ready(conn);
             }
-            None => socket::refuse(stream),
+            None => socket::refuse(&stream),
         }
     }
 
     /// Serves each link that is ready now once; who has more goes to the back of the queue.
     fn drain_some(&mut self) {
         for _ in 0..self.links.ready() {
-            if self.is_paused() {
+            // What is read now would be taken, and shown to nobody.
+            if self.is_paused() || self.exit_code.is_some() {
                 return;
             }
             let Some(conn) = self.links.next_ready() else { continue };

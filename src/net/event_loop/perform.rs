@@ -30,6 +30,10 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             };
             match output {
                 Output::Close { conn, how: How::Now } => drop(self.drop_link(conn)),
+                Output::Close { conn, how: How::Reset } => {
+                    self.links.get_mut(conn).into_iter().for_each(|link| socket::refuse(&link.stream));
+                    self.drop_link(conn);
+                }
                 Output::Close { conn, how: How::HalfClose } => {
                     if let Some(link) = self.links.get_mut(conn).filter(|link| link.end == End::Open) {
                         link.end = End::Closing;
