@@ -18,8 +18,10 @@ pub struct Stdout {
     fd: OwnedFd,
     manner: Manner,
     is_terminal: bool,
-    /// Not yet written.
+    /// What was appended, of which so many bytes are written already: a slow reader takes a little at a time, and the
+    /// rest must not be moved for each.
     bytes: Vec<u8>,
+    written: usize,
 }
 
 /// How a write is kept from waiting.
@@ -52,7 +54,7 @@ impl Stdout {
             },
         };
         let is_terminal = fd.is_terminal();
-        Ok(Self { fd, manner, is_terminal, bytes: Vec::new() })
+        Ok(Self { fd, manner, is_terminal, bytes: Vec::new(), written: 0 })
     }
 
     /// Whether a person reads this.
@@ -68,7 +70,7 @@ impl Stdout {
 
     /// Bytes that are not written yet.
     pub fn waiting(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() - self.written
     }
 
     /// Appends a text, to be written by the next [`Stdout::flush`].
@@ -80,21 +82,31 @@ impl Stdout {
     /// Writes what the system takes now: `Ok(true)` if that was all. After an error, a closed pipe or
     /// a terminal that hung up, nothing more can be written.
     pub fn flush(&mut self) -> io::Result<bool> {
-        let mut written = 0;
         let outcome = loop {
-            let rest = &self.bytes[written..];
+            let rest = &self.bytes[self.written..];
             if rest.is_empty() {
                 break Ok(true);
             }
             match self.write_once(rest) {
                 Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => written += count,
+                Ok(count) => self.written += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(false),
                 Err(error) => break Err(error),
             }
         };
-        self.bytes.drain(..written);
+        self.forget_written();
         outcome
+    }
+
+    /// Gives the memory of what is written to what comes. Each byte is moved once at most: only as many as were written.
+    fn forget_written(&mut self) {
+        if self.written >= self.waiting() {
+            self.bytes.drain(..self.written);
+            self.written = 0;
+        }
+        if self.bytes.is_empty() && self.bytes.capacity() > STDOUT_BYTES_MAX {
+            self.bytes = Vec::new();
+        }
     }
 
     /// What becomes writable after a flush that could not write all; `None` for a file, which can
