@@ -61,6 +61,10 @@ impl Node {
     /// Answers a connect on its own connection, which makes it a session, unless a dial of ours is to.
     fn answer_here(&mut self, conn: ConnId, id: PeerId, address: SocketAddr, now: Instant) {
         let Some(ours) = self.header(conn) else { return };
+        // Who asks as well has answered what we asked before.
+        if let Some(report) = self.asked.take(address) {
+            self.settle(report);
+        }
         if let Some(own_dial) = self.connect_under_way(address) {
             if ours < address {
                 // Both dial at once: the dial of the smaller address stays.
@@ -125,6 +129,11 @@ impl Node {
             }
             self.connect_is_done(remote, now);
         }
+    }
+
+    /// Whether a connect answers ours. JSON has no word for an acknowledgement.
+    pub(super) fn is_ack(&self, message: &Message<'_>) -> bool {
+        message.dialect == Dialect::Json && self.awaits_answer(message.address)
     }
 
     /// Whether that address has a connect of ours, and may answer it on a connection of its own.
@@ -227,5 +236,110 @@ impl Node {
             connection.data = Role::new(Kind::Inbound);
         }
         self.close(conn, CloseReason::Eof, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::node::Config;
+    use crate::chat::node::say::tests::{handle, running_as};
+    use crate::chat::request::{Audience, Designation, Request};
+    use crate::proto::machine::{Input, Machine, Output};
+
+    const PEER: &str = "127.0.0.1:9";
+
+    fn address() -> SocketAddr {
+        PEER.parse().unwrap()
+    }
+
+    fn running() -> (Node, Instant) {
+        running_as(Config::default())
+    }
+
+    fn notices(outputs: Vec<Output<Notice>>) -> Vec<Notice> {
+        let is_notice = |output| match output {
+            Output::Notice(Notice::Menu | Notice::Prompt(_)) => None,
+            Output::Notice(notice) => Some(notice),
+            _ => None,
+        };
+        outputs.into_iter().filter_map(is_notice).collect()
+    }
+
+    fn request(node: &mut Node, request: Request, now: Instant) -> Vec<Notice> {
+        node.request(request, now);
+        notices(std::iter::from_fn(|| node.poll_output()).collect())
+    }
+
+    fn hear(node: &mut Node, bytes: &str, is_held: bool, now: Instant) -> Vec<Notice> {
+        let conn =
+            node.accept("127.0.0.1:50000".parse().unwrap(), "127.0.0.1:8080".parse().unwrap(), now).unwrap();
+        let mut outputs = handle(node, Input::Received { conn, bytes: bytes.as_bytes() }, now);
+        if !is_held {
+            outputs.extend(handle(node, Input::Closed { conn, reason: CloseReason::Eof }, now));
+        }
+        notices(outputs)
+    }
+
+    /// The dial that is under way comes up, carries what it is for, and is closed by the peer.
+    fn hand_over(node: &mut Node, now: Instant) -> Vec<Notice> {
+        let (conn, _) = node.outbox.under_way(address()).unwrap();
+        let mut outputs =
+            handle(node, Input::Connected { conn, local: "127.0.0.1:50001".parse().unwrap() }, now);
+        node.send_queue(conn).unwrap().write_to(&mut std::io::sink()).unwrap();
+        outputs.extend(handle(node, Input::Closed { conn, reason: CloseReason::Eof }, now));
+        notices(outputs)
+    }
+
+    /// A node whose connect the peer has, and may still answer.
+    fn asked(config: Config) -> (Node, Instant) {
+        let (mut node, now) = running_as(config);
+        assert_eq!(request(&mut node, Request::Connect(Designation::Address(address())), now), []);
+        assert_eq!(hand_over(&mut node, now), []);
+        (node, now)
+    }
+
+    fn wait(node: &mut Node, now: Instant) -> Vec<Notice> {
+        notices(handle(node, Input::Timeout, now + SETTLE_TIMEOUT))
+    }
+
+    fn is_outcome(notice: &&Notice) -> bool {
+        matches!(notice, Notice::Accepted(_) | Notice::ConnectSent(_) | Notice::NotConnected { .. })
+    }
+
+    #[test]
+    fn a_peer_that_answers_a_connect_by_one_of_its_own_is_not_said_to_answer_none() {
+        for is_held in [true, false] {
+            let (mut node, now) = asked(Config::default());
+            let told = hear(&mut node, &format!("{PEER} P9 connect\n"), is_held, now);
+            assert!(told.iter().any(|notice| matches!(notice, Notice::Connected(_))), "{told:?}");
+            assert_eq!((wait(&mut node, now), node.requests_under_way()), (vec![], 0));
+        }
+    }
+
+    #[test]
+    fn what_came_of_a_connect_is_told_before_the_exit_that_follows_it() {
+        let (mut node, now) = asked(Config::default());
+        request(&mut node, Request::Exit(Designation::Address(address())), now);
+        let told = hand_over(&mut node, now);
+        assert!(matches!(told[..], [Notice::ConnectSent(_), Notice::ExitSent(_)]), "{told:?}");
+        assert_eq!((wait(&mut node, now), node.requests_under_way()), (vec![], 0));
+    }
+
+    #[test]
+    fn a_json_connect_that_answers_ours_is_an_acknowledgement_and_is_not_answered() {
+        let config = || Config { dialect: Some(Dialect::Json), ..Config::default() };
+        let connect = r#"{"type":"connect","content":"","sender_name":"P9","sender_port":9}"#;
+        for is_held in [true, false] {
+            let (mut node, now) = asked(config());
+            let told = hear(&mut node, &format!("{connect}\n"), is_held, now);
+            assert_eq!(told.iter().filter(is_outcome).count(), 1, "{told:?}");
+            assert!(!told.iter().any(|notice| matches!(notice, Notice::Connected(_))), "{told:?}");
+            assert!(node.outbox.is_empty(), "it would be taken for another connect");
+            assert_eq!((wait(&mut node, now), node.requests_under_way()), (vec![], 0));
+        }
+        let (mut node, now) = running();
+        hear(&mut node, connect, false, now);
+        assert!(node.outbox.greets(address()), "we did not ask");
     }
 }

@@ -136,6 +136,7 @@ impl Node {
         match message.command {
             Command::Ack { session } => self.on_ack(conn, message, session && end != End::Gone, now),
             Command::Chat => self.on_chat(conn, message, now),
+            Command::Connect if self.is_ack(message) => self.on_ack(conn, message, false, now),
             Command::Connect => self.on_connect(conn, message, end, now),
             Command::Exit => self.on_exit(conn, message, now),
         }
@@ -179,9 +180,6 @@ impl Node {
         // Some pass on what they hear, in the name of who left or in their own.
         if !self.is_exit_of(conn, message) {
             return self.on_unconfirmed(conn, message, now);
-        }
-        if let Some(report) = self.asked.take(message.address) {
-            self.conclude_connect(message.address, report);
         }
         log::debug!("{conn:?} {from}: {} says exit", message.address);
         let peer = self.see_off(message.address);

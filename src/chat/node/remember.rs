@@ -53,8 +53,11 @@ impl Node {
         Some(peer)
     }
 
-    /// The same after an exit: the query does not list who has left.
+    /// The same after an exit: the query does not list who has left, and nobody there answers our connect any more.
     pub(super) fn see_off(&mut self, address: SocketAddr) -> Option<Peer> {
+        if let Some(report) = self.asked.take(address) {
+            self.conclude_connect(address, report);
+        }
         let peer = self.part_with(address);
         self.book.note_gone(address);
         peer

@@ -492,9 +492,12 @@ pub(super) mod tests {
     }
 
     pub(in crate::chat::node) fn running_with(limits: Limits) -> (Node, Instant) {
+        running_as(Config { limits, ..Config::default() })
+    }
+
+    pub(in crate::chat::node) fn running_as(config: Config) -> (Node, Instant) {
         let now = crate::testing::start();
-        let config = Config { name: Some("N".to_owned()), port: Some(8080), limits, ..Config::default() };
-        let mut node = Node::new(config);
+        let mut node = Node::new(Config { name: Some("N".to_owned()), port: Some(8080), ..config });
         handle(&mut node, Input::Listening { local: "0.0.0.0:8080".parse().unwrap() }, now);
         (node, now)
     }
