@@ -244,7 +244,7 @@ mod tests {
     use super::*;
     use crate::chat::node::Config;
     use crate::chat::node::say::tests::{handle, running_as};
-    use crate::chat::request::{Audience, Designation, Request};
+    use crate::chat::request::{Designation, Request};
     use crate::proto::machine::{Input, Machine, Output};
 
     const PEER: &str = "127.0.0.1:9";

@@ -2,7 +2,7 @@
 
 use super::logged::Speaking;
 use super::{Kind, Node};
-use crate::chat::directory::{Peer, PeerId};
+use crate::chat::directory::{Peer, PeerId, kept_of};
 use crate::chat::notice::{Notice, Who};
 use crate::limits::{FOLD_INTERVAL, SPEAKER_BYTES_MAX};
 use crate::proto::connection::{Connection, Phase};
@@ -192,13 +192,15 @@ impl Node {
         self.show_line(from, who, Notice::Disconnected, now);
     }
 
-    /// Whether an exit bears the name of who is to leave, as far as both say one. On its own session nobody else can.
+    /// Whether an exit bears the name of who is to leave, as far as both say one. On its own session nobody else can, and
+    /// a name that was only claimed says nothing.
     fn is_exit_of(&self, conn: ConnId, message: &Message<'_>) -> bool {
-        let Some(id) = self.directory.find(message.address) else { return true };
-        let is_on_session = self.connections.get(conn).is_some_and(|c| c.data.kind == Kind::Session(id));
-        let has_name =
-            |peer: &Peer| peer.name.is_empty() || message.name.is_empty() || peer.is_called(&message.name);
-        is_on_session || self.directory.get(id).is_some_and(has_name)
+        let peer = self.directory.peer(message.address);
+        if peer.is_some_and(|peer| peer.session == Some(conn) || !peer.is_confirmed) {
+            return true;
+        }
+        let known = self.own_who(message.address).name;
+        known.is_empty() || message.name.is_empty() || *known == *kept_of(&message.name)
     }
 
     fn on_control(&mut self, conn: ConnId, control: &str, now: Instant) {
@@ -407,7 +409,9 @@ fn note_heard(peer: &mut Peer, dialect: Dialect, is_chat: bool, now: Instant) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::book::Known;
     use crate::chat::node::Config;
+    use crate::chat::node::say::tests::{handle, running_as};
     use crate::proto::machine::{Input, Machine, Output};
 
     #[test]
@@ -447,5 +451,43 @@ mod tests {
         ];
         assert_eq!(shown, expected);
         assert_eq!(node.directory().len(), 1);
+    }
+
+    /// What is told of an exit that follows a chat, each from an address of its own.
+    fn told_of_exit(
+        known: &[(SocketAddr, Known)],
+        chat: Option<(&str, &str)>,
+        exit: (&str, &str),
+    ) -> Vec<Notice> {
+        let (mut node, now) = running_as(Config { known: known.to_vec(), ..Config::default() });
+        let mut told = Vec::new();
+        for (from, message) in chat.into_iter().chain([exit]) {
+            let conn = node.accept(from.parse().unwrap(), "10.0.0.1:8080".parse().unwrap(), now).unwrap();
+            let bytes = format!("{message}\n");
+            told = handle(&mut node, Input::Received { conn, bytes: bytes.as_bytes() }, now);
+        }
+        let notice = |output| match output {
+            Output::Notice(notice) => Some(notice),
+            _ => None,
+        };
+        told.into_iter().filter_map(notice).collect()
+    }
+
+    #[test]
+    fn an_exit_in_another_name_than_the_one_remembered_is_not_taken_either() {
+        let known = Known { name: "P1".into(), ..Known::default() };
+        let known = [("127.0.0.1:9".parse().unwrap(), known)];
+        for (name, is_taken) in [("P1", true), ("Hashflow", false)] {
+            let exit = format!("127.0.0.1:9 {name} exit");
+            let told = told_of_exit(&known, None, ("127.0.0.1:50000", &exit));
+            assert_eq!(matches!(told[..], [Notice::Disconnected(_)]), is_taken, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_was_only_claimed_keeps_nobody_from_leaving() {
+        let claim = ("10.0.0.7:50000", "10.0.0.5:9 Mallory hi");
+        let told = told_of_exit(&[], Some(claim), ("10.0.0.5:50000", "10.0.0.5:9 P1 exit"));
+        assert!(matches!(told[..], [Notice::Disconnected(_)]), "{told:?}");
     }
 }

@@ -294,7 +294,7 @@ impl Node {
         self.confirm(id, now);
         let peer = self.directory.get_mut(id)?;
         if let Some(dialect) = dialect {
-            (peer.dialect, peer.is_dialect_chosen) = (dialect, true);
+            peer.choose(dialect);
         }
         peer.is_offline = false;
         if self.config.must_remember {
