@@ -1,7 +1,7 @@
 //! The values that flags take, of the chat and of `send`: a parser each. The error is what clap says of a wrong one.
 
 use chinwag::limits::NAME_BYTES_MAX;
-use chinwag::proto::message::Dialect;
+use chinwag::proto::message::{Dialect, one_word};
 use chinwag::term::style::Coloring;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::net::IpAddr;
@@ -9,14 +9,12 @@ use std::time::Duration;
 
 /// One word of at most [`NAME_BYTES_MAX`] bytes.
 pub(crate) fn parse_name(name: &str) -> Result<String, String> {
-    if name.is_empty() || name.len() > NAME_BYTES_MAX {
+    let word = one_word(name);
+    if word.is_empty() || name.len() > NAME_BYTES_MAX {
         return Err(format!("a name has 1 to {NAME_BYTES_MAX} bytes"));
     }
-    if name.contains(char::is_whitespace) {
-        return Err(format!(
-            "a name is one word; try {}",
-            name.split_whitespace().collect::<Vec<_>>().join("_")
-        ));
+    if word != name {
+        return Err(format!("a name is one word; try {word}"));
     }
     Ok(name.to_owned())
 }

@@ -207,8 +207,8 @@ impl Node {
             Content::Connect => Body::Connect,
             Content::Exit => Body::Exit,
             Content::Chat(text) => {
-                let (part, _) = envelope.split(text, PLAIN_BYTES_MAX);
-                carried = part.len();
+                let (part, rest) = envelope.split(text, PLAIN_BYTES_MAX);
+                carried = text.len() - rest.len();
                 Body::Chat(part)
             }
         };
