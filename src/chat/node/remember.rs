@@ -260,6 +260,15 @@ mod tests {
     }
 
     #[test]
+    fn who_is_known_from_before_is_no_new_peer_heard_then_or_not() {
+        for heard_at in [None, Some(crate::testing::start())] {
+            let (mut node, now) = node(&[(P1, Known { heard_at, ..known("P1") })]);
+            let told = hear(&mut node, "127.0.0.1:9 P1 hi", now);
+            assert!(matches!(told[..], [Output::Notice(Notice::Message { .. })]), "{told:?}");
+        }
+    }
+
+    #[test]
     fn only_what_the_query_shows_has_a_number() {
         let book: Vec<_> =
             (1..=30).map(|port| (format!("127.0.0.1:{port}"), known(&format!("P{port}")))).collect();
