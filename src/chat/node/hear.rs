@@ -32,7 +32,7 @@ impl Node {
         while let Some(connection) = self.connections.get_mut(conn) {
             let is_first = connection.phase() == Phase::Greeting;
             match connection.next_message(&mut rest) {
-                Ok(Some(line)) => match parse_port_line(&line).filter(|_| is_first) {
+                Ok(Some(line)) => match if is_first { parse_port_line(&line) } else { None } {
                     Some(port) => connection.data.kind = Kind::PortLine(port),
                     None => self.hear(conn, &line, End::Newline, now),
                 },
