@@ -14,7 +14,7 @@ use chinwag::limits::{Limits, MESSAGES_UNDER_WAY_MAX, NAME_BYTES_MAX, TYPED_BYTE
 use chinwag::net::event_loop::EventLoop;
 use chinwag::net::socket;
 use chinwag::proto::machine::{CloseReason, ConnId, Input, Machine, Output};
-use chinwag::proto::message::{Dialect, one_word};
+use chinwag::proto::message::{Dialect, one_word, stripped};
 use chinwag::proto::send_queue::SendQueue;
 use chinwag::term::Screen;
 use chinwag::term::render::Sentence;
@@ -226,7 +226,7 @@ fn name_of(login: &str) -> String {
 
 /// The messages of a text: its lines, without the empty ones.
 fn messages(text: &str) -> impl Iterator<Item = &str> {
-    text.split(['\r', '\n']).map(str::trim_end).filter(|message| !message.is_empty())
+    text.split(['\r', '\n']).map(str::trim_end).filter(|message| !stripped(message).is_empty())
 }
 
 /// A node that sends what it is given and ends when that is done.

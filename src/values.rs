@@ -9,13 +9,14 @@ use std::time::Duration;
 
 /// One word of at most [`NAME_BYTES_MAX`] bytes.
 pub(crate) fn parse_name(name: &str) -> Result<String, String> {
-    if name.is_empty() || name.len() > NAME_BYTES_MAX {
+    let word = one_word(name);
+    if word.is_empty() || name.len() > NAME_BYTES_MAX {
         return Err(format!("a name has 1 to {NAME_BYTES_MAX} bytes"));
     }
-    match one_word(name) {
-        word if word == name => Ok(word.into_owned()),
-        word => Err(format!("a name is one word; try {word}")),
+    if word != name {
+        return Err(format!("a name is one word; try {word}"));
     }
+    Ok(word.into_owned())
 }
 
 /// An IP address.

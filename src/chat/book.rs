@@ -116,9 +116,9 @@ impl Book {
         self.get(address).filter(|known| known.is_dialect_chosen)?.dialect
     }
 
-    /// Whether somebody is no news to the user: heard in an earlier run, or listed in this one.
+    /// Whether somebody is no news to the user, who is shown all in the book but those who left.
     pub(super) fn is_acquainted(&self, address: SocketAddr) -> bool {
-        self.get(address).is_some_and(|known| known.heard_at.is_some()) && !self.is_gone(address)
+        self.entries.get(&address).is_some_and(|entry| !entry.is_gone)
     }
 
     /// Whether somebody left in this run, and was neither heard nor reached since.

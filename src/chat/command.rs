@@ -8,7 +8,7 @@ use super::notice::{BadCommand, BadSlash, JsonFault, Mistake};
 use super::request::{Audience, Designation, Request, parse_designation};
 use super::slash;
 use crate::limits::{COMMAND_BYTES_MAX, TYPED_BYTES_MAX};
-use crate::proto::message::Dialect;
+use crate::proto::message::{Dialect, stripped};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::{Map, Value};
@@ -64,7 +64,7 @@ fn on_slash(line: &str) -> Result<Request, Mistake> {
 /// be a message in another's name.
 fn message(text: &str) -> Result<String, Mistake> {
     let text = text.trim_end().replace("\r\n", " ").replace(['\r', '\n'], " ");
-    if text.trim().is_empty() { Err(Mistake::EmptyMessage) } else { Ok(text) }
+    if stripped(&text).is_empty() { Err(Mistake::EmptyMessage) } else { Ok(text) }
 }
 
 /// The object that a line is.

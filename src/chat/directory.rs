@@ -62,28 +62,29 @@ impl Peer {
         self.is_confirmed || self.session.is_some()
     }
 
+    /// The user says in which form it is to be written to.
+    pub fn choose(&mut self, dialect: Dialect) {
+        (self.dialect, self.is_dialect_chosen) = (dialect, true);
+    }
+
     /// It was sent chat.
     pub fn note_sent(&mut self, now: Instant) {
         self.sent += 1;
         self.sent_at = Some(now);
     }
 
-    /// Whether a name that was received is the one that it has.
-    pub fn is_called(&self, name: &str) -> bool {
-        *self.name == *kept_of(name)
-    }
-
     /// Takes over the name of its latest message, cut to what the table keeps.
     pub fn rename(&mut self, name: &str) {
-        if !self.is_called(name) {
-            self.name = kept_of(name).into();
+        let name = kept_of(name);
+        if *self.name != *name {
+            self.name = name.into();
             self.renamed = self.renamed.wrapping_add(1);
         }
     }
 }
 
 /// As much of a name as the table keeps.
-fn kept_of(name: &str) -> &str {
+pub(super) fn kept_of(name: &str) -> &str {
     &name[..name.floor_char_boundary(NAME_BYTES_MAX)]
 }
 

@@ -7,7 +7,7 @@ use super::notice::Mistake;
 use super::request::{Audience, Designation, Request, parse_designation, parse_host, parse_port};
 use super::slash;
 use crate::limits::{NAME_BYTES_MAX, TYPED_BYTES_MAX};
-use crate::proto::message::{Dialect, one_word};
+use crate::proto::message::{Dialect, one_word, stripped};
 use std::net::SocketAddr;
 
 /// Where the user stands.
@@ -70,7 +70,7 @@ impl Menu {
                 }
                 Err(mistake) => (self, Err(mistake)),
             },
-            Self::Text(_) if answer.is_empty() => (Self::Choice, Err(Mistake::EmptyMessage)),
+            Self::Text(_) if stripped(answer).is_empty() => (Self::Choice, Err(Mistake::EmptyMessage)),
             Self::Text(audience) => {
                 (Self::Choice, Ok(Some(Request::Send(audience, line.trim_end().to_owned()))))
             }

@@ -6,6 +6,7 @@
 use super::notice::{BadSlash, Mistake};
 use super::request::{ALL, Audience, Designation, Request, is_unmistakable, parse_designation};
 use crate::limits::NAME_BYTES_MAX;
+use crate::proto::message::stripped;
 
 /// One command.
 #[derive(Debug)]
@@ -154,7 +155,7 @@ fn one(word: &str) -> Result<Designation, Mistake> {
 }
 
 fn message(text: &str) -> Result<String, Mistake> {
-    if text.trim().is_empty() { Err(Mistake::EmptyMessage) } else { Ok(text.to_owned()) }
+    if stripped(text).is_empty() { Err(Mistake::EmptyMessage) } else { Ok(text.to_owned()) }
 }
 
 fn alias(name: &str) -> Result<String, Mistake> {

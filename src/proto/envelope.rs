@@ -3,7 +3,7 @@
 //! Whatever the text, a receiver reads one message in it. What a form has no room for is written with a character
 //! that looks nearly the same, and a text that would be taken for a command gets a full stop.
 
-use super::message::{Command, Dialect, trim_end};
+use super::message::{Command, Dialect, is_stripped, stripped, trim_end};
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
@@ -81,7 +81,8 @@ impl<'a> Envelope<'a> {
 
     /// Cuts `text` so that the first part, as a message, has at most `bytes_max` bytes. The second part is empty
     /// if it all fits. It is cut behind the last space in the last quarter, else where neither side of the cut is
-    /// white. Wherever there is such a cut, neither part reads as a command.
+    /// white. Wherever there is such a cut, neither part reads as a command. What is white is left out where it would be
+    /// a message by itself.
     pub fn split<'t>(&self, text: &'t str, bytes_max: usize) -> (&'t str, &'t str) {
         let room = bytes_max.saturating_sub(self.message(Body::Chat("")).len());
         if text.len() <= room && self.bytes(text) <= room {
@@ -95,7 +96,12 @@ impl<'a> Envelope<'a> {
                 over => longest = text.floor_char_boundary(longest - over.div_ceil(6).min(longest)),
             }
         }
-        text.split_at(last_good_cut(self.dialect, text, longest).unwrap_or(longest))
+        let (part, rest) = text.split_at(last_good_cut(self.dialect, text, longest).unwrap_or(longest));
+        match (stripped(part).is_empty(), stripped(rest).is_empty()) {
+            (_, true) => (part, ""),
+            (true, false) => self.split(rest.trim_start_matches(is_stripped), bytes_max),
+            (false, false) => (part, rest),
+        }
     }
 
     /// What a text takes in a message.
@@ -110,7 +116,8 @@ impl<'a> Envelope<'a> {
 
     /// A text as it stands in the message.
     fn as_written<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let one_line = replaced(replaced(text.into(), "\n", " "), "\r", " ");
+        let one_line =
+            if text.contains(ends_line) { text.replace(ends_line, " ").into() } else { text.into() };
         let written = match self.dialect {
             Dialect::Block | Dialect::Bracketed => replaced(one_line, END, "‹end>"),
             Dialect::Netech => replaced(one_line, "|", "¦"),
@@ -118,7 +125,7 @@ impl<'a> Envelope<'a> {
         };
         // Its type says what it is.
         let is_told_by_type = self.dialect == Dialect::Json;
-        if !is_told_by_type && Command::of(trim_end(&written).as_bytes(), self.dialect) != Command::Chat {
+        if !is_told_by_type && !is_chat(&written, self.dialect) {
             return format!("{}.", trim_end(&written)).into();
         }
         written
@@ -127,6 +134,16 @@ impl<'a> Envelope<'a> {
 
 /// Ends a message that begins with `<`.
 const END: &str = "<end>";
+
+/// Whether some program ends a line with it, as Python does, or the whole text, as C does.
+fn ends_line(c: char) -> bool {
+    matches!(c, '\0' | '\n'..='\r' | '\x1C'..='\x1E' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Whether a text is a chat to everybody, whatever they take away at its ends.
+fn is_chat(text: &str, dialect: Dialect) -> bool {
+    Command::of(stripped(text).as_bytes(), dialect) == Command::Chat
+}
 
 fn replaced<'t>(text: Cow<'t, str>, what: &str, stand_in: &str) -> Cow<'t, str> {
     if text.contains(what) { text.replace(what, stand_in).into() } else { text }
@@ -155,19 +172,18 @@ fn name_as_written(dialect: Dialect, name: &str) -> Cow<'_, str> {
 /// among spaces makes the same two commands as the one before those spaces, so trying it would only cost time. Both
 /// texts are trimmed beforehand, where one more cut would measure the same spaces again.
 fn last_good_cut(dialect: Dialect, text: &str, longest: usize) -> Option<usize> {
-    let start = text.len() - text.trim_ascii_start().len();
-    let visible = trim_end(text).trim_ascii_end();
-    let is_chat = |part: &str| Command::of(part.as_bytes(), dialect) == Command::Chat;
-    let makes_two_chats = |cut: &usize| is_chat(&text[start..*cut]) && is_chat(&visible[*cut..]);
-    let is_white = |c: char| c.is_whitespace() || c == '\0';
+    let start = text.len() - text.trim_start_matches(is_stripped).len();
+    let visible = text.trim_end_matches(is_stripped);
+    let makes_two_chats =
+        |cut: &usize| is_chat(&text[start..*cut], dialect) && is_chat(&visible[*cut..], dialect);
     let cuts = || {
         let behind = text[..longest].char_indices().rev().map(|(at, c)| (at + c.len_utf8(), c));
         behind.filter(|&(cut, _)| start < cut && cut < visible.len())
     };
-    let begins_a_word = |cut: usize| visible[cut..].chars().next().is_some_and(|c| !is_white(c));
+    let begins_a_word = |cut: usize| visible[cut..].chars().next().is_some_and(|c| !is_stripped(c));
     let near = cuts().take_while(|&(cut, _)| cut > longest / 4 * 3);
-    let behind_spaces = near.filter(|&(cut, c)| is_white(c) && begins_a_word(cut)).map(|(cut, _)| cut);
-    let in_words = cuts().filter(|&(_, c)| !is_white(c)).map(|(cut, _)| cut);
+    let behind_spaces = near.filter(|&(cut, c)| is_stripped(c) && begins_a_word(cut)).map(|(cut, _)| cut);
+    let in_words = cuts().filter(|&(_, c)| !is_stripped(c)).map(|(cut, _)| cut);
     { behind_spaces }.find(makes_two_chats).or_else(|| { in_words }.find(makes_two_chats))
 }
 
@@ -220,7 +236,7 @@ mod tests {
 
     /// A text or a name made of what has a meaning to somebody.
     fn nasty(rng: &mut Rng) -> String {
-        const PIECES: [&str; 34] = [
+        const PIECES: [&str; 42] = [
             "<end>",
             "<end",
             ">",
@@ -239,6 +255,14 @@ mod tests {
             "  ",
             "\t",
             "\0",
+            "\x0B",
+            "\x0C",
+            "\x1C",
+            "\x1F",
+            "\u{85}",
+            "\u{A0}",
+            "\u{2028}",
+            "\u{FEFF}",
             "exit",
             "quit",
             "connect",
@@ -264,10 +288,10 @@ mod tests {
         let like = |c| match c {
             '¦' => '|',
             '‹' => '<',
-            '\n' | '\r' => ' ',
+            c if ends_line(c) => ' ',
             c => c,
         };
-        trim_end(text).chars().map(like).collect()
+        trim_end(&text.chars().map(like).collect::<String>()).to_owned()
     }
 
     /// The kind of fault that lets a stranger speak in anybody's name: whatever a text or a name holds, in each
@@ -278,7 +302,7 @@ mod tests {
         for _ in 0..1_000 {
             let (text, raw_name) = (nasty(&mut rng), nasty(&mut rng));
             let name = one_word(&raw_name);
-            if looks(&text).trim().is_empty() || name.is_empty() {
+            if stripped(&looks(&text)).is_empty() || name.is_empty() {
                 continue;
             }
             for dialect in Dialect::ALL {
@@ -306,18 +330,23 @@ mod tests {
         for _ in 0..1_000 {
             let (text, raw_name) = (nasty(&mut rng), nasty(&mut rng));
             let name = one_word(&raw_name);
-            if looks(&text).trim().is_empty() || name.is_empty() {
+            if stripped(&looks(&text)).is_empty() || name.is_empty() {
                 continue;
             }
             let message = |dialect| Envelope { name: &name, ..envelope(dialect) }.message(Body::Chat(&text));
             let [netech, block, standard, bracketed] =
                 [Dialect::Netech, Dialect::Block, Dialect::Standard, Dialect::Bracketed].map(message);
             assert_eq!(netech.split('|').count(), 3, "{netech:?}");
-            assert_eq!(block.lines().count(), 3, "{block:?}");
+            assert_eq!(block.matches(ends_line).count(), 2, "{block:?}");
             assert_eq!(block.matches("<end>").count(), 1, "{block:?}");
             assert_eq!(block.lines().next().unwrap().matches(['<', '>', '@']).count(), 5, "{block:?}");
             assert_eq!(standard.split(' ').nth(1), Some(&*name), "{standard:?}");
-            assert_eq!((standard.lines().count(), bracketed.lines().count()), (1, 1));
+            assert_eq!(standard.find(ends_line), None, "{standard:?}");
+            assert_eq!(bracketed.find(ends_line), None, "{bracketed:?}");
+            for (message, dialect) in [(&standard, Dialect::Standard), (&bracketed, Dialect::Bracketed)] {
+                let said = message.splitn(3, ' ').last().unwrap();
+                assert!(is_chat(said, dialect), "{message:?}");
+            }
             assert_eq!(bracketed.find("<end>"), None, "{bracketed:?}");
         }
     }
@@ -457,8 +486,9 @@ mod tests {
             format!("{}{}{}", "x".repeat(ROOM - 10), " ".repeat(20), "y".repeat(ROOM)),
             format!("{}\u{3000}\0\t{}", "x".repeat(ROOM - 1), "y".repeat(ROOM)),
             format!("{}  ", "x".repeat(ROOM)),
+            format!("{0}x{0}y{0}", " \u{A0}\x1F".repeat(ROOM)),
         ];
-        let words = |text: &str| text.split(|c: char| c.is_whitespace() || c == '\0').collect::<String>();
+        let words = |text: &str| text.split(is_stripped).collect::<String>();
         for text in &texts {
             let mut rest = text.as_str();
             let mut received = String::new();
@@ -466,7 +496,7 @@ mod tests {
                 let (part, after) = split(rest);
                 let line = envelope(Dialect::Standard).message(Body::Chat(part));
                 let message = Message::parse(&line, from()).unwrap();
-                assert!(line.len() <= PLAIN_BYTES_MAX && !message.text.trim().is_empty(), "{line:?}");
+                assert!(line.len() <= PLAIN_BYTES_MAX && !stripped(&message.text).is_empty(), "{line:?}");
                 received.push_str(&message.text);
                 rest = after;
             }

@@ -298,7 +298,7 @@ fn with_port(mut from: SocketAddr, port: u16) -> SocketAddr {
 /// addressed nor told from one who says the second word.
 pub fn one_word(name: &str) -> Cow<'_, str> {
     // Braille's empty cell is as white as a space.
-    let is_white = |c: char| c.is_whitespace() || c == '\u{2800}';
+    let is_white = |c: char| is_stripped(c) || c == '\u{2800}';
     if name.contains(is_white) {
         let words = name.split(is_white).filter(|word| !word.is_empty());
         words.collect::<Vec<_>>().join("_").into()
@@ -310,6 +310,16 @@ pub fn one_word(name: &str) -> Cow<'_, str> {
 /// Without the trailing CR, LF, space and NUL that senders leave on a text.
 pub fn trim_end(text: &str) -> &str {
     text.trim_end_matches(['\r', '\n', ' ', '\0'])
+}
+
+/// A text without what any program may take away at its ends: some take more than spaces for such.
+pub fn stripped(text: &str) -> &str {
+    text.trim_matches(is_stripped)
+}
+
+/// Whether [`stripped`] takes it away. Python has more spaces than Unicode, and JavaScript another one.
+pub(super) fn is_stripped(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\0' | '\x1C'..='\x1F' | '\u{FEFF}')
 }
 
 /// [`trim_end`] for bytes that are not decoded yet.
@@ -522,6 +532,7 @@ mod tests {
             ("a\u{3000}b", "a_b"),
             ("\u{2800}", ""),
             ("a\nb", "a_b"),
+            ("a\x1Cb", "a_b"),
             ("", ""),
         ];
         for (name, word) in table {

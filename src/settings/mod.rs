@@ -379,6 +379,7 @@ mod tests {
             ("port = 65536", "1: invalid value '65536' for 'port': a port is a number from 0 to 65535"),
             ("name = '\tb'", "1: invalid value '␉b' for 'name': a name is one word; try b"),
             ("name = \"\\u001b \"", "1: invalid value '␛ ' for 'name': a name is one word; try ␛"),
+            ("name = \"\\u2800\"", "1: invalid value '\u{2800}' for 'name': a name has 1 to 64 bytes"),
             ("port = 1\n port = 2", "2:2: duplicate key"),
             ("transcript = ''", "1: invalid value '' for 'transcript': it must not be empty"),
             ("greet = true\njson = true", "2: 'json' needs 'name' and 'port'"),

@@ -201,6 +201,10 @@ impl Node {
         let (to, dialect) = match audience {
             Audience::One(to, dialect) => {
                 self.last_recipient = Some(to);
+                // That holds also if this text does not arrive, or goes on a session, which has one form.
+                if let (Some(dialect), Some(peer)) = (dialect, self.directory.peer_mut(to)) {
+                    peer.choose(dialect);
+                }
                 (vec![to], dialect)
             }
             Audience::Static => (self.config.static_peers.clone(), None),

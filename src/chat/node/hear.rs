@@ -1,14 +1,11 @@
-//! What is heard: messages and what they mean, who may say them, how sessions begin.
+//! What is heard: messages and what they mean, and who may say them.
 
 use super::logged::Speaking;
-use super::say::line;
-use super::{Kind, Node, Role, Speaker, Stage};
-use crate::chat::directory::{Peer, PeerId};
+use super::{Kind, Node, Stage};
+use crate::chat::directory::{Peer, PeerId, kept_of};
 use crate::chat::notice::{Notice, Who};
-use crate::chat::outbox::{Content, Report};
 use crate::limits::{FOLD_INTERVAL, SPEAKER_BYTES_MAX};
 use crate::proto::connection::{Connection, Phase};
-use crate::proto::envelope::{Body, Envelope};
 use crate::proto::machine::{CloseReason, ConnId, How};
 use crate::proto::message::{
     Command, Dialect, LINE_TAKEN, Message, parse_port_line, trim_end, trim_end_bytes,
@@ -180,6 +177,7 @@ impl Node {
         match message.command {
             Command::Ack { session } => self.on_ack(conn, message, session && end != End::Gone, now),
             Command::Chat => self.on_chat(conn, message, now),
+            Command::Connect if self.is_ack(message) => self.on_ack(conn, message, false, now),
             Command::Connect => self.on_connect(conn, message, end, now),
             Command::Exit => self.on_exit(conn, message, now),
         }
@@ -208,7 +206,7 @@ impl Node {
 
     /// The claimed address is no proof: what would hurt a third party is taken only from its own IP,
     /// and shown otherwise with the address that it came from.
-    fn on_unconfirmed(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
+    pub(super) fn on_unconfirmed(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
         let Some(from) = self.connections.get(conn).map(Connection::remote) else { return };
         log::debug!("{conn:?} {from}: not believed to be {}", message.address);
         let text = format!("{} {} {}", message.address, message.name, message.text);
@@ -224,9 +222,6 @@ impl Node {
         if !self.is_exit_of(conn, message) {
             return self.on_unconfirmed(conn, message, now);
         }
-        if let Some(report) = self.asked.take(message.address) {
-            self.conclude_connect(message.address, report);
-        }
         log::debug!("{conn:?} {from}: {} says exit", message.address);
         let peer = self.see_off(message.address);
         let known_name = peer.as_ref().map(|peer| Rc::clone(&peer.name)).unwrap_or_default();
@@ -238,166 +233,15 @@ impl Node {
         self.show_line(from, who, Notice::Disconnected, now);
     }
 
-    /// Whether an exit bears the name of who is to leave, as far as both say one. On its own session nobody else can.
+    /// Whether an exit bears the name of who is to leave, as far as both say one. On its own session nobody else can, and
+    /// a name that was only claimed says nothing.
     fn is_exit_of(&self, conn: ConnId, message: &Message<'_>) -> bool {
-        let Some(id) = self.directory.find(message.address) else { return true };
-        let is_on_session = self.connections.get(conn).is_some_and(|c| c.data.kind == Kind::Session(id));
-        let has_name =
-            |peer: &Peer| peer.name.is_empty() || message.name.is_empty() || peer.is_called(&message.name);
-        is_on_session || self.directory.get(id).is_some_and(has_name)
-    }
-
-    fn on_connect(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
-        let Some(connection) = self.connections.get(conn) else { return };
-        let is_confirmed = self.is_confirmed(conn, message.address);
-        // What speaks these two is no kin of ours, and a line in another form would confuse it.
-        let is_foreign = matches!(message.dialect, Dialect::Json | Dialect::PortLine);
-        let can_answer_here = end != End::Gone
-            && !is_foreign
-            && matches!(connection.data.kind, Kind::Inbound | Kind::Session(_));
-        let from = connection.remote();
-        let is_of_another = |session: ConnId| {
-            self.connections.get(session).is_some_and(|session| session.remote().ip() != from.ip())
-        };
-        let was_heard = self.book.get(message.address).is_some_and(|known| known.heard_at.is_some());
         let peer = self.directory.peer(message.address);
-        let is_taken = was_heard
-            || peer.is_some_and(|peer| peer.is_confirmed || peer.session.is_some_and(is_of_another))
-            || self.connect_under_way(message.address).is_some();
-        // Who is not where they say must not make us dial, nor take over what is meant for another.
-        if !is_confirmed && (!can_answer_here || is_taken) {
-            return self.on_unconfirmed(conn, message, now);
+        if peer.is_some_and(|peer| peer.session == Some(conn) || !peer.is_confirmed) {
+            return true;
         }
-        let Some(id) = self.meet(conn, message, now) else {
-            return self.on_unconfirmed(conn, message, now);
-        };
-        if let Some(peer) = self.directory.get_mut(id) {
-            peer.is_connected = true;
-            let who = self.book.who(peer.address, &peer.name);
-            self.book.note_reached(peer.address);
-            self.show_line(from, who, Notice::Connected, now);
-        }
-        if can_answer_here {
-            return self.answer_here(conn, id, message.address, now);
-        }
-        if is_confirmed {
-            self.connect_is_answered(message.address, now);
-        }
-        let gets_a_line = message.dialect == Dialect::PortLine && end != End::Gone;
-        if !gets_a_line {
-            self.acknowledge(id, now);
-        }
-    }
-
-    /// Answers a connect on its own connection, which makes it a session, unless a dial of ours is to.
-    fn answer_here(&mut self, conn: ConnId, id: PeerId, address: SocketAddr, now: Instant) {
-        let Some(ours) = self.header(conn) else { return };
-        if let Some(own_dial) = self.connect_under_way(address) {
-            if ours < address {
-                // Both dial at once: the dial of the smaller address stays.
-                return;
-            }
-            self.abandon(own_dial, address, now);
-        }
-        let answer = line(&Envelope::of_session(ours, &self.name), Body::AckSession);
-        if let Err(reason) = self.connections.send(conn, answer) {
-            return self.close(conn, reason, now);
-        }
-        self.bind_session(conn, id, now);
-        if let Some(connection) = self.connections.get_mut(conn) {
-            connection.data.is_only_answered = true;
-        }
-    }
-
-    /// Dials an acknowledgement to a peer that asked and hung up, now and then at most.
-    pub(super) fn acknowledge(&mut self, id: PeerId, now: Instant) {
-        let Some(peer) = self.directory.get(id) else { return };
-        let address = peer.address;
-        let ip = address.ip();
-        let is_free = peer.session.is_none() && !self.outbox.greets(address);
-        if is_free && self.acks.take(address, now) && (ip.is_loopback() || self.acks_of_ip.take(ip, now)) {
-            self.deliver(address, Content::Ack, None, Report::Nobody, now);
-        }
-    }
-
-    fn on_ack(&mut self, conn: ConnId, message: &Message<'_>, session: bool, now: Instant) {
-        let Some(remote) = self.connections.get(conn).map(Connection::remote) else { return };
-        let is_answer = self.connect_under_way(remote) == Some(conn);
-        // Whom we dialled is known better than by what it claims.
-        let message =
-            &Message { address: if is_answer { remote } else { message.address }, ..message.clone() };
-        let is_confirmed = self.is_confirmed(conn, message.address);
-        if !is_confirmed && self.directory.peer(message.address).is_some_and(|peer| peer.is_confirmed) {
-            return self.on_unconfirmed(conn, message, now);
-        }
-        let Some(id) = self.meet(conn, message, now) else { return };
-        let is_awaited = is_answer || (is_confirmed && self.awaits_answer(message.address));
-        if let Some(peer) = self.directory.get_mut(id) {
-            let was_connected = std::mem::replace(&mut peer.is_connected, true);
-            let who = self.book.who(peer.address, &peer.name);
-            self.book.note_reached(peer.address);
-            match (is_awaited, was_connected) {
-                (true, _) => self.show_line(remote, who, Notice::Accepted, now),
-                (false, false) => self.show_line(remote, who, Notice::Connected, now),
-                // We did not ask, or were told already what came of it.
-                (false, true) => {}
-            }
-        }
-        if is_awaited && !is_answer {
-            self.connect_is_answered(message.address, now);
-        }
-        if is_answer {
-            if let Some(connection) = self.connections.get_mut(conn) {
-                connection.data.kind = Kind::Inbound;
-            }
-            self.connections.set_phase(conn, Phase::Open, now);
-            if session {
-                self.bind_session(conn, id, now);
-            }
-            self.connect_is_done(remote, now);
-        }
-    }
-
-    /// Whether that address has a connect of ours, and may answer it on a connection of its own.
-    fn awaits_answer(&self, address: SocketAddr) -> bool {
-        let dial = self.connect_under_way(address).and_then(|conn| self.connections.get(conn));
-        self.asked.awaits(address) || dial.is_some_and(|connection| connection.phase() == Phase::Settling)
-    }
-
-    /// It has answered: one request has one outcome.
-    fn connect_is_answered(&mut self, address: SocketAddr, now: Instant) {
-        if !self.awaits_answer(address) {
-            return;
-        }
-        if let Some(report) = self.asked.take(address) {
-            self.settle(report);
-        } else if let Some(dial) = self.connect_under_way(address) {
-            self.abandon(dial, address, now);
-        }
-    }
-
-    /// From here on the peer is spoken to on `conn`. An older session of its gives way.
-    fn bind_session(&mut self, conn: ConnId, id: PeerId, now: Instant) {
-        let Some(peer) = self.directory.get_mut(id) else { return };
-        let older = peer.session.replace(conn).filter(|&older| older != conn);
-        peer.is_connected = true;
-        let address = peer.address;
-        if let Some(older) = older {
-            self.leave(older, address, now);
-        }
-        let Some(connection) = self.connections.get_mut(conn) else { return };
-        if let Some(peer) = self.directory.get(id) {
-            log::debug!("{conn:?} {}: session with {} begins", connection.remote(), Speaking(peer));
-        }
-        let before = std::mem::replace(&mut connection.data.kind, Kind::Session(id));
-        self.connections.make_session(conn, now);
-        if let Kind::Session(other) = before
-            && other != id
-            && let Some(other) = self.directory.get_mut(other)
-        {
-            other.session = None;
-            other.is_connected = false;
-        }
+        let known = self.own_who(message.address).name;
+        known.is_empty() || message.name.is_empty() || *known == *kept_of(&message.name)
     }
 
     fn on_control(&mut self, conn: ConnId, control: &str, now: Instant) {
@@ -409,7 +253,7 @@ impl Node {
     }
 
     /// The entry of the sender, brought up to date; `None` if there is no room for it.
-    fn meet(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) -> Option<PeerId> {
+    pub(super) fn meet(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) -> Option<PeerId> {
         let is_confirmed = self.is_confirmed(conn, message.address);
         let from = self.connections.get(conn)?.remote();
         let source = from.ip();
@@ -479,7 +323,7 @@ impl Node {
     }
 
     /// Whether the connection comes from the IP that is claimed on it.
-    fn is_confirmed(&self, conn: ConnId, claimed: SocketAddr) -> bool {
+    pub(super) fn is_confirmed(&self, conn: ConnId, claimed: SocketAddr) -> bool {
         self.connections.get(conn).is_some_and(|connection| self.is_at_home(connection.remote(), claimed))
     }
 
@@ -531,6 +375,13 @@ impl Node {
         self.tell(notice(who));
     }
 
+    pub(super) fn tell_folded(&mut self) {
+        self.fold_at = None;
+        for (_, (who, lines)) in std::mem::take(&mut self.folded) {
+            self.tell(Notice::Folded { who, lines });
+        }
+    }
+
     /// Tells what a peer did, unless peers are only counted.
     pub(super) fn tell_heard(&mut self, notice: Notice) {
         if !self.config.quiet && !self.is_quitting() {
@@ -543,36 +394,24 @@ impl Node {
         let local = self.connections.get(conn)?.local();
         Some(SocketAddr::new(self.config.ip.unwrap_or(local), self.port))
     }
-
-    /// The connection of our own connect to `address`, if one is under way.
-    pub(super) fn connect_under_way(&self, address: SocketAddr) -> Option<ConnId> {
-        let (conn, outgoing) = self.outbox.under_way(address)?;
-        (outgoing.content == Content::Connect).then_some(conn)
-    }
-
-    /// Gives up our own connect, since the peer's stays.
-    fn abandon(&mut self, conn: ConnId, address: SocketAddr, now: Instant) {
-        let is_up = self.connections.get(conn).is_some_and(|c| c.phase() == Phase::Settling);
-        if is_up {
-            self.leave(conn, address, now);
-        } else {
-            self.drop_dial(conn, now);
-        }
-        self.connect_is_done(address, now);
-    }
-
-    /// Closes a dial of ours that carries nothing any more.
-    pub(super) fn drop_dial(&mut self, conn: ConnId, now: Instant) {
-        if let Some(connection) = self.connections.get_mut(conn) {
-            connection.data = Role::new(Kind::Inbound);
-        }
-        self.close(conn, CloseReason::Eof, now);
-    }
 }
 
 /// Whoever it is at the other end of a socket: one source shares one allowance, whatever its ports.
 fn stranger(from: SocketAddr) -> Who {
     Who { address: SocketAddr::new(from.ip(), 0), name: "".into() }
+}
+
+/// Whose lines come on a connection. In one piece: each read of one of many connections finds it cold.
+#[derive(Debug)]
+pub(super) struct Speaker {
+    /// `IP:PORT NAME ` as the peer writes it, and how much of the array that is.
+    header: [u8; SPEAKER_BYTES_MAX],
+    header_bytes: u8,
+    /// The connection comes from the IP that the header claims.
+    is_confirmed: bool,
+    pub(super) peer: PeerId,
+    /// [`Peer::renamed`](crate::chat::directory::Peer::renamed) when it bore the name of the header.
+    renamed: u32,
 }
 
 impl Speaker {
@@ -611,7 +450,9 @@ fn note_heard(peer: &mut Peer, dialect: Dialect, is_chat: bool, now: Instant) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::book::Known;
     use crate::chat::node::Config;
+    use crate::chat::node::say::tests::{handle, running_as};
     use crate::proto::machine::{Input, Machine, Output};
 
     #[test]
@@ -651,5 +492,43 @@ mod tests {
         ];
         assert_eq!(shown, expected);
         assert_eq!(node.directory().len(), 1);
+    }
+
+    /// What is told of an exit that follows a chat, each from an address of its own.
+    fn told_of_exit(
+        known: &[(SocketAddr, Known)],
+        chat: Option<(&str, &str)>,
+        exit: (&str, &str),
+    ) -> Vec<Notice> {
+        let (mut node, now) = running_as(Config { known: known.to_vec(), ..Config::default() });
+        let mut told = Vec::new();
+        for (from, message) in chat.into_iter().chain([exit]) {
+            let conn = node.accept(from.parse().unwrap(), "10.0.0.1:8080".parse().unwrap(), now).unwrap();
+            let bytes = format!("{message}\n");
+            told = handle(&mut node, Input::Received { conn, bytes: bytes.as_bytes() }, now);
+        }
+        let notice = |output| match output {
+            Output::Notice(notice) => Some(notice),
+            _ => None,
+        };
+        told.into_iter().filter_map(notice).collect()
+    }
+
+    #[test]
+    fn an_exit_in_another_name_than_the_one_remembered_is_not_taken_either() {
+        let known = Known { name: "P1".into(), ..Known::default() };
+        let known = [("127.0.0.1:9".parse().unwrap(), known)];
+        for (name, is_taken) in [("P1", true), ("Hashflow", false)] {
+            let exit = format!("127.0.0.1:9 {name} exit");
+            let told = told_of_exit(&known, None, ("127.0.0.1:50000", &exit));
+            assert_eq!(matches!(told[..], [Notice::Disconnected(_)]), is_taken, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_was_only_claimed_keeps_nobody_from_leaving() {
+        let claim = ("10.0.0.7:50000", "10.0.0.5:9 Mallory hi");
+        let told = told_of_exit(&[], Some(claim), ("10.0.0.5:50000", "10.0.0.5:9 P1 exit"));
+        assert!(matches!(told[..], [Notice::Disconnected(_)]), "{told:?}");
     }
 }

@@ -1,13 +1,14 @@
 //! The chat participant: a [`Machine`] that knows peers, sessions and one user.
 //!
-//! This file holds its state and its clockwork; what is heard is in `hear`, what is said in `say`, what
-//! the user asks for in `ask`, line after line to one peer in `converse`, of somebody in `remember`; and whom
-//! they are shown and mean in `list`.
+//! This file holds its state and its clockwork; what is heard is in `hear`, connects and their answers in `greet`, what
+//! is said in `say`, what the user asks for in `ask`, line after line to one peer in `converse`, of somebody in
+//! `remember`; and whom they are shown and mean in `list`.
 
 mod ask;
 mod broadcast;
 mod config;
 mod converse;
+mod greet;
 mod hear;
 mod list;
 mod logged;
@@ -25,7 +26,7 @@ use super::rate::Rate;
 use super::request::Request;
 use crate::limits::{
     ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, NEW_PEERS_BURST, NEW_PEERS_INTERVAL, QUIT_TIMEOUT,
-    SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL, SPEAKER_BYTES_MAX,
+    SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL,
 };
 use crate::proto::connection::{Connection, Due, Phase};
 use crate::proto::connections::Connections;
@@ -34,6 +35,7 @@ use crate::proto::message::{canonical, one_word};
 use crate::proto::send_queue::SendQueue;
 use broadcast::Broadcast;
 pub use config::{Config, Dialogue};
+use hear::Speaker;
 use say::Ticket;
 pub use stats::Counters;
 use stats::Record;
@@ -127,19 +129,6 @@ enum Kind {
     PortLine(u16),
     /// Bound to a peer both ways.
     Session(PeerId),
-}
-
-/// Whose lines come on a connection. In one piece: each read of one of many connections finds it cold.
-#[derive(Debug)]
-struct Speaker {
-    /// `IP:PORT NAME ` as the peer writes it, and how much of the array that is.
-    header: [u8; SPEAKER_BYTES_MAX],
-    header_bytes: u8,
-    /// The connection comes from the IP that the header claims.
-    is_confirmed: bool,
-    peer: PeerId,
-    /// [`Peer::renamed`](crate::chat::directory::Peer::renamed) when it bore the name of the header.
-    renamed: u32,
 }
 
 impl Role {
@@ -294,13 +283,6 @@ impl Node {
         }
         if matches!(self.stage, Stage::Quitting(until) if until <= now) {
             self.over(0, now);
-        }
-    }
-
-    fn tell_folded(&mut self) {
-        self.fold_at = None;
-        for (_, (who, lines)) in std::mem::take(&mut self.folded) {
-            self.tell(Notice::Folded { who, lines });
         }
     }
 

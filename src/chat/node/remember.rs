@@ -33,7 +33,7 @@ impl Node {
     }
 
     /// A peer by its own name, whatever the user calls it.
-    fn own_who(&self, address: SocketAddr) -> Who {
+    pub(super) fn own_who(&self, address: SocketAddr) -> Who {
         let in_table = self.directory.peer(address).map(|peer| &peer.name).filter(|name| !name.is_empty());
         let name = in_table.or_else(|| self.book.get(address).map(|known| &known.name));
         Who { address, name: name.cloned().unwrap_or_default() }
@@ -44,17 +44,21 @@ impl Node {
         self.book.who(address, &self.own_who(address).name)
     }
 
-    /// Takes a peer out of the table; the book keeps it.
+    /// Takes a peer out of the table; the book keeps it, or at least what the user chose for it.
     pub(super) fn part_with(&mut self, address: SocketAddr) -> Option<Peer> {
         let peer = self.directory.remove(address)?;
-        if self.config.must_remember || self.book.get(address).is_some() {
+        let has_choice = peer.is_dialect_chosen && Some(peer.dialect) != self.config.dialect;
+        if self.config.must_remember || has_choice || self.book.get(address).is_some() {
             self.book.note(&peer);
         }
         Some(peer)
     }
 
-    /// The same after an exit: the query does not list who has left.
+    /// The same after an exit: the query does not list who has left, and nobody there answers our connect any more.
     pub(super) fn see_off(&mut self, address: SocketAddr) -> Option<Peer> {
+        if let Some(report) = self.asked.take(address) {
+            self.conclude_connect(address, report);
+        }
         let peer = self.part_with(address);
         self.book.note_gone(address);
         peer
@@ -108,7 +112,7 @@ impl Node {
             (known.dialect, known.is_dialect_chosen) = (Some(dialect), true);
         });
         if let Some(peer) = self.directory.peer_mut(address) {
-            (peer.dialect, peer.is_dialect_chosen) = (dialect, true);
+            peer.choose(dialect);
         }
         let who = self.who(address);
         self.tell(Notice::DialectSet { who, dialect });
@@ -253,6 +257,15 @@ mod tests {
         let (mut node, now) = self::node(&book);
         let outputs = handle(&mut node, Input::Interrupted, now);
         assert!(outputs.ends_with(&[Output::Quit(0)]), "no farewell is under way: {outputs:?}");
+    }
+
+    #[test]
+    fn who_is_known_from_before_is_no_new_peer_heard_then_or_not() {
+        for heard_at in [None, Some(crate::testing::start())] {
+            let (mut node, now) = node(&[(P1, Known { heard_at, ..known("P1") })]);
+            let told = hear(&mut node, "127.0.0.1:9 P1 hi", now);
+            assert!(matches!(told[..], [Output::Notice(Notice::Message { .. })]), "{told:?}");
+        }
     }
 
     #[test]
@@ -488,6 +501,44 @@ mod tests {
         assert_eq!(node.dialect_of(address()), Dialect::Netech);
         hear(&mut node, "127.0.0.1:9 P1 connect", now);
         assert_eq!(node.dialect_of(address()), Dialect::Standard, "it may be another program by now");
+    }
+
+    #[test]
+    fn a_dialect_that_goes_with_a_text_is_chosen_however_the_text_goes() {
+        let send = |dialect| Request::Send(Audience::One(address(), dialect), "hi".to_owned());
+        for is_session in [false, true] {
+            let (mut node, now) = node(&[]);
+            let conn = accept(&mut node, "127.0.0.1:50000", now);
+            let ending = if is_session { "\n" } else { "" };
+            hear_on(&mut node, conn, &format!("127.0.0.1:9 P1 connect{ending}"), now);
+            if !is_session {
+                handle(&mut node, Input::Closed { conn, reason: CloseReason::Eof }, now);
+            }
+            ask(&mut node, send(Some(Dialect::Block)), now);
+            if let Some((conn, _)) = node.outbox.under_way(address()) {
+                handle(&mut node, Input::Closed { conn, reason: CloseReason::Refused }, now);
+            }
+            assert_eq!(node.dialect_of(address()), Dialect::Block, "{is_session}");
+            hear(&mut node, "127.0.0.1:9 P1 connect", now);
+            assert_eq!(node.dialect_of(address()), Dialect::Block, "{is_session}");
+        }
+    }
+
+    #[test]
+    fn a_dialect_that_was_chosen_outlasts_an_exit_also_where_nobody_is_remembered() {
+        for must_remember in [true, false] {
+            let (mut node, now) = node(&[]);
+            node.config.must_remember = must_remember;
+            hear(&mut node, "127.0.0.1:9 P1 hi", now);
+            ask(
+                &mut node,
+                Request::Send(Audience::One(address(), Some(Dialect::Block)), "hi".to_owned()),
+                now,
+            );
+            hear(&mut node, "127.0.0.1:9 P1 exit", now);
+            hear(&mut node, "127.0.0.1:9 P1 connect", now);
+            assert_eq!(node.dialect_of(address()), Dialect::Block, "{must_remember}");
+        }
     }
 
     #[test]

@@ -211,8 +211,8 @@ impl Node {
             Content::Connect => Body::Connect,
             Content::Exit => Body::Exit,
             Content::Chat(text) => {
-                let (part, _) = envelope.split(text, PLAIN_BYTES_MAX);
-                carried = part.len();
+                let (part, rest) = envelope.split(text, PLAIN_BYTES_MAX);
+                carried = text.len() - rest.len();
                 Body::Chat(part)
             }
         };
@@ -260,14 +260,6 @@ impl Node {
         self.send_waiting(to, now);
     }
 
-    /// Our connect was answered, or needs no answer any more.
-    pub(super) fn connect_is_done(&mut self, to: SocketAddr, now: Instant) {
-        if let Some(outgoing) = self.outbox.pop(to) {
-            self.settle(outgoing.report);
-        }
-        self.send_waiting(to, now);
-    }
-
     /// Goes on with what waits for an address: on its session, if it has one by now.
     pub(super) fn send_waiting(&mut self, to: SocketAddr, now: Instant) {
         if !self.outbox.waits(to) || self.outbox.under_way(to).is_some() {
@@ -292,12 +284,17 @@ impl Node {
     }
 
     /// The entry of an address that was reached, with the dialect that the user chose for it.
-    fn contact(&mut self, to: SocketAddr, dialect: Option<Dialect>, now: Instant) -> Option<&mut Peer> {
+    pub(super) fn contact(
+        &mut self,
+        to: SocketAddr,
+        dialect: Option<Dialect>,
+        now: Instant,
+    ) -> Option<&mut Peer> {
         let id = self.directory.find(to).or_else(|| self.enter(to))?;
         self.confirm(id, now);
         let peer = self.directory.get_mut(id)?;
         if let Some(dialect) = dialect {
-            (peer.dialect, peer.is_dialect_chosen) = (dialect, true);
+            peer.choose(dialect);
         }
         peer.is_offline = false;
         if self.config.must_remember {
@@ -329,27 +326,6 @@ impl Node {
                 self.report(outgoing.report, true, Notice::ExitSent(to));
             }
         }
-    }
-
-    /// A peer has our connect. Who says nothing for a second will not answer; who has closed may still dial us.
-    fn on_connect_taken(&mut self, to: SocketAddr, outgoing: Outgoing, reason: CloseReason, now: Instant) {
-        if let Some(peer) = self.contact(to, outgoing.dialect, now) {
-            peer.is_connected = true;
-        }
-        if let Some(before) = self.asked.take(to) {
-            self.conclude_connect(to, before);
-        }
-        if reason == CloseReason::Eof {
-            self.asked.insert(to, outgoing.report, now + SETTLE_TIMEOUT);
-        } else {
-            self.conclude_connect(to, outgoing.report);
-        }
-    }
-
-    /// Nobody answers that connect any more: the peer has it, and that is all.
-    pub(super) fn conclude_connect(&mut self, to: SocketAddr, report: Report) {
-        let who = self.who(to);
-        self.report(report, true, Notice::ConnectSent(who));
     }
 
     pub(super) fn on_failed(&mut self, to: SocketAddr, outgoing: Outgoing, why: Failure) {
@@ -516,9 +492,12 @@ pub(super) mod tests {
     }
 
     pub(in crate::chat::node) fn running_with(limits: Limits) -> (Node, Instant) {
+        running_as(Config { limits, ..Config::default() })
+    }
+
+    pub(in crate::chat::node) fn running_as(config: Config) -> (Node, Instant) {
         let now = crate::testing::start();
-        let config = Config { name: Some("N".to_owned()), port: Some(8080), limits, ..Config::default() };
-        let mut node = Node::new(config);
+        let mut node = Node::new(Config { name: Some("N".to_owned()), port: Some(8080), ..config });
         handle(&mut node, Input::Listening { local: "0.0.0.0:8080".parse().unwrap() }, now);
         (node, now)
     }

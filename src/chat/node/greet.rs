@@ -1,0 +1,345 @@
+//! Connects and their answers: who asks whom, what is answered where, how a session begins.
+
+use super::hear::End;
+use super::logged::Speaking;
+use super::say::line;
+use super::{Kind, Node, Role};
+use crate::chat::directory::PeerId;
+use crate::chat::notice::Notice;
+use crate::chat::outbox::{Content, Outgoing, Report};
+use crate::limits::SETTLE_TIMEOUT;
+use crate::proto::connection::{Connection, Phase};
+use crate::proto::envelope::{Body, Envelope};
+use crate::proto::machine::{CloseReason, ConnId};
+use crate::proto::message::{Dialect, Message};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+impl Node {
+    pub(super) fn on_connect(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
+        let Some(connection) = self.connections.get(conn) else { return };
+        let is_confirmed = self.is_confirmed(conn, message.address);
+        // What speaks these two is no kin of ours, and a line in another form would confuse it.
+        let is_foreign = matches!(message.dialect, Dialect::Json | Dialect::PortLine);
+        let can_answer_here = end != End::Gone
+            && !is_foreign
+            && matches!(connection.data.kind, Kind::Inbound | Kind::Session(_));
+        let from = connection.remote();
+        let is_of_another = |session: ConnId| {
+            self.connections.get(session).is_some_and(|session| session.remote().ip() != from.ip())
+        };
+        let was_heard = self.book.get(message.address).is_some_and(|known| known.heard_at.is_some());
+        let peer = self.directory.peer(message.address);
+        let is_taken = was_heard
+            || peer.is_some_and(|peer| peer.is_confirmed || peer.session.is_some_and(is_of_another))
+            || self.connect_under_way(message.address).is_some();
+        // Who is not where they say must not make us dial, nor take over what is meant for another.
+        if !is_confirmed && (!can_answer_here || is_taken) {
+            return self.on_unconfirmed(conn, message, now);
+        }
+        let Some(id) = self.meet(conn, message, now) else {
+            return self.on_unconfirmed(conn, message, now);
+        };
+        if let Some(peer) = self.directory.get_mut(id) {
+            peer.is_connected = true;
+            let who = self.book.who(peer.address, &peer.name);
+            self.book.note_reached(peer.address);
+            self.show_line(from, who, Notice::Connected, now);
+        }
+        if can_answer_here {
+            return self.answer_here(conn, id, message.address, now);
+        }
+        if is_confirmed {
+            self.connect_is_answered(message.address, now);
+        }
+        let gets_a_line = message.dialect == Dialect::PortLine && end != End::Gone;
+        if !gets_a_line {
+            self.acknowledge(id, now);
+        }
+    }
+
+    /// Answers a connect on its own connection, which makes it a session, unless a dial of ours is to.
+    fn answer_here(&mut self, conn: ConnId, id: PeerId, address: SocketAddr, now: Instant) {
+        let Some(ours) = self.header(conn) else { return };
+        // Who asks as well has answered what we asked before.
+        if let Some(report) = self.asked.take(address) {
+            self.settle(report);
+        }
+        if let Some(own_dial) = self.connect_under_way(address) {
+            if ours < address {
+                // Both dial at once: the dial of the smaller address stays.
+                return;
+            }
+            self.abandon(own_dial, address, now);
+        }
+        let answer = line(&Envelope::of_session(ours, &self.name), Body::AckSession);
+        if let Err(reason) = self.connections.send(conn, answer) {
+            return self.close(conn, reason, now);
+        }
+        self.bind_session(conn, id, now);
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.data.is_only_answered = true;
+        }
+    }
+
+    /// Dials an acknowledgement to a peer that asked and hung up, now and then at most.
+    pub(super) fn acknowledge(&mut self, id: PeerId, now: Instant) {
+        let Some(peer) = self.directory.get(id) else { return };
+        let address = peer.address;
+        let ip = address.ip();
+        let is_free = peer.session.is_none() && !self.outbox.greets(address);
+        if is_free && self.acks.take(address, now) && (ip.is_loopback() || self.acks_of_ip.take(ip, now)) {
+            self.deliver(address, Content::Ack, None, Report::Nobody, now);
+        }
+    }
+
+    pub(super) fn on_ack(&mut self, conn: ConnId, message: &Message<'_>, session: bool, now: Instant) {
+        let Some(remote) = self.connections.get(conn).map(Connection::remote) else { return };
+        let is_answer = self.connect_under_way(remote) == Some(conn);
+        // Whom we dialled is known better than by what it claims.
+        let message =
+            &Message { address: if is_answer { remote } else { message.address }, ..message.clone() };
+        let is_confirmed = self.is_confirmed(conn, message.address);
+        if !is_confirmed && self.directory.peer(message.address).is_some_and(|peer| peer.is_confirmed) {
+            return self.on_unconfirmed(conn, message, now);
+        }
+        let Some(id) = self.meet(conn, message, now) else { return };
+        let is_awaited = is_answer || (is_confirmed && self.awaits_answer(message.address));
+        if let Some(peer) = self.directory.get_mut(id) {
+            let was_connected = std::mem::replace(&mut peer.is_connected, true);
+            let who = self.book.who(peer.address, &peer.name);
+            self.book.note_reached(peer.address);
+            match (is_awaited, was_connected) {
+                (true, _) => self.show_line(remote, who, Notice::Accepted, now),
+                (false, false) => self.show_line(remote, who, Notice::Connected, now),
+                // We did not ask, or were told already what came of it.
+                (false, true) => {}
+            }
+        }
+        if is_awaited && !is_answer {
+            self.connect_is_answered(message.address, now);
+        }
+        if is_answer {
+            if let Some(connection) = self.connections.get_mut(conn) {
+                connection.data.kind = Kind::Inbound;
+            }
+            self.connections.set_phase(conn, Phase::Open, now);
+            if session {
+                self.bind_session(conn, id, now);
+            }
+            self.connect_is_done(remote, now);
+        }
+    }
+
+    /// Whether a connect answers ours. JSON has no word for an acknowledgement.
+    pub(super) fn is_ack(&self, message: &Message<'_>) -> bool {
+        message.dialect == Dialect::Json && self.awaits_answer(message.address)
+    }
+
+    /// Whether that address has a connect of ours, and may answer it on a connection of its own.
+    fn awaits_answer(&self, address: SocketAddr) -> bool {
+        let dial = self.connect_under_way(address).and_then(|conn| self.connections.get(conn));
+        self.asked.awaits(address) || dial.is_some_and(|connection| connection.phase() == Phase::Settling)
+    }
+
+    /// It has answered: one request has one outcome.
+    fn connect_is_answered(&mut self, address: SocketAddr, now: Instant) {
+        if !self.awaits_answer(address) {
+            return;
+        }
+        if let Some(report) = self.asked.take(address) {
+            self.settle(report);
+        } else if let Some(dial) = self.connect_under_way(address) {
+            self.abandon(dial, address, now);
+        }
+    }
+
+    /// From here on the peer is spoken to on `conn`. An older session of its gives way.
+    fn bind_session(&mut self, conn: ConnId, id: PeerId, now: Instant) {
+        let Some(peer) = self.directory.get_mut(id) else { return };
+        let older = peer.session.replace(conn).filter(|&older| older != conn);
+        peer.is_connected = true;
+        let address = peer.address;
+        if let Some(older) = older {
+            self.leave(older, address, now);
+        }
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        if let Some(peer) = self.directory.get(id) {
+            log::debug!("{conn:?} {}: session with {} begins", connection.remote(), Speaking(peer));
+        }
+        let before = std::mem::replace(&mut connection.data.kind, Kind::Session(id));
+        self.connections.make_session(conn, now);
+        if let Kind::Session(other) = before
+            && other != id
+            && let Some(other) = self.directory.get_mut(other)
+        {
+            other.session = None;
+            other.is_connected = false;
+        }
+    }
+
+    /// The connection of our own connect to `address`, if one is under way.
+    pub(super) fn connect_under_way(&self, address: SocketAddr) -> Option<ConnId> {
+        let (conn, outgoing) = self.outbox.under_way(address)?;
+        (outgoing.content == Content::Connect).then_some(conn)
+    }
+
+    /// A peer has our connect. Who says nothing for a second will not answer; who has closed may still dial us.
+    pub(super) fn on_connect_taken(
+        &mut self,
+        to: SocketAddr,
+        outgoing: Outgoing,
+        reason: CloseReason,
+        now: Instant,
+    ) {
+        if let Some(peer) = self.contact(to, outgoing.dialect, now) {
+            peer.is_connected = true;
+        }
+        if let Some(before) = self.asked.take(to) {
+            self.conclude_connect(to, before);
+        }
+        if reason == CloseReason::Eof {
+            self.asked.insert(to, outgoing.report, now + SETTLE_TIMEOUT);
+        } else {
+            self.conclude_connect(to, outgoing.report);
+        }
+    }
+
+    /// Nobody answers that connect any more: the peer has it, and that is all.
+    pub(super) fn conclude_connect(&mut self, to: SocketAddr, report: Report) {
+        let who = self.who(to);
+        self.report(report, true, Notice::ConnectSent(who));
+    }
+
+    /// Our connect was answered, or needs no answer any more.
+    fn connect_is_done(&mut self, to: SocketAddr, now: Instant) {
+        if let Some(outgoing) = self.outbox.pop(to) {
+            self.settle(outgoing.report);
+        }
+        self.send_waiting(to, now);
+    }
+
+    /// Gives up our own connect, since the peer's stays.
+    fn abandon(&mut self, conn: ConnId, address: SocketAddr, now: Instant) {
+        let is_up = self.connections.get(conn).is_some_and(|c| c.phase() == Phase::Settling);
+        if is_up {
+            self.leave(conn, address, now);
+        } else {
+            self.drop_dial(conn, now);
+        }
+        self.connect_is_done(address, now);
+    }
+
+    /// Closes a dial of ours that carries nothing any more.
+    pub(super) fn drop_dial(&mut self, conn: ConnId, now: Instant) {
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.data = Role::new(Kind::Inbound);
+        }
+        self.close(conn, CloseReason::Eof, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::node::Config;
+    use crate::chat::node::say::tests::{handle, running_as};
+    use crate::chat::request::{Designation, Request};
+    use crate::proto::machine::{Input, Machine, Output};
+
+    const PEER: &str = "127.0.0.1:9";
+
+    fn address() -> SocketAddr {
+        PEER.parse().unwrap()
+    }
+
+    fn running() -> (Node, Instant) {
+        running_as(Config::default())
+    }
+
+    fn notices(outputs: Vec<Output<Notice>>) -> Vec<Notice> {
+        let is_notice = |output| match output {
+            Output::Notice(Notice::Menu | Notice::Prompt(_)) => None,
+            Output::Notice(notice) => Some(notice),
+            _ => None,
+        };
+        outputs.into_iter().filter_map(is_notice).collect()
+    }
+
+    fn request(node: &mut Node, request: Request, now: Instant) -> Vec<Notice> {
+        node.request(request, now);
+        notices(std::iter::from_fn(|| node.poll_output()).collect())
+    }
+
+    fn hear(node: &mut Node, bytes: &str, is_held: bool, now: Instant) -> Vec<Notice> {
+        let conn =
+            node.accept("127.0.0.1:50000".parse().unwrap(), "127.0.0.1:8080".parse().unwrap(), now).unwrap();
+        let mut outputs = handle(node, Input::Received { conn, bytes: bytes.as_bytes() }, now);
+        if !is_held {
+            outputs.extend(handle(node, Input::Closed { conn, reason: CloseReason::Eof }, now));
+        }
+        notices(outputs)
+    }
+
+    /// The dial that is under way comes up, carries what it is for, and is closed by the peer.
+    fn hand_over(node: &mut Node, now: Instant) -> Vec<Notice> {
+        let (conn, _) = node.outbox.under_way(address()).unwrap();
+        let mut outputs =
+            handle(node, Input::Connected { conn, local: "127.0.0.1:50001".parse().unwrap() }, now);
+        node.send_queue(conn).unwrap().write_to(&mut std::io::sink()).unwrap();
+        outputs.extend(handle(node, Input::Closed { conn, reason: CloseReason::Eof }, now));
+        notices(outputs)
+    }
+
+    /// A node whose connect the peer has, and may still answer.
+    fn asked(config: Config) -> (Node, Instant) {
+        let (mut node, now) = running_as(config);
+        assert_eq!(request(&mut node, Request::Connect(Designation::Address(address())), now), []);
+        assert_eq!(hand_over(&mut node, now), []);
+        (node, now)
+    }
+
+    fn wait(node: &mut Node, now: Instant) -> Vec<Notice> {
+        notices(handle(node, Input::Timeout, now + SETTLE_TIMEOUT))
+    }
+
+    fn is_outcome(notice: &&Notice) -> bool {
+        matches!(notice, Notice::Accepted(_) | Notice::ConnectSent(_) | Notice::NotConnected { .. })
+    }
+
+    #[test]
+    fn a_peer_that_answers_a_connect_by_one_of_its_own_is_not_said_to_answer_none() {
+        for is_held in [true, false] {
+            let (mut node, now) = asked(Config::default());
+            let told = hear(&mut node, &format!("{PEER} P9 connect\n"), is_held, now);
+            assert!(told.iter().any(|notice| matches!(notice, Notice::Connected(_))), "{told:?}");
+            assert_eq!((wait(&mut node, now), node.requests_under_way()), (vec![], 0));
+        }
+    }
+
+    #[test]
+    fn what_came_of_a_connect_is_told_before_the_exit_that_follows_it() {
+        let (mut node, now) = asked(Config::default());
+        request(&mut node, Request::Exit(Designation::Address(address())), now);
+        let told = hand_over(&mut node, now);
+        assert!(matches!(told[..], [Notice::ConnectSent(_), Notice::ExitSent(_)]), "{told:?}");
+        assert_eq!((wait(&mut node, now), node.requests_under_way()), (vec![], 0));
+    }
+
+    #[test]
+    fn a_json_connect_that_answers_ours_is_an_acknowledgement_and_is_not_answered() {
+        let config = || Config { dialect: Some(Dialect::Json), ..Config::default() };
+        let connect = r#"{"type":"connect","content":"","sender_name":"P9","sender_port":9}"#;
+        for is_held in [true, false] {
+            let (mut node, now) = asked(config());
+            let told = hear(&mut node, &format!("{connect}\n"), is_held, now);
+            assert_eq!(told.iter().filter(is_outcome).count(), 1, "{told:?}");
+            assert!(!told.iter().any(|notice| matches!(notice, Notice::Connected(_))), "{told:?}");
+            assert!(node.outbox.is_empty(), "it would be taken for another connect");
+            assert_eq!((wait(&mut node, now), node.requests_under_way()), (vec![], 0));
+        }
+        let (mut node, now) = running();
+        hear(&mut node, connect, false, now);
+        assert!(node.outbox.greets(address()), "we did not ask");
+    }
+}
