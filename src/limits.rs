@@ -126,6 +126,10 @@ pub const SHOWN_LINES_BURST: u32 = 200;
 /// See [`SHOWN_LINES_BURST`].
 pub const SHOWN_LINES_INTERVAL: Duration = Duration::from_millis(50);
 
+/// Texts that are told at once because of deadlines, in bytes, before the rest waits for the next turn. What one
+/// connection has is told in one piece.
+pub const TOLD_BYTES_PER_TURN: usize = 256 * 1024;
+
 /// Bytes that wait for a slow reader of stdout; past it notices are counted, or reading pauses.
 pub const STDOUT_BYTES_MAX: usize = 256 * 1024;
 

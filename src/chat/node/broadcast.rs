@@ -109,10 +109,16 @@ impl Node {
         if self.slow_at.take().is_none() {
             return;
         }
-        for (conn, _) in std::mem::take(&mut self.slow) {
-            if self.connections.is_overfull(conn) {
-                self.close(conn, CloseReason::SlowPeer, now);
+        while let Some((conn, at)) = self.slow.pop() {
+            if !self.connections.is_overfull(conn) {
+                continue;
             }
+            if !self.may_tell_more() {
+                self.slow.push((conn, at));
+                self.slow_at = Some(now);
+                return;
+            }
+            self.close(conn, CloseReason::SlowPeer, now);
         }
     }
 }
@@ -216,6 +222,28 @@ mod tests {
         let sent = |output: &&Output<Notice>| matches!(output, Output::Notice(Notice::SentToAll(2)));
         assert_eq!(outputs.iter().filter(untold).count(), outputs.iter().filter(sent).count());
         assert!(node.poll_timeout().is_none_or(|at| at > now));
+    }
+
+    #[test]
+    fn what_many_did_not_take_is_told_turn_by_turn() {
+        let (mut node, now) = running();
+        let ports: [u16; 20] = std::array::from_fn(|n| n as u16 + 1);
+        sessions(&mut node, ports, now);
+        let text = "x".repeat(60_000);
+        let texts = 1 + node.config.limits.send_queue_bytes_max / text.len();
+        for _ in 0..texts {
+            handle(&mut node, Input::Line(ALL), now);
+            handle(&mut node, Input::Line(&text), now);
+        }
+        while node.poll_transmit().is_some() {}
+        let unsent = |output: &Output<Notice>| matches!(output, Output::Notice(Notice::NotSent { .. }));
+        let mut told = Vec::new();
+        while node.poll_timeout().is_some_and(|at| at <= now) {
+            let outputs = handle(&mut node, Input::Timeout, now);
+            told.push(outputs.iter().filter(|output| unsent(output)).count());
+        }
+        assert_eq!(told.iter().sum::<usize>(), 20 * texts, "each is told");
+        assert!(told.iter().all(|&count| count <= texts), "of one session in a turn: {told:?}");
     }
 
     #[test]

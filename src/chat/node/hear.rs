@@ -453,6 +453,7 @@ mod tests {
     use crate::chat::book::Known;
     use crate::chat::node::Config;
     use crate::chat::node::say::tests::{handle, running_as};
+    use crate::limits::TOLD_BYTES_PER_TURN;
     use crate::proto::machine::{Input, Machine, Output};
 
     #[test]
@@ -530,5 +531,27 @@ mod tests {
         let claim = ("10.0.0.7:50000", "10.0.0.5:9 Mallory hi");
         let told = told_of_exit(&[], Some(claim), ("10.0.0.5:50000", "10.0.0.5:9 P1 exit"));
         assert!(matches!(told[..], [Notice::Disconnected(_)]), "{told:?}");
+    }
+    #[test]
+    fn what_many_left_unfinished_is_told_turn_by_turn() {
+        let now = crate::testing::start();
+        let config = Config { name: Some("N".to_owned()), port: Some(8080), ..Config::default() };
+        let mut node = Node::new(config);
+        while node.poll_output().is_some() {}
+        let text = "x".repeat(60_000);
+        for port in 1..=100 {
+            let conn =
+                node.accept(([127, 0, 0, 1], port).into(), ([127, 0, 0, 1], 8080).into(), now).unwrap();
+            node.handle(Input::Received { conn, bytes: text.as_bytes() }, now);
+        }
+        let later = now + crate::limits::HEADER_FLUSH;
+        let mut told = Vec::new();
+        while node.poll_timeout().is_some_and(|at| at <= later) {
+            node.handle(Input::Timeout, later);
+            let outputs = std::iter::from_fn(|| node.poll_output());
+            told.push(outputs.filter(|output| matches!(output, Output::Notice(Notice::Raw { .. }))).count());
+        }
+        assert_eq!(told.iter().sum::<usize>(), 100);
+        assert!(told.iter().all(|&count| count * text.len() < TOLD_BYTES_PER_TURN + text.len()), "{told:?}");
     }
 }

@@ -26,7 +26,7 @@ use super::rate::Rate;
 use super::request::Request;
 use crate::limits::{
     ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, NEW_PEERS_BURST, NEW_PEERS_INTERVAL, QUIT_TIMEOUT,
-    SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL,
+    SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL, TOLD_BYTES_PER_TURN,
 };
 use crate::proto::connection::{Connection, Due, Phase};
 use crate::proto::connections::Connections;
@@ -67,6 +67,8 @@ pub struct Node {
     /// When those among them that did not take some of it since are to be closed.
     slow_at: Option<Instant>,
     outputs: VecDeque<Output<Notice>>,
+    /// Texts in what was told since the last deadline, which bounds what comes of one.
+    told_bytes: usize,
     /// What the numbers of the last list stand for.
     listed: Vec<SocketAddr>,
     /// Whom the user wrote to last.
@@ -154,6 +156,7 @@ impl Node {
             slow: Vec::new(),
             slow_at: None,
             outputs: VecDeque::new(),
+            told_bytes: 0,
             listed: Vec::new(),
             last_recipient: None,
             tickets: BTreeMap::new(),
@@ -262,8 +265,12 @@ impl Node {
     }
 
     fn on_timeout(&mut self, now: Instant) {
+        self.told_bytes = 0;
         self.close_slow(now);
-        while let Some((conn, due)) = self.connections.next_due(now) {
+        // Thousands may be due at once, each with a long text: what is left is due in the next turn.
+        while self.may_tell_more()
+            && let Some((conn, due)) = self.connections.next_due(now)
+        {
             match due {
                 Due::Flush => self.on_silence(conn, now),
                 Due::End(reason) => self.close(conn, reason, now),
@@ -410,7 +417,16 @@ impl Node {
         }
     }
 
+    fn may_tell_more(&self) -> bool {
+        self.told_bytes < TOLD_BYTES_PER_TURN
+    }
+
     fn tell(&mut self, notice: Notice) {
+        if let Notice::Message { text, .. } | Notice::NotSent { text, .. } | Notice::Raw { text, .. } =
+            &notice
+        {
+            self.told_bytes += text.len();
+        }
         self.outputs.push_back(Output::Notice(notice));
     }
 
