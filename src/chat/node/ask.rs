@@ -374,6 +374,16 @@ mod tests {
     }
 
     #[test]
+    fn a_text_to_all_of_which_nothing_arrives_has_an_outcome_too() {
+        let (mut node, now) = driven_by_a_program(false);
+        let conn = node.accept("127.0.0.1:50000".parse().unwrap(), "127.0.0.1:8080".parse().unwrap(), now);
+        let bytes = format!("{PEER} P9 hi\n");
+        handle(&mut node, Input::Received { conn: conn.unwrap(), bytes: bytes.as_bytes() }, now);
+        handle(&mut node, Input::Line(r#"{"command":"send-all","text":"hello"}"#), now);
+        assert_eq!(refuse(&mut node, now).last(), Some(&Output::Notice(Notice::SentToAll(0))));
+    }
+
+    #[test]
     fn a_text_that_is_to_be_one_is_no_command_in_any_dialect() {
         for word in ["exit", " EXIT ", "DISCONNECT", "quit", "connect", "handshake", "hello"] {
             for dialect in [None].into_iter().chain(Dialect::ALL.map(Some)) {

@@ -467,7 +467,10 @@ impl Node {
             return;
         }
         let told = self.tickets.remove(&number).map(|ticket| ticket.told);
-        if let Some(Told::Once(sent @ 1..)) = told {
+        // A program waits for an outcome; to a person the failures say enough.
+        if let Some(Told::Once(sent)) = told
+            && (sent > 0 || self.is_driven())
+        {
             self.tell(Notice::SentToAll(sent));
         }
         if self.awaited.is_some_and(|(awaited, _)| awaited == number) {
