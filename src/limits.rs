@@ -65,6 +65,9 @@ pub const HEADER_FLUSH: Duration = Duration::from_secs(2);
 /// From accept to the first complete message, in all.
 pub const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// From the first byte of a line, or of a message without one, to its end, in all.
+pub const UNFINISHED_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Silence after which a connection that is no session is closed.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 

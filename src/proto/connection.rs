@@ -144,6 +144,11 @@ impl<T> Connection<T> {
     }
 
     fn end(&self, connect_timeout: Duration) -> Option<(Moment, CloseReason)> {
+        let of_message = self.framer.overdue_at().map(|at| (at, CloseReason::NoMessage));
+        self.end_of_phase(connect_timeout).into_iter().chain(of_message).min()
+    }
+
+    fn end_of_phase(&self, connect_timeout: Duration) -> Option<(Moment, CloseReason)> {
         match self.phase {
             Phase::Waiting | Phase::Session => None,
             Phase::Dialling => Some((self.since + connect_timeout, CloseReason::TimedOut)),

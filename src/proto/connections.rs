@@ -8,6 +8,7 @@ use super::connection::{Connection, Due, Phase};
 use super::deadlines::Deadlines;
 use super::ends::Ends;
 use super::machine::{CloseReason, ConnId};
+use super::message::source_of;
 use super::moment::Moment;
 use super::send_queue::SendQueue;
 use crate::limits::{DIALS_RESERVED, Limits};
@@ -65,14 +66,15 @@ impl<T> Connections<T> {
     /// Takes in a connection that a peer made; `None` if there are too many, in all or of its IP.
     pub fn accept(&mut self, remote: SocketAddr, local: IpAddr, data: T, now: Instant) -> Option<ConnId> {
         let is_counted = !remote.ip().is_loopback();
-        let of_source = self.by_source.get(&remote.ip()).copied().unwrap_or(0);
+        let source = source_of(remote.ip());
+        let of_source = self.by_source.get(&source).copied().unwrap_or(0);
         if self.len() >= self.limits.connections_max
             || (is_counted && of_source >= self.limits.connections_per_ip_max)
         {
             return None;
         }
         if is_counted {
-            self.by_source.insert(remote.ip(), of_source + 1);
+            self.by_source.insert(source, of_source + 1);
         }
         let now = self.moment(now);
         let mut connection = Connection::new(Phase::Greeting, remote, local, data, now);
@@ -136,7 +138,7 @@ impl<T> Connections<T> {
             _ => {}
         }
         if connection.is_counted {
-            self.uncount(connection.remote().ip());
+            self.uncount(source_of(connection.remote().ip()));
         }
         Some(connection)
     }
@@ -310,6 +312,7 @@ mod tests {
     use super::*;
     use crate::limits::{
         FIRST_MESSAGE_TIMEOUT, HEADER_FLUSH, IDLE_FLUSH, IDLE_TIMEOUT, PAYLOAD_OVERHEAD_BYTES,
+        UNFINISHED_TIMEOUT,
     };
     use std::time::Duration;
 
@@ -457,6 +460,40 @@ mod tests {
         assert_eq!(due, Some((conn, Due::End(CloseReason::Idle))));
         connections.make_session(conn, heard);
         assert_eq!(connections.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_line_that_grows_byte_by_byte_is_given_up_whatever_it_is_on() {
+        for is_session in [false, true] {
+            let (mut connections, start) = table(Limits::default());
+            let conn = accept(&mut connections, "10.0.0.2:1", start).unwrap();
+            receive(&mut connections, conn, "1.1.1.1:1 a x\n", start);
+            if is_session {
+                connections.make_session(conn, start);
+            }
+            let seconds = UNFINISHED_TIMEOUT.as_secs();
+            for second in 0..seconds {
+                let now = start + Duration::from_secs(second);
+                receive(&mut connections, conn, "y", now);
+                assert_eq!(connections.next_due(now), None);
+            }
+            let due = connections.next_due(start + UNFINISHED_TIMEOUT);
+            assert_eq!(due, Some((conn, Due::End(CloseReason::NoMessage))));
+        }
+    }
+
+    #[test]
+    fn all_addresses_of_a_link_are_one_source() {
+        let limits = Limits { connections_per_ip_max: 2, ..Limits::default() };
+        let (mut connections, start) = table(limits);
+        let accept =
+            |connections: &mut Connections<()>, ip: &str| accept(connections, &format!("[{ip}]:1"), start);
+        let first = accept(&mut connections, "2001:db8::1").unwrap();
+        assert!(accept(&mut connections, "2001:db8::2").is_some());
+        assert!(accept(&mut connections, "2001:db8::3").is_none());
+        assert!(accept(&mut connections, "2001:db8:0:1::3").is_some());
+        connections.remove(first);
+        assert!(accept(&mut connections, "2001:db8::3").is_some());
     }
 
     #[test]

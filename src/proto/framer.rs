@@ -7,7 +7,7 @@
 use super::machine::CloseReason;
 use super::message::{Message, begins_with_address, parse_port_line};
 use super::moment::Moment;
-use crate::limits::{HEADER_FLUSH, HEADER_SCAN_BYTES, IDLE_FLUSH, LINE_BYTES_MAX};
+use crate::limits::{HEADER_FLUSH, HEADER_SCAN_BYTES, IDLE_FLUSH, LINE_BYTES_MAX, UNFINISHED_TIMEOUT};
 use memchr::{memchr, memmem};
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -28,8 +28,8 @@ pub struct Framer {
 #[derive(Debug, Default)]
 struct Partial {
     bytes: Vec<u8>,
-    /// When its last bytes came, once that is known.
-    heard: Option<Moment>,
+    /// When its first bytes and its last ones came, once that is known.
+    heard: Option<(Moment, Moment)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,14 +65,21 @@ impl Framer {
     /// An unfinished message is as old as its last bytes.
     pub(super) fn heard(&mut self, now: Moment) {
         if let Some(partial) = &mut self.partial {
-            partial.heard = Some(now);
+            partial.heard = Some((partial.heard.map_or(now, |(first, _)| first), now));
         }
+    }
+
+    /// When an unfinished message has taken too long, however much still comes of it.
+    pub(super) fn overdue_at(&self) -> Option<Moment> {
+        let (first, _) = self.partial.as_ref()?.heard?;
+        Some(first + UNFINISHED_TIMEOUT)
     }
 
     /// When the peer has been silent for long enough for [`Framer::flush`]; `None`: silence completes
     /// nothing. The address `from` is the socket's.
     pub(super) fn flush_at(&self, from: SocketAddr) -> Option<Moment> {
-        Some(self.partial.as_ref()?.heard? + self.flush_after(from)?)
+        let (_, last) = self.partial.as_ref()?.heard?;
+        Some(last + self.flush_after(from)?)
     }
 
     fn flush_after(&self, from: SocketAddr) -> Option<Duration> {

@@ -5,7 +5,7 @@
 use crate::limits::ADDRESS_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 /// The form in which a peer writes, and is written to.
@@ -339,6 +339,15 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
     }
 }
 
+/// What counts as one source where something is allowed so many times to each: an IPv4 address, or the 64 bits of an
+/// IPv6 address that are assigned to one link. Whoever has such a link has all addresses on it.
+pub fn source_of(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -538,6 +547,14 @@ mod tests {
         for (name, word) in table {
             assert_eq!(one_word(name), word, "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_link_of_ipv6_is_one_source_as_an_address_of_ipv4_is() {
+        let source = |ip: &str| source_of(ip.parse().unwrap()).to_string();
+        assert_eq!(source("10.0.0.5"), "10.0.0.5");
+        assert_eq!(source("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(source("2001:db8:1:3::1"), "2001:db8:1:3::");
     }
 
     #[test]

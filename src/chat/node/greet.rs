@@ -11,7 +11,7 @@ use crate::limits::SETTLE_TIMEOUT;
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::envelope::{Body, Envelope};
 use crate::proto::machine::{CloseReason, ConnId};
-use crate::proto::message::{Dialect, Message};
+use crate::proto::message::{Dialect, Message, source_of};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -86,7 +86,7 @@ impl Node {
     pub(super) fn acknowledge(&mut self, id: PeerId, now: Instant) {
         let Some(peer) = self.directory.get(id) else { return };
         let address = peer.address;
-        let ip = address.ip();
+        let ip = source_of(address.ip());
         let is_free = peer.session.is_none() && !self.outbox.greets(address);
         if is_free && self.acks.take(address, now) && (ip.is_loopback() || self.acks_of_ip.take(ip, now)) {
             self.deliver(address, Content::Ack, None, Report::Nobody, now);

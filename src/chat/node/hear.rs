@@ -8,7 +8,7 @@ use crate::limits::{FOLD_INTERVAL, SPEAKER_BYTES_MAX};
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::machine::{CloseReason, ConnId, How};
 use crate::proto::message::{
-    Command, Dialect, LINE_TAKEN, Message, parse_port_line, trim_end, trim_end_bytes,
+    Command, Dialect, LINE_TAKEN, Message, parse_port_line, source_of, trim_end, trim_end_bytes,
 };
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -256,7 +256,7 @@ impl Node {
     pub(super) fn meet(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) -> Option<PeerId> {
         let is_confirmed = self.is_confirmed(conn, message.address);
         let from = self.connections.get(conn)?.remote();
-        let source = from.ip();
+        let source = source_of(from.ip());
         let known = self.directory.find(message.address);
         if known.is_none() && !source.is_loopback() && !self.new_peers.take(source, now) {
             return None;
@@ -398,7 +398,7 @@ impl Node {
 
 /// Whoever it is at the other end of a socket: one source shares one allowance, whatever its ports.
 fn stranger(from: SocketAddr) -> Who {
-    Who { address: SocketAddr::new(from.ip(), 0), name: "".into() }
+    Who { address: SocketAddr::new(source_of(from.ip()), 0), name: "".into() }
 }
 
 /// Whose lines come on a connection. In one piece: each read of one of many connections finds it cold.
