@@ -232,8 +232,9 @@ pub const SWARM_SOURCES: u8 = 64;
 /// The first port that a peer of the load generator claims to listen on.
 pub const SWARM_CLAIM_FIRST_PORT: u16 = 20_000;
 
-/// Ports that peers of one source address claim, counted from that one.
+/// Ports that peers of one source address claim, counted from that one without the target's.
 pub const SWARM_CLAIM_PORTS: u16 = 45_000;
+const _: () = assert!(SWARM_CLAIM_FIRST_PORT.checked_add(SWARM_CLAIM_PORTS).is_some());
 
 /// Dials that the load generator makes in a turn: times are those of turns, so a turn has to be short.
 pub const SWARM_DIALS_PER_TURN: u32 = 8;

@@ -7,6 +7,7 @@ use chinwag::limits::{
 };
 use chinwag::swarm::plan::{Carrier, Origin, Plan, Scenario};
 use clap::{Args, Subcommand, ValueEnum};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -210,8 +211,10 @@ impl SwarmArgs {
         let (number, processes) = place;
         let is_churn = self.scenario == ScenarioName::Churn;
         let population = if is_churn { self.messages } else { self.peers };
-        let sources =
-            if self.sources.is_empty() { Plan::default_sources(target.ip()) } else { self.sources.clone() };
+        let sources = match self.sources() {
+            none if none.is_empty() => Plan::default_sources(target.ip()),
+            some => some,
+        };
         Plan {
             target,
             scenario: self.scenario(place),
@@ -226,6 +229,12 @@ impl SwarmArgs {
             timeout: self.timeout,
             is_echoed: self.echo,
         }
+    }
+
+    /// The addresses to dial from, each once: from one that is there twice, two peers would claim the same.
+    fn sources(&self) -> Vec<IpAddr> {
+        let mut seen = BTreeSet::new();
+        self.sources.iter().map(IpAddr::to_canonical).filter(|&ip| seen.insert(ip)).collect()
     }
 
     fn scenario(&self, place: (usize, usize)) -> Scenario {
@@ -262,7 +271,8 @@ impl SwarmArgs {
         let is_fan_out = self.scenario == ScenarioName::FanOut;
         let is_ping = self.scenario == ScenarioName::Ping;
         let has_origin = self.relay || self.trigger.is_some();
-        let sources_differ = self.sources.iter().any(|ip| ip.is_ipv4() != whole.target.is_ipv4());
+        let sources_differ = whole.sources.iter().any(|ip| ip.is_ipv4() != whole.target.is_ipv4());
+        let is_source_open = whole.sources.iter().any(IpAddr::is_unspecified);
         let message_bytes_min = message_bytes_min(whole);
         let table = [
             (
@@ -288,6 +298,7 @@ impl SwarmArgs {
                     if whole.scenario == Scenario::Churn { "--messages" } else { "--peers" }
                 ),
             ),
+            (is_source_open, "--source has to be one of this host's addresses, not all of them".to_owned()),
             (sources_differ, "--source and the target must be of one kind, IPv4 or IPv6".to_owned()),
             (
                 !is_ping && self.scenario != ScenarioName::Hold && self.length < message_bytes_min,
@@ -428,6 +439,13 @@ mod tests {
     }
 
     #[test]
+    fn a_source_that_is_named_twice_counts_once() {
+        let args = parse("--source 127.0.0.2,127.0.0.1 --source 127.0.0.1 --source ::ffff:127.0.0.2");
+        let sources = args.plan(target(), (0, 1)).sources;
+        assert_eq!(sources, [[127, 0, 0, 2], [127, 0, 0, 1]].map(IpAddr::from));
+    }
+
+    #[test]
     fn what_cannot_be_done_together_is_told() {
         let table = [
             ("fan-out --relay --processes 2", "need one process"),
@@ -440,6 +458,7 @@ mod tests {
             ("hold --peers 2 --processes 3", "than --peers"),
             ("churn --messages 2 --processes 3", "than --messages"),
             ("hold --source ::1", "one kind"),
+            ("hold --source 127.0.0.1,0.0.0.0", "not all of them"),
             ("flood --length 23", "24 bytes"),
         ];
         for (line, word) in table {

@@ -83,11 +83,10 @@ fn ports(whole: &Plan, host: &Host) -> Option<String> {
 }
 
 fn claims(whole: &Plan, host: &Host) -> Option<String> {
-    let has_too_many = whole.scenario != Scenario::Churn && whole.peers > whole.claims_max();
-    has_too_many.then(|| {
+    let peers = at_once(whole, whole.peers);
+    (peers > whole.claims_max()).then(|| {
         format!(
-            "{} peers cannot each claim an address of their own from {}: give more of them with --source",
-            whole.peers,
+            "{peers} peers cannot each claim an address of their own from {}: give more of them with --source",
             source_addresses(host)
         )
     })
@@ -204,6 +203,9 @@ mod tests {
         assert_eq!(claims(&Plan { peers: most, ..plan(2) }, &host), None);
         let told = claims(&Plan { peers: most + 1, ..plan(2) }, &host).unwrap();
         assert!(told.contains("from 2 source addresses"), "{told}");
+        let churn = Plan { scenario: Scenario::Churn, peers: most + 1, ..plan(2) };
+        assert_eq!(claims(&churn, &host), None, "they are not there at once");
+        assert!(claims(&Plan { in_flight: most + 1, ..churn }, &host).is_some());
         let whole = Plan { peers: 100, batch: 10, message_bytes: 100, ..plan(2) };
         let needed = 100 * (KERNEL_BYTES_PER_PAIR + 1_000);
         assert_eq!(memory(&whole, Some(needed)), None);

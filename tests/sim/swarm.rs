@@ -296,6 +296,18 @@ fn who_is_interrupted_twice_ends_at_once() {
 }
 
 #[test]
+fn a_target_on_a_port_that_peers_would_claim_is_not_claimed() {
+    let address = SocketAddr::from(([127, 0, 0, 1], 20_002));
+    let mut world = World::new(Faults::none(), Rng::with_seed(0));
+    world.add(address, Config::default());
+    let plan = plan(FLOOD, Carrier::Session);
+    let mut run = Run::in_world(world, Plan { target: address, sources: vec![address.ip()], ..plan });
+    run.finish();
+    run.check_with_chat();
+    assert_eq!((run.ending(), run.failed(), run.counts().answered), (Ending::Complete, vec![], 5));
+}
+
+#[test]
 fn nobody_to_send_is_a_complete_run() {
     for (scenario, carrier) in ALL {
         let mut run = Run::calm(Plan { peers: 0, ..plan(scenario, carrier) });
