@@ -282,6 +282,13 @@ pub const TRIGGER_HEADER_BYTES: usize = 24;
 /// Kernel memory that one connection costs with both its ends on this host, in bytes, as measured on Linux.
 pub const KERNEL_BYTES_PER_PAIR: u64 = 9 * 1024;
 
+/// Memory that one process of the load generator takes for each peer besides its batch, in bytes: 640 as measured, and
+/// a table that doubles is there twice for a moment.
+pub const SWARM_BYTES_PER_PEER: u64 = 1024;
+
+/// The same for whatever it takes once while it runs, such as histograms.
+pub const SWARM_BYTES: u64 = 4 * 1024 * 1024;
+
 /// A signal that comes just before the load generator waits for its processes is seen so much later.
 pub const SWARM_SIGNAL_POLL: Duration = Duration::from_millis(100);
 

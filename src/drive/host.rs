@@ -1,12 +1,17 @@
 //! What the numbers depend on, and which limit would stop a run before it has begun.
 
+use super::memory;
 use super::target::Target;
-use chinwag::limits::{DESCRIPTORS_RESERVED, KERNEL_BYTES_PER_PAIR, SWARM_PROCESSES_MAX};
+use chinwag::limits::{
+    DESCRIPTORS_RESERVED, KERNEL_BYTES_PER_PAIR, SWARM_BYTES, SWARM_BYTES_PER_PEER, SWARM_PROCESSES_MAX,
+};
+use chinwag::net::socket;
 use chinwag::swarm::plan::{Plan, Scenario};
 use chinwag::swarm::report::Host;
 use rustix::process::{Resource, getrlimit};
 use rustix::system::uname;
 use std::fs;
+use std::io::ErrorKind;
 use std::num::NonZero;
 use std::thread;
 
@@ -33,9 +38,22 @@ pub(super) fn obstacles(whole: &Plan, processes: usize, host: &Host) -> Vec<Stri
         target_descriptors(whole, host),
         ports(whole, host),
         claims(whole, host),
-        memory(whole, memory_available()),
+        memory(whole, memory::available()),
+        own_memory(whole, processes, memory::room_to_grow()),
     ];
-    all.into_iter().flatten().collect()
+    all.into_iter().flatten().chain(sources(whole)).collect()
+}
+
+/// Addresses that cannot be dialled from.
+fn sources(whole: &Plan) -> impl Iterator<Item = String> {
+    let of_its_kind = whole.sources.iter().filter(|ip| ip.is_ipv4() == whole.target.is_ipv4());
+    of_its_kind.filter_map(|&ip| {
+        let error = socket::find_way(Some(ip), whole.target).err()?;
+        Some(match error.kind() {
+            ErrorKind::AddrNotAvailable => format!("--source {ip}: this host does not have that address"),
+            _ => format!("--source {ip}: no way leads from there to {}: {error}", whole.target),
+        })
+    })
 }
 
 /// Connections that are there at the same time, of so many peers.
@@ -108,6 +126,20 @@ fn memory(whole: &Plan, available: Option<u64>) -> Option<String> {
     ))
 }
 
+/// What one process needs for its peers and the batches that they repeat; the kernel's part is not limited so.
+fn own_memory(whole: &Plan, processes: usize, room: Option<u64>) -> Option<String> {
+    let connections = at_once(whole, whole.peers).div_ceil(processes) as u64;
+    let each = SWARM_BYTES_PER_PEER + (whole.batch * whole.message_bytes) as u64;
+    let needed = SWARM_BYTES + connections.saturating_mul(each);
+    let room = room.filter(|&room| needed > room)?;
+    Some(format!(
+        "some {} MiB of memory are needed in each process, and its limit leaves {} MiB: use fewer peers, more \
+         --processes, a smaller --batch or a smaller --length, or raise the limit with ulimit -v and -d",
+        needed.div_ceil(1 << 20),
+        room >> 20
+    ))
+}
+
 fn source_addresses(host: &Host) -> String {
     match host.sources {
         1 => "one source address".to_owned(),
@@ -121,17 +153,12 @@ fn port_range() -> Option<(u16, u16)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-fn memory_available() -> Option<u64> {
-    let kib = file_field("/proc/meminfo", "MemAvailable")?;
-    Some(kib.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
-}
-
 fn first_number(file: &str) -> Option<u64> {
     fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
 /// What stands behind `name` and a colon.
-fn file_field(file: &str, name: &str) -> Option<String> {
+pub(super) fn file_field(file: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(file).ok()?;
     let line = text.lines().find(|line| line.starts_with(name))?;
     Some(line.split_once(':')?.1.trim().to_owned())
@@ -211,5 +238,9 @@ mod tests {
         assert_eq!(memory(&whole, Some(needed)), None);
         assert!(memory(&whole, Some(needed - 1)).is_some());
         assert_eq!(memory(&whole, None), None);
+        let needed = SWARM_BYTES + 50 * (SWARM_BYTES_PER_PEER + 1_000);
+        assert_eq!(own_memory(&whole, 2, Some(needed)), None);
+        assert!(own_memory(&whole, 2, Some(needed - 1)).is_some());
+        assert_eq!(own_memory(&whole, 2, None), None);
     }
 }

@@ -5,6 +5,7 @@
 pub(crate) mod args;
 mod generator;
 mod host;
+mod memory;
 mod panel;
 mod publish;
 mod remarks;

@@ -1,9 +1,9 @@
 //! What comes of a run, or of several: the table, and the files that were asked for.
 
 use super::args::SwarmArgs;
-use super::refuse;
+use super::{EXIT_FLAWED, refuse};
 use crate::output::write_out;
-use chinwag::swarm::histogram_log::{self, Log};
+use chinwag::swarm::histogram_log::{Log, read_log as parse_log};
 use chinwag::swarm::plot;
 use chinwag::swarm::report::{Report, Times};
 use chinwag::swarm::table::{self, Table};
@@ -40,15 +40,27 @@ pub(super) fn publish(args: &SwarmArgs, report: &Report) -> io::Result<()> {
     ])
 }
 
-/// Adds up logs of latencies, and prints their percentiles; gives the exit code.
+/// Adds up logs of latencies, and prints their percentiles; gives the exit code. One that cannot be added is told, and
+/// costs nothing of the rest.
 pub(super) fn merge(files: &[PathBuf], sum: Option<&Path>) -> io::Result<u8> {
-    let log = match histogram_log::merge(files.iter().map(|file| read_log(file))) {
-        Ok(log) => log,
-        Err(why) => return Ok(refuse(&[why])),
+    let mut all: Option<Log> = None;
+    let mut add = |file: &PathBuf| -> Result<(), String> {
+        let log = read_log(file)?;
+        match &mut all {
+            Some(all) => all.add(&log).map_err(|why| format!("{}: {why}", file.display())),
+            None => {
+                all = Some(log);
+                Ok(())
+            }
+        }
     };
+    let faults: Vec<String> = files.iter().filter_map(|file| add(file).err()).collect();
+    let refused = refuse(&faults);
+    let Some(log) = all else { return Ok(refused) };
     let times = log.times.iter().map(|(&measure, times)| (measure, Times::new(times))).collect();
     let printed = write_out(table::times(&times).as_bytes()).map(drop);
-    all_of([printed, write_file(sum, || log.write().map_err(io::Error::other))]).map(|()| 0)
+    all_of([printed, write_file(sum, || log.write().map_err(io::Error::other))])?;
+    Ok(if faults.is_empty() { 0 } else { EXIT_FLAWED })
 }
 
 /// Fails with all that failed, in one sentence.
@@ -61,7 +73,7 @@ fn all_of<const N: usize>(outcomes: [io::Result<()>; N]) -> io::Result<()> {
 /// Fails with a sentence that names the file.
 fn read_log(file: &Path) -> Result<Log, String> {
     let text = fs::read_to_string(file).map_err(|error| error.to_string());
-    let log = text.and_then(|text| histogram_log::read_log(&text));
+    let log = text.and_then(|text| parse_log(&text));
     let log = log
         .and_then(|log| if log.times.is_empty() { Err("There are no times in it.".into()) } else { Ok(log) });
     log.map_err(|why| format!("{}: {why}", file.display()))

@@ -57,6 +57,16 @@ pub(super) fn dial(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream
     }
 }
 
+/// Fails as a dial would if `from` is none of our addresses, or if no way leads from there, or from wherever the system
+/// likes, to `to`. It asks by a socket for datagrams: nothing is sent, and no port is taken that a dial could use.
+pub fn find_way(from: Option<IpAddr>, to: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP))?;
+    if let Some(from) = from {
+        socket.bind(&SocketAddr::new(from, 0).into())?;
+    }
+    socket.connect(&to.into())
+}
+
 fn is_without_ipv6(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
 }

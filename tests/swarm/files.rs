@@ -61,6 +61,21 @@ fn logs_of_several_runs_add_up() {
 }
 
 #[test]
+fn a_log_that_cannot_be_added_is_told_and_the_others_are() {
+    let (node, scratch) = (node(), Scratch::new("merge-some"));
+    let [a, sum] = ["a.hgrm", "sum.hgrm"].map(|name| scratch.word(name));
+    assert_eq!(run(node.address(), &format!("--time 0.01 --peers 5 --hgrm {a}")).code, 0);
+    let bad = [scratch.file("empty", ""), scratch.file("garbage", "not a log\n"), scratch.word("missing")];
+    let outcome = merge(&[&bad[0], &a, &bad[1], &bad[2], &a, "--hgrm", &sum]);
+    assert_eq!(outcome.code, 1);
+    for file in &bad {
+        assert!(outcome.stderr.contains(file), "{}", outcome.stderr);
+    }
+    assert!(outcome.stdout.contains("dial"), "{}", outcome.stdout);
+    assert_eq!(count(&read_log(&scratch.read("sum.hgrm")).expect("a log"), Measure::Dial), 10);
+}
+
+#[test]
 fn a_file_that_cannot_be_added_is_named() {
     let scratch = Scratch::new("no-merge");
     let table = [

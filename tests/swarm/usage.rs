@@ -1,6 +1,6 @@
 //! What cannot work is refused before anybody is dialled.
 
-use crate::common::program::{Program, command_with_default_static_peers, limited};
+use crate::common::program::{Program, below_limit, command_with_default_static_peers, limited};
 use crate::outcome::{Outcome, node, run};
 use crate::scratch::Scratch;
 use std::io::ErrorKind;
@@ -53,6 +53,7 @@ fn wrong_usage_is_explained_on_stderr_with_exit_code_2_and_nobody_is_dialled() {
         ("--rounds 0", "a number from 1 to"),
         ("--source x", "--source"),
         ("--source ::1", "IPv4 or IPv6"),
+        ("--source 127.0.0.1,192.0.2.1", "--source 192.0.2.1: this host does not have that address"),
         ("juggle", "fan-out"),
         ("burst", "--pid"),
         ("burst --pid 0", "a number from 1 to"),
@@ -87,6 +88,19 @@ fn more_peers_than_open_files_are_refused_with_the_way_out() {
     let words =
         ["swarm", &node.address().to_string(), "--peers", "200", "--processes", "2", "--time", "0.01"];
     assert_eq!(Outcome::of(Program::spawn(&mut limited(132, &words))).code, 0, "that was the way out");
+}
+
+#[test]
+fn more_than_a_limit_on_memory_leaves_is_refused_with_the_way_out() {
+    let (witness, node) = (Witness::new(), node());
+    let outcome = |target: String, processes| {
+        let words = ["swarm", &target, "hold", "--time", "0.01", "--peers", "64", "--batch", "64"];
+        let words = [&words[..], &["--length", "16384", "--processes", processes]].concat();
+        Outcome::of(Program::spawn(&mut below_limit("-v 60000", &words)))
+    };
+    witness.assert_refused("one process", &outcome(witness.address(), "1"), "--processes");
+    let run = outcome(node.address().to_string(), "4");
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "that was the way out");
 }
 
 #[test]
