@@ -12,6 +12,7 @@ use std::time::Duration;
 pub(super) fn add(report: &mut Report, plan: &Plan, of_conductor: &[String]) {
     report.remarks.extend(on_ending(report, plan));
     report.remarks.extend_from_slice(of_conductor);
+    report.remarks.extend(on_unsent(report));
     report.remarks.extend(on_connections(report, plan));
     report.remarks.extend(on_dials(report));
     let on_generator = on_generator(report);
@@ -33,6 +34,19 @@ fn on_ending(report: &Report, plan: &Plan) -> Option<String> {
             plan.timeout.as_secs_f64()
         )),
     }
+}
+
+fn on_unsent(report: &Report) -> Option<String> {
+    let (unsent, what) = match report.setup.scenario {
+        Scenario::Ping { .. } => (report.counts.unsent, "questions"),
+        _ => (report.counts.unsent, "messages"),
+    };
+    (unsent > 0).then(|| {
+        format!(
+            "Not sent: {unsent} {what} that were due. Who was to send them had no connection, or the run was given up; \
+             no time counts them."
+        )
+    })
 }
 
 fn on_connections(report: &Report, plan: &Plan) -> Option<String> {
@@ -146,6 +160,7 @@ mod tests {
     fn what_is_odd_about_a_run_is_told_and_nothing_else() {
         let refused = Counts { failed: [("Refused".to_owned(), 2)].into(), ..Counts::default() };
         let mute = Counts { connected: 2, ..Counts::default() };
+        let unsent = Counts { connected: 2, answered: 2, unsent: 603, ..Counts::default() };
         let fine = Counts { connected: 2, answered: 2, ..Counts::default() };
         let table = [
             (Ending::Complete, fine.clone(), 0.5, None),
@@ -153,6 +168,7 @@ mod tests {
             (Ending::Late, fine.clone(), 0.5, Some("over 1.5 s late")),
             (Ending::Interrupted, mute.clone(), 0.5, Some("numbers so far")),
             (Ending::Complete, mute, 0.5, Some("try --lines")),
+            (Ending::Complete, unsent, 0.5, Some("Not sent: 603 messages")),
             (Ending::Complete, refused, 0.5, Some("does anything listen on 127.0.0.1:5000")),
             (Ending::Complete, fine, 0.95, Some("may have been the bottleneck: it used 95 %")),
         ];

@@ -250,6 +250,9 @@ impl Swarm {
             }
         } else {
             self.ending = Ending::Stuck;
+            if self.stage == Stage::Running {
+                self.scenario.give_up(&mut self.crew);
+            }
             self.end(Some(CloseReason::TimedOut), now);
         }
     }
@@ -271,13 +274,26 @@ impl Swarm {
                 self.pause(if self.crew.ready.is_empty() { Pause::BeforeEnd } else { Pause::BeforeStart });
             }
             Stage::Running => {
-                if let State::Rests(pause) = self.scenario.state(&self.crew, now) {
+                if let Some(pause) = self.rests(now) {
                     self.note_duration(now);
                     self.pause(pause);
                 }
             }
             Stage::Leaving if self.crew.connections.is_empty() => self.over(),
             _ => {}
+        }
+    }
+
+    /// Where the scenario has come to a rest. With nobody left that is its end.
+    fn rests(&mut self, now: Instant) -> Option<Pause> {
+        match self.scenario.state(&self.crew, now) {
+            State::Rests(Pause::BeforeEnd) => Some(Pause::BeforeEnd),
+            _ if self.crew.is_deserted() => {
+                self.scenario.give_up(&mut self.crew);
+                Some(Pause::BeforeEnd)
+            }
+            State::Rests(pause) => Some(pause),
+            State::GoesOn => None,
         }
     }
 

@@ -293,7 +293,9 @@ impl Report {
 
     /// Whether every connection went as planned and every message was taken.
     pub fn is_flawless(&self) -> bool {
-        self.ending == Ending::Complete && self.counts.failures() == 0 && self.counts.lost == 0
+        self.ending == Ending::Complete
+            && self.counts.failures() == 0
+            && self.counts.lost + self.counts.unsent == 0
     }
 }
 
@@ -406,6 +408,7 @@ pub(super) mod tests {
                 sent: 1_000_000,
                 taken: 999_000,
                 lost: 1_000,
+                unsent: 0,
                 heard: 7,
                 delivered: 0,
                 odd: 1,

@@ -138,6 +138,7 @@ fn messages(report: &Report) -> Vec<String> {
         of_sent("sent", counts.sent),
         of_sent("taken", counts.taken),
         of_sent("lost", counts.lost),
+        (counts.unsent > 0).then(|| format!("not sent {}", whole(counts.unsent))),
         (counts.heard > 0 || is_fan_out).then(|| format!("heard {}", whole(counts.heard))),
         (counts.odd > 0).then(|| format!("odd {}", whole(counts.odd))),
     ])

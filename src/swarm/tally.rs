@@ -82,6 +82,9 @@ pub struct Counts {
     pub taken: u64,
     /// Messages on connections that ended before that.
     pub lost: u64,
+    /// Messages, or questions of a ping, that were due and not sent: who was to send them had no connection, or the
+    /// run was given up before.
+    pub unsent: u64,
     /// Messages of the target to us.
     pub heard: u64,
     /// Those of them that the rounds of a fan-out are about.
@@ -109,6 +112,7 @@ impl Counts {
             sent,
             taken,
             lost,
+            unsent,
             heard,
             delivered,
             odd,
@@ -126,6 +130,7 @@ impl Counts {
         self.sent += sent;
         self.taken += taken;
         self.lost += lost;
+        self.unsent += unsent;
         self.heard += heard;
         self.odd += odd;
         self.bytes_sent += bytes_sent;

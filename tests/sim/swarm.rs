@@ -70,6 +70,7 @@ fn target() -> SocketAddr {
 struct Run {
     world: World,
     swarm: HostId,
+    plan: Plan,
 }
 
 impl Run {
@@ -81,8 +82,8 @@ impl Run {
     }
 
     fn in_world(mut world: World, plan: Plan) -> Self {
-        let swarm = world.add_swarm(SocketAddr::from(([127, 0, 0, 1], 0)), plan);
-        Self { world, swarm }
+        let swarm = world.add_swarm(SocketAddr::from(([127, 0, 0, 1], 0)), plan.clone());
+        Self { world, swarm, plan }
     }
 
     fn calm(plan: Plan) -> Self {
@@ -148,7 +149,22 @@ impl Run {
         assert_eq!(counts.sent, counts.taken + counts.lost, "{counts:?}");
         assert_eq!([counts.dialled, counts.connected], self.world.hosts[self.swarm].dialled, "{counts:?}");
         assert!(counts.answered <= counts.connected, "{counts:?}");
+        if self.ending() != Ending::Interrupted {
+            self.check_unsent();
+        }
         assert!(self.world.hosts[self.swarm].links.is_empty());
+    }
+
+    /// Of those that were there when the scenario began, nothing that was planned is left unmentioned.
+    fn check_unsent(&self) {
+        let (counts, plan) = (self.counts(), &self.plan);
+        let planned = match plan.scenario {
+            Scenario::Churn => plan.peers as u64,
+            Scenario::Flood { messages } => messages.next_multiple_of(plan.batch as u64),
+            _ => return,
+        };
+        let has_begun = self.world.swarm(self.swarm).tally().duration > Duration::ZERO;
+        assert!(!has_begun || counts.sent + counts.unsent == planned, "{plan:?} {counts:?}");
     }
 
     /// What holds as well if the target was a chat.
@@ -586,6 +602,39 @@ fn an_exit_in_the_middle_proves_nothing() {
         assert_eq!(run.failed(), [("Eof", 5)], "{scenario:?} {counts:?}");
         assert_eq!((run.ending(), counts.taken), (Ending::Complete, 0), "{scenario:?} {counts:?}");
         assert!(counts.lost >= sent_at_least, "{scenario:?} {counts:?}");
+    }
+}
+
+#[test]
+fn when_nobody_is_left_the_run_ends_and_what_was_due_is_counted_as_not_sent() {
+    let second = Duration::from_secs(1);
+    // Messages, or questions, that were planned for five peers.
+    let table = [
+        (BURST, 5 * 3 * 3),
+        (Scenario::Churn, 5),
+        (Scenario::Flood { messages: 3000 }, 3000),
+        (Scenario::Hold { time: 100 * second }, 0),
+        (Scenario::Pace { rate: 10.0, time: 20 * second }, 1002),
+        (Scenario::Ping { rounds: 100_000, active: 3 }, 100_000),
+    ];
+    for (scenario, planned) in table {
+        let slow = if let Scenario::Flood { .. } = scenario { 1000 } else { 0 };
+        let faults = Faults { latency_max: 20 * MS, slow, ..Faults::none() };
+        let rate = (scenario == Scenario::Churn).then_some(2.0);
+        let plan = Plan { dials_per_second: rate, ..plan(scenario, Carrier::Session) };
+        let mut run = Run::new(plan, faults, Rng::with_seed(1));
+        let died = if rate.is_some() || slow > 0 { second } else { 130 * MS };
+        run.world.befall(0, Fate::Killed, died);
+        run.finish();
+        run.check();
+        let counts = run.counts();
+        let what = format!("{scenario:?} {counts:?}");
+        let sent = if let Scenario::Ping { .. } = scenario { planned - counts.unsent } else { counts.sent };
+        assert_eq!(sent + counts.unsent, planned, "{what}");
+        assert!(run.ending() == Ending::Complete && counts.failures() > 0, "{what}");
+        assert!(counts.unsent > 0 || matches!(scenario, Scenario::Hold { .. } | BURST), "{what}");
+        let at = run.world.hosts[run.swarm].exit.unwrap().1;
+        assert!(rate.is_some() || at < died + 200 * MS, "{what} {at:?}");
     }
 }
 

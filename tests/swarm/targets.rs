@@ -4,7 +4,7 @@ use crate::common::port::Port;
 use crate::outcome::{Outcome, run};
 use chinwag::swarm::generator::Ending;
 use chinwag::swarm::report::Report;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
@@ -117,4 +117,17 @@ fn it_answers_some_and_not_others() {
     // Who was answered is not let go either: it never ends its side.
     assert_eq!((outcome.code, report.counts.answered, report.ending), (1, 10, Ending::Stuck));
     assert_eq!(reasons(&report), [("TimedOut", 20)]);
+}
+
+#[test]
+fn it_dies_in_the_middle() {
+    // Whoever has said anything behind the connect is hung up on.
+    let address = target(|mut stream| {
+        stream.write_all(b"127.0.0.1:9 N connected chinwag/1\n").expect("it reads");
+        thread::spawn(move || BufReader::new(stream).lines().nth(1));
+    });
+    // In all 2,000 messages are due in this time.
+    let report = failed(address, "pace --pace 1 --time 100", " messages that were due");
+    assert_eq!((report.counts.sent, report.counts.unsent), (20, 1980), "{report:?}");
+    assert!(report.ending == Ending::Complete && report.seconds < 100.0, "{report:?}");
 }
