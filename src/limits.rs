@@ -289,6 +289,12 @@ pub const SWARM_BYTES_PER_PEER: u64 = 1024;
 /// The same for whatever it takes once while it runs, such as histograms.
 pub const SWARM_BYTES: u64 = 4 * 1024 * 1024;
 
+/// How long Linux holds the port of a connection that we ended, before another one to the same address can have it.
+pub const TIME_WAIT: Duration = Duration::from_secs(60);
+
+/// The same where `tcp_tw_reuse` lets the next connection have it earlier.
+pub const TIME_WAIT_REUSE: Duration = Duration::from_secs(1);
+
 /// A signal that comes just before the load generator waits for its processes is seen so much later.
 pub const SWARM_SIGNAL_POLL: Duration = Duration::from_millis(100);
 

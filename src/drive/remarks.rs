@@ -13,7 +13,7 @@ pub(super) fn add(report: &mut Report, plan: &Plan, of_conductor: &[String]) {
     report.remarks.extend(on_ending(report, plan));
     report.remarks.extend_from_slice(of_conductor);
     report.remarks.extend(on_unsent(report));
-    report.remarks.extend(on_connections(report, plan));
+    report.remarks.extend(on_ports(report).or_else(|| on_connections(report, plan)));
     report.remarks.extend(on_dials(report));
     let on_generator = on_generator(report);
     report.generator.is_bottleneck = on_generator.is_some();
@@ -49,6 +49,21 @@ fn on_unsent(report: &Report) -> Option<String> {
     })
 }
 
+/// Who finds no free port, and looks for one again and again, is not slow: the host has run out of them.
+fn on_ports(report: &Report) -> Option<String> {
+    let without = portless(report);
+    (without > 0).then(|| {
+        format!(
+            "{without} dials found no free port. After a connection its port is held for a minute, beyond loopback. Use \
+             a lower --rate, more addresses with --source, or a wider net.ipv4.ip_local_port_range."
+        )
+    })
+}
+
+fn portless(report: &Report) -> u64 {
+    report.counts.failed.get("NoPort").copied().unwrap_or_default()
+}
+
 fn on_connections(report: &Report, plan: &Plan) -> Option<String> {
     let counts = &report.counts;
     let greets = plan.carrier == Carrier::Session && plan.scenario != Scenario::Churn;
@@ -80,6 +95,9 @@ fn is_late(report: &Report) -> bool {
 /// Whether the generator was the bottleneck, and what can be done about it. Who sends at fixed moments is
 /// late when it is; everybody else uses up its CPU while the target has some of its own left.
 fn on_generator(report: &Report) -> Option<String> {
+    if portless(report) > 0 {
+        return None;
+    }
     // Who waits for a moment turns, and its CPU says nothing. Dials are late as well if the target lets no
     // more be in flight, so they say nothing either.
     if report.times.contains_key(&Measure::Lateness) {

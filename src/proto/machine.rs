@@ -152,6 +152,8 @@ pub enum CloseReason {
     NoDescriptor,
     /// No complete message came within the time for the first one.
     NoMessage,
+    /// This host has no free port left to dial the address from.
+    NoPort,
     /// Nobody listens at the address.
     Refused,
     /// The peer, or something on the way, reset the connection.
@@ -175,6 +177,7 @@ impl fmt::Display for CloseReason {
             Self::LineTooLong => return write!(f, "a line on it was over {} KiB", LINE_BYTES_MAX / 1024),
             Self::NoDescriptor => "no descriptor was left for it",
             Self::NoMessage => "no message came on it in time",
+            Self::NoPort => "no free port was left for it",
             Self::Refused => "nobody listens there",
             Self::Reset => "it was broken off at the other end or on the way",
             Self::SlowPeer => "the peer reads too slowly",

@@ -161,6 +161,8 @@ pub struct Host {
     pub somaxconn: Option<u64>,
     /// The ports that the system chooses from for one source address.
     pub port_range: Option<(u16, u16)>,
+    /// How many of those it never chooses, since they are reserved.
+    pub ports_reserved: usize,
     /// Addresses that were dialled from.
     pub sources: usize,
 }
@@ -452,6 +454,7 @@ pub(super) mod tests {
                 target_descriptors_max: Some(1_024),
                 somaxconn: Some(4_096),
                 port_range: Some((32_768, 60_999)),
+                ports_reserved: 0,
                 sources: 16,
             },
             remarks: vec![

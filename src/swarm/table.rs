@@ -227,6 +227,7 @@ fn limits(host: &Host) -> Vec<String> {
         host.target_descriptors_max.map(|max| format!("the target's {}", whole(max))),
         host.somaxconn.map(|max| format!("somaxconn {}", whole(max))),
         host.port_range.map(|(first, last)| format!("ports {first}-{last}")),
+        (host.ports_reserved > 0).then(|| format!("{} of them reserved", whole(host.ports_reserved as u64))),
         (host.sources > 0).then(|| format!("sources {}", whole(host.sources as u64))),
     ])
 }

@@ -308,7 +308,7 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::Folded { who, lines } => Event::Folded(Folded { peer: who.into(), lines: *lines }),
         Notice::Help => Event::Help { commands: slashes() },
         Notice::ListenFailed { port, error } => {
-            Event::ListenFailed { port: *port, reason: listen_reason(*error), sentence: sentence() }
+            Event::ListenFailed { port: *port, reason: listen_reason(*port, *error), sentence: sentence() }
         }
         Notice::Listening { port } => Event::Listening { port: *port },
         Notice::Lost { who, reason } => {

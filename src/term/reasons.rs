@@ -14,6 +14,7 @@ pub(super) fn close_reason(reason: CloseReason) -> &'static str {
         CloseReason::LineTooLong => "line-too-long",
         CloseReason::NoDescriptor => "no-descriptor",
         CloseReason::NoMessage => "no-message",
+        CloseReason::NoPort => "no-port",
         CloseReason::Refused => "refused",
         CloseReason::Reset => "reset",
         CloseReason::SlowPeer => "slow-peer",
@@ -52,8 +53,9 @@ pub(super) fn file_reason(why: &FileFault) -> &'static str {
 }
 
 /// Why a port cannot be listened on.
-pub(super) fn listen_reason(error: io::ErrorKind) -> &'static str {
+pub(super) fn listen_reason(port: u16, error: io::ErrorKind) -> &'static str {
     match error {
+        io::ErrorKind::AddrInUse if port == 0 => "no-port",
         io::ErrorKind::AddrInUse => "in-use",
         io::ErrorKind::AddrNotAvailable => "no-such-address",
         io::ErrorKind::PermissionDenied => "not-permitted",

@@ -1,7 +1,6 @@
 //! A target beyond loopback, in a network that leads nowhere.
 
-use crate::common::program::Program;
-use crate::common::program::swarm_command;
+use crate::common::program::{Program, command_with_default_static_peers, swarm_command};
 use crate::namespace::in_namespace;
 use crate::outcome::{Outcome, node};
 use std::io::ErrorKind;
@@ -47,5 +46,41 @@ fn whoever_says_yes_gets_the_run() {
             let outcome = Outcome::of(swarm);
             assert_eq!((outcome.code, outcome.report().counts.answered), (0, 50), "{}", outcome.stderr);
         }
+    });
+}
+
+/// In all of this network, so many ports are chosen from, and some of them are reserved.
+fn narrow_ports(range: &str, reserved: &str) {
+    for (file, text) in [("ip_local_port_range", range), ("ip_local_reserved_ports", reserved)] {
+        std::fs::write(format!("/proc/sys/net/ipv4/{file}"), text).expect("it is a network of our own");
+    }
+}
+
+#[test]
+fn a_lack_of_ports_is_told_before_the_run_and_by_its_name_in_it() {
+    in_namespace(&[ADDRESS], || {
+        let node = node();
+        let target = format!("{ADDRESS}:{}", node.port());
+        narrow_ports("50000 50199", "50000-50099");
+        let run = |args: &str| {
+            Outcome::of(Program::spawn(&mut swarm_command(&target, &format!("{args} --allow-remote --yes"))))
+        };
+        let outcome = run("churn --messages 101 --in-flight 4");
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));
+        assert!(outcome.stderr.contains("has 100 ports"), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("--rate 1 or less"), "{}", outcome.stderr);
+        let outcome = run("churn --messages 60 --in-flight 4 --json -");
+        assert_eq!((outcome.code, outcome.report().counts.taken), (0, 60), "{}", outcome.stderr);
+        // Those are held now.
+        let outcome = run("churn --messages 60 --in-flight 4 --json -");
+        let report = outcome.report();
+        assert_eq!((outcome.code, report.counts.taken), (1, 40), "{report:?}");
+        assert_eq!(report.counts.failed.into_iter().collect::<Vec<_>>(), [("NoPort".to_owned(), 20)]);
+        let remarks = report.remarks.join(" ");
+        assert!(remarks.contains("20 dials found no free port") && !remarks.contains("listen"), "{remarks}");
+        let words = ["send", "--name", "x", "--port", "7071", &target, "hello"];
+        let sent = Outcome::of(Program::spawn(&mut command_with_default_static_peers(&words)));
+        assert_eq!(sent.code, 3, "{sent:?}");
+        assert!(sent.stderr.contains("No free port is left to reach"), "{sent:?}");
     });
 }
