@@ -7,8 +7,10 @@ use chinwag::swarm::histogram_log::{Log, read_log as parse_log};
 use chinwag::swarm::plot;
 use chinwag::swarm::report::{Report, Times};
 use chinwag::swarm::table::{self, Table};
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The files that could not be written after the run, as sentences: it may be a long one. Those that were
@@ -16,12 +18,29 @@ use std::path::{Path, PathBuf};
 pub(super) fn obstacles(args: &SwarmArgs) -> Vec<String> {
     let json = args.json.as_deref().filter(|file| !is_stdout(file));
     let files = [("--json", json), ("--plot", args.plot.as_deref()), ("--hgrm", args.hgrm.as_deref())];
-    let obstacle = |(flag, file): (&str, Option<&Path>)| {
-        let file = file?;
+    let wanted = files.into_iter().filter_map(|(flag, file)| file.map(|file| (flag, file)));
+    unwritable(wanted)
+}
+
+/// What of these files, each with the flag that wants it, cannot be written, or only over another one.
+fn unwritable<'a>(wanted: impl Iterator<Item = (&'a str, &'a Path)>) -> Vec<String> {
+    let mut taken = BTreeMap::new();
+    let mut obstacle = |(flag, file): (&'a str, &'a Path)| {
+        if is_stdout(file) {
+            return Some(format!("{flag} -: only --json can be written to stdout"));
+        }
         let opened = OpenOptions::new().append(true).create(true).open(file);
-        opened.err().map(|error| format!("{flag} {}: {error}", file.display()))
+        match opened.and_then(|file| file.metadata()) {
+            Err(error) => Some(format!("{flag} {}: {error}", file.display())),
+            // Whatever else it is, such as a pipe, may take several.
+            Ok(kept) if kept.is_file() => {
+                let other = taken.insert((kept.dev(), kept.ino()), flag)?;
+                Some(format!("{flag} {}: {other} is written to the same file", file.display()))
+            }
+            Ok(_) => None,
+        }
     };
-    files.into_iter().filter_map(obstacle).collect()
+    wanted.filter_map(&mut obstacle).collect()
 }
 
 /// Prints the result, and writes the files. What fails costs nothing of the rest: the run may have been a long one.

@@ -35,6 +35,24 @@ fn the_report_the_plot_and_the_log_are_written_beside_the_table() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn each_output_that_finds_no_room_is_told_and_costs_none_of_the_others() {
+    let (node, scratch) = (node(), Scratch::new("full"));
+    for (full, whole) in [("--json", ["--plot", "--hgrm"]), ("--plot", ["--json", "--hgrm"])] {
+        let [one, other] = whole.map(|flag| scratch.word(flag));
+        let files = format!("{full} /dev/full {} {one} {} {other}", whole[0], whole[1]);
+        let outcome = run(node.address(), &format!("--time 0.01 --peers 5 {files}"));
+        assert_eq!(outcome.code, 1);
+        assert!(outcome.stderr.contains("/dev/full: No space left"), "{}", outcome.stderr);
+        assert!(outcome.stdout.contains("answered 5"), "{}", outcome.stdout);
+        for flag in whole {
+            assert!(!scratch.read(flag).is_empty(), "{flag} beside a full {full}");
+            std::fs::remove_file(scratch.path(flag)).expect("it was written");
+        }
+    }
+}
+
+#[test]
 fn json_on_stdout_is_all_that_is_there() {
     let node = node();
     let outcome = run(node.address(), "hold --time 0.01 --peers 5 --json -");

@@ -176,6 +176,25 @@ fn a_file_that_cannot_be_written_is_told_before_the_run() {
 }
 
 #[test]
+fn two_results_in_one_file_are_refused_by_whatever_name_it_goes() {
+    let (witness, scratch) = (Witness::new(), Scratch::new("one-file"));
+    let [file, link, dotted] = ["file", "link", "./file"].map(|name| scratch.word(name));
+    scratch.file("file", "precious");
+    std::fs::hard_link(&file, &link).expect("a second name");
+    for (one, other) in [(&file, &file), (&file, &link), (&dotted, &file)] {
+        let args = format!("hold --json {one} --plot {other}");
+        let word = format!("--plot {other}: --json is written to the same file");
+        witness.assert_refused(&args, &run(witness.address(), &args), &word);
+    }
+    assert_eq!(scratch.read("file"), "precious");
+    for flag in ["--plot", "--hgrm"] {
+        let args = format!("hold {flag} -");
+        witness.assert_refused(&args, &run(witness.address(), &args), "only --json");
+    }
+    assert_eq!(run(node().address(), "--time 0.01 --peers 2 --json /dev/null --hgrm /dev/null").code, 0);
+}
+
+#[test]
 fn help_explains_itself_with_examples() {
     let help = |words: &[&str]| Outcome::of(Program::spawn(&mut command_with_default_static_peers(words)));
     let swarm = help(&["swarm", "--help"]);
