@@ -295,6 +295,9 @@ pub const TIME_WAIT: Duration = Duration::from_secs(60);
 /// The same where `tcp_tw_reuse` lets the next connection have it earlier.
 pub const TIME_WAIT_REUSE: Duration = Duration::from_secs(1);
 
+/// Of a line of the target that means nothing to the load generator, so many bytes are reported.
+pub const ODD_LINE_BYTES: usize = 120;
+
 /// A signal that comes just before the load generator waits for its processes is seen so much later.
 pub const SWARM_SIGNAL_POLL: Duration = Duration::from_millis(100);
 

@@ -1,6 +1,7 @@
 //! What the reader of a report must know to trust its numbers, or not to.
 
 use chinwag::limits::{BOTTLENECK_SHARE, LATENESS_MAX};
+use chinwag::proto::machine::CloseReason;
 use chinwag::swarm::generator::Ending;
 use chinwag::swarm::plan::{Carrier, Plan, Scenario};
 use chinwag::swarm::report::Report;
@@ -14,6 +15,7 @@ pub(super) fn add(report: &mut Report, plan: &Plan, of_conductor: &[String]) {
     report.remarks.extend_from_slice(of_conductor);
     report.remarks.extend(on_unsent(report));
     report.remarks.extend(on_ports(report).or_else(|| on_connections(report, plan)));
+    report.remarks.extend(on_odd_line(report));
     report.remarks.extend(on_dials(report));
     let on_generator = on_generator(report);
     report.generator.is_bottleneck = on_generator.is_some();
@@ -61,14 +63,18 @@ fn on_ports(report: &Report) -> Option<String> {
 }
 
 fn portless(report: &Report) -> u64 {
-    report.counts.failed.get("NoPort").copied().unwrap_or_default()
+    report.counts.failed.get(CloseReason::NoPort.word()).copied().unwrap_or_default()
 }
 
 fn on_connections(report: &Report, plan: &Plan) -> Option<String> {
     let counts = &report.counts;
     let greets = plan.carrier == Carrier::Session && plan.scenario != Scenario::Churn;
     if counts.connected == 0 && counts.failures() > 0 {
-        return Some(format!("Nobody could connect: does anything listen on {}?", plan.target));
+        if counts.failed.contains_key(CloseReason::Refused.word()) {
+            return Some(format!("Nobody could connect: does anything listen on {}?", plan.target));
+        }
+        let reasons: Vec<String> = counts.failed.keys().map(|reason| reason.replace('-', " ")).collect();
+        return Some(format!("Nobody could connect to {}: {}.", plan.target, reasons.join(", ")));
     }
     if greets && counts.connected > 0 && counts.answered == 0 && report.ending != Ending::Interrupted {
         return Some("The target answers no connect as chinwag does: try --lines.".to_owned());
@@ -76,6 +82,11 @@ fn on_connections(report: &Report, plan: &Plan) -> Option<String> {
     let is_backlogged = report.host.somaxconn.is_some_and(|limit| plan.in_flight as u64 > limit);
     is_backlogged
         .then(|| "--in-flight is above somaxconn: dials may have waited for a retry of a second.".to_owned())
+}
+
+fn on_odd_line(report: &Report) -> Option<String> {
+    let line = report.odd_line.as_ref()?;
+    Some(format!("The target said something that means nothing here. The first line of it: {line}"))
 }
 
 fn on_dials(report: &Report) -> Option<String> {
@@ -176,8 +187,9 @@ mod tests {
 
     #[test]
     fn what_is_odd_about_a_run_is_told_and_nothing_else() {
-        let refused = Counts { failed: [("Refused".to_owned(), 2)].into(), ..Counts::default() };
         let mute = Counts { connected: 2, ..Counts::default() };
+        let failed = |reason: &str| Counts { failed: [(reason.to_owned(), 2)].into(), ..Counts::default() };
+        let (unreachable, portless) = (failed("unreachable"), failed("no-port"));
         let unsent = Counts { connected: 2, answered: 2, unsent: 603, ..Counts::default() };
         let fine = Counts { connected: 2, answered: 2, ..Counts::default() };
         let table = [
@@ -186,8 +198,10 @@ mod tests {
             (Ending::Late, fine.clone(), 0.5, Some("over 1.5 s late")),
             (Ending::Interrupted, mute.clone(), 0.5, Some("numbers so far")),
             (Ending::Complete, mute, 0.5, Some("try --lines")),
+            (Ending::Complete, unreachable, 0.5, Some("connect to 127.0.0.1:5000: unreachable.")),
+            (Ending::Complete, portless, 0.95, Some("2 dials found no free port")),
             (Ending::Complete, unsent, 0.5, Some("Not sent: 603 messages")),
-            (Ending::Complete, refused, 0.5, Some("does anything listen on 127.0.0.1:5000")),
+            (Ending::Complete, failed("refused"), 0.5, Some("does anything listen on 127.0.0.1:5000")),
             (Ending::Complete, fine, 0.95, Some("may have been the bottleneck: it used 95 %")),
         ];
         for (ending, counts, cpu_share, wanted) in table {
@@ -195,7 +209,8 @@ mod tests {
             assert_eq!(told.len(), 1 + usize::from(wanted.is_some()), "{told:?}");
             assert!(told.contains(&"From outside.".to_owned()), "{told:?}");
             assert!(wanted.is_none_or(|wanted| told.iter().any(|told| told.contains(wanted))), "{told:?}");
-            assert_eq!(is_bottleneck, cpu_share > BOTTLENECK_SHARE);
+            let is_told = wanted.is_some_and(|wanted| wanted.contains("bottleneck"));
+            assert_eq!(is_bottleneck, is_told);
         }
     }
 }

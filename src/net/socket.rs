@@ -116,7 +116,8 @@ pub fn raise_descriptor_limit() -> usize {
     let files = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => maximum,
         Err(error) => {
-            log::warn!("the limit on open files stays at {current:?}: {error}");
+            let now = current.map_or("what it is".to_owned(), |files| files.to_string());
+            log::warn!("the limit on open files stays at {now}: {error}");
             current
         }
     };

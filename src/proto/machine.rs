@@ -168,6 +168,26 @@ pub enum CloseReason {
     Fault(io::ErrorKind),
 }
 
+impl CloseReason {
+    /// One word for it, for programs: it is part of what they are told, and does not change.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Eof => "closed",
+            Self::Fault(_) => "fault",
+            Self::Idle => "idle",
+            Self::LineTooLong => "line-too-long",
+            Self::NoDescriptor => "no-descriptor",
+            Self::NoMessage => "no-message",
+            Self::NoPort => "no-port",
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::SlowPeer => "slow-peer",
+            Self::TimedOut => "timed-out",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
 /// In plain words that follow the connection, or whom it was with.
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

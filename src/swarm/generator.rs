@@ -144,7 +144,7 @@ impl Swarm {
                     self.scenario.on_message(&mut self.crew, conn, with_newline, now);
                 }
             }
-            Heard::Odd => self.crew.tally.counts.odd += 1,
+            Heard::Odd => self.crew.tally.note_odd(line),
             Heard::Welcome => {
                 self.stir(now);
                 self.crew.on_welcome(conn, now);
@@ -213,7 +213,9 @@ impl Swarm {
     /// A line without a newline, and nothing more comes: no chinwag.
     fn on_unfinished(&mut self, conn: ConnId) {
         let unfinished = self.crew.connections.get_mut(conn).and_then(|connection| connection.flush());
-        self.crew.tally.counts.odd += u64::from(unfinished.is_some());
+        if let Some(line) = unfinished {
+            self.crew.tally.note_odd(&line);
+        }
     }
 
     /// Something went on, or nothing needs to.
@@ -588,7 +590,7 @@ mod tests {
             run.hear(0, b"!pang\n");
         }
         assert_eq!((run.swarm.stage, run.swarm.ending()), (Stage::Over, Ending::Stuck));
-        assert_eq!(run.swarm.tally().counts.failed["TimedOut"], 1);
+        assert_eq!(run.swarm.tally().counts.failed["timed-out"], 1);
     }
 
     #[test]

@@ -459,7 +459,7 @@ fn nobody_listens() {
         let mut run = Run::in_world(World::new(Faults::none(), Rng::with_seed(0)), plan(scenario, carrier));
         run.finish();
         run.check();
-        assert_eq!((run.ending(), run.failed()), (Ending::Complete, vec![("Refused", 5)]), "{scenario:?}");
+        assert_eq!((run.ending(), run.failed()), (Ending::Complete, vec![("refused", 5)]), "{scenario:?}");
         assert_eq!(run.counts().connected, 0);
     }
 }
@@ -473,7 +473,7 @@ fn nobody_answers_a_dial() {
         let mut run = Run::new(plan, faults.clone(), Rng::with_seed(0));
         run.finish();
         run.check_with_chat();
-        assert_eq!((run.ending(), run.failed()), (Ending::Complete, vec![("TimedOut", 5)]));
+        assert_eq!((run.ending(), run.failed()), (Ending::Complete, vec![("timed-out", 5)]));
         let at = run.world.hosts[run.swarm].exit.map(|(_, at)| at);
         assert_eq!(at, Some(TIMEOUT * dials + PAUSE));
     }
@@ -489,7 +489,7 @@ fn an_end_before_all_was_written_proves_nothing() {
         world.script_closes_its_side(end);
     });
     run.check();
-    assert_eq!((run.failed(), run.counts().lost), (vec![("Eof", 5)], 5));
+    assert_eq!((run.failed(), run.counts().lost), (vec![("closed", 5)], 5));
 }
 
 #[test]
@@ -527,7 +527,7 @@ fn a_target_that_never_reads_is_stuck() {
         run.check();
         let counts = run.counts();
         assert_eq!((run.ending(), counts.taken), (Ending::Stuck, 0), "{scenario:?} {counts:?}");
-        assert_eq!(run.failed(), [("TimedOut", counts.connected)], "{scenario:?}");
+        assert_eq!(run.failed(), [("timed-out", counts.connected)], "{scenario:?}");
         let at = run.world.hosts[run.swarm].exit.unwrap().1;
         assert!((TIMEOUT..TIMEOUT + 100 * MS).contains(&at), "{scenario:?} {at:?}");
     }
@@ -537,15 +537,15 @@ fn a_target_that_never_reads_is_stuck() {
 fn a_target_that_answers_something_else_has_no_session() {
     let too_long = "x".repeat(70_000);
     let table = [
-        ("garbage", "TimedOut", Ending::Stuck, 2, 2),
-        ("127.0.0.1:8080 n0 connected chinwag/1", "TimedOut", Ending::Stuck, 2, 2),
-        ("garbage\n\nand 1 more", "TimedOut", Ending::Stuck, 2, 2),
-        ("garbage\n\nand 1 more\n", "TimedOut", Ending::Stuck, 2, 4),
-        ("127.0.0.1:8080 n0 connected\n", "TimedOut", Ending::Stuck, 2, 2),
-        ("127.0.0.1:8080 n0 connected other/1\n", "TimedOut", Ending::Stuck, 2, 2),
-        ("!pong 0\n", "TimedOut", Ending::Stuck, 2, 2),
-        ("127.0.0.1:8080 n0 exit\n", "Eof", Ending::Complete, 5, 0),
-        (&too_long, "LineTooLong", Ending::Complete, 5, 0),
+        ("garbage", "timed-out", Ending::Stuck, 2, 2),
+        ("127.0.0.1:8080 n0 connected chinwag/1", "timed-out", Ending::Stuck, 2, 2),
+        ("garbage\n\nand 1 more", "timed-out", Ending::Stuck, 2, 2),
+        ("garbage\n\nand 1 more\n", "timed-out", Ending::Stuck, 2, 4),
+        ("127.0.0.1:8080 n0 connected\n", "timed-out", Ending::Stuck, 2, 2),
+        ("127.0.0.1:8080 n0 connected other/1\n", "timed-out", Ending::Stuck, 2, 2),
+        ("!pong 0\n", "timed-out", Ending::Stuck, 2, 2),
+        ("127.0.0.1:8080 n0 exit\n", "closed", Ending::Complete, 5, 0),
+        (&too_long, "line-too-long", Ending::Complete, 5, 0),
     ];
     assert!(too_long.len() > LINE_BYTES_MAX);
     for (answer, reason, ending, dialled, odd) in table {
@@ -581,7 +581,7 @@ fn who_is_not_answered_while_others_are_has_failed_alone() {
         }
     });
     run.check();
-    assert_eq!((run.ending(), run.failed()), (Ending::Complete, vec![("TimedOut", 2)]));
+    assert_eq!((run.ending(), run.failed()), (Ending::Complete, vec![("timed-out", 2)]));
     assert_eq!((run.counts().connected, run.counts().answered), (5, 3));
 }
 
@@ -599,7 +599,7 @@ fn an_exit_in_the_middle_proves_nothing() {
         });
         run.check();
         let counts = run.counts();
-        assert_eq!(run.failed(), [("Eof", 5)], "{scenario:?} {counts:?}");
+        assert_eq!(run.failed(), [("closed", 5)], "{scenario:?} {counts:?}");
         assert_eq!((run.ending(), counts.taken), (Ending::Complete, 0), "{scenario:?} {counts:?}");
         assert!(counts.lost >= sent_at_least, "{scenario:?} {counts:?}");
     }
@@ -653,7 +653,7 @@ fn a_chat_that_quits_in_the_middle_took_no_more_than_it_counted() {
             assert_eq!(run.world.wires_in_use(), 0, "{scenario:?} {carrier:?} {after:?}");
             assert_ne!(run.ending(), Ending::Stuck, "{scenario:?} {carrier:?} {after:?}");
             let failed = run.failed();
-            assert!(failed.iter().all(|(why, _)| ["Eof", "Refused", "Reset"].contains(why)), "{failed:?}");
+            assert!(failed.iter().all(|(why, _)| ["closed", "refused", "reset"].contains(why)), "{failed:?}");
         }
     }
 }

@@ -75,7 +75,7 @@ fn a_lack_of_ports_is_told_before_the_run_and_by_its_name_in_it() {
         let outcome = run("churn --messages 60 --in-flight 4 --json -");
         let report = outcome.report();
         assert_eq!((outcome.code, report.counts.taken), (1, 40), "{report:?}");
-        assert_eq!(report.counts.failed.into_iter().collect::<Vec<_>>(), [("NoPort".to_owned(), 20)]);
+        assert_eq!(report.counts.failed.into_iter().collect::<Vec<_>>(), [("no-port".to_owned(), 20)]);
         let remarks = report.remarks.join(" ");
         assert!(remarks.contains("20 dials found no free port") && !remarks.contains("listen"), "{remarks}");
         let words = ["send", "--name", "x", "--port", "7071", &target, "hello"];
