@@ -20,9 +20,9 @@ Examples:
   chinwag swarm 127.0.0.1:8080 pace --time 30 --plot p.svg
   chinwag swarm 127.0.0.1:8080 churn --json churn.json
   chinwag swarm 127.0.0.1:8080 fan-out --trigger node.fifo
-  chinwag swarm merge a.hgrm b.hgrm
+  chinwag swarm merge a.hlog b.hlog
 
-Exit codes: 0 all went as planned, 1 something failed or was lost, 2 wrong usage or a limit that would stop the run, \
+Exit codes: 0 all went as planned, 1 something failed, was lost or not sent, 2 wrong usage or a limit that would stop the run, \
 130 interrupted. An interrupt ends the run in good order and prints what there is; a second one does not wait for the \
 target.";
 
@@ -164,8 +164,12 @@ pub(crate) struct SwarmArgs {
     #[arg(long, value_name = "FILE.svg", help_heading = RESULTS)]
     pub(crate) plot: Option<PathBuf>,
 
-    /// Write the latencies in HdrHistogram's log format
-    #[arg(long, value_name = "FILE", help_heading = RESULTS)]
+    /// Write the latencies as HdrHistogram's interval log, which merge adds up
+    #[arg(long, value_name = "FILE.hlog", help_heading = RESULTS)]
+    pub(crate) hlog: Option<PathBuf>,
+
+    /// Write the percentiles for HdrHistogram's plotter, a file for each kind of time: FILE.dial.hgrm and so on
+    #[arg(long, value_name = "FILE.hgrm", help_heading = RESULTS)]
     pub(crate) hgrm: Option<PathBuf>,
 
     /// Be one of several processes: carry out this plan, wait for go on stdin, report on stdout
@@ -177,12 +181,16 @@ pub(crate) struct SwarmArgs {
 pub(crate) enum SwarmCommand {
     /// Add up histogram logs of several runs or machines, and print their percentiles
     Merge {
-        /// Files that --hgrm wrote
+        /// Files that --hlog wrote
         #[arg(required = true)]
         files: Vec<PathBuf>,
 
         /// Write the sum as a log of its own
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE.hlog")]
+        hlog: Option<PathBuf>,
+
+        /// Write its percentiles, a file for each kind of time: FILE.dial.hgrm and so on
+        #[arg(long, value_name = "FILE.hgrm")]
         hgrm: Option<PathBuf>,
     },
 }

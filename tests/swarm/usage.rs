@@ -168,11 +168,14 @@ fn a_trigger_must_be_a_pipe_that_somebody_reads() {
 #[test]
 fn a_file_that_cannot_be_written_is_told_before_the_run() {
     let (witness, scratch) = (Witness::new(), Scratch::new("unwritable"));
-    for flag in ["--json", "--plot", "--hgrm"] {
+    for flag in ["--json", "--plot", "--hlog"] {
         let args = format!("hold {flag} {}", scratch.word("missing/file"));
         let word = format!("{flag} {}: No such file", scratch.word("missing/file"));
         witness.assert_refused(&args, &run(witness.address(), &args), &word);
     }
+    let args = format!("hold --hgrm {}", scratch.word("missing/file.hgrm"));
+    let word = format!("--hgrm {}: No such file", scratch.word("missing/file.dial.hgrm"));
+    witness.assert_refused(&args, &run(witness.address(), &args), &word);
 }
 
 #[test]
@@ -187,7 +190,7 @@ fn two_results_in_one_file_are_refused_by_whatever_name_it_goes() {
         witness.assert_refused(&args, &run(witness.address(), &args), &word);
     }
     assert_eq!(scratch.read("file"), "precious");
-    for flag in ["--plot", "--hgrm"] {
+    for flag in ["--plot", "--hlog", "--hgrm"] {
         let args = format!("hold {flag} -");
         witness.assert_refused(&args, &run(witness.address(), &args), "only --json");
     }
