@@ -1,10 +1,9 @@
 //! What the numbers depend on, and which limit would stop a run before it has begun.
 
-use super::memory;
 use super::target::Target;
+use super::{memory, ports};
 use chinwag::limits::{
     DESCRIPTORS_RESERVED, KERNEL_BYTES_PER_PAIR, SWARM_BYTES, SWARM_BYTES_PER_PEER, SWARM_PROCESSES_MAX,
-    TIME_WAIT, TIME_WAIT_REUSE,
 };
 use chinwag::net::socket;
 use chinwag::swarm::plan::{Plan, Scenario};
@@ -13,10 +12,8 @@ use rustix::process::{Resource, getrlimit};
 use rustix::system::uname;
 use std::fs;
 use std::io::ErrorKind;
-use std::net::IpAddr;
 use std::num::NonZero;
 use std::thread;
-use std::time::Duration;
 
 /// The facts about this host.
 pub(super) fn facts(plan: &Plan, target: Option<&Target>) -> Host {
@@ -29,8 +26,8 @@ pub(super) fn facts(plan: &Plan, target: Option<&Target>) -> Host {
         descriptors_max: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
         target_descriptors_max: target.and_then(Target::descriptors_max),
         somaxconn: first_number("/proc/sys/net/core/somaxconn"),
-        port_range: port_range(),
-        ports_reserved: ports_reserved(),
+        port_range: ports::range(),
+        ports_reserved: ports::reserved(),
         sources: plan.sources.len().max(1),
     }
 }
@@ -40,7 +37,7 @@ pub(super) fn obstacles(whole: &Plan, processes: usize, host: &Host) -> Vec<Stri
     let all = [
         own_descriptors(whole, processes, host),
         target_descriptors(whole, host),
-        ports(whole, host, port_hold(whole.target.ip())),
+        ports::obstacle(whole, host),
         claims(whole, host),
         memory(whole, memory::available()),
         own_memory(whole, processes, memory::room_to_grow()),
@@ -61,7 +58,7 @@ fn sources(whole: &Plan) -> impl Iterator<Item = String> {
 }
 
 /// Connections that are there at the same time, of so many peers.
-fn at_once(whole: &Plan, peers: usize) -> usize {
+pub(super) fn at_once(whole: &Plan, peers: usize) -> usize {
     if whole.scenario == Scenario::Churn { peers.min(whole.in_flight) } else { peers }
 }
 
@@ -89,53 +86,6 @@ fn target_descriptors(whole: &Plan, host: &Host) -> Option<String> {
         "the target may have {limit} open files, and {needed} are needed: start it under a higher ulimit -n, or \
          use fewer peers"
     ))
-}
-
-/// `hold`: how long the port of a connection that is over cannot be used for the next one to the target.
-fn ports(whole: &Plan, host: &Host, hold: Duration) -> Option<String> {
-    let (first, last) = host.port_range?;
-    let each = (usize::from(last) + 1).saturating_sub(first.into()).saturating_sub(host.ports_reserved);
-    let ports = each * host.sources;
-    let needed = at_once(whole, whole.peers);
-    let has = format!("{} {ports} ports", source_addresses(host));
-    if needed > ports {
-        return Some(format!(
-            "{has} for {needed} connections: give more of them with --source, or widen net.ipv4.ip_local_port_range"
-        ));
-    }
-    let needed = needed + used_up(whole, hold);
-    // The rate that leaves room for those that are there at once.
-    let rate = (ports - at_once(whole, whole.peers)) as f64 / hold.as_secs_f64();
-    (needed.min(whole.peers) > ports).then(|| {
-        format!(
-            "{has}, each of them is held for {} s after its connection, and {} are needed in that time: use --rate \
-             {} or less, or fewer --messages, or give more addresses with --source",
-            hold.as_secs(),
-            needed.min(whole.peers),
-            rate.floor().max(1.0)
-        )
-    })
-}
-
-/// Ports of connections that are over, and still held. Without a rate that may be all there are, but where they are
-/// held for a moment only, nobody knows.
-fn used_up(whole: &Plan, hold: Duration) -> usize {
-    match whole.dials_per_second {
-        _ if whole.scenario != Scenario::Churn => 0,
-        Some(rate) => (rate * hold.as_secs_f64()).ceil() as usize,
-        None if hold < TIME_WAIT => 0,
-        None => whole.peers,
-    }
-}
-
-/// How long a port is held after its connection. Linux gives it to the next one after a second where that is safe, by
-/// default on loopback only.
-fn port_hold(target: IpAddr) -> Duration {
-    match first_number("/proc/sys/net/ipv4/tcp_tw_reuse") {
-        Some(1) => TIME_WAIT_REUSE,
-        Some(2) if target.is_loopback() => TIME_WAIT_REUSE,
-        _ => TIME_WAIT,
-    }
 }
 
 fn claims(whole: &Plan, host: &Host) -> Option<String> {
@@ -179,36 +129,14 @@ fn own_memory(whole: &Plan, processes: usize, room: Option<u64>) -> Option<Strin
     ))
 }
 
-fn source_addresses(host: &Host) -> String {
+pub(super) fn source_addresses(host: &Host) -> String {
     match host.sources {
         1 => "one source address has".to_owned(),
         sources => format!("{sources} source addresses have"),
     }
 }
 
-fn port_range() -> Option<(u16, u16)> {
-    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
-    let mut numbers = range.split_whitespace();
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
-}
-
-/// How many ports of its range the system does not choose.
-fn ports_reserved() -> usize {
-    let list = fs::read_to_string("/proc/sys/net/ipv4/ip_local_reserved_ports").unwrap_or_default();
-    port_range().map_or(0, |range| count_reserved(&list, range))
-}
-
-/// `list`: ports and ranges, such as `8080,9000-9010`.
-fn count_reserved(list: &str, (first, last): (u16, u16)) -> usize {
-    let count = |part: &str| {
-        let (from, to) = part.split_once('-').unwrap_or((part, part));
-        let (from, to): (u16, u16) = (from.parse().ok()?, to.parse().ok()?);
-        Some((usize::from(to.min(last)) + 1).saturating_sub(from.max(first).into()))
-    };
-    list.trim().split(',').filter_map(count).sum()
-}
-
-fn first_number(file: &str) -> Option<u64> {
+pub(super) fn first_number(file: &str) -> Option<u64> {
     fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
@@ -220,11 +148,12 @@ pub(super) fn file_field(file: &str, name: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use chinwag::swarm::plan::Carrier;
+    use std::time::Duration;
 
-    fn plan(sources: usize) -> Plan {
+    pub(in crate::drive) fn plan(sources: usize) -> Plan {
         Plan {
             target: "127.0.0.1:1".parse().unwrap(),
             scenario: Scenario::Hold { time: Duration::ZERO },
@@ -264,36 +193,6 @@ mod tests {
         }
         let churn = Plan { scenario: Scenario::Churn, peers: 1_000_000, ..plan(1) };
         assert_eq!(own_descriptors(&churn, 1, &host), None);
-    }
-
-    #[test]
-    fn what_a_minute_needs_of_ports_is_reckoned_beforehand() {
-        let host = Host { port_range: Some((1, 1000)), ports_reserved: 100, sources: 2, ..Host::default() };
-        let churn = Plan { scenario: Scenario::Churn, peers: 100_000, in_flight: 60, ..plan(2) };
-        let (minute, second) = (TIME_WAIT, TIME_WAIT_REUSE);
-        let table = [
-            (None, 1800, minute, None),
-            (None, 1801, minute, Some("1801 are needed")),
-            (None, 100_000, second, None),
-            (Some(29.0), 100_000, minute, None),
-            (Some(30.0), 100_000, minute, Some("--rate 29 or less")),
-            (Some(1740.0), 100_000, second, None),
-            (Some(1741.0), 100_000, second, Some("2 source addresses have 1800 ports")),
-        ];
-        for (dials_per_second, peers, hold, wanted) in table {
-            let told = ports(&Plan { dials_per_second, peers, ..churn.clone() }, &host, hold);
-            assert_eq!(told.is_some(), wanted.is_some(), "{told:?}");
-            assert!(wanted.is_none_or(|wanted| told.as_ref().unwrap().contains(wanted)), "{told:?}");
-        }
-        assert_eq!(ports(&Plan { peers: 1800, ..plan(2) }, &host, minute), None, "they are there at once");
-    }
-
-    #[test]
-    fn reserved_ports_are_counted_within_the_range() {
-        for (list, count) in [("", 0), ("\n", 0), ("8080,32768-32770,60999-61010\n", 4), ("1-65535", 28_232)]
-        {
-            assert_eq!(count_reserved(list, (32_768, 60_999)), count, "{list}");
-        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod generator;
 mod host;
 mod memory;
 mod panel;
+mod ports;
 mod publish;
 mod remarks;
 mod run;
