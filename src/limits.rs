@@ -239,8 +239,9 @@ pub const SWARM_SOURCES: u8 = 64;
 /// The first port that a peer of the load generator claims to listen on.
 pub const SWARM_CLAIM_FIRST_PORT: u16 = 20_000;
 
-/// Ports that peers of one source address claim, counted from that one.
+/// Ports that peers of one source address claim, counted from that one without the target's.
 pub const SWARM_CLAIM_PORTS: u16 = 45_000;
+const _: () = assert!(SWARM_CLAIM_FIRST_PORT.checked_add(SWARM_CLAIM_PORTS).is_some());
 
 /// Dials that the load generator makes in a turn: times are those of turns, so a turn has to be short.
 pub const SWARM_DIALS_PER_TURN: u32 = 8;
@@ -287,6 +288,22 @@ pub const TRIGGER_HEADER_BYTES: usize = 24;
 
 /// Kernel memory that one connection costs with both its ends on this host, in bytes, as measured on Linux.
 pub const KERNEL_BYTES_PER_PAIR: u64 = 9 * 1024;
+
+/// Memory that one process of the load generator takes for each peer besides its batch, in bytes: 640 as measured, and
+/// a table that doubles is there twice for a moment.
+pub const SWARM_BYTES_PER_PEER: u64 = 1024;
+
+/// The same for whatever it takes once while it runs, such as histograms.
+pub const SWARM_BYTES: u64 = 4 * 1024 * 1024;
+
+/// How long Linux holds the port of a connection that we ended, before another one to the same address can have it.
+pub const TIME_WAIT: Duration = Duration::from_secs(60);
+
+/// The same where `tcp_tw_reuse` lets the next connection have it earlier.
+pub const TIME_WAIT_REUSE: Duration = Duration::from_secs(1);
+
+/// Of a line of the target that means nothing to the load generator, so many bytes are reported.
+pub const ODD_LINE_BYTES: usize = 120;
 
 /// A signal that comes just before the load generator waits for its processes is seen so much later.
 pub const SWARM_SIGNAL_POLL: Duration = Duration::from_millis(100);

@@ -7,6 +7,7 @@ use chinwag::limits::{
 };
 use chinwag::swarm::plan::{Carrier, Origin, Plan, Scenario};
 use clap::{Args, Subcommand, ValueEnum};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,9 +20,9 @@ Examples:
   chinwag swarm 127.0.0.1:8080 pace --time 30 --plot p.svg
   chinwag swarm 127.0.0.1:8080 churn --json churn.json
   chinwag swarm 127.0.0.1:8080 fan-out --trigger node.fifo
-  chinwag swarm merge a.hgrm b.hgrm
+  chinwag swarm merge a.hlog b.hlog
 
-Exit codes: 0 all went as planned, 1 something failed or was lost, 2 wrong usage or a limit that would stop the run, \
+Exit codes: 0 all went as planned, 1 something failed, was lost or not sent, 2 wrong usage or a limit that would stop the run, \
 130 interrupted. An interrupt ends the run in good order and prints what there is; a second one does not wait for the \
 target.";
 
@@ -163,8 +164,12 @@ pub(crate) struct SwarmArgs {
     #[arg(long, value_name = "FILE.svg", help_heading = RESULTS)]
     pub(crate) plot: Option<PathBuf>,
 
-    /// Write the latencies in HdrHistogram's log format
-    #[arg(long, value_name = "FILE", help_heading = RESULTS)]
+    /// Write the latencies as HdrHistogram's interval log, which merge adds up
+    #[arg(long, value_name = "FILE.hlog", help_heading = RESULTS)]
+    pub(crate) hlog: Option<PathBuf>,
+
+    /// Write the percentiles for HdrHistogram's plotter, a file for each kind of time: FILE.dial.hgrm and so on
+    #[arg(long, value_name = "FILE.hgrm", help_heading = RESULTS)]
     pub(crate) hgrm: Option<PathBuf>,
 
     /// Be one of several processes: carry out this plan, wait for go on stdin, report on stdout
@@ -176,12 +181,16 @@ pub(crate) struct SwarmArgs {
 pub(crate) enum SwarmCommand {
     /// Add up histogram logs of several runs or machines, and print their percentiles
     Merge {
-        /// Files that --hgrm wrote
+        /// Files that --hlog wrote
         #[arg(required = true)]
         files: Vec<PathBuf>,
 
         /// Write the sum as a log of its own
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE.hlog")]
+        hlog: Option<PathBuf>,
+
+        /// Write its percentiles, a file for each kind of time: FILE.dial.hgrm and so on
+        #[arg(long, value_name = "FILE.hgrm")]
         hgrm: Option<PathBuf>,
     },
 }
@@ -210,8 +219,10 @@ impl SwarmArgs {
         let (number, processes) = place;
         let is_churn = self.scenario == ScenarioName::Churn;
         let population = if is_churn { self.messages } else { self.peers };
-        let sources =
-            if self.sources.is_empty() { Plan::default_sources(target.ip()) } else { self.sources.clone() };
+        let sources = match self.sources() {
+            none if none.is_empty() => Plan::default_sources(target.ip()),
+            some => some,
+        };
         Plan {
             target,
             scenario: self.scenario(place),
@@ -226,6 +237,12 @@ impl SwarmArgs {
             timeout: self.timeout,
             is_echoed: self.echo,
         }
+    }
+
+    /// The addresses to dial from, each once: from one that is there twice, two peers would claim the same.
+    fn sources(&self) -> Vec<IpAddr> {
+        let mut seen = BTreeSet::new();
+        self.sources.iter().map(IpAddr::to_canonical).filter(|&ip| seen.insert(ip)).collect()
     }
 
     fn scenario(&self, place: (usize, usize)) -> Scenario {
@@ -262,7 +279,8 @@ impl SwarmArgs {
         let is_fan_out = self.scenario == ScenarioName::FanOut;
         let is_ping = self.scenario == ScenarioName::Ping;
         let has_origin = self.relay || self.trigger.is_some();
-        let sources_differ = self.sources.iter().any(|ip| ip.is_ipv4() != whole.target.is_ipv4());
+        let sources_differ = whole.sources.iter().any(|ip| ip.is_ipv4() != whole.target.is_ipv4());
+        let is_source_open = whole.sources.iter().any(IpAddr::is_unspecified);
         let message_bytes_min = message_bytes_min(whole);
         let table = [
             (
@@ -288,6 +306,7 @@ impl SwarmArgs {
                     if whole.scenario == Scenario::Churn { "--messages" } else { "--peers" }
                 ),
             ),
+            (is_source_open, "--source has to be one of this host's addresses, not all of them".to_owned()),
             (sources_differ, "--source and the target must be of one kind, IPv4 or IPv6".to_owned()),
             (
                 !is_ping && self.scenario != ScenarioName::Hold && self.length < message_bytes_min,
@@ -428,6 +447,13 @@ mod tests {
     }
 
     #[test]
+    fn a_source_that_is_named_twice_counts_once() {
+        let args = parse("--source 127.0.0.2,127.0.0.1 --source 127.0.0.1 --source ::ffff:127.0.0.2");
+        let sources = args.plan(target(), (0, 1)).sources;
+        assert_eq!(sources, [[127, 0, 0, 2], [127, 0, 0, 1]].map(IpAddr::from));
+    }
+
+    #[test]
     fn what_cannot_be_done_together_is_told() {
         let table = [
             ("fan-out --relay --processes 2", "need one process"),
@@ -440,6 +466,7 @@ mod tests {
             ("hold --peers 2 --processes 3", "than --peers"),
             ("churn --messages 2 --processes 3", "than --messages"),
             ("hold --source ::1", "one kind"),
+            ("hold --source 127.0.0.1,0.0.0.0", "not all of them"),
             ("flood --length 23", "24 bytes"),
         ];
         for (line, word) in table {

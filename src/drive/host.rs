@@ -1,12 +1,17 @@
 //! What the numbers depend on, and which limit would stop a run before it has begun.
 
 use super::target::Target;
-use chinwag::limits::{DESCRIPTORS_RESERVED, KERNEL_BYTES_PER_PAIR, SWARM_PROCESSES_MAX};
+use super::{memory, ports};
+use chinwag::limits::{
+    DESCRIPTORS_RESERVED, KERNEL_BYTES_PER_PAIR, SWARM_BYTES, SWARM_BYTES_PER_PEER, SWARM_PROCESSES_MAX,
+};
+use chinwag::net::socket;
 use chinwag::swarm::plan::{Plan, Scenario};
 use chinwag::swarm::report::Host;
 use rustix::process::{Resource, getrlimit};
 use rustix::system::uname;
 use std::fs;
+use std::io::ErrorKind;
 use std::num::NonZero;
 use std::thread;
 
@@ -21,7 +26,8 @@ pub(super) fn facts(plan: &Plan, target: Option<&Target>) -> Host {
         descriptors_max: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
         target_descriptors_max: target.and_then(Target::descriptors_max),
         somaxconn: first_number("/proc/sys/net/core/somaxconn"),
-        port_range: port_range(),
+        port_range: ports::range(),
+        ports_reserved: ports::reserved(),
         sources: plan.sources.len().max(1),
     }
 }
@@ -31,15 +37,28 @@ pub(super) fn obstacles(whole: &Plan, processes: usize, host: &Host) -> Vec<Stri
     let all = [
         own_descriptors(whole, processes, host),
         target_descriptors(whole, host),
-        ports(whole, host),
+        ports::obstacle(whole, host),
         claims(whole, host),
-        memory(whole, memory_available()),
+        memory(whole, memory::available()),
+        own_memory(whole, processes, memory::room_to_grow()),
     ];
-    all.into_iter().flatten().collect()
+    all.into_iter().flatten().chain(sources(whole)).collect()
+}
+
+/// Addresses that cannot be dialled from.
+fn sources(whole: &Plan) -> impl Iterator<Item = String> {
+    let of_its_kind = whole.sources.iter().filter(|ip| ip.is_ipv4() == whole.target.is_ipv4());
+    of_its_kind.filter_map(|&ip| {
+        let error = socket::find_way(Some(ip), whole.target).err()?;
+        Some(match error.kind() {
+            ErrorKind::AddrNotAvailable => format!("--source {ip}: this host does not have that address"),
+            _ => format!("--source {ip}: no way leads from there to {}: {error}", whole.target),
+        })
+    })
 }
 
 /// Connections that are there at the same time, of so many peers.
-fn at_once(whole: &Plan, peers: usize) -> usize {
+pub(super) fn at_once(whole: &Plan, peers: usize) -> usize {
     if whole.scenario == Scenario::Churn { peers.min(whole.in_flight) } else { peers }
 }
 
@@ -69,26 +88,13 @@ fn target_descriptors(whole: &Plan, host: &Host) -> Option<String> {
     ))
 }
 
-fn ports(whole: &Plan, host: &Host) -> Option<String> {
-    let (first, last) = host.port_range?;
-    let ports = (usize::from(last) + 1).saturating_sub(first.into()) * host.sources;
-    let needed = at_once(whole, whole.peers);
-    (needed > ports).then(|| {
-        format!(
-            "{} have {ports} ports for {needed} connections: give more of them with --source, or widen \
-             net.ipv4.ip_local_port_range",
-            source_addresses(host)
-        )
-    })
-}
-
 fn claims(whole: &Plan, host: &Host) -> Option<String> {
-    let has_too_many = whole.scenario != Scenario::Churn && whole.peers > whole.claims_max();
-    has_too_many.then(|| {
+    let peers = at_once(whole, whole.peers);
+    (peers > whole.claims_max()).then(|| {
         format!(
-            "{} peers cannot each claim an address of their own from {}: give more of them with --source",
-            whole.peers,
-            source_addresses(host)
+            "{peers} peers cannot each claim an address of their own: {} {} of them; give more with --source",
+            source_addresses(host),
+            whole.claims_max()
         )
     })
 }
@@ -109,42 +115,45 @@ fn memory(whole: &Plan, available: Option<u64>) -> Option<String> {
     ))
 }
 
-fn source_addresses(host: &Host) -> String {
+/// What one process needs for its peers and the batches that they repeat; the kernel's part is not limited so.
+fn own_memory(whole: &Plan, processes: usize, room: Option<u64>) -> Option<String> {
+    let connections = at_once(whole, whole.peers).div_ceil(processes) as u64;
+    let each = SWARM_BYTES_PER_PEER + (whole.batch * whole.message_bytes) as u64;
+    let needed = SWARM_BYTES + connections.saturating_mul(each);
+    let room = room.filter(|&room| needed > room)?;
+    Some(format!(
+        "some {} MiB of memory are needed in each process, and its limit leaves {} MiB: use fewer peers, more \
+         --processes, a smaller --batch or a smaller --length, or raise the limit with ulimit -v and -d",
+        needed.div_ceil(1 << 20),
+        room >> 20
+    ))
+}
+
+pub(super) fn source_addresses(host: &Host) -> String {
     match host.sources {
-        1 => "one source address".to_owned(),
-        sources => format!("{sources} source addresses"),
+        1 => "one source address has".to_owned(),
+        sources => format!("{sources} source addresses have"),
     }
 }
 
-fn port_range() -> Option<(u16, u16)> {
-    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
-    let mut numbers = range.split_whitespace();
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
-}
-
-fn memory_available() -> Option<u64> {
-    let kib = file_field("/proc/meminfo", "MemAvailable")?;
-    Some(kib.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
-}
-
-fn first_number(file: &str) -> Option<u64> {
+pub(super) fn first_number(file: &str) -> Option<u64> {
     fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
 /// What stands behind `name` and a colon.
-fn file_field(file: &str, name: &str) -> Option<String> {
+pub(super) fn file_field(file: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(file).ok()?;
     let line = text.lines().find(|line| line.starts_with(name))?;
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use chinwag::swarm::plan::Carrier;
     use std::time::Duration;
 
-    fn plan(sources: usize) -> Plan {
+    pub(in crate::drive) fn plan(sources: usize) -> Plan {
         Plan {
             target: "127.0.0.1:1".parse().unwrap(),
             scenario: Scenario::Hold { time: Duration::ZERO },
@@ -183,7 +192,7 @@ mod tests {
             assert!(told.iter().zip(wanted).all(|(told, wanted)| told.contains(wanted)), "{told:?}");
         }
         let churn = Plan { scenario: Scenario::Churn, peers: 1_000_000, ..plan(1) };
-        assert_eq!(obstacles(&churn, 1, &host), Vec::<String>::new());
+        assert_eq!(own_descriptors(&churn, 1, &host), None);
     }
 
     #[test]
@@ -203,11 +212,18 @@ mod tests {
         let host = Host { descriptors_max: u64::MAX, sources: 2, ..Host::default() };
         assert_eq!(claims(&Plan { peers: most, ..plan(2) }, &host), None);
         let told = claims(&Plan { peers: most + 1, ..plan(2) }, &host).unwrap();
-        assert!(told.contains("from 2 source addresses"), "{told}");
+        assert!(told.contains("2 source addresses have 90000 of them"), "{told}");
+        let churn = Plan { scenario: Scenario::Churn, peers: most + 1, ..plan(2) };
+        assert_eq!(claims(&churn, &host), None, "they are not there at once");
+        assert!(claims(&Plan { in_flight: most + 1, ..churn }, &host).is_some());
         let whole = Plan { peers: 100, batch: 10, message_bytes: 100, ..plan(2) };
         let needed = 100 * (KERNEL_BYTES_PER_PAIR + 1_000);
         assert_eq!(memory(&whole, Some(needed)), None);
         assert!(memory(&whole, Some(needed - 1)).is_some());
         assert_eq!(memory(&whole, None), None);
+        let needed = SWARM_BYTES + 50 * (SWARM_BYTES_PER_PEER + 1_000);
+        assert_eq!(own_memory(&whole, 2, Some(needed)), None);
+        assert!(own_memory(&whole, 2, Some(needed - 1)).is_some());
+        assert_eq!(own_memory(&whole, 2, None), None);
     }
 }

@@ -5,7 +5,9 @@
 pub(crate) mod args;
 mod generator;
 mod host;
+mod memory;
 mod panel;
+mod ports;
 mod publish;
 mod remarks;
 mod run;
@@ -38,7 +40,9 @@ const EXIT_INTERRUPTED: u8 = 130;
 pub(crate) fn run(args: SwarmArgs) -> io::Result<u8> {
     socket::raise_descriptor_limit();
     match (&args.command, &args.target, &args.worker) {
-        (Some(SwarmCommand::Merge { files, hgrm }), ..) => publish::merge(files, hgrm.as_deref()),
+        (Some(SwarmCommand::Merge { files, hlog, hgrm }), ..) => {
+            publish::merge(files, hlog.as_deref(), hgrm.as_deref())
+        }
         (None, _, Some(plan)) => generator::work(plan.clone()).map(|()| 0),
         (None, Some(target), None) => match target.look_up() {
             Ok(address) => direct(&args, address),

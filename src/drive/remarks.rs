@@ -1,6 +1,7 @@
 //! What the reader of a report must know to trust its numbers, or not to.
 
 use chinwag::limits::{BOTTLENECK_SHARE, LATENESS_MAX};
+use chinwag::proto::machine::CloseReason;
 use chinwag::swarm::generator::Ending;
 use chinwag::swarm::plan::{Carrier, Plan, Scenario};
 use chinwag::swarm::report::Report;
@@ -12,7 +13,9 @@ use std::time::Duration;
 pub(super) fn add(report: &mut Report, plan: &Plan, of_conductor: &[String]) {
     report.remarks.extend(on_ending(report, plan));
     report.remarks.extend_from_slice(of_conductor);
-    report.remarks.extend(on_connections(report, plan));
+    report.remarks.extend(on_unsent(report));
+    report.remarks.extend(on_ports(report).or_else(|| on_connections(report, plan)));
+    report.remarks.extend(on_odd_line(report));
     report.remarks.extend(on_dials(report));
     let on_generator = on_generator(report);
     report.generator.is_bottleneck = on_generator.is_some();
@@ -35,11 +38,43 @@ fn on_ending(report: &Report, plan: &Plan) -> Option<String> {
     }
 }
 
+fn on_unsent(report: &Report) -> Option<String> {
+    let (unsent, what) = match report.setup.scenario {
+        Scenario::Ping { .. } => (report.counts.unsent, "questions"),
+        _ => (report.counts.unsent, "messages"),
+    };
+    (unsent > 0).then(|| {
+        format!(
+            "Not sent: {unsent} {what} that were due. Who was to send them had no connection, or the run was given up; \
+             no time counts them."
+        )
+    })
+}
+
+/// Who finds no free port, and looks for one again and again, is not slow: the host has run out of them.
+fn on_ports(report: &Report) -> Option<String> {
+    let without = portless(report);
+    (without > 0).then(|| {
+        format!(
+            "{without} dials found no free port. After a connection its port is held for a minute, beyond loopback. Use \
+             a lower --rate, more addresses with --source, or a wider net.ipv4.ip_local_port_range."
+        )
+    })
+}
+
+fn portless(report: &Report) -> u64 {
+    report.counts.failed.get(CloseReason::NoPort.word()).copied().unwrap_or_default()
+}
+
 fn on_connections(report: &Report, plan: &Plan) -> Option<String> {
     let counts = &report.counts;
     let greets = plan.carrier == Carrier::Session && plan.scenario != Scenario::Churn;
     if counts.connected == 0 && counts.failures() > 0 {
-        return Some(format!("Nobody could connect: does anything listen on {}?", plan.target));
+        if counts.failed.contains_key(CloseReason::Refused.word()) {
+            return Some(format!("Nobody could connect: does anything listen on {}?", plan.target));
+        }
+        let reasons: Vec<String> = counts.failed.keys().map(|reason| reason.replace('-', " ")).collect();
+        return Some(format!("Nobody could connect to {}: {}.", plan.target, reasons.join(", ")));
     }
     if greets && counts.connected > 0 && counts.answered == 0 && report.ending != Ending::Interrupted {
         return Some("The target answers no connect as chinwag does: try --lines.".to_owned());
@@ -47,6 +82,11 @@ fn on_connections(report: &Report, plan: &Plan) -> Option<String> {
     let is_backlogged = report.host.somaxconn.is_some_and(|limit| plan.in_flight as u64 > limit);
     is_backlogged
         .then(|| "--in-flight is above somaxconn: dials may have waited for a retry of a second.".to_owned())
+}
+
+fn on_odd_line(report: &Report) -> Option<String> {
+    let line = report.odd_line.as_ref()?;
+    Some(format!("The target said something that means nothing here. The first line of it: {line}"))
 }
 
 fn on_dials(report: &Report) -> Option<String> {
@@ -66,6 +106,9 @@ fn is_late(report: &Report) -> bool {
 /// Whether the generator was the bottleneck, and what can be done about it. Who sends at fixed moments is
 /// late when it is; everybody else uses up its CPU while the target has some of its own left.
 fn on_generator(report: &Report) -> Option<String> {
+    if portless(report) > 0 {
+        return None;
+    }
     // Who waits for a moment turns, and its CPU says nothing. Dials are late as well if the target lets no
     // more be in flight, so they say nothing either.
     if report.times.contains_key(&Measure::Lateness) {
@@ -144,8 +187,10 @@ mod tests {
 
     #[test]
     fn what_is_odd_about_a_run_is_told_and_nothing_else() {
-        let refused = Counts { failed: [("Refused".to_owned(), 2)].into(), ..Counts::default() };
         let mute = Counts { connected: 2, ..Counts::default() };
+        let failed = |reason: &str| Counts { failed: [(reason.to_owned(), 2)].into(), ..Counts::default() };
+        let (unreachable, portless) = (failed("unreachable"), failed("no-port"));
+        let unsent = Counts { connected: 2, answered: 2, unsent: 603, ..Counts::default() };
         let fine = Counts { connected: 2, answered: 2, ..Counts::default() };
         let table = [
             (Ending::Complete, fine.clone(), 0.5, None),
@@ -153,7 +198,10 @@ mod tests {
             (Ending::Late, fine.clone(), 0.5, Some("over 1.5 s late")),
             (Ending::Interrupted, mute.clone(), 0.5, Some("numbers so far")),
             (Ending::Complete, mute, 0.5, Some("try --lines")),
-            (Ending::Complete, refused, 0.5, Some("does anything listen on 127.0.0.1:5000")),
+            (Ending::Complete, unreachable, 0.5, Some("connect to 127.0.0.1:5000: unreachable.")),
+            (Ending::Complete, portless, 0.95, Some("2 dials found no free port")),
+            (Ending::Complete, unsent, 0.5, Some("Not sent: 603 messages")),
+            (Ending::Complete, failed("refused"), 0.5, Some("does anything listen on 127.0.0.1:5000")),
             (Ending::Complete, fine, 0.95, Some("may have been the bottleneck: it used 95 %")),
         ];
         for (ending, counts, cpu_share, wanted) in table {
@@ -161,7 +209,8 @@ mod tests {
             assert_eq!(told.len(), 1 + usize::from(wanted.is_some()), "{told:?}");
             assert!(told.contains(&"From outside.".to_owned()), "{told:?}");
             assert!(wanted.is_none_or(|wanted| told.iter().any(|told| told.contains(wanted))), "{told:?}");
-            assert_eq!(is_bottleneck, cpu_share > BOTTLENECK_SHARE);
+            let is_told = wanted.is_some_and(|wanted| wanted.contains("bottleneck"));
+            assert_eq!(is_bottleneck, is_told);
         }
     }
 }

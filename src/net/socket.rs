@@ -57,6 +57,16 @@ pub(super) fn dial(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream
     }
 }
 
+/// Fails as a dial would if `from` is none of our addresses, or if no way leads from there, or from wherever the system
+/// likes, to `to`. It asks by a socket for datagrams: nothing is sent, and no port is taken that a dial could use.
+pub fn find_way(from: Option<IpAddr>, to: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP))?;
+    if let Some(from) = from {
+        socket.bind(&SocketAddr::new(from, 0).into())?;
+    }
+    socket.connect(&to.into())
+}
+
 fn is_without_ipv6(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
 }
@@ -106,7 +116,8 @@ pub fn raise_descriptor_limit() -> usize {
     let files = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => maximum,
         Err(error) => {
-            log::warn!("the limit on open files stays at {current:?}: {error}");
+            let now = current.map_or("what it is".to_owned(), |files| files.to_string());
+            log::warn!("the limit on open files stays at {now}: {error}");
             current
         }
     };
@@ -119,6 +130,17 @@ pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
+/// Why a dial failed at once. One error stands for two faults: no port is free, or this host has no address from which
+/// a way leads there. So it is asked whether one does.
+pub(super) fn dial_reason(error: io::Error, to: SocketAddr, from: Option<IpAddr>) -> CloseReason {
+    match Errno::from_io_error(&error) {
+        Some(Errno::ADDRNOTAVAIL) if find_way(from, to).is_ok() => CloseReason::NoPort,
+        // Where a port is taken before the connect.
+        Some(Errno::ADDRINUSE) => CloseReason::NoPort,
+        _ => close_reason(error),
+    }
+}
+
 /// Why a connection ended, from the error that it ended with.
 pub(super) fn close_reason(error: io::Error) -> CloseReason {
     if is_out_of_descriptors(&error) { CloseReason::NoDescriptor } else { error.into() }
@@ -127,6 +149,18 @@ pub(super) fn close_reason(error: io::Error) -> CloseReason {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_that_is_not_ours_is_not_taken_for_a_lack_of_ports() {
+        let to = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
+        let error = || io::Error::from(Errno::ADDRNOTAVAIL);
+        let nowhere = Some(Ipv4Addr::new(192, 0, 2, 1).into());
+        assert_eq!(dial(to, nowhere).unwrap_err().kind(), error().kind());
+        assert_eq!(dial_reason(error(), to, nowhere), CloseReason::Unreachable);
+        for ours in [None, Some(Ipv4Addr::LOCALHOST.into())] {
+            assert_eq!(dial_reason(error(), to, ours), CloseReason::NoPort);
+        }
+    }
 
     #[test]
     fn a_peer_on_this_host_is_not_probed() {

@@ -155,6 +155,8 @@ pub enum CloseReason {
     NoDescriptor,
     /// No complete message came within the time for the first one.
     NoMessage,
+    /// This host has no free port left to dial the address from.
+    NoPort,
     /// Nobody listens at the address.
     Refused,
     /// The peer, or something on the way, reset the connection.
@@ -169,6 +171,26 @@ pub enum CloseReason {
     Fault(io::ErrorKind),
 }
 
+impl CloseReason {
+    /// One word for it, for programs: it is part of what they are told, and does not change.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Eof => "closed",
+            Self::Fault(_) => "fault",
+            Self::Idle => "idle",
+            Self::LineTooLong => "line-too-long",
+            Self::NoDescriptor => "no-descriptor",
+            Self::NoMessage => "no-message",
+            Self::NoPort => "no-port",
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::SlowPeer => "slow-peer",
+            Self::TimedOut => "timed-out",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
 /// In plain words that follow the connection, or whom it was with.
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -178,6 +200,7 @@ impl fmt::Display for CloseReason {
             Self::LineTooLong => return write!(f, "a line on it was over {} KiB", LINE_BYTES_MAX / 1024),
             Self::NoDescriptor => "no descriptor was left for it",
             Self::NoMessage => "no message came on it in time",
+            Self::NoPort => "no free port was left for it",
             Self::Refused => "nobody listens there",
             Self::Reset => "it was broken off at the other end or on the way",
             Self::SlowPeer => "the peer reads too slowly",

@@ -147,7 +147,17 @@ impl Crew {
 
     /// Whether every peer has been dialled.
     pub(super) fn is_all_dialled(&self) -> bool {
-        self.next_number >= self.plan.peers
+        self.undialled() == 0
+    }
+
+    /// Peers that have not been dialled.
+    pub(super) fn undialled(&self) -> usize {
+        self.plan.peers.saturating_sub(self.next_number)
+    }
+
+    /// Whether every peer was dialled, and is gone.
+    pub(super) fn is_deserted(&self) -> bool {
+        self.is_all_dialled() && self.connections.is_empty()
     }
 
     /// From here on peers are dialled.

@@ -144,7 +144,7 @@ impl Swarm {
                     self.scenario.on_message(&mut self.crew, conn, with_newline, now);
                 }
             }
-            Heard::Odd => self.crew.tally.counts.odd += 1,
+            Heard::Odd => self.crew.tally.note_odd(line),
             Heard::Welcome => {
                 self.stir(now);
                 self.crew.on_welcome(conn, now);
@@ -213,7 +213,9 @@ impl Swarm {
     /// A line without a newline, and nothing more comes: no chinwag.
     fn on_unfinished(&mut self, conn: ConnId) {
         let unfinished = self.crew.connections.get_mut(conn).and_then(|connection| connection.flush());
-        self.crew.tally.counts.odd += u64::from(unfinished.is_some());
+        if let Some(line) = unfinished {
+            self.crew.tally.note_odd(&line);
+        }
     }
 
     /// Something went on, or nothing needs to.
@@ -250,6 +252,9 @@ impl Swarm {
             }
         } else {
             self.ending = Ending::Stuck;
+            if self.stage == Stage::Running {
+                self.scenario.give_up(&mut self.crew);
+            }
             self.end(Some(CloseReason::TimedOut), now);
         }
     }
@@ -271,13 +276,26 @@ impl Swarm {
                 self.pause(if self.crew.ready.is_empty() { Pause::BeforeEnd } else { Pause::BeforeStart });
             }
             Stage::Running => {
-                if let State::Rests(pause) = self.scenario.state(&self.crew, now) {
+                if let Some(pause) = self.rests(now) {
                     self.note_duration(now);
                     self.pause(pause);
                 }
             }
             Stage::Leaving if self.crew.connections.is_empty() => self.over(),
             _ => {}
+        }
+    }
+
+    /// Where the scenario has come to a rest. With nobody left that is its end.
+    fn rests(&mut self, now: Instant) -> Option<Pause> {
+        match self.scenario.state(&self.crew, now) {
+            State::Rests(Pause::BeforeEnd) => Some(Pause::BeforeEnd),
+            _ if self.crew.is_deserted() => {
+                self.scenario.give_up(&mut self.crew);
+                Some(Pause::BeforeEnd)
+            }
+            State::Rests(pause) => Some(pause),
+            State::GoesOn => None,
         }
     }
 
@@ -576,7 +594,7 @@ mod tests {
             run.hear(0, b"!pang\n");
         }
         assert_eq!((run.swarm.stage, run.swarm.ending()), (Stage::Over, Ending::Stuck));
-        assert_eq!(run.swarm.tally().counts.failed["TimedOut"], 1);
+        assert_eq!(run.swarm.tally().counts.failed["timed-out"], 1);
     }
 
     #[test]

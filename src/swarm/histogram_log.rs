@@ -63,6 +63,20 @@ pub fn decode(text: &str) -> Result<Histogram<u64>, String> {
 }
 
 impl Log {
+    /// Adds the times of another log, as if one generator had taken them all.
+    ///
+    /// Fails, and adds nothing, if they are more than can be counted.
+    pub fn add(&mut self, other: &Self) -> Result<(), String> {
+        let mut times = self.times.clone();
+        for (&measure, more) in &other.times {
+            add(times.entry(measure).or_insert_with(new_histogram), more)?;
+        }
+        self.times = times;
+        self.began_at = self.began_at.min(other.began_at);
+        self.seconds = self.seconds.max(other.seconds);
+        Ok(())
+    }
+
     /// The times of a run. Fails if a histogram of the report cannot be read.
     pub fn new(report: &Report) -> Result<Self, String> {
         let histogram = |(&measure, times): (&Measure, &Times)| {
@@ -117,22 +131,6 @@ pub fn read_log(text: &str) -> Result<Log, String> {
         }
     }
     Ok(log)
-}
-
-/// Several logs as one: the times of all of them, as if one generator had taken them.
-///
-/// Fails with the first of them that failed.
-pub fn merge(logs: impl IntoIterator<Item = Result<Log, String>>) -> Result<Log, String> {
-    let mut all = Log { began_at: u64::MAX, ..Log::default() };
-    for log in logs {
-        let log = log?;
-        all.began_at = all.began_at.min(log.began_at);
-        all.seconds = all.seconds.max(log.seconds);
-        for (measure, times) in log.times {
-            add(all.times.entry(measure).or_insert_with(new_histogram), &times)?;
-        }
-    }
-    Ok(all)
 }
 
 /// Adds the values of `more` to those of `all`.
@@ -319,10 +317,15 @@ mod tests {
         let log = read_log(&text).unwrap();
         assert!(log.times[&Measure::Dial] == histogram(&[1, 2, 2, 5_000_000]));
         assert!(log.times[&Measure::Answer] == histogram(&[1, 2]));
-        let all = merge([read_log(&text), Ok(log)]).unwrap();
+        let mut all = read_log(&text).unwrap();
+        all.add(&log).unwrap();
         assert!(all.times[&Measure::Dial] == histogram(&[1, 1, 2, 2, 2, 2, 5_000_000, 5_000_000]));
         assert_eq!(all.times[&Measure::Answer].len(), 4);
-        assert_eq!(merge([Ok(all), Err("No.".to_owned())]), Err("No.".to_owned()));
+        let mut many = new_histogram();
+        many.record_n(1, HISTOGRAM_VALUES_MAX).unwrap();
+        let (before, times) = (all.clone(), [(Measure::Answer, many), (Measure::Dial, histogram(&[1]))]);
+        assert!(all.add(&Log { began_at: 0, seconds: 9.0, times: times.into() }).is_err());
+        assert_eq!(all, before, "all of a log or nothing");
     }
 
     #[test]

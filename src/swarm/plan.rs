@@ -18,7 +18,7 @@ pub struct Plan {
     pub peers: usize,
     /// The number of the first peer, so that several generators make different ones.
     pub first_peer: usize,
-    /// The addresses to dial from, in turn; empty leaves the choice to the system.
+    /// The addresses to dial from, in turn, all different; empty leaves the choice to the system.
     pub sources: Vec<IpAddr>,
     /// Messages in one write.
     pub batch: usize,
@@ -134,11 +134,13 @@ impl Plan {
         self.sources.get(number % self.sources.len().max(1)).copied()
     }
 
-    /// Where peer `number` claims to listen. Nobody does.
+    /// Where peer `number` claims to listen. Nobody does: the target's port is left out whatever the address, since
+    /// the target may listen on all addresses of this host.
     pub(super) fn claim(&self, number: usize, local: IpAddr) -> SocketAddr {
         let of_its_source = (self.first_peer + number) / self.sources.len().max(1);
         let port = SWARM_CLAIM_FIRST_PORT + (of_its_source % usize::from(SWARM_CLAIM_PORTS)) as u16;
-        SocketAddr::new(local, port)
+        let is_after_target = (SWARM_CLAIM_FIRST_PORT..=port).contains(&self.target.port());
+        SocketAddr::new(local, port + u16::from(is_after_target))
     }
 
     /// How many peers can claim an address of their own.
@@ -149,5 +151,37 @@ impl Plan {
     /// Under which name peer `number` speaks.
     pub(super) fn name(&self, number: usize) -> String {
         format!("p{}", self.first_peer + number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_peer_claims_an_address_of_its_own_and_none_the_targets_port() {
+        let last = SWARM_CLAIM_FIRST_PORT + SWARM_CLAIM_PORTS;
+        for port in [1, SWARM_CLAIM_FIRST_PORT, 20_003, last - 1, last, u16::MAX] {
+            let sources = [[127, 1, 0, 1], [127, 1, 0, 2]].map(IpAddr::from);
+            let plan = Plan {
+                target: SocketAddr::from(([127, 0, 0, 1], port)),
+                scenario: Scenario::Churn,
+                carrier: Carrier::Session,
+                peers: 0,
+                first_peer: 7,
+                sources: sources.to_vec(),
+                batch: 1,
+                message_bytes: 64,
+                in_flight: 1,
+                dials_per_second: None,
+                timeout: Duration::ZERO,
+                is_echoed: false,
+            };
+            let claim = |number| plan.claim(number, plan.source(number).unwrap());
+            let claims: BTreeSet<_> = (0..plan.claims_max()).map(claim).collect();
+            assert_eq!(claims.len(), plan.claims_max(), "{port}");
+            assert!(claims.iter().all(|claim| claim.port() != port), "{port}");
+        }
     }
 }

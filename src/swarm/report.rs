@@ -42,6 +42,8 @@ pub struct Report {
     pub seconds: f64,
     /// Connections and messages.
     pub counts: Counts,
+    /// The beginning of the first line that the target said and that meant nothing to us.
+    pub odd_line: Option<String>,
     /// Times, by what was timed.
     pub times: BTreeMap<Measure, Times>,
     /// Messages over time.
@@ -161,6 +163,8 @@ pub struct Host {
     pub somaxconn: Option<u64>,
     /// The ports that the system chooses from for one source address.
     pub port_range: Option<(u16, u16)>,
+    /// How many of those it never chooses, since they are reserved.
+    pub ports_reserved: usize,
     /// Addresses that were dialled from.
     pub sources: usize,
 }
@@ -186,6 +190,7 @@ impl Report {
             setup_seconds: tally.setup.as_secs_f64(),
             seconds: tally.duration.as_secs_f64(),
             counts: tally.counts.clone(),
+            odd_line: tally.odd_line.clone(),
             times: tally.times.iter().map(|(&measure, times)| (measure, Times::new(times))).collect(),
             timeline: tally.timeline.clone(),
             generator: GeneratorUse::default(),
@@ -218,6 +223,7 @@ impl Report {
         self.setup_seconds = self.setup_seconds.max(other.setup_seconds);
         self.seconds = self.seconds.max(other.seconds);
         self.counts.add(&other.counts);
+        self.odd_line = self.odd_line.take().or_else(|| other.odd_line.clone());
         self.timeline.add(&other.timeline);
         self.generator.cpu_seconds += other.generator.cpu_seconds;
         self.generator.cpu_share = self.generator.cpu_share.max(other.generator.cpu_share);
@@ -293,7 +299,9 @@ impl Report {
 
     /// Whether every connection went as planned and every message was taken.
     pub fn is_flawless(&self) -> bool {
-        self.ending == Ending::Complete && self.counts.failures() == 0 && self.counts.lost == 0
+        self.ending == Ending::Complete
+            && self.counts.failures() == 0
+            && self.counts.lost + self.counts.unsent == 0
     }
 }
 
@@ -402,10 +410,11 @@ pub(super) mod tests {
                 dialled: 1_003,
                 connected: 1_001,
                 answered: 1_000,
-                failed: [("TimedOut".to_owned(), 2), ("Reset".to_owned(), 1)].into(),
+                failed: [("timed-out".to_owned(), 2), ("reset".to_owned(), 1)].into(),
                 sent: 1_000_000,
                 taken: 999_000,
                 lost: 1_000,
+                unsent: 0,
                 heard: 7,
                 delivered: 0,
                 odd: 1,
@@ -414,6 +423,7 @@ pub(super) mod tests {
                 bytes_heard: 70_210,
                 bytes_delivered: 0,
             },
+            odd_line: Some("HTTP/1.1 400 Bad Request".to_owned()),
             times: [
                 (Measure::Dial, times((1..=1_001).map(|n| n * 999))),
                 (Measure::Answer, times((1..=1_000).map(|n| n * n * 12))),
@@ -449,6 +459,7 @@ pub(super) mod tests {
                 target_descriptors_max: Some(1_024),
                 somaxconn: Some(4_096),
                 port_range: Some((32_768, 60_999)),
+                ports_reserved: 0,
                 sources: 16,
             },
             remarks: vec![
@@ -480,6 +491,7 @@ pub(super) mod tests {
             setup_seconds: 0.0,
             seconds: 0.0,
             counts: Counts::default(),
+            odd_line: None,
             times: BTreeMap::new(),
             timeline: Timeline::default(),
             generator: GeneratorUse::default(),
@@ -590,7 +602,7 @@ pub(super) mod tests {
         assert_eq!(all.times[&Measure::Dial], times([low, high].concat()));
         assert_eq!(all.times[&Measure::Dial].p90, 900);
         assert_eq!((&all.times[&Measure::Answer], &all.times[&Measure::ToAll]), (&times([7]), &times([9])));
-        assert_eq!((all.counts.taken, all.counts.failed["TimedOut"]), (1_998_000, 4));
+        assert_eq!((all.counts.taken, all.counts.failed["timed-out"]), (1_998_000, 4));
         assert_eq!((all.setup.peers, all.setup.processes, all.setup.in_flight), (2_006, 4, 256));
         assert_eq!(all.setup.scenario, Scenario::Flood { messages: 2_000_000 });
         assert_eq!((all.setup_seconds, all.seconds), (5.0, 0.81));

@@ -127,7 +127,8 @@ fn connections(report: &Report) -> Vec<String> {
 }
 
 fn failures(report: &Report) -> Vec<String> {
-    report.counts.failed.iter().map(|(reason, count)| format!("{reason} {}", whole(*count))).collect()
+    let failed = report.counts.failed.iter();
+    failed.map(|(reason, count)| format!("{} {}", reason.replace('-', " "), whole(*count))).collect()
 }
 
 fn messages(report: &Report) -> Vec<String> {
@@ -138,6 +139,7 @@ fn messages(report: &Report) -> Vec<String> {
         of_sent("sent", counts.sent),
         of_sent("taken", counts.taken),
         of_sent("lost", counts.lost),
+        (counts.unsent > 0).then(|| format!("not sent {}", whole(counts.unsent))),
         (counts.heard > 0 || is_fan_out).then(|| format!("heard {}", whole(counts.heard))),
         (counts.odd > 0).then(|| format!("odd {}", whole(counts.odd))),
     ])
@@ -226,6 +228,7 @@ fn limits(host: &Host) -> Vec<String> {
         host.target_descriptors_max.map(|max| format!("the target's {}", whole(max))),
         host.somaxconn.map(|max| format!("somaxconn {}", whole(max))),
         host.port_range.map(|(first, last)| format!("ports {first}-{last}")),
+        (host.ports_reserved > 0).then(|| format!("{} of them reserved", whole(host.ports_reserved as u64))),
         (host.sources > 0).then(|| format!("sources {}", whole(host.sources as u64))),
     ])
 }
@@ -287,7 +290,7 @@ ended early  interrupted
 peers        1,003, as sessions   64 in a batch   42 bytes each   2 processes
 
 connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,130/s in 123 ms
-             Reset 1   TimedOut 2
+             reset 1   timed out 2
 messages     sent 1,000,000   taken 999,000   lost 1,000   heard 7   odd 1
              1,233,333 messages/s in 810 ms   51.8 MB/s
 
@@ -325,14 +328,14 @@ run          burst: 20 rounds, to 127.0.0.1:5000   chinwag 1.2.3
 ended early  the target did nothing for too long
 peers        1,003, as sessions   64 in a batch   42 bytes each   2 processes
 connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,130/s in 123 ms
-             Reset 1   TimedOut 2
+             reset 1   timed out 2
 messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
 
 run          churn: 1,003 connections, to 127.0.0.1:5000   chinwag 1.2.3
 ended early  the target did nothing for too long
 peers        128 at once   42 bytes each   2 processes
 connections  dialled 1,003   connected 1,001   failed 3   1,233,333/s in 810 ms
-             Reset 1   TimedOut 2
+             reset 1   timed out 2
 messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
              1,233,333 messages/s in 810 ms   51.8 MB/s
 
@@ -340,7 +343,7 @@ run          fan-out: 100 rounds, relayed, to 127.0.0.1:5000   chinwag 1.2.3
 ended early  the target did nothing for too long
 peers        1,003, as sessions   64 in a batch   42 bytes each   2 processes
 connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,130/s in 123 ms
-             Reset 1   TimedOut 2
+             reset 1   timed out 2
 messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
              370,370 deliveries/s in 810 ms   86.7 kB/s
 
@@ -348,7 +351,7 @@ run          pace: 0.50 messages/s for each peer, for 10.0 s, to 127.0.0.1:5000 
 ended early  the target did nothing for too long
 peers        1,003, as sessions   64 in a batch   42 bytes each   2 processes
 connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,130/s in 123 ms
-             Reset 1   TimedOut 2
+             reset 1   timed out 2
 messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
              1,233,333 messages/s in 810 ms   51.8 MB/s
 
@@ -356,7 +359,7 @@ run          ping: 10,000 questions of 10 peers, to 127.0.0.1:5000   chinwag 1.2
 ended early  the target did nothing for too long
 peers        1,003, as sessions   2 processes
 connections  dialled 1,003   connected 1,001   answered 1,000   failed 3   8,130/s in 123 ms
-             Reset 1   TimedOut 2
+             reset 1   timed out 2
 messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
              24,691 answers/s in 810 ms
 ";

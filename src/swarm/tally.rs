@@ -2,7 +2,8 @@
 
 #[cfg(doc)]
 use crate::limits::SWARM_DIALS_PER_TURN;
-use crate::limits::{LATENCY_DIGITS, TIMELINE_INTERVAL, TIMELINE_SLOTS_MAX};
+use crate::limits::{LATENCY_DIGITS, ODD_LINE_BYTES, TIMELINE_INTERVAL, TIMELINE_SLOTS_MAX};
+use crate::proto::clean::Clean;
 use crate::proto::machine::CloseReason;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -73,7 +74,8 @@ pub struct Counts {
     pub connected: u64,
     /// Connections that were answered as sessions.
     pub answered: u64,
-    /// Connections that ended otherwise than as planned, by their reason.
+    /// Connections that ended otherwise than as planned, by their reason in a word, as [`CloseReason::word`] has it;
+    /// behind a fault stands what the system says of it.
     pub failed: BTreeMap<String, u64>,
     /// Messages handed to a connection: taken, lost, or not known yet.
     pub sent: u64,
@@ -82,6 +84,9 @@ pub struct Counts {
     pub taken: u64,
     /// Messages on connections that ended before that.
     pub lost: u64,
+    /// Messages, or questions of a ping, that were due and not sent: who was to send them had no connection, or the
+    /// run was given up before.
+    pub unsent: u64,
     /// Messages of the target to us.
     pub heard: u64,
     /// Those of them that the rounds of a fan-out are about.
@@ -109,6 +114,7 @@ impl Counts {
             sent,
             taken,
             lost,
+            unsent,
             heard,
             delivered,
             odd,
@@ -126,6 +132,7 @@ impl Counts {
         self.sent += sent;
         self.taken += taken;
         self.lost += lost;
+        self.unsent += unsent;
         self.heard += heard;
         self.odd += odd;
         self.bytes_sent += bytes_sent;
@@ -141,7 +148,11 @@ impl Counts {
     }
 
     pub(super) fn fail(&mut self, reason: CloseReason) {
-        *self.failed.entry(format!("{reason:?}")).or_default() += 1;
+        let word = match reason {
+            CloseReason::Fault(kind) => format!("{}: {kind}", reason.word()),
+            _ => reason.word().to_owned(),
+        };
+        *self.failed.entry(word).or_default() += 1;
     }
 }
 
@@ -215,6 +226,8 @@ pub struct Tally {
     pub times: BTreeMap<Measure, Histogram<u64>>,
     /// Messages over time.
     pub timeline: Timeline,
+    /// The beginning of the first line that the target said and that meant nothing to us.
+    pub odd_line: Option<String>,
     /// From the first dial to the last peer that was ready.
     pub setup: Duration,
     /// From the start of the scenario to its end.
@@ -222,6 +235,16 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// The target said something that means nothing to us. The first line that is one is kept, safe to show.
+    pub(super) fn note_odd(&mut self, line: &[u8]) {
+        self.counts.odd += 1;
+        if self.odd_line.is_none() && !line.trim_ascii().is_empty() {
+            let text = String::from_utf8_lossy(&line[..line.len().min(ODD_LINE_BYTES)]);
+            let more = if line.len() > ODD_LINE_BYTES { "…" } else { "" };
+            self.odd_line = Some(format!("{}{more}", Clean(text.trim())));
+        }
+    }
+
     pub(super) fn record(&mut self, measure: Measure, time: Duration) {
         let times = self.times.entry(measure).or_insert_with(new_histogram);
         // Not `saturating_record`, which cuts every value down to a range that then never grows. Below one
@@ -233,6 +256,7 @@ impl Tally {
     pub fn add(&mut self, other: &Self) {
         self.counts.add(&other.counts);
         self.timeline.add(&other.timeline);
+        self.odd_line = self.odd_line.take().or_else(|| other.odd_line.clone());
         self.setup = self.setup.max(other.setup);
         self.duration = self.duration.max(other.duration);
         for (&measure, times) in &other.times {
@@ -274,6 +298,30 @@ mod tests {
         other.add(&tally);
         assert_eq!(other.times[&Measure::Dial].len(), 5);
         assert_eq!(other.times[&Measure::Dial].max(), times.max());
+    }
+
+    #[test]
+    fn the_first_odd_line_is_kept_short_and_safe_to_show() {
+        let mut tally = Tally::default();
+        for line in [&b" \r"[..], b"HTTP/1.1 \x1b[2J\xff 400\r", b"later"] {
+            tally.note_odd(line);
+        }
+        assert_eq!((tally.counts.odd, tally.odd_line.as_deref()), (3, Some("HTTP/1.1 ␛[2J\u{fffd} 400")));
+        let mut long = Tally::default();
+        long.note_odd("ö".repeat(ODD_LINE_BYTES).as_bytes());
+        let kept = long.odd_line.unwrap();
+        assert!(kept.starts_with("öö") && kept.ends_with('…') && kept.len() <= ODD_LINE_BYTES + 6);
+    }
+
+    #[test]
+    fn a_failure_is_counted_by_its_word() {
+        let mut counts = Counts::default();
+        let fault = CloseReason::Fault(std::io::ErrorKind::PermissionDenied);
+        for reason in [CloseReason::Eof, CloseReason::TimedOut, fault, CloseReason::TimedOut] {
+            counts.fail(reason);
+        }
+        let words = [("closed", 1), ("fault: permission denied", 1), ("timed-out", 2)];
+        assert_eq!(counts.failed, words.map(|(word, count)| (word.to_owned(), count)).into());
     }
 
     #[test]

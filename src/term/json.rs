@@ -5,9 +5,7 @@
 //! stand-in. Characters that could disturb a terminal are written as escapes, which read back as the same.
 
 use super::Screen;
-use super::reasons::{
-    close_reason, ended, failure_reason, file_reason, listen_reason, mistake_reason, record_reason,
-};
+use super::reasons::{ended, failure_reason, file_reason, listen_reason, mistake_reason, record_reason};
 use super::render::Sentence;
 use super::stdout::Stdout;
 use crate::chat::notice::{BadCommand, KnownRow, Mistake, Notice, PeerRow, Stats, Who};
@@ -308,11 +306,11 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::Folded { who, lines } => Event::Folded(Folded { peer: who.into(), lines: *lines }),
         Notice::Help => Event::Help { commands: slashes() },
         Notice::ListenFailed { port, error } => {
-            Event::ListenFailed { port: *port, reason: listen_reason(*error), sentence: sentence() }
+            Event::ListenFailed { port: *port, reason: listen_reason(*port, *error), sentence: sentence() }
         }
         Notice::Listening { port } => Event::Listening { port: *port },
         Notice::Lost { who, reason } => {
-            Event::Lost(Lost { peer: who.into(), reason: close_reason(*reason), sentence: sentence() })
+            Event::Lost(Lost { peer: who.into(), reason: reason.word(), sentence: sentence() })
         }
         Notice::Menu | Notice::Prompt(_) | Notice::Said { .. } => return None,
         Notice::Message { who, text } => Event::Message(Message { peer: who.into(), text }),
@@ -575,9 +573,10 @@ mod tests {
     fn the_lists_of_the_readme_have_each_reason_and_no_other() {
         let (code, readme) = (include_str!("reasons.rs"), include_str!("../../README.md"));
         let said = |function: &str| words(code, &format!("fn {function}("), "\n}", '"');
+        let machine = include_str!("../proto/machine.rs");
         let listed = |from: &str, to: &str| words(readme, from, to, '`');
         let mistakes = "What is wrong with a line:";
-        let failures = &said("close_reason") | &said("failure_reason");
+        let failures = &words(machine, "fn word(", "\n    }", '"') | &said("failure_reason");
         assert_eq!(failures, listed("not connected or lost:", mistakes));
         // Only a menu has questions that these are wrong answers to.
         let of_menus = BTreeSet::from(["empty-name", "no-static-peers", "unknown-choice"]);

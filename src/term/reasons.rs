@@ -1,32 +1,14 @@
 //! A word for each reason, for programs. They are part of the schema of events, as the names of fields are.
 
 use crate::chat::notice::{BadCommand, BadSlash, Failure, FileFault, JsonFault, Mistake, Stats};
-use crate::proto::machine::CloseReason;
 use std::collections::BTreeMap;
 use std::io;
-
-/// Why a connection ended.
-pub(super) fn close_reason(reason: CloseReason) -> &'static str {
-    match reason {
-        CloseReason::Eof => "closed",
-        CloseReason::Fault(_) => "fault",
-        CloseReason::Idle => "idle",
-        CloseReason::LineTooLong => "line-too-long",
-        CloseReason::NoDescriptor => "no-descriptor",
-        CloseReason::NoMessage => "no-message",
-        CloseReason::Refused => "refused",
-        CloseReason::Reset => "reset",
-        CloseReason::SlowPeer => "slow-peer",
-        CloseReason::TimedOut => "timed-out",
-        CloseReason::Unreachable => "unreachable",
-    }
-}
 
 /// How many connections ended for each reason. Faults of different kinds are one word.
 pub(super) fn ended(stats: &Stats) -> BTreeMap<&'static str, u64> {
     let mut ended = BTreeMap::new();
     for &(reason, count) in &stats.ended {
-        *ended.entry(close_reason(reason)).or_default() += count;
+        *ended.entry(reason.word()).or_default() += count;
     }
     ended
 }
@@ -35,7 +17,7 @@ pub(super) fn ended(stats: &Stats) -> BTreeMap<&'static str, u64> {
 pub(super) fn failure_reason(why: Failure) -> &'static str {
     match why {
         Failure::Blocked => "blocked",
-        Failure::Connection(reason) => close_reason(reason),
+        Failure::Connection(reason) => reason.word(),
         Failure::TooManyWaiting => "too-many-waiting",
         Failure::Yourself => "yourself",
     }
@@ -52,8 +34,9 @@ pub(super) fn file_reason(why: &FileFault) -> &'static str {
 }
 
 /// Why a port cannot be listened on.
-pub(super) fn listen_reason(error: io::ErrorKind) -> &'static str {
+pub(super) fn listen_reason(port: u16, error: io::ErrorKind) -> &'static str {
     match error {
+        io::ErrorKind::AddrInUse if port == 0 => "no-port",
         io::ErrorKind::AddrInUse => "in-use",
         io::ErrorKind::AddrNotAvailable => "no-such-address",
         io::ErrorKind::PermissionDenied => "not-permitted",

@@ -308,6 +308,12 @@ fn active_row(f: &mut Formatter<'_>, row: &PeerRow) -> fmt::Result {
 
 fn listen_failed(f: &mut Formatter<'_>, port: u16, error: io::ErrorKind) -> fmt::Result {
     match error {
+        io::ErrorKind::AddrInUse if port == 0 => {
+            writeln!(
+                f,
+                "No free port is left to listen on; choose one that is free, or try again in a minute."
+            )
+        }
         io::ErrorKind::AddrInUse => {
             writeln!(f, "Port {port} is in use by another program; choose another one.")
         }
@@ -492,6 +498,12 @@ impl Display for Failed<'_> {
         match reason {
             CloseReason::NoDescriptor => {
                 write!(f, "No descriptor is left to reach {to}; raise 'ulimit -n', or try later")
+            }
+            CloseReason::NoPort => {
+                write!(
+                    f,
+                    "No free port is left to reach {to} from; close other connections, or try again in a minute"
+                )
             }
             CloseReason::Refused => {
                 write!(f, "{to} refused the connection: nobody listens there; check the port, or try later")
@@ -711,6 +723,7 @@ mod tests {
             CloseReason::LineTooLong,
             CloseReason::NoDescriptor,
             CloseReason::NoMessage,
+            CloseReason::NoPort,
             CloseReason::Reset,
             CloseReason::SlowPeer,
             CloseReason::TimedOut,
@@ -741,6 +754,10 @@ mod tests {
         ] {
             says_line(Notice::ListenFailed { port: 80, error }, words);
         }
+        says_line(
+            Notice::ListenFailed { port: 0, error: io::ErrorKind::AddrInUse },
+            "No free port is left to listen on; choose one that is free, or try again in a minute.",
+        );
     }
 
     #[test]

@@ -70,6 +70,7 @@ fn target() -> SocketAddr {
 struct Run {
     world: World,
     swarm: HostId,
+    plan: Plan,
 }
 
 impl Run {
@@ -81,8 +82,8 @@ impl Run {
     }
 
     fn in_world(mut world: World, plan: Plan) -> Self {
-        let swarm = world.add_swarm(SocketAddr::from(([127, 0, 0, 1], 0)), plan);
-        Self { world, swarm }
+        let swarm = world.add_swarm(SocketAddr::from(([127, 0, 0, 1], 0)), plan.clone());
+        Self { world, swarm, plan }
     }
 
     fn calm(plan: Plan) -> Self {
@@ -148,7 +149,22 @@ impl Run {
         assert_eq!(counts.sent, counts.taken + counts.lost, "{counts:?}");
         assert_eq!([counts.dialled, counts.connected], self.world.hosts[self.swarm].dialled, "{counts:?}");
         assert!(counts.answered <= counts.connected, "{counts:?}");
+        if self.ending() != Ending::Interrupted {
+            self.check_unsent();
+        }
         assert!(self.world.hosts[self.swarm].links.is_empty());
+    }
+
+    /// Of those that were there when the scenario began, nothing that was planned is left unmentioned.
+    fn check_unsent(&self) {
+        let (counts, plan) = (self.counts(), &self.plan);
+        let planned = match plan.scenario {
+            Scenario::Churn => plan.peers as u64,
+            Scenario::Flood { messages } => messages.next_multiple_of(plan.batch as u64),
+            _ => return,
+        };
+        let has_begun = self.world.swarm(self.swarm).tally().duration > Duration::ZERO;
+        assert!(!has_begun || counts.sent + counts.unsent == planned, "{plan:?} {counts:?}");
     }
 
     /// What holds as well if the target was a chat.
@@ -296,6 +312,18 @@ fn who_is_interrupted_twice_ends_at_once() {
 }
 
 #[test]
+fn a_target_on_a_port_that_peers_would_claim_is_not_claimed() {
+    let address = SocketAddr::from(([127, 0, 0, 1], 20_002));
+    let mut world = World::new(Faults::none(), Rng::with_seed(0));
+    world.add(address, Config::default());
+    let plan = plan(FLOOD, Carrier::Session);
+    let mut run = Run::in_world(world, Plan { target: address, sources: vec![address.ip()], ..plan });
+    run.finish();
+    run.check_with_chat();
+    assert_eq!((run.ending(), run.failed(), run.counts().answered), (Ending::Complete, vec![], 5));
+}
+
+#[test]
 fn nobody_to_send_is_a_complete_run() {
     for (scenario, carrier) in ALL {
         let mut run = Run::calm(Plan { peers: 0, ..plan(scenario, carrier) });
@@ -431,7 +459,7 @@ fn nobody_listens() {
         let mut run = Run::in_world(World::new(Faults::none(), Rng::with_seed(0)), plan(scenario, carrier));
         run.finish();
         run.check();
-        assert_eq!((run.ending(), run.failed()), (Ending::Complete, vec![("Refused", 5)]), "{scenario:?}");
+        assert_eq!((run.ending(), run.failed()), (Ending::Complete, vec![("refused", 5)]), "{scenario:?}");
         assert_eq!(run.counts().connected, 0);
     }
 }
@@ -445,7 +473,7 @@ fn nobody_answers_a_dial() {
         let mut run = Run::new(plan, faults.clone(), Rng::with_seed(0));
         run.finish();
         run.check_with_chat();
-        assert_eq!((run.ending(), run.failed()), (Ending::Complete, vec![("TimedOut", 5)]));
+        assert_eq!((run.ending(), run.failed()), (Ending::Complete, vec![("timed-out", 5)]));
         let at = run.world.hosts[run.swarm].exit.map(|(_, at)| at);
         assert_eq!(at, Some(TIMEOUT * dials + PAUSE));
     }
@@ -461,7 +489,7 @@ fn an_end_before_all_was_written_proves_nothing() {
         world.script_closes_its_side(end);
     });
     run.check();
-    assert_eq!((run.failed(), run.counts().lost), (vec![("Eof", 5)], 5));
+    assert_eq!((run.failed(), run.counts().lost), (vec![("closed", 5)], 5));
 }
 
 #[test]
@@ -499,7 +527,7 @@ fn a_target_that_never_reads_is_stuck() {
         run.check();
         let counts = run.counts();
         assert_eq!((run.ending(), counts.taken), (Ending::Stuck, 0), "{scenario:?} {counts:?}");
-        assert_eq!(run.failed(), [("TimedOut", counts.connected)], "{scenario:?}");
+        assert_eq!(run.failed(), [("timed-out", counts.connected)], "{scenario:?}");
         let at = run.world.hosts[run.swarm].exit.unwrap().1;
         assert!((TIMEOUT..TIMEOUT + 100 * MS).contains(&at), "{scenario:?} {at:?}");
     }
@@ -509,15 +537,15 @@ fn a_target_that_never_reads_is_stuck() {
 fn a_target_that_answers_something_else_has_no_session() {
     let too_long = "x".repeat(70_000);
     let table = [
-        ("garbage", "TimedOut", Ending::Stuck, 2, 2),
-        ("127.0.0.1:8080 n0 connected chinwag/1", "TimedOut", Ending::Stuck, 2, 2),
-        ("garbage\n\nand 1 more", "TimedOut", Ending::Stuck, 2, 2),
-        ("garbage\n\nand 1 more\n", "TimedOut", Ending::Stuck, 2, 4),
-        ("127.0.0.1:8080 n0 connected\n", "TimedOut", Ending::Stuck, 2, 2),
-        ("127.0.0.1:8080 n0 connected other/1\n", "TimedOut", Ending::Stuck, 2, 2),
-        ("!pong 0\n", "TimedOut", Ending::Stuck, 2, 2),
-        ("127.0.0.1:8080 n0 exit\n", "Eof", Ending::Complete, 5, 0),
-        (&too_long, "LineTooLong", Ending::Complete, 5, 0),
+        ("garbage", "timed-out", Ending::Stuck, 2, 2),
+        ("127.0.0.1:8080 n0 connected chinwag/1", "timed-out", Ending::Stuck, 2, 2),
+        ("garbage\n\nand 1 more", "timed-out", Ending::Stuck, 2, 2),
+        ("garbage\n\nand 1 more\n", "timed-out", Ending::Stuck, 2, 4),
+        ("127.0.0.1:8080 n0 connected\n", "timed-out", Ending::Stuck, 2, 2),
+        ("127.0.0.1:8080 n0 connected other/1\n", "timed-out", Ending::Stuck, 2, 2),
+        ("!pong 0\n", "timed-out", Ending::Stuck, 2, 2),
+        ("127.0.0.1:8080 n0 exit\n", "closed", Ending::Complete, 5, 0),
+        (&too_long, "line-too-long", Ending::Complete, 5, 0),
     ];
     assert!(too_long.len() > LINE_BYTES_MAX);
     for (answer, reason, ending, dialled, odd) in table {
@@ -553,7 +581,7 @@ fn who_is_not_answered_while_others_are_has_failed_alone() {
         }
     });
     run.check();
-    assert_eq!((run.ending(), run.failed()), (Ending::Complete, vec![("TimedOut", 2)]));
+    assert_eq!((run.ending(), run.failed()), (Ending::Complete, vec![("timed-out", 2)]));
     assert_eq!((run.counts().connected, run.counts().answered), (5, 3));
 }
 
@@ -571,9 +599,42 @@ fn an_exit_in_the_middle_proves_nothing() {
         });
         run.check();
         let counts = run.counts();
-        assert_eq!(run.failed(), [("Eof", 5)], "{scenario:?} {counts:?}");
+        assert_eq!(run.failed(), [("closed", 5)], "{scenario:?} {counts:?}");
         assert_eq!((run.ending(), counts.taken), (Ending::Complete, 0), "{scenario:?} {counts:?}");
         assert!(counts.lost >= sent_at_least, "{scenario:?} {counts:?}");
+    }
+}
+
+#[test]
+fn when_nobody_is_left_the_run_ends_and_what_was_due_is_counted_as_not_sent() {
+    let second = Duration::from_secs(1);
+    // Messages, or questions, that were planned for five peers.
+    let table = [
+        (BURST, 5 * 3 * 3),
+        (Scenario::Churn, 5),
+        (Scenario::Flood { messages: 3000 }, 3000),
+        (Scenario::Hold { time: 100 * second }, 0),
+        (Scenario::Pace { rate: 10.0, time: 20 * second }, 1002),
+        (Scenario::Ping { rounds: 100_000, active: 3 }, 100_000),
+    ];
+    for (scenario, planned) in table {
+        let slow = if let Scenario::Flood { .. } = scenario { 1000 } else { 0 };
+        let faults = Faults { latency_max: 20 * MS, slow, ..Faults::none() };
+        let rate = (scenario == Scenario::Churn).then_some(2.0);
+        let plan = Plan { dials_per_second: rate, ..plan(scenario, Carrier::Session) };
+        let mut run = Run::new(plan, faults, Rng::with_seed(1));
+        let died = if rate.is_some() || slow > 0 { second } else { 130 * MS };
+        run.world.befall(0, Fate::Killed, died);
+        run.finish();
+        run.check();
+        let counts = run.counts();
+        let what = format!("{scenario:?} {counts:?}");
+        let sent = if let Scenario::Ping { .. } = scenario { planned - counts.unsent } else { counts.sent };
+        assert_eq!(sent + counts.unsent, planned, "{what}");
+        assert!(run.ending() == Ending::Complete && counts.failures() > 0, "{what}");
+        assert!(counts.unsent > 0 || matches!(scenario, Scenario::Hold { .. } | BURST), "{what}");
+        let at = run.world.hosts[run.swarm].exit.unwrap().1;
+        assert!(rate.is_some() || at < died + 200 * MS, "{what} {at:?}");
     }
 }
 
@@ -592,7 +653,7 @@ fn a_chat_that_quits_in_the_middle_took_no_more_than_it_counted() {
             assert_eq!(run.world.wires_in_use(), 0, "{scenario:?} {carrier:?} {after:?}");
             assert_ne!(run.ending(), Ending::Stuck, "{scenario:?} {carrier:?} {after:?}");
             let failed = run.failed();
-            assert!(failed.iter().all(|(why, _)| ["Eof", "Refused", "Reset"].contains(why)), "{failed:?}");
+            assert!(failed.iter().all(|(why, _)| ["closed", "refused", "reset"].contains(why)), "{failed:?}");
         }
     }
 }

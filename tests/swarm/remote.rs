@@ -1,7 +1,6 @@
 //! A target beyond loopback, in a network that leads nowhere.
 
-use crate::common::program::Program;
-use crate::common::program::swarm_command;
+use crate::common::program::{Program, command_with_default_static_peers, swarm_command};
 use crate::namespace::in_namespace;
 use crate::outcome::{Outcome, node};
 use std::io::ErrorKind;
@@ -47,5 +46,46 @@ fn whoever_says_yes_gets_the_run() {
             let outcome = Outcome::of(swarm);
             assert_eq!((outcome.code, outcome.report().counts.answered), (0, 50), "{}", outcome.stderr);
         }
+    });
+}
+
+/// In all of this network, so many ports are chosen from, and some of them are reserved.
+fn narrow_ports(range: &str, reserved: &str) {
+    for (file, text) in [("ip_local_port_range", range), ("ip_local_reserved_ports", reserved)] {
+        std::fs::write(format!("/proc/sys/net/ipv4/{file}"), text).expect("it is a network of our own");
+    }
+}
+
+#[test]
+fn a_lack_of_ports_is_told_before_the_run_and_by_its_name_in_it() {
+    in_namespace(&[ADDRESS], || {
+        let node = node();
+        let target = format!("{ADDRESS}:{}", node.port());
+        narrow_ports("50000 50199", "50000-50099");
+        let run = |args: &str| {
+            Outcome::of(Program::spawn(&mut swarm_command(&target, &format!("{args} --allow-remote --yes"))))
+        };
+        let outcome = run("churn --messages 101 --in-flight 4");
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));
+        assert!(outcome.stderr.contains("has 100 ports"), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("--rate 1 or less"), "{}", outcome.stderr);
+        // What other programs have nobody knows beforehand.
+        let take = |port| TcpListener::bind((ADDRESS, port)).expect("a free port");
+        let taken: Vec<_> = (50_100..50_170).map(take).collect();
+        let outcome = run("churn --messages 60 --in-flight 4 --json -");
+        let report = outcome.report();
+        assert_eq!((outcome.code, report.counts.taken, report.counts.unsent), (1, 30, 30), "{report:?}");
+        assert_eq!(report.counts.failed.into_iter().collect::<Vec<_>>(), [("no-port".to_owned(), 30)]);
+        let remarks = report.remarks.join(" ");
+        assert!(remarks.contains("30 dials found no free port"), "{remarks}");
+        assert!(!remarks.contains("bottleneck") && !remarks.contains("listen"), "{remarks}");
+        // What this program had is.
+        let outcome = run("churn --messages 71 --in-flight 4");
+        assert!(outcome.stderr.contains("70 ports besides 30 that earlier"), "{}", outcome.stderr);
+        let words = ["send", "--name", "x", "--port", "7071", &target, "hello"];
+        let sent = Outcome::of(Program::spawn(&mut command_with_default_static_peers(&words)));
+        assert_eq!(sent.code, 3, "{sent:?}");
+        assert!(sent.stderr.contains("No free port is left to reach"), "{sent:?}");
+        drop(taken);
     });
 }

@@ -4,7 +4,7 @@ use crate::common::port::Port;
 use crate::outcome::{Outcome, run};
 use chinwag::swarm::generator::Ending;
 use chinwag::swarm::report::Report;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
@@ -48,10 +48,12 @@ fn nobody_listens() {
     for args in ["hold", "flood", "fan-out --lines", "hold --processes 2"] {
         let report = failed(port.address(), args, "does anything listen on 127.0.0.1:");
         assert_eq!((report.counts.dialled, report.counts.connected), (20, 0), "{args}");
-        assert_eq!((reasons(&report), report.ending), (vec![("Refused", 20)], Ending::Complete), "{args}");
+        assert_eq!((reasons(&report), report.ending), (vec![("refused", 20)], Ending::Complete), "{args}");
     }
+    let stdout = run(port.address(), "--peers 20").stdout;
+    assert!(stdout.lines().any(|line| line.trim() == "refused 20"), "{stdout}");
     let report = failed(port.address(), "churn --messages 50", "does anything listen on");
-    assert_eq!((reasons(&report), report.counts.sent), (vec![("Refused", 50)], 0));
+    assert_eq!((reasons(&report), report.counts.sent), (vec![("refused", 50)], 0));
 }
 
 #[test]
@@ -71,8 +73,10 @@ fn it_answers_garbage() {
         stream
     });
     let report = failed(address, "hold --timeout 1", "try --lines");
-    assert_eq!((reasons(&report), report.ending), (vec![("TimedOut", 20)], Ending::Stuck));
+    assert_eq!((reasons(&report), report.ending), (vec![("timed-out", 20)], Ending::Stuck));
     assert!(report.counts.odd >= 40 && report.counts.answered == 0, "{report:?}");
+    assert_eq!(report.odd_line.as_deref(), Some("\u{fffd}␀␛[31m garbage"));
+    failed(address, "hold --timeout 1 --processes 2", "The first line of it: \u{fffd}␀␛[31m garbage");
 }
 
 #[test]
@@ -83,13 +87,14 @@ fn its_answer_has_no_newline() {
     });
     let report = failed(address, "hold --timeout 3", "try --lines");
     assert_eq!((report.counts.odd, report.counts.answered), (20, 0), "{report:?}");
+    assert_eq!(report.odd_line.as_deref(), Some("127.0.0.1:9 N connected"));
 }
 
 #[test]
 fn it_never_answers() {
     for args in ["hold --timeout 1", "hold --timeout 1 --processes 2"] {
         let report = failed(target(|stream| stream), args, "Given up: the target owed an answer");
-        assert_eq!((reasons(&report), report.ending), (vec![("TimedOut", 20)], Ending::Stuck), "{args}");
+        assert_eq!((reasons(&report), report.ending), (vec![("timed-out", 20)], Ending::Stuck), "{args}");
         assert_eq!((report.counts.connected, report.counts.answered), (20, 0), "{args}");
     }
 }
@@ -98,7 +103,7 @@ fn it_never_answers() {
 fn it_never_reads() {
     let args = "flood --lines --messages 1000000 --length 60000 --timeout 1";
     let report = failed(target(|stream| stream), args, "Given up: the target owed an answer");
-    assert_eq!((reasons(&report), report.ending), (vec![("TimedOut", 20)], Ending::Stuck));
+    assert_eq!((reasons(&report), report.ending), (vec![("timed-out", 20)], Ending::Stuck));
     assert!(report.counts.lost > 0 && report.counts.taken == 0, "{report:?}");
 }
 
@@ -116,5 +121,18 @@ fn it_answers_some_and_not_others() {
     let report = outcome.report();
     // Who was answered is not let go either: it never ends its side.
     assert_eq!((outcome.code, report.counts.answered, report.ending), (1, 10, Ending::Stuck));
-    assert_eq!(reasons(&report), [("TimedOut", 20)]);
+    assert_eq!(reasons(&report), [("timed-out", 20)]);
+}
+
+#[test]
+fn it_dies_in_the_middle() {
+    // Whoever has said anything behind the connect is hung up on.
+    let address = target(|mut stream| {
+        stream.write_all(b"127.0.0.1:9 N connected chinwag/1\n").expect("it reads");
+        thread::spawn(move || BufReader::new(stream).lines().nth(1));
+    });
+    // In all 2,000 messages are due in this time.
+    let report = failed(address, "pace --pace 1 --time 100", " messages that were due");
+    assert_eq!((report.counts.sent, report.counts.unsent), (20, 1980), "{report:?}");
+    assert!(report.ending == Ending::Complete && report.seconds < 100.0, "{report:?}");
 }

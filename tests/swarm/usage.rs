@@ -1,6 +1,6 @@
 //! What cannot work is refused before anybody is dialled.
 
-use crate::common::program::{Program, command_with_default_static_peers, limited};
+use crate::common::program::{Program, below_limit, command_with_default_static_peers, limited};
 use crate::outcome::{Outcome, node, run};
 use crate::scratch::Scratch;
 use std::io::ErrorKind;
@@ -53,6 +53,7 @@ fn wrong_usage_is_explained_on_stderr_with_exit_code_2_and_nobody_is_dialled() {
         ("--rounds 0", "a number from 1 to"),
         ("--source x", "--source"),
         ("--source ::1", "IPv4 or IPv6"),
+        ("--source 127.0.0.1,192.0.2.1", "--source 192.0.2.1: this host does not have that address"),
         ("juggle", "fan-out"),
         ("burst", "--pid"),
         ("burst --pid 0", "a number from 1 to"),
@@ -87,6 +88,19 @@ fn more_peers_than_open_files_are_refused_with_the_way_out() {
     let words =
         ["swarm", &node.address().to_string(), "--peers", "200", "--processes", "2", "--time", "0.01"];
     assert_eq!(Outcome::of(Program::spawn(&mut limited(132, &words))).code, 0, "that was the way out");
+}
+
+#[test]
+fn more_than_a_limit_on_memory_leaves_is_refused_with_the_way_out() {
+    let (witness, node) = (Witness::new(), node());
+    let outcome = |target: String, processes| {
+        let words = ["swarm", &target, "hold", "--time", "0.01", "--peers", "64", "--batch", "64"];
+        let words = [&words[..], &["--length", "16384", "--processes", processes]].concat();
+        Outcome::of(Program::spawn(&mut below_limit("-v 60000", &words)))
+    };
+    witness.assert_refused("one process", &outcome(witness.address(), "1"), "--processes");
+    let run = outcome(node.address().to_string(), "4");
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "that was the way out");
 }
 
 #[test]
@@ -154,11 +168,33 @@ fn a_trigger_must_be_a_pipe_that_somebody_reads() {
 #[test]
 fn a_file_that_cannot_be_written_is_told_before_the_run() {
     let (witness, scratch) = (Witness::new(), Scratch::new("unwritable"));
-    for flag in ["--json", "--plot", "--hgrm"] {
+    for flag in ["--json", "--plot", "--hlog"] {
         let args = format!("hold {flag} {}", scratch.word("missing/file"));
         let word = format!("{flag} {}: No such file", scratch.word("missing/file"));
         witness.assert_refused(&args, &run(witness.address(), &args), &word);
     }
+    let args = format!("hold --hgrm {}", scratch.word("missing/file.hgrm"));
+    let word = format!("--hgrm {}: No such file", scratch.word("missing/file.dial.hgrm"));
+    witness.assert_refused(&args, &run(witness.address(), &args), &word);
+}
+
+#[test]
+fn two_results_in_one_file_are_refused_by_whatever_name_it_goes() {
+    let (witness, scratch) = (Witness::new(), Scratch::new("one-file"));
+    let [file, link, dotted] = ["file", "link", "./file"].map(|name| scratch.word(name));
+    scratch.file("file", "precious");
+    std::fs::hard_link(&file, &link).expect("a second name");
+    for (one, other) in [(&file, &file), (&file, &link), (&dotted, &file)] {
+        let args = format!("hold --json {one} --plot {other}");
+        let word = format!("--plot {other}: --json is written to the same file");
+        witness.assert_refused(&args, &run(witness.address(), &args), &word);
+    }
+    assert_eq!(scratch.read("file"), "precious");
+    for flag in ["--plot", "--hlog", "--hgrm"] {
+        let args = format!("hold {flag} -");
+        witness.assert_refused(&args, &run(witness.address(), &args), "only --json");
+    }
+    assert_eq!(run(node().address(), "--time 0.01 --peers 2 --json /dev/null --hgrm /dev/null").code, 0);
 }
 
 #[test]

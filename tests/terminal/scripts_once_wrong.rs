@@ -305,17 +305,17 @@ fn a_report_that_finds_no_room_costs_none_of_the_files_nor_the_other_way_round()
     let home = TempDir::new().expect("a directory");
     let path = |name: &str| home.path().join(name).to_str().expect("UTF-8").to_owned();
     let run = |json: &str, hgrm: &str| {
-        let words = [&address, "hold", "--peers", "2", "--time", "0.01", "--json", json, "--hgrm", hgrm];
+        let words = [&address, "hold", "--peers", "2", "--time", "0.01", "--json", json, "--hlog", hgrm];
         subcommand("swarm", &words)
     };
     let is_there = |name: &str| std::fs::metadata(path(name)).is_ok_and(|file| file.len() > 0);
-    let (code, told) = outcome(run(&path("1.json"), &path("1.hgrm")).stdout(full()));
+    let (code, told) = outcome(run(&path("1.json"), &path("1.hlog")).stdout(full()));
     assert_eq!(code, Some(1));
     assert!(told.starts_with("error: the output cannot be written: No space"), "{told}");
-    assert!(is_there("1.json") && is_there("1.hgrm"), "the files are whole");
+    assert!(is_there("1.json") && is_there("1.hlog"), "the files are whole");
 
-    assert_eq!(outcome(run("-", &path("2.hgrm")).stdout(unread())), (Some(0), String::new()));
-    assert!(is_there("2.hgrm"));
+    assert_eq!(outcome(run("-", &path("2.hlog")).stdout(unread())), (Some(0), String::new()));
+    assert!(is_there("2.hlog"));
 
     let mut shown = Program::spawn(&mut run("/dev/full", "/dev/full"));
     assert!(shown.stdout.rest().contains("connections"));
@@ -324,12 +324,12 @@ fn a_report_that_finds_no_room_costs_none_of_the_files_nor_the_other_way_round()
     assert_eq!(told.matches("/dev/full: No space left").count(), 2, "{told}");
 
     let sum = |out: Stdio| {
-        outcome(subcommand("swarm", &["merge", &path("1.hgrm"), "--hgrm", &path("3.hgrm")]).stdout(out))
+        outcome(subcommand("swarm", &["merge", &path("1.hlog"), "--hlog", &path("3.hlog")]).stdout(out))
     };
     assert_eq!(sum(unread()), (Some(0), String::new()));
     let (code, told) = sum(full());
     assert!(code == Some(1) && told.contains("the output cannot be written"), "{told}");
-    assert!(is_there("3.hgrm"));
+    assert!(is_there("3.hlog"));
 }
 
 /// It was taken for a module, and then nothing was logged, not even a fault.

@@ -330,7 +330,10 @@ impl Node {
 
     pub(super) fn on_failed(&mut self, to: SocketAddr, outgoing: Outgoing, why: Failure) {
         // These say nothing of whether the peer can be reached.
-        let is_ours = matches!(why, Failure::Connection(CloseReason::NoDescriptor | CloseReason::SlowPeer));
+        let is_ours = matches!(
+            why,
+            Failure::Connection(CloseReason::NoDescriptor | CloseReason::NoPort | CloseReason::SlowPeer)
+        );
         if let (Some(peer), Failure::Connection(_), false) = (self.directory.peer_mut(to), why, is_ours) {
             peer.is_offline = peer.session.is_none();
             peer.is_connected &= !peer.is_offline;
@@ -536,8 +539,10 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_peer_is_not_offline_because_we_have_no_descriptor() {
-        for (reason, is_offline) in [(CloseReason::NoDescriptor, false), (CloseReason::Refused, true)] {
+    fn a_peer_is_not_offline_because_we_have_no_descriptor_or_port() {
+        for (reason, is_offline) in
+            [(CloseReason::NoDescriptor, false), (CloseReason::NoPort, false), (CloseReason::Refused, true)]
+        {
             let (mut node, now) = running();
             hear(&mut node, "hello", now);
             let conn = dialled(&type_text(&mut node, now));

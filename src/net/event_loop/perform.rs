@@ -55,7 +55,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             Ok(())
         });
         if let Err(error) = result {
-            self.tell_machine(Input::Closed { conn, reason: socket::close_reason(error) });
+            self.tell_machine(Input::Closed { conn, reason: socket::dial_reason(error, to, from) });
         }
     }
 

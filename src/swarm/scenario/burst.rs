@@ -9,13 +9,15 @@ use std::time::Instant;
 pub(super) struct Burst {
     rounds: u32,
     begun: u32,
+    /// Peers that were there when the first began.
+    peers: usize,
     /// Peers that have not written all of this round.
     writing: usize,
 }
 
 impl Burst {
     pub(super) fn new(rounds: u32) -> Self {
-        Self { rounds, begun: 0, writing: 0 }
+        Self { rounds, begun: 0, peers: 0, writing: 0 }
     }
 }
 
@@ -25,9 +27,13 @@ impl Scenario for Burst {
             return;
         }
         crew.wants_flushed = true;
-        self.begun += 1;
         let peers = crew.living();
+        if self.begun == 0 {
+            self.peers = peers.len();
+        }
+        self.begun += 1;
         self.writing = peers.len();
+        crew.tally.counts.unsent += ((self.peers - peers.len()) * crew.plan.batch) as u64;
         for conn in peers {
             if let Some(peer) = crew.peer_mut(conn) {
                 peer.left = 1;
@@ -60,6 +66,11 @@ impl Scenario for Burst {
 
     fn on_gone(&mut self, _crew: &mut Crew, peer: &Peer, _now: Instant) {
         self.writing -= usize::from(peer.left > 0);
+    }
+
+    fn give_up(&mut self, crew: &mut Crew) {
+        let rounds = u64::from(self.rounds - self.begun);
+        crew.tally.counts.unsent += rounds * (self.peers * crew.plan.batch) as u64;
     }
 
     fn is_owed(&self, _crew: &Crew) -> bool {

@@ -1,6 +1,7 @@
 //! One plain message for each connection: dial, write, end our side, read to the end.
 
 use super::{Crew, Pause, Peer, Scenario, State};
+use crate::swarm::crew::Stage;
 use std::time::Instant;
 
 #[derive(Debug, Default)]
@@ -21,9 +22,14 @@ impl Scenario for Churn {
         if self.ended == crew.plan.peers as u64 { State::Rests(Pause::BeforeEnd) } else { State::GoesOn }
     }
 
-    fn on_gone(&mut self, crew: &mut Crew, _peer: &Peer, now: Instant) {
+    fn on_gone(&mut self, crew: &mut Crew, peer: &Peer, now: Instant) {
         self.ended += 1;
+        crew.tally.counts.unsent += u64::from(peer.stage == Stage::Dialling);
         crew.count_done(1, now);
+    }
+
+    fn give_up(&mut self, crew: &mut Crew) {
+        crew.tally.counts.unsent += (crew.undialled() + crew.beginners().len()) as u64;
     }
 
     fn is_owed(&self, crew: &Crew) -> bool {

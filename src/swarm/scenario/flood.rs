@@ -75,8 +75,15 @@ impl Scenario for Flood {
         self.unproved -= 1;
     }
 
-    fn on_gone(&mut self, _crew: &mut Crew, peer: &Peer, _now: Instant) {
+    fn on_gone(&mut self, crew: &mut Crew, peer: &Peer, _now: Instant) {
         self.unproved -= usize::from(!peer.is_done);
+        crew.tally.counts.unsent += peer.left * crew.plan.batch as u64;
+    }
+
+    fn give_up(&mut self, crew: &mut Crew) {
+        let left = |&conn: &ConnId| crew.connections.get(conn).map_or(0, |connection| connection.data.left);
+        let batches: u64 = crew.living().iter().map(left).sum();
+        crew.tally.counts.unsent += batches * crew.plan.batch as u64;
     }
 
     fn is_owed(&self, _crew: &Crew) -> bool {

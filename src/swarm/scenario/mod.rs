@@ -42,6 +42,9 @@ pub(super) trait Scenario: Debug {
     /// The moment that [`Scenario::due_at`] named is here.
     fn on_due(&mut self, _crew: &mut Crew, _now: Instant) {}
 
+    /// The run is given up, or nobody is left: what was still to be sent is counted, and nothing follows.
+    fn give_up(&mut self, _crew: &mut Crew) {}
+
     /// When it wants to do something of its own.
     fn due_at(&self) -> Option<Instant> {
         None

@@ -56,6 +56,7 @@ impl Pace {
         let conn = self.peers[(self.next % self.peers.len() as u64) as usize];
         self.next += 1;
         if !crew.send_batch(conn) {
+            crew.tally.counts.unsent += crew.plan.batch as u64;
             return;
         }
         crew.tally.record(Measure::Lateness, now - due);
@@ -113,7 +114,7 @@ impl Scenario for Pace {
         for _ in 0..SWARM_BATCHES_PER_TURN {
             let Some(due) = self.due(self.next).filter(|&due| due <= now) else { return };
             if now - due > crew.plan.timeout {
-                self.batches = self.next;
+                self.give_up(crew);
                 crew.is_schedule_lost = true;
                 return;
             }
@@ -123,6 +124,11 @@ impl Scenario for Pace {
             }
             self.send(crew, due, now);
         }
+    }
+
+    fn give_up(&mut self, crew: &mut Crew) {
+        crew.tally.counts.unsent += (self.batches - self.next) * crew.plan.batch as u64;
+        self.batches = self.next;
     }
 
     fn due_at(&self) -> Option<Instant> {

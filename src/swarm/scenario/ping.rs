@@ -1,6 +1,6 @@
 //! Some peers ask, each again as soon as it was answered; the others are silent.
 
-use super::{Crew, Pause, Question, Scenario, State};
+use super::{Crew, Pause, Peer, Question, Scenario, State};
 use crate::proto::machine::ConnId;
 use crate::swarm::tally::Measure;
 use std::time::Instant;
@@ -46,5 +46,17 @@ impl Scenario for Ping {
         crew.tally.record(Measure::RoundTrip, now - question.since);
         crew.count_done(1, now);
         self.ask(crew, conn, now);
+    }
+
+    fn on_gone(&mut self, crew: &mut Crew, _peer: &Peer, _now: Instant) {
+        // Those that are left never asked, and so will not ask again.
+        if crew.unanswered == 0 {
+            self.give_up(crew);
+        }
+    }
+
+    fn give_up(&mut self, crew: &mut Crew) {
+        crew.tally.counts.unsent += self.rounds - self.asked;
+        self.asked = self.rounds;
     }
 }
