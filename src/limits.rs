@@ -253,6 +253,10 @@ pub const SWARM_SCHEDULE_RETRY: Duration = Duration::from_millis(10);
 /// How often the load generator tells how far it is.
 pub const SWARM_PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
+/// How long a load generator that was interrupted waits for the ends of its connections, which prove what was
+/// taken. With the report it is over a tenth of a second after the signal.
+pub const SWARM_FAREWELL: Duration = Duration::from_millis(50);
+
 /// The event queue counts its timeouts in these: it wakes us no later than this after the time.
 pub const POLL_RESOLUTION: Duration = Duration::from_millis(1);
 
@@ -282,7 +286,7 @@ pub const TRIGGER_HEADER_BYTES: usize = 24;
 pub const KERNEL_BYTES_PER_PAIR: u64 = 9 * 1024;
 
 /// A signal that comes just before the load generator waits for its processes is seen so much later.
-pub const SWARM_SIGNAL_POLL: Duration = Duration::from_millis(100);
+pub const SWARM_SIGNAL_POLL: Duration = Duration::from_millis(10);
 
 /// The most peers, messages and the like of one run.
 pub const SWARM_COUNT_MAX: usize = 1_000_000_000;

@@ -22,8 +22,8 @@ Examples:
   chinwag swarm merge a.hgrm b.hgrm
 
 Exit codes: 0 all went as planned, 1 something failed or was lost, 2 wrong usage or a limit that would stop the run, \
-130 interrupted. An interrupt ends the run in good order and prints what there is; a second one does not wait for the \
-target.";
+130 interrupted. An interrupt ends the run within a tenth of a second, whatever the target does, and prints what there \
+is; a second one ends it at once.";
 
 const LOAD: &str = "Load";
 const CONNECTIONS: &str = "Connections";

@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 pub(super) trait Generator {
     /// Waits until there is something to act on.
     fn wait(&mut self) -> io::Result<Event>;
-    /// Goes on with what comes for so long, or until it is over. `false`: it is, and nothing will come.
+    /// Goes on with what comes for so long, or until it is over or about to be. `false`: it is, and no more rest
+    /// will do.
     fn rest(&mut self, time: Duration) -> io::Result<bool>;
     /// Ends the pause.
     fn go(&mut self) -> io::Result<()>;

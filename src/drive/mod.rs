@@ -20,8 +20,12 @@ use chinwag::swarm::generator::Ending;
 use chinwag::swarm::plan::Plan;
 use generator::{Generator, Local};
 use run::Run;
+use rustix::process::Signal;
+use signal_hook::flag;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use target::Target;
 use trigger::Trigger;
@@ -71,9 +75,11 @@ fn direct(args: &SwarmArgs, address: SocketAddr) -> io::Result<u8> {
     };
     let began_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let mut run = Run::new(&whole, target, trigger, args.warm_up as usize);
+    let is_over = end_by_signals()?;
     let mut generator = start(args, address)?;
     run.conduct(generator.as_mut())?;
     let mut report = generator.report()?;
+    is_over.store(true, Ordering::Relaxed);
     report.began_at = began_at;
     report.host = host;
     report.target = run.target_use(&report);
@@ -84,6 +90,16 @@ fn direct(args: &SwarmArgs, address: SocketAddr) -> io::Result<u8> {
         _ if report.is_flawless() => 0,
         _ => EXIT_FLAWED,
     })
+}
+
+/// Gives a flag: once it is set, an interrupt ends the process as if nobody caught it. The run catches them, and
+/// then nobody does who could end, say, a write into a pipe that is full.
+fn end_by_signals() -> io::Result<Arc<AtomicBool>> {
+    let is_over = Arc::new(AtomicBool::new(false));
+    for signal in [Signal::INT, Signal::TERM] {
+        flag::register_conditional_default(signal.as_raw(), Arc::clone(&is_over))?;
+    }
+    Ok(is_over)
 }
 
 /// The target's process; fails with a sentence if we cannot do with it what the scenario needs.

@@ -399,8 +399,9 @@ impl Crew {
     /// The driver is about to write what is queued.
     pub(super) fn note_flush(&mut self, conn: ConnId) {
         if self.wants_flushed
-            && let Some(peer) = self.peer_mut(conn)
-            && !std::mem::replace(&mut peer.is_flushed, true)
+            && let Some(connection) = self.connections.get_mut(conn)
+            && !connection.queue().is_empty()
+            && !std::mem::replace(&mut connection.data.is_flushed, true)
         {
             self.flushed.push(conn);
         }

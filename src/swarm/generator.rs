@@ -5,7 +5,7 @@ use super::notice::{Notice, Pause};
 use super::plan::{Plan, Scenario as Kind};
 use super::scenario::{self, Scenario, State};
 use super::tally::Tally;
-use crate::limits::SWARM_PROGRESS_INTERVAL;
+use crate::limits::{SWARM_FAREWELL, SWARM_PROGRESS_INTERVAL};
 use crate::proto::connection::Due;
 use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
 use crate::proto::message::canonical;
@@ -29,6 +29,8 @@ pub struct Swarm {
     active_at: Instant,
     /// The bytes written when the target had been in our debt, and silent, for half of the timeout.
     written_then: Option<u64>,
+    /// Until when those who were interrupted wait for the end of their connections.
+    farewell_until: Option<Instant>,
     ending: Ending,
 }
 
@@ -68,6 +70,7 @@ impl Swarm {
             progress_at: now + SWARM_PROGRESS_INTERVAL,
             active_at: now,
             written_then: None,
+            farewell_until: None,
             ending: Ending::Complete,
             crew: Crew::new(plan),
         };
@@ -136,12 +139,14 @@ impl Swarm {
                 }
                 self.close(conn, CloseReason::Eof, now);
             }
+            // A target can talk for ever and still owe what it was asked for.
             Heard::Message => {
-                self.stir(now);
                 self.crew.tally.counts.heard += 1;
-                if self.stage == Stage::Running {
-                    let with_newline = line.len() as u64 + 1;
-                    self.scenario.on_message(&mut self.crew, conn, with_newline, now);
+                let with_newline = line.len() as u64 + 1;
+                if self.stage == Stage::Running
+                    && self.scenario.on_message(&mut self.crew, conn, with_newline, now)
+                {
+                    self.stir(now);
                 }
             }
             Heard::Odd => self.crew.tally.counts.odd += 1,
@@ -204,6 +209,9 @@ impl Swarm {
         }
         if self.quiet_at().is_some_and(|at| at <= now) {
             self.on_quiet(now);
+        }
+        if self.farewell_until.is_some_and(|until| until <= now) {
+            self.end(None, now);
         }
         if self.dials() {
             self.crew.dial_some(now);
@@ -292,14 +300,13 @@ impl Swarm {
         }
     }
 
-    /// Somebody wants it to end: what was sent is still asked after. A second time it ends at once.
+    /// Somebody wants it to end: for a moment what was sent is still asked after. A second time it ends at once.
     fn interrupt(&mut self, now: Instant) {
         if self.stage == Stage::Over {
             return;
         }
-        let is_second = self.stage == Stage::Leaving;
         self.ending = Ending::Interrupted;
-        if is_second {
+        if self.farewell_until.replace(now + SWARM_FAREWELL).is_some() {
             return self.end(None, now);
         }
         self.note_duration(now);
@@ -389,8 +396,9 @@ impl Machine for Swarm {
         let dial = self.crew.next_dial_at().filter(|_| self.dials());
         let scenario = self.scenario.due_at().filter(|_| self.stage == Stage::Running);
         let of_connections = self.crew.connections.next_deadline();
-        let all = [of_connections, flushed, dial, scenario, self.quiet_at(), Some(self.progress_at)];
-        all.into_iter().flatten().min().filter(|_| self.stage != Stage::Over)
+        let all = [of_connections, flushed, dial, scenario, self.quiet_at(), self.farewell_until];
+        let all = all.into_iter().chain([Some(self.progress_at)]);
+        all.flatten().min().filter(|_| self.stage != Stage::Over)
     }
 
     fn wants_line(&self) -> bool {

@@ -273,7 +273,7 @@ fn who_is_interrupted_once_still_asks_after_what_it_sent() {
             let what = format!("{scenario:?} {carrier:?} after {after:?}: {:?}", run.counts());
             let counts = run.counts();
             assert_eq!((counts.taken, counts.lost, counts.failures()), (run.chats(), 0, 0), "{what}");
-            let is_early = run.world.hosts[run.swarm].exit.is_some_and(|(_, at)| at <= after + 200 * MS);
+            let is_early = run.world.hosts[run.swarm].exit.is_some_and(|(_, at)| at <= after + 100 * MS);
             assert!(is_early, "{what}");
         }
     }
@@ -502,6 +502,75 @@ fn a_target_that_never_reads_is_stuck() {
         assert_eq!(run.failed(), [("TimedOut", counts.connected)], "{scenario:?}");
         let at = run.world.hosts[run.swarm].exit.unwrap().1;
         assert!((TIMEOUT..TIMEOUT + 100 * MS).contains(&at), "{scenario:?} {at:?}");
+    }
+}
+
+/// Has a target answer those who greet, and talk from then on, more often than the timeout is long, while it
+/// ends no connection and answers no question.
+fn talk(carrier: Carrier) -> impl FnMut(&mut World, EndId, &mut usize) {
+    let every = TIMEOUT.as_millis() as usize / 3;
+    move |world, end, millis| {
+        if *millis == 0 && carrier == Carrier::Session {
+            world.script_writes(end, "127.0.0.1:8080 n0 connected chinwag/1\n");
+        } else if millis.is_multiple_of(every) {
+            world.script_writes(end, "127.0.0.1:8080 n0 have you heard\n");
+        }
+        *millis += 1;
+    }
+}
+
+#[test]
+fn a_target_that_talks_and_does_not_do_what_it_owes_is_stuck() {
+    for (scenario, carrier) in ALL.into_iter().filter(|&(scenario, _)| scenario != FAN_OUT) {
+        let mut run = Run::scripted(plan(scenario, carrier), Faults::none());
+        // Churn greets nobody.
+        let spoken = if scenario == Scenario::Churn { Carrier::Lines } else { carrier };
+        run.finish_with(talk(spoken));
+        run.check();
+        let what = format!("{scenario:?} {carrier:?} {:?}", run.counts());
+        assert_eq!(run.ending(), Ending::Stuck, "{what}");
+        let (_, at) = run.world.hosts[run.swarm].exit.unwrap();
+        // No scenario here takes longer than the three seconds of a hold when nothing is awaited.
+        assert!(at <= 2 * TIMEOUT, "{at:?} {what}");
+    }
+}
+
+#[test]
+fn what_a_peer_hears_when_it_is_to_hear_no_more_keeps_no_round_open() {
+    let plan = Plan { peers: 2, batch: 1, ..plan(FAN_OUT, Carrier::Session) };
+    let mut run = Run::scripted(plan, Faults::none());
+    let (mut talk, mut first) = (talk(Carrier::Session), None);
+    // The second one never hears a word.
+    run.finish_with(|world, end, millis| {
+        let is_first = *first.get_or_insert(end) == end;
+        if is_first || *millis == 0 {
+            talk(world, end, millis);
+        }
+    });
+    run.check();
+    assert_eq!((run.ending(), run.timed(Measure::ToAll)), (Ending::Stuck, 0), "{:?}", run.counts());
+}
+
+#[test]
+fn who_is_interrupted_waits_a_moment_and_no_longer_whatever_the_target_does() {
+    for (scenario, carrier) in ALL {
+        for after in [0, 5, 30, 500, 4000].map(Duration::from_millis) {
+            for is_talking in [false, true] {
+                let mut run = Run::scripted(plan(scenario, carrier), Faults::none());
+                run.interrupt(after);
+                let mut talk = talk(carrier);
+                run.finish_with(|world, end, millis| {
+                    if is_talking || *millis == 0 {
+                        talk(world, end, millis);
+                    }
+                });
+                run.check();
+                let (code, at) = run.world.hosts[run.swarm].exit.unwrap();
+                let what = format!("{scenario:?} {carrier:?} {after:?}: {at:?} {:?}", run.counts());
+                assert!(code == 0 && at <= after + 100 * MS, "{what}");
+                assert_eq!((run.ending(), run.counts().failures()), (Ending::Interrupted, 0), "{what}");
+            }
+        }
     }
 }
 

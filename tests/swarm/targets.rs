@@ -7,6 +7,7 @@ use chinwag::swarm::report::Report;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 /// A target that does this with each connection, and keeps what it gives back.
 fn target<T: Send + 'static>(mut greet: impl FnMut(TcpStream) -> T + Send + 'static) -> SocketAddr {
@@ -91,6 +92,24 @@ fn it_never_answers() {
         let report = failed(target(|stream| stream), args, "Given up: the target owed an answer");
         assert_eq!((reasons(&report), report.ending), (vec![("TimedOut", 20)], Ending::Stuck), "{args}");
         assert_eq!((report.counts.connected, report.counts.answered), (20, 0), "{args}");
+    }
+}
+
+#[test]
+fn it_talks_and_never_ends() {
+    for args in ["flood --lines --messages 100", "churn --messages 20", "flood --lines --processes 2"] {
+        let address = target(|mut stream| {
+            let mut reader = stream.try_clone().expect("a descriptor");
+            thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+            thread::spawn(move || {
+                // Its rhythm; nobody waits for it.
+                while stream.write_all(b"127.0.0.1:9 N have you heard\n").is_ok() {
+                    thread::park_timeout(Duration::from_millis(100));
+                }
+            })
+        });
+        let report = failed(address, &format!("{args} --timeout 1"), "Given up: the target owed an answer");
+        assert_eq!((reasons(&report), report.ending), (vec![("TimedOut", 20)], Ending::Stuck), "{args}");
     }
 }
 

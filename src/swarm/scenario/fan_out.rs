@@ -107,8 +107,8 @@ impl Scenario for FanOut {
         if is_over { State::Rests(Pause::BeforeEnd) } else { State::GoesOn }
     }
 
-    fn on_message(&mut self, crew: &mut Crew, conn: ConnId, bytes: u64, now: Instant) {
-        let Some(peer) = crew.peer_mut(conn).filter(|peer| peer.left > 0) else { return };
+    fn on_message(&mut self, crew: &mut Crew, conn: ConnId, bytes: u64, now: Instant) -> bool {
+        let Some(peer) = crew.peer_mut(conn).filter(|peer| peer.left > 0) else { return false };
         let left = peer.left;
         peer.left -= 1;
         crew.tally.counts.delivered += 1;
@@ -125,6 +125,7 @@ impl Scenario for FanOut {
             crew.count_done(batch, now);
             self.settle(crew, now);
         }
+        true
     }
 
     fn on_gone(&mut self, crew: &mut Crew, peer: &Peer, now: Instant) {

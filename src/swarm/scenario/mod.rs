@@ -33,8 +33,10 @@ pub(super) trait Scenario: Debug {
     /// A question of this peer was answered.
     fn on_answer(&mut self, _crew: &mut Crew, _conn: ConnId, _question: &Question, _now: Instant) {}
 
-    /// A message of so many bytes came to this peer.
-    fn on_message(&mut self, _crew: &mut Crew, _conn: ConnId, _bytes: u64, _now: Instant) {}
+    /// A message of so many bytes came to this peer. `true`: it is one that the target owed.
+    fn on_message(&mut self, _crew: &mut Crew, _conn: ConnId, _bytes: u64, _now: Instant) -> bool {
+        false
+    }
 
     /// The connection of this peer is over, as planned or not.
     fn on_gone(&mut self, _crew: &mut Crew, _peer: &Peer, _now: Instant) {}
