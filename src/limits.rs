@@ -297,6 +297,13 @@ pub const SWARM_ROUNDS_MAX: u32 = 1_000_000;
 /// The most messages in a batch.
 pub const SWARM_BATCH_MAX: usize = 65_536;
 
+/// Bytes that one write of a peer of the load generator may have, and about as many it makes for all of them in a
+/// turn: the largest batch of messages of the default length.
+pub const SWARM_WRITE_BYTES_MAX: usize = SWARM_BATCH_MAX * SWARM_LENGTH_DEFAULT;
+
+/// Bytes of a message of the load generator, its newline included, unless it is told otherwise.
+pub const SWARM_LENGTH_DEFAULT: usize = 64;
+
 /// A message of the load generator has at least so many bytes, its newline included.
 pub const SWARM_MESSAGE_BYTES_MIN: usize = 16;
 

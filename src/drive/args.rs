@@ -2,8 +2,9 @@
 
 use crate::endpoint::{Endpoint, parse_endpoint};
 use chinwag::limits::{
-    BURST_WARM_UP_ROUNDS, LINE_BYTES_MAX, SWARM_BATCH_MAX, SWARM_COUNT_MAX, SWARM_MESSAGE_BYTES_MIN,
-    SWARM_PROCESSES_MAX, SWARM_RATES, SWARM_ROUNDS_MAX, SWARM_SECONDS,
+    BURST_WARM_UP_ROUNDS, LINE_BYTES_MAX, SWARM_BATCH_MAX, SWARM_COUNT_MAX, SWARM_LENGTH_DEFAULT,
+    SWARM_MESSAGE_BYTES_MIN, SWARM_PROCESSES_MAX, SWARM_RATES, SWARM_ROUNDS_MAX, SWARM_SECONDS,
+    SWARM_WRITE_BYTES_MAX,
 };
 use chinwag::swarm::plan::{Carrier, Origin, Plan, Scenario};
 use clap::{Args, Subcommand, ValueEnum};
@@ -58,7 +59,7 @@ pub(crate) struct SwarmArgs {
     pub(crate) batch: usize,
 
     /// Bytes in a message, its newline included
-    #[arg(long, value_name = "BYTES", default_value = "64", value_parser = parse_length, help_heading = LOAD)]
+    #[arg(long, value_name = "BYTES", default_value_t = SWARM_LENGTH_DEFAULT, value_parser = parse_length, help_heading = LOAD)]
     pub(crate) length: usize,
 
     /// How long to hold or to pace, in seconds
@@ -234,10 +235,7 @@ impl SwarmArgs {
             ScenarioName::Burst => Scenario::Burst { rounds: self.rounds + self.warm_up },
             ScenarioName::Churn => Scenario::Churn,
             ScenarioName::FanOut => Scenario::FanOut { rounds: self.rounds, origin: self.origin() },
-            ScenarioName::Flood => {
-                let batches = self.messages.div_ceil(self.batch);
-                Scenario::Flood { messages: (share(batches, place) * self.batch) as u64 }
-            }
+            ScenarioName::Flood => Scenario::Flood { messages: share(self.messages, place) as u64 },
             ScenarioName::Hold => Scenario::Hold { time: self.time },
             ScenarioName::Pace => Scenario::Pace { rate: self.pace, time: self.time },
             ScenarioName::Ping => {
@@ -254,6 +252,15 @@ impl SwarmArgs {
             (true, _) => Origin::Relay,
             (_, Some(_)) => Origin::Trigger,
             _ => Origin::Watch,
+        }
+    }
+
+    /// Whether somebody writes a whole batch at once, a peer or whoever types for the target.
+    fn writes_batches(&self) -> bool {
+        match self.scenario {
+            ScenarioName::Burst | ScenarioName::Flood | ScenarioName::Pace => true,
+            ScenarioName::FanOut => self.origin() != Origin::Watch,
+            ScenarioName::Churn | ScenarioName::Hold | ScenarioName::Ping => false,
         }
     }
 
@@ -294,6 +301,17 @@ impl SwarmArgs {
                 format!(
                     "--length {} is too short: with its header a message has {message_bytes_min} bytes",
                     self.length
+                ),
+            ),
+            (
+                self.writes_batches() && self.batch * self.length > SWARM_WRITE_BYTES_MAX,
+                format!(
+                    "--batch {} of --length {} makes writes of {} MiB, and one may have {} MiB: use a smaller \
+                     --batch or --length",
+                    self.batch,
+                    self.length,
+                    (self.batch * self.length).div_ceil(1 << 20),
+                    SWARM_WRITE_BYTES_MAX >> 20
                 ),
             ),
         ];
@@ -409,7 +427,7 @@ mod tests {
             ("hold --peers 1000", (1000, 0, 0, 64)),
             ("hold --peers 7 --in-flight 100", (7, 0, 0, 100)),
             ("flood --peers 200 --messages 1001", (200, 1001, 0, 64)),
-            ("flood --peers 200 --messages 1001 --batch 10", (200, 1010, 0, 64)),
+            ("flood --peers 200 --messages 1001 --batch 10", (200, 1001, 0, 64)),
             ("ping --peers 200 --messages 1001", (200, 1001, 1, 64)),
             ("ping --peers 200 --messages 1001 --active 5", (200, 1001, 5, 64)),
             ("churn --messages 1001", (1001, 0, 0, 64)),
@@ -441,6 +459,8 @@ mod tests {
             ("churn --messages 2 --processes 3", "than --messages"),
             ("hold --source ::1", "one kind"),
             ("flood --length 23", "24 bytes"),
+            ("flood --batch 65536 --length 65", "writes of 5 MiB, and one may have 4 MiB"),
+            ("fan-out --trigger x --batch 65536 --length 65", "writes of"),
         ];
         for (line, word) in table {
             let args = parse(line);
@@ -459,6 +479,8 @@ mod tests {
             "hold --peers 3 --processes 3",
             "churn --messages 3 --processes 3 --peers 1",
             "flood --source 127.0.0.9 --length 64",
+            "flood --batch 65536",
+            "fan-out --batch 65536 --length 65536",
         ];
         for line in table {
             let args = parse(line);

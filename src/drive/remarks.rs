@@ -28,6 +28,11 @@ fn on_ending(report: &Report, plan: &Plan) -> Option<String> {
              target takes or the generator gives.",
             plan.timeout.as_secs_f64()
         )),
+        Ending::Stuck if matches!(report.setup.scenario, Scenario::Burst { .. }) => Some(format!(
+            "Given up: a round was not written in {} s. A target that is stopped takes what its socket's buffers \
+             hold, and no more: use a smaller --batch or --length.",
+            plan.timeout.as_secs_f64()
+        )),
         Ending::Stuck => Some(format!(
             "Given up: the target owed an answer and did nothing for {} s.",
             plan.timeout.as_secs_f64()

@@ -185,6 +185,7 @@ fn play_round<T>(
     let until = Instant::now() + TARGET_PATIENCE;
     while stopped.is_some()
         && !target.is_stopped()
+        && !target.is_gone()
         && Instant::now() < until
         && generator.rest(TARGET_POLL)?
     {}

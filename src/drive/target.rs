@@ -69,10 +69,16 @@ impl Target {
         self.state() == Some('T')
     }
 
+    /// Whether it has ended. Until its parent asks after it, there is still something that takes signals.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.state(), None | Some('Z' | 'X'))
+    }
+
     /// Stops it until the guard is dropped; `None` if it has ended. Only what kills us at once, without
     /// a signal that we catch, can leave it stopped.
     pub(super) fn stop(&self) -> io::Result<Option<Stopped<'_>>> {
         match kill_process(self.pid, Signal::STOP) {
+            Ok(()) if self.is_gone() => Ok(None),
             Ok(()) => Ok(Some(Stopped(self))),
             Err(Errno::SRCH) => Ok(None),
             Err(error) => Err(error.into()),

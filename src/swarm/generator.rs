@@ -409,7 +409,9 @@ impl Machine for Swarm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::{SWARM_BATCHES_PER_TURN, SWARM_DIALS_PER_TURN, SWARM_QUEUED_BYTES_MAX};
+    use crate::limits::{
+        SWARM_BATCHES_PER_TURN, SWARM_DIALS_PER_TURN, SWARM_QUEUED_BYTES_MAX, SWARM_WRITE_BYTES_MAX,
+    };
     use crate::swarm::plan::{Carrier, Origin};
     use crate::swarm::tally::Measure;
     use std::time::Duration;
@@ -513,6 +515,62 @@ mod tests {
             assert_eq!((run.turn(Input::Timeout), run.swarm.stage), (String::new(), stage));
         }
         assert_eq!((run.swarm.tally().counts.sent, run.swarm.tally().counts.taken), (2, 2));
+    }
+
+    /// How many messages each of three peers has sent when the scenario is over.
+    fn sent_by_each(scenario: Kind, batch: usize) -> [usize; 3] {
+        let timeout = Duration::from_secs(60);
+        let mut run = Run::of(Plan { batch, timeout, ..plan(scenario, 3) });
+        let mut sent = [0; 3];
+        for turn in 0..10 {
+            let input = if turn == 0 { Input::Line(GO) } else { Input::Timeout };
+            for line in run.turn(input).lines().filter(|line| !line.starts_with('!')) {
+                let peer = ["p0", "p1", "p2"].into_iter().position(|name| line.contains(name)).unwrap();
+                sent[peer] += 1;
+            }
+            run.now += Duration::from_millis(500);
+        }
+        assert_eq!(sent.iter().sum::<usize>() as u64, run.swarm.tally().counts.sent);
+        sent
+    }
+
+    #[test]
+    fn as_many_messages_are_sent_as_were_asked_for_whatever_the_batch() {
+        let flood = |messages| Kind::Flood { messages };
+        for (messages, batch, wanted) in [
+            (10, 1000, [10, 0, 0]),
+            (10, 4, [4, 4, 2]),
+            (14, 4, [6, 4, 4]),
+            (12, 4, [4, 4, 4]),
+            (7, 1, [3, 2, 2]),
+            (1, 1, [1, 0, 0]),
+        ] {
+            assert_eq!(sent_by_each(flood(messages), batch), wanted, "{messages} by {batch}");
+        }
+        let pace = |rate| Kind::Pace { rate, time: Duration::from_secs(2) };
+        assert_eq!(sent_by_each(pace(1.0), 1000), [6, 0, 0]);
+        assert_eq!(sent_by_each(pace(1.0), 4), [4, 2, 0]);
+        // A rate that no binary fraction is.
+        assert_eq!(sent_by_each(pace(0.55), 1).iter().sum::<usize>(), 4);
+        assert_eq!(sent_by_each(pace(1.1 / 6.0), 1).iter().sum::<usize>(), 2);
+    }
+
+    #[test]
+    fn what_all_write_at_first_is_made_in_parts() {
+        let batch = SWARM_WRITE_BYTES_MAX / 64 / 2;
+        for scenario in [Kind::Flood { messages: 4 * batch as u64 }, Kind::Burst { rounds: 1 }] {
+            let mut run = Run::of(Plan { batch, message_bytes: 64, ..plan(scenario, 4) });
+            let mut input = Input::Line(GO);
+            for made in [2, 4] {
+                assert!(
+                    run.swarm.poll_timeout().is_some_and(|at| at <= run.now || made == 2),
+                    "it goes on at once"
+                );
+                run.swarm.handle(input, run.now);
+                assert_eq!(run.swarm.tally().counts.sent, made * batch as u64, "{scenario:?}");
+                input = Input::Timeout;
+            }
+        }
     }
 
     fn watch(rounds: u32, peers: usize) -> Run {

@@ -1,9 +1,11 @@
 //! Targets that do not do what they should. A run ends in any case, and says what was wrong.
 
 use crate::common::port::Port;
-use crate::outcome::{Outcome, run};
+use crate::common::program::Program;
+use crate::outcome::{Outcome, run, start};
 use chinwag::swarm::generator::Ending;
 use chinwag::swarm::report::Report;
+use rustix::process::{Signal, kill_process};
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
@@ -111,6 +113,22 @@ fn it_talks_and_never_ends() {
         let report = failed(address, &format!("{args} --timeout 1"), "Given up: the target owed an answer");
         assert_eq!((reasons(&report), report.ending), (vec![("TimedOut", 20)], Ending::Stuck), "{args}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn it_dies_in_a_burst_and_nobody_asks_after_it() {
+    // While this process has not waited for it, it is a zombie, which takes a stop and never stops.
+    let node = Program::node_with("N", &["--headless"]);
+    let pid = node.pid();
+    let args = format!("burst --rounds 1000000 --peers 20 --json - --pid {}", pid.as_raw_nonzero());
+    let swarm = start(node.address(), &args);
+    node.stdout.expect_that("a round", |all| all.contains(" p0 m"));
+    kill_process(pid, Signal::KILL).expect("a child of this one");
+    let outcome = Outcome::of(swarm);
+    let report = outcome.report();
+    assert_eq!((outcome.code, report.ending, report.counts.failures()), (1, Ending::Complete, 20));
+    assert!(report.remarks.iter().any(|remark| remark.contains("ended during the run")), "{report:?}");
 }
 
 #[test]

@@ -66,7 +66,8 @@ fn wrong_usage_is_explained_on_stderr_with_exit_code_2_and_nobody_is_dialled() {
         ("fan-out --relay --processes 2", "one process"),
         ("fan-out --relay --peers 1", "two peers"),
         ("hold --peers 2 --processes 3", "more --processes than --peers"),
-        ("flood --peers 1000 --batch 65536 --length 65536", "MiB"),
+        ("flood --peers 10000000 --batch 65536", "MiB of memory"),
+        ("flood --messages 10 --batch 65536 --length 65536", "one may have 4 MiB"),
         ("--no-such-flag", "--no-such-flag"),
     ];
     for (args, word) in table {

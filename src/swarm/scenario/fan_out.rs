@@ -61,7 +61,7 @@ impl FanOut {
             self.open_round(now);
         }
         if let Some(conn) = relay {
-            crew.send_batch(conn);
+            crew.send_batch(conn, crew.plan.batch as u64);
         } else if self.origin == Origin::Trigger {
             crew.tell(Notice::Trigger);
         }
