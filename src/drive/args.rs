@@ -138,7 +138,9 @@ pub(crate) struct SwarmArgs {
     #[arg(long, value_name = "FILE", help_heading = TARGET)]
     pub(crate) trigger: Option<PathBuf>,
 
-    /// The target's process on this host: its CPU time and memory are reported; burst stops and resumes it
+    /// The target's process on this host: its CPU time and memory are reported, with those of the processes that it
+    /// started; burst stops and resumes it. One that does not hold the listening socket is refused, unless it is
+    /// given twice; burst refuses it in any case
     #[arg(
         long,
         value_name = "PID",
@@ -146,7 +148,7 @@ pub(crate) struct SwarmArgs {
         value_parser = parse_pid,
         help_heading = TARGET
     )]
-    pub(crate) pid: Option<u32>,
+    pub(crate) pid: Vec<u32>,
 
     /// Allow a target that is not on this host's loopback, after asking
     #[arg(long, help_heading = TARGET)]

@@ -32,6 +32,8 @@ struct Usage {
     empty_rounds: Vec<Duration>,
     /// How many of the rounds do not count.
     warm_up: usize,
+    /// More than one process serves, which a burst cannot measure.
+    is_split: bool,
 }
 
 impl<'a> Run<'a> {
@@ -79,6 +81,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Adds one, if there is one.
+    pub(super) fn remark(&mut self, remark: Option<String>) {
+        self.remarks.extend(remark);
+    }
+
     /// What the generator does not know and the reader should.
     pub(super) fn remarks(&self) -> &[String] {
         &self.remarks
@@ -87,9 +94,26 @@ impl<'a> Run<'a> {
     /// What the target used; `None` if that is not known, or it has not survived the run.
     pub(super) fn target_use(&mut self, report: &Report) -> Option<TargetUse> {
         let target = self.target.as_ref()?;
+        // Those of a churn have come and gone unseen.
+        let has_lost_some = report.setup.scenario == Scenario::Churn || target.has_lost_some();
+        let has_ended = target.sample().is_none();
         let use_of_it = self.usage.sum_up(report, target.pid(), target.name());
         if use_of_it.is_none() {
             self.remarks.push("The process that --pid names ended during the run.".to_owned());
+        } else if !has_ended && has_lost_some && target.is_careless() {
+            self.remarks.push(
+                "What the target used is not to be had: it ignores SIGCHLD, and so the end of processes that it \
+                 started."
+                    .to_owned(),
+            );
+            return None;
+        }
+        if self.usage.is_split {
+            self.remarks.push(
+                "No CPU time for each message: a burst stops one process, and the target serves with several. \
+                 Compare it by flood or by pace."
+                    .to_owned(),
+            );
         }
         use_of_it
     }
@@ -97,7 +121,10 @@ impl<'a> Run<'a> {
     /// Begins the scenario, or its next round, and gives what comes of it.
     fn go(&mut self, generator: &mut dyn Generator) -> io::Result<Event> {
         let is_burst = matches!(self.whole.scenario, Scenario::Burst { .. });
-        let Some(target) = self.target.as_ref().filter(|_| is_burst) else {
+        // To stop one of several is to measure nothing; and who knows what the others do besides.
+        let target = self.target.as_ref().filter(|_| is_burst);
+        self.usage.is_split |= target.is_some_and(Target::has_children);
+        let Some(target) = target.filter(|_| !self.usage.is_split) else {
             generator.go()?;
             return generator.wait();
         };
@@ -149,6 +176,7 @@ impl Usage {
         Some(TargetUse {
             pid,
             name,
+            processes: before.processes.max(connected.processes).max(after.processes),
             cpu_setup_seconds: connected.cpu.saturating_sub(before.cpu).as_secs_f64(),
             cpu_seconds: cpu,
             cpu_share: if report.seconds > 0.0 { cpu / report.seconds } else { 0.0 },
@@ -166,7 +194,7 @@ impl Usage {
             let a_round = report.ready() * report.setup.batch as u64;
             let counted = self.rounds.get(self.warm_up..).unwrap_or_default();
             let empty = median(&self.empty_rounds).unwrap_or_default();
-            let used = median(counted).map(|used| used.saturating_sub(empty));
+            let used = median(counted).filter(|_| !self.is_split).map(|used| used.saturating_sub(empty));
             return used.map(|used| used.as_nanos() as f64 / a_round as f64);
         }
         let messages = report.messages();

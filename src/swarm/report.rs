@@ -122,6 +122,10 @@ pub struct TargetUse {
     pub pid: u32,
     /// Its name.
     pub name: String,
+    /// How many processes there were, it and those that it started, the most that were seen. The figures are those
+    /// of all.
+    #[serde(default = "one")]
+    pub processes: usize,
     /// User and system time while the peers connected, in seconds.
     #[serde(serialize_with = "finite")]
     pub cpu_setup_seconds: f64,
@@ -142,6 +146,10 @@ pub struct TargetUse {
     pub memory_after: u64,
     /// The growth for each connection, in bytes; `None` without connections that stayed.
     pub memory_per_connection: Option<f64>,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// What the numbers depend on. `None` is what this system does not tell.
@@ -432,6 +440,7 @@ pub(super) mod tests {
             target: Some(TargetUse {
                 pid: 4711,
                 name: "chinwag".to_owned(),
+                processes: 1,
                 cpu_setup_seconds: 0.052,
                 cpu_seconds: 0.801,
                 cpu_share: 0.989,

@@ -56,6 +56,7 @@ fn wrong_usage_is_explained_on_stderr_with_exit_code_2_and_nobody_is_dialled() {
         ("juggle", "fan-out"),
         ("burst", "--pid"),
         ("burst --pid 0", "a number from 1 to"),
+        ("hold --pid 1 --pid 2", "--pid names one process"),
         ("hold --echo", "--lines"),
         ("hold --yes", "--allow-remote"),
         ("hold --relay", "fan-out"),
@@ -130,6 +131,41 @@ fn a_process_that_is_gone_is_named() {
         let args = format!("{scenario} --pid {pid}");
         witness.assert_refused(&args, &run(witness.address(), &args), &format!("--pid {pid}: "));
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_does_not_listen_there_is_refused_and_never_stopped() {
+    let witness = Witness::new();
+    let mut bystander = Program::node("N");
+    let pid = bystander.pid().as_raw_nonzero();
+    let holder = format!("{} (", std::process::id());
+    for args in
+        [format!("hold --pid {pid}"), format!("burst --pid {pid}"), format!("burst --pid {pid} --pid {pid}")]
+    {
+        let outcome = run(witness.address(), &args);
+        witness.assert_refused(&args, &outcome, "does not hold the socket that listens on 127.0.0.1:");
+        assert!(outcome.stderr.contains(&format!("it is held by {holder}")), "{}", outcome.stderr);
+        let way_out = outcome.stderr.contains("Give it twice");
+        assert_eq!(way_out, args.starts_with("hold"), "{}", outcome.stderr);
+    }
+    // It goes on.
+    bystander.close_stdin();
+    assert_eq!(bystander.wait(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_is_named_twice_is_taken_for_the_target() {
+    let (target, other) = (node(), Program::node("N"));
+    let pid = other.pid().as_raw_nonzero();
+    let outcome =
+        run(target.address(), &format!("hold --time 0.01 --peers 5 --json - --pid {pid} --pid {pid}"));
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+    let report = outcome.report();
+    assert_eq!(report.target.expect("it was named").pid.cast_signed(), pid.get());
+    let told = report.remarks.join("\n");
+    assert!(told.contains(&format!("held by {} (chinwag) as well", target.pid().as_raw_nonzero())), "{told}");
 }
 
 #[test]
