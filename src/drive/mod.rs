@@ -4,6 +4,7 @@
 
 pub(crate) mod args;
 mod generator;
+mod given;
 mod host;
 mod listeners;
 mod panel;

@@ -2,7 +2,7 @@
 
 use crate::common::port::Port;
 use crate::common::program::Program;
-use crate::outcome::{Outcome, run, start};
+use crate::outcome::{Outcome, run, start, with_peers};
 use chinwag::swarm::generator::Ending;
 use chinwag::swarm::report::Report;
 use rustix::process::{Signal, kill_process};
@@ -28,7 +28,7 @@ fn target<T: Send + 'static>(mut greet: impl FnMut(TcpStream) -> T + Send + 'sta
 /// of the table.
 #[track_caller]
 fn failed(target: SocketAddr, args: &str, remark: &str) -> Report {
-    let run = |more: &str| run(target, &format!("{args} --peers 20 {more}"));
+    let run = |more: &str| run(target, &format!("{} {more}", with_peers(args, 20)));
     let Outcome { code, stdout, stderr } = run("");
     assert_eq!((code, stderr.as_str()), (1, ""), "{stdout}");
     let unwrapped = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
