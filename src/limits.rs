@@ -319,6 +319,16 @@ pub const SWARM_SECONDS: (f64, f64) = (0.001, 86_400.0);
 /// The generator was the bottleneck if it used at least this share of a CPU, and the target less.
 pub const BOTTLENECK_SHARE: f64 = 0.9;
 
+/// A generator that got no CPU for this share of the time, or whose virtual machine was denied so much, says little
+/// about the target.
+pub const DEPRIVED_SHARE: f64 = 0.1;
+
+/// A run that is shorter says little about what happens in a second.
+pub const SWARM_RUN_MIN: Duration = Duration::from_secs(1);
+
+/// The 99.9th percentile of fewer samples is the longest of them.
+pub const TAIL_SAMPLES_MIN: u64 = 1_000;
+
 /// Paced messages that are later than this, of a hundred one, say that the generator cannot keep up.
 pub const LATENESS_MAX: Duration = Duration::from_millis(1);
 

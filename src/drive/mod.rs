@@ -7,6 +7,7 @@ mod generator;
 mod given;
 mod host;
 mod listeners;
+mod own_use;
 mod panel;
 mod publish;
 mod remarks;

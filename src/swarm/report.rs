@@ -111,12 +111,18 @@ pub struct GeneratorUse {
     /// That of its busiest process, as a share of one CPU.
     #[serde(serialize_with = "finite")]
     pub cpu_share: f64,
+    /// How long its most deprived process could have run while others had the CPU, as a share of the time.
+    #[serde(default, serialize_with = "finite")]
+    pub waited_share: f64,
+    /// What the host of this virtual machine gave to others, as a share of all its CPUs.
+    #[serde(default, serialize_with = "finite")]
+    pub stolen_share: f64,
     /// It was the bottleneck: the target could have taken more.
     pub is_bottleneck: bool,
 }
 
 /// What the target's process used.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TargetUse {
     /// The process.
     pub pid: u32,
@@ -229,6 +235,8 @@ impl Report {
         self.timeline.add(&other.timeline);
         self.generator.cpu_seconds += other.generator.cpu_seconds;
         self.generator.cpu_share = self.generator.cpu_share.max(other.generator.cpu_share);
+        self.generator.waited_share = self.generator.waited_share.max(other.generator.waited_share);
+        self.generator.stolen_share = self.generator.stolen_share.max(other.generator.stolen_share);
         self.generator.is_bottleneck |= other.generator.is_bottleneck;
         for remark in &other.remarks {
             if !self.remarks.contains(remark) {
@@ -436,7 +444,13 @@ pub(super) mod tests {
                 interval: Duration::from_millis(100),
                 slots: vec![90_000, 110_000, 130_000, 140_000, 135_000, 141_000, 139_000, 100_000, 15_000],
             },
-            generator: GeneratorUse { cpu_seconds: 0.912, cpu_share: 0.613, is_bottleneck: true },
+            generator: GeneratorUse {
+                cpu_seconds: 0.912,
+                cpu_share: 0.613,
+                waited_share: 0.004,
+                stolen_share: 0.001,
+                is_bottleneck: true,
+            },
             target: Some(TargetUse {
                 pid: 4711,
                 name: "chinwag".to_owned(),
