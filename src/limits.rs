@@ -276,6 +276,9 @@ pub const BURST_WARM_UP_ROUNDS: u32 = 20;
 /// The same after a round of a burst. Longer, and caches are as cold as they never are under load.
 pub const ROUND_IDLE: Duration = Duration::from_millis(10);
 
+/// Connections below which the memory of each is not told: memory comes in pages.
+pub const MEMORY_PEERS_MIN: u64 = 100;
+
 /// Rounds of a burst in which nothing is written, to know what stopping the target costs by itself.
 pub const EMPTY_ROUNDS: usize = 10;
 

@@ -4,7 +4,9 @@ use super::generator::Generator;
 use super::panel::Event;
 use super::target::{Sample, Target};
 use super::trigger::Trigger;
-use chinwag::limits::{EMPTY_ROUNDS, ROUND_IDLE, TARGET_IDLE, TARGET_PATIENCE, TARGET_POLL};
+use chinwag::limits::{
+    EMPTY_ROUNDS, MEMORY_PEERS_MIN, ROUND_IDLE, TARGET_IDLE, TARGET_PATIENCE, TARGET_POLL,
+};
 use chinwag::swarm::notice::Pause;
 use chinwag::swarm::plan::{Plan, Scenario};
 use chinwag::swarm::report::{Report, TargetUse};
@@ -108,6 +110,16 @@ impl<'a> Run<'a> {
             );
             return None;
         }
+        let is_hold = matches!(report.setup.scenario, Scenario::Hold { .. });
+        if is_hold
+            && use_of_it.as_ref().is_some_and(|it| it.memory_per_connection.is_none())
+            && report.ready() > 0
+        {
+            self.remarks.push(format!(
+                "Memory for each connection cannot be told: that takes {MEMORY_PEERS_MIN} peers, and a target that has \
+                 just been started, since one that has worked before grows into memory that it has kept."
+            ));
+        }
         if self.usage.is_split {
             self.remarks.push(
                 "No CPU time for each message: a burst stops one process, and the target serves with several. \
@@ -172,7 +184,6 @@ impl Usage {
         let cpu = after.cpu.saturating_sub(connected.cpu).as_secs_f64();
         let is_churn = report.setup.scenario == Scenario::Churn;
         let stayed = if is_churn { 0 } else { report.ready() };
-        let growth = connected.memory.saturating_sub(before.memory) as f64;
         Some(TargetUse {
             pid,
             name,
@@ -184,7 +195,7 @@ impl Usage {
             memory_before: before.memory,
             memory_connected: connected.memory,
             memory_after: after.memory,
-            memory_per_connection: (stayed > 0).then(|| growth / stayed as f64),
+            memory_per_connection: memory_of_each(before, connected, stayed),
         })
     }
 
@@ -200,6 +211,15 @@ impl Usage {
         let messages = report.messages();
         (messages > 0).then(|| cpu * 1e9 / messages as f64)
     }
+}
+
+/// By how much a connection made the target grow, in bytes; `None` where that cannot be known. Memory that it had used
+/// before and kept is taken again without growth. What it did before is seen by its CPU time: a target that had used
+/// more than all these connections cost it may have been as large before.
+fn memory_of_each(before: Sample, connected: Sample, stayed: u64) -> Option<f64> {
+    let is_fresh = before.cpu <= connected.cpu.saturating_sub(before.cpu);
+    let growth = connected.memory.checked_sub(before.memory).filter(|&growth| growth > 0)?;
+    (is_fresh && stayed >= MEMORY_PEERS_MIN).then(|| growth as f64 / stayed as f64)
 }
 
 /// Stops the target while `write` has every peer write its batch, lets it go on, and takes the CPU time that
@@ -243,4 +263,32 @@ fn median(times: &[Duration]) -> Option<Duration> {
     let mut sorted = times.to_vec();
     sorted.sort();
     sorted.get(sorted.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_a_connection_is_told_of_a_fresh_target_alone() {
+        let sample = |millis, memory| Sample { cpu: Duration::from_millis(millis), memory, processes: 1 };
+        let table = [
+            (sample(5, 1_000), sample(10, 61_000), MEMORY_PEERS_MIN, Some(600.0)),
+            // It had done more before than all these connections cost.
+            (sample(6, 1_000), sample(10, 61_000), MEMORY_PEERS_MIN, None),
+            // It had room, or made some.
+            (sample(5, 1_000), sample(10, 1_000), MEMORY_PEERS_MIN, None),
+            (sample(5, 1_000), sample(10, 900), MEMORY_PEERS_MIN, None),
+            // Memory comes in pages.
+            (sample(5, 1_000), sample(10, 61_000), MEMORY_PEERS_MIN - 1, None),
+            (sample(5, 1_000), sample(10, 61_000), 0, None),
+        ];
+        for (before, connected, stayed, wanted) in table {
+            assert_eq!(
+                memory_of_each(before, connected, stayed),
+                wanted,
+                "{before:?} {connected:?} {stayed}"
+            );
+        }
+    }
 }

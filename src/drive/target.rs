@@ -188,8 +188,11 @@ fn children(pid: Pid) -> Vec<Pid> {
     lists.flat_map(numbers).filter_map(Pid::from_raw).collect()
 }
 
+/// Its resident memory. What the kernel keeps count of is off by some pages for each CPU, so they are counted anew
+/// where we may.
 fn resident(pid: Pid) -> Option<u64> {
-    Some(field(pid, "status", "VmRSS:")?.parse::<u64>().ok()? * 1024)
+    let kib = field(pid, "smaps_rollup", "Rss:").or_else(|| field(pid, "status", "VmRSS:"))?;
+    Some(kib.parse::<u64>().ok()? * 1024)
 }
 
 /// Its resident memory, of what it shares with others only its part.

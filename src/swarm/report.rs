@@ -150,7 +150,8 @@ pub struct TargetUse {
     pub memory_connected: u64,
     /// Resident memory after the scenario, in bytes.
     pub memory_after: u64,
-    /// The growth for each connection, in bytes; `None` without connections that stayed.
+    /// The growth for each connection, in bytes; `None` without enough connections that stayed, and where the target
+    /// had worked before.
     pub memory_per_connection: Option<f64>,
 }
 

@@ -84,6 +84,18 @@ fn flood_counts_every_message_as_sent_and_taken() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn the_memory_of_a_connection_is_not_told_of_a_target_that_has_worked_before() {
+    let node = node();
+    let args = format!("hold --time 0.01 --pid {}", node.pid().as_raw_nonzero());
+    // The second time it takes what it had kept.
+    let [_, again] = [(); 2].map(|()| report(node.address(), &args));
+    assert_eq!(again.target.expect("it was named").memory_per_connection, None);
+    let remark = "Memory for each connection cannot be told";
+    assert!(again.remarks.iter().any(|told| told.starts_with(remark)), "{:?}", again.remarks);
+}
+
 #[test]
 fn the_shortest_message_that_is_allowed_holds_the_longest_header() {
     let node = node();
