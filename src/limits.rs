@@ -261,6 +261,10 @@ pub const SWARM_SCHEDULE_RETRY: Duration = Duration::from_millis(10);
 /// How often the load generator tells how far it is.
 pub const SWARM_PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
+/// How long a load generator that was interrupted waits for the ends of its connections, which prove what was
+/// taken. With the report it is over a tenth of a second after the signal.
+pub const SWARM_FAREWELL: Duration = Duration::from_millis(50);
+
 /// The event queue counts its timeouts in these: it wakes us no later than this after the time.
 pub const POLL_RESOLUTION: Duration = Duration::from_millis(1);
 
@@ -279,6 +283,9 @@ pub const BURST_WARM_UP_ROUNDS: u32 = 20;
 
 /// The same after a round of a burst. Longer, and caches are as cold as they never are under load.
 pub const ROUND_IDLE: Duration = Duration::from_millis(10);
+
+/// Connections below which the memory of each is not told: memory comes in pages.
+pub const MEMORY_PEERS_MIN: u64 = 100;
 
 /// Rounds of a burst in which nothing is written, to know what stopping the target costs by itself.
 pub const EMPTY_ROUNDS: usize = 10;
@@ -306,7 +313,7 @@ pub const TIME_WAIT_REUSE: Duration = Duration::from_secs(1);
 pub const ODD_LINE_BYTES: usize = 120;
 
 /// A signal that comes just before the load generator waits for its processes is seen so much later.
-pub const SWARM_SIGNAL_POLL: Duration = Duration::from_millis(100);
+pub const SWARM_SIGNAL_POLL: Duration = Duration::from_millis(10);
 
 /// The most peers, messages and the like of one run.
 pub const SWARM_COUNT_MAX: usize = 1_000_000_000;
@@ -316,6 +323,13 @@ pub const SWARM_ROUNDS_MAX: u32 = 1_000_000;
 
 /// The most messages in a batch.
 pub const SWARM_BATCH_MAX: usize = 65_536;
+
+/// Bytes that one write of a peer of the load generator may have, and about as many it makes for all of them in a
+/// turn: the largest batch of messages of the default length.
+pub const SWARM_WRITE_BYTES_MAX: usize = SWARM_BATCH_MAX * SWARM_LENGTH_DEFAULT;
+
+/// Bytes of a message of the load generator, its newline included, unless it is told otherwise.
+pub const SWARM_LENGTH_DEFAULT: usize = 64;
 
 /// A message of the load generator has at least so many bytes, its newline included.
 pub const SWARM_MESSAGE_BYTES_MIN: usize = 16;
@@ -331,6 +345,16 @@ pub const SWARM_SECONDS: (f64, f64) = (0.001, 86_400.0);
 
 /// The generator was the bottleneck if it used at least this share of a CPU, and the target less.
 pub const BOTTLENECK_SHARE: f64 = 0.9;
+
+/// A generator that got no CPU for this share of the time, or whose virtual machine was denied so much, says little
+/// about the target.
+pub const DEPRIVED_SHARE: f64 = 0.1;
+
+/// A run that is shorter says little about what happens in a second.
+pub const SWARM_RUN_MIN: Duration = Duration::from_secs(1);
+
+/// The 99.9th percentile of fewer samples is the longest of them.
+pub const TAIL_SAMPLES_MIN: u64 = 1_000;
 
 /// Paced messages that are later than this, of a hundred one, say that the generator cannot keep up.
 pub const LATENESS_MAX: Duration = Duration::from_millis(1);

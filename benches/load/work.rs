@@ -144,7 +144,10 @@ impl Bench<'_> {
         if self.program != Program::Sessions {
             swarm.arg("--lines");
         }
-        figure(&self.stage.run(&target, &mut swarm)?, "/target/memory_per_connection")
+        // Reckoned here, since we know that the target is a new one.
+        let report = self.stage.run(&target, &mut swarm)?;
+        let memory = |when| figure(&report, &format!("/target/memory_{when}"));
+        Ok((memory("connected")? - memory("before")?) / peers as f64)
     }
 
     /// In milliseconds: without one that never reads, then beside one, each on a process of its own.

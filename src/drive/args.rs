@@ -1,15 +1,18 @@
 //! The command line of `chinwag swarm`, and what it means for each process of a run.
 
+use super::given::Given;
 use crate::endpoint::{Endpoint, parse_endpoint};
 use chinwag::limits::{
-    BURST_WARM_UP_ROUNDS, LINE_BYTES_MAX, SWARM_BATCH_MAX, SWARM_COUNT_MAX, SWARM_MESSAGE_BYTES_MIN,
-    SWARM_PROCESSES_MAX, SWARM_RATES, SWARM_ROUNDS_MAX, SWARM_SECONDS,
+    BURST_WARM_UP_ROUNDS, LINE_BYTES_MAX, SWARM_BATCH_MAX, SWARM_COUNT_MAX, SWARM_LENGTH_DEFAULT,
+    SWARM_MESSAGE_BYTES_MIN, SWARM_PROCESSES_MAX, SWARM_RATES, SWARM_ROUNDS_MAX, SWARM_SECONDS,
+    SWARM_WRITE_BYTES_MAX,
 };
 use chinwag::swarm::plan::{Carrier, Origin, Plan, Scenario};
 use clap::{Args, Subcommand, ValueEnum};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 // As those of the chat: a paragraph is one line.
@@ -22,9 +25,9 @@ Examples:
   chinwag swarm 127.0.0.1:8080 fan-out --trigger node.fifo
   chinwag swarm merge a.hlog b.hlog
 
-Exit codes: 0 all went as planned, 1 something failed, was lost or not sent, 2 wrong usage or a limit that would stop the run, \
-130 interrupted. An interrupt ends the run in good order and prints what there is; a second one does not wait for the \
-target.";
+Exit codes: 0 all went as planned, 1 something failed, was lost or not sent, 2 wrong usage or a limit that would stop \
+the run, 130 interrupted. An interrupt ends the run within a tenth of a second, whatever the target does, and prints \
+what there is; a second one ends it at once.";
 
 const LOAD: &str = "Load";
 const CONNECTIONS: &str = "Connections";
@@ -35,6 +38,10 @@ const RESULTS: &str = "Results";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct SwarmArgs {
+    // Before all the others, which take their values with them.
+    #[command(flatten)]
+    pub(super) given: Given,
+
     #[command(subcommand)]
     pub(crate) command: Option<SwarmCommand>,
 
@@ -46,7 +53,7 @@ pub(crate) struct SwarmArgs {
     #[arg(default_value = "hold")]
     pub(crate) scenario: ScenarioName,
 
-    /// Peers at once
+    /// Peers at once; churn has --in-flight instead
     #[arg(long, value_name = "N", default_value = "1000", value_parser = parse_count, help_heading = LOAD)]
     pub(crate) peers: usize,
 
@@ -58,8 +65,8 @@ pub(crate) struct SwarmArgs {
     #[arg(long, value_name = "B", default_value = "1", value_parser = parse_batch, help_heading = LOAD)]
     pub(crate) batch: usize,
 
-    /// Bytes in a message, its newline included
-    #[arg(long, value_name = "BYTES", default_value = "64", value_parser = parse_length, help_heading = LOAD)]
+    /// Bytes in a message, its newline included; fan-out has it with --relay or --trigger
+    #[arg(long, value_name = "BYTES", default_value_t = SWARM_LENGTH_DEFAULT, value_parser = parse_length, help_heading = LOAD)]
     pub(crate) length: usize,
 
     /// How long to hold or to pace, in seconds
@@ -125,8 +132,8 @@ pub(crate) struct SwarmArgs {
     #[arg(long, help_heading = TARGET)]
     pub(crate) lines: bool,
 
-    /// The target sends every line back: that is the answer
-    #[arg(long, requires = "lines", help_heading = TARGET)]
+    /// The target sends every line back: that is the answer (flood, pace, ping). Implies --lines
+    #[arg(long, help_heading = TARGET)]
     pub(crate) echo: bool,
 
     /// The target passes the first peer's messages on to all others (fan-out)
@@ -138,7 +145,9 @@ pub(crate) struct SwarmArgs {
     #[arg(long, value_name = "FILE", help_heading = TARGET)]
     pub(crate) trigger: Option<PathBuf>,
 
-    /// The target's process on this host: its CPU time and memory are reported; burst stops and resumes it
+    /// The target's process on this host: its CPU time and memory are reported, with those of the processes that it
+    /// started; burst stops and resumes it. One that does not hold the listening socket is refused, unless it is
+    /// given twice; burst refuses it in any case
     #[arg(
         long,
         value_name = "PID",
@@ -146,7 +155,7 @@ pub(crate) struct SwarmArgs {
         value_parser = parse_pid,
         help_heading = TARGET
     )]
-    pub(crate) pid: Option<u32>,
+    pub(crate) pid: Vec<u32>,
 
     /// Allow a target that is not on this host's loopback, after asking
     #[arg(long, help_heading = TARGET)]
@@ -213,6 +222,13 @@ pub(crate) enum ScenarioName {
     Burst,
 }
 
+/// The word for it on the command line.
+impl fmt::Display for ScenarioName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.to_possible_value().expect("a scenario that can be asked for").get_name())
+    }
+}
+
 impl SwarmArgs {
     /// What one process is to do. `place`: its number, of how many.
     pub(crate) fn plan(&self, target: SocketAddr, place: (usize, usize)) -> Plan {
@@ -226,7 +242,7 @@ impl SwarmArgs {
         Plan {
             target,
             scenario: self.scenario(place),
-            carrier: if self.lines { Carrier::Lines } else { Carrier::Session },
+            carrier: if self.lines || self.echo { Carrier::Lines } else { Carrier::Session },
             peers: share(population, place),
             first_peer: (0..number).map(|earlier| share(population, (earlier, processes))).sum(),
             sources,
@@ -251,10 +267,7 @@ impl SwarmArgs {
             ScenarioName::Burst => Scenario::Burst { rounds: self.rounds + self.warm_up },
             ScenarioName::Churn => Scenario::Churn,
             ScenarioName::FanOut => Scenario::FanOut { rounds: self.rounds, origin: self.origin() },
-            ScenarioName::Flood => {
-                let batches = self.messages.div_ceil(self.batch);
-                Scenario::Flood { messages: (share(batches, place) * self.batch) as u64 }
-            }
+            ScenarioName::Flood => Scenario::Flood { messages: share(self.messages, place) as u64 },
             ScenarioName::Hold => Scenario::Hold { time: self.time },
             ScenarioName::Pace => Scenario::Pace { rate: self.pace, time: self.time },
             ScenarioName::Ping => {
@@ -271,6 +284,40 @@ impl SwarmArgs {
             (true, _) => Origin::Relay,
             (_, Some(_)) => Origin::Trigger,
             _ => Origin::Watch,
+        }
+    }
+
+    /// What is wrong with the names of the files to write.
+    fn wrong_files(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if let Some(plot) = &self.plot
+            && plot.extension().is_some_and(|kind| !kind.eq_ignore_ascii_case("svg"))
+        {
+            wrong.push(format!("--plot draws SVG: {} is to end in .svg, or in nothing", plot.display()));
+        }
+        let files = [("--json", &self.json), ("--plot", &self.plot), ("--hgrm", &self.hgrm)];
+        let files = files.map(|(flag, file)| (flag, file.as_deref().unwrap_or(Path::new(""))));
+        let is_stdout = |&&(flag, file): &&(&str, &Path)| flag != "--json" && file == Path::new("-");
+        wrong.extend(
+            files.iter().filter(is_stdout).map(|(flag, _)| format!("{flag} needs a file; - is for --json")),
+        );
+        // A device takes what it is given, as often as it is.
+        let is_file = |file: &Path| !file.as_os_str().is_empty() && file != "-" && !file.starts_with("/dev");
+        for (place, (flag, file)) in files.iter().enumerate().filter(|(_, (_, file))| is_file(file)) {
+            let others = files[..place].iter().filter(|(_, other)| other == file);
+            wrong.extend(
+                others.map(|(other, _)| format!("{other} and {flag} cannot both be {}", file.display())),
+            );
+        }
+        wrong
+    }
+
+    /// Whether somebody writes a whole batch at once, a peer or whoever types for the target.
+    fn writes_batches(&self) -> bool {
+        match self.scenario {
+            ScenarioName::Burst | ScenarioName::Flood | ScenarioName::Pace => true,
+            ScenarioName::FanOut => self.origin() != Origin::Watch,
+            ScenarioName::Churn | ScenarioName::Hold | ScenarioName::Ping => false,
         }
     }
 
@@ -292,10 +339,14 @@ impl SwarmArgs {
                 is_fan_out && self.relay && self.peers < 2,
                 "--relay needs two peers: one speaks, one hears".to_owned(),
             ),
-            (!is_fan_out && has_origin, "--relay and --trigger are for the scenario fan-out".to_owned()),
+            (
+                is_fan_out && !has_origin && self.given.has("length"),
+                "--length means nothing where something else makes the target speak; it is for --relay and --trigger"
+                    .to_owned(),
+            ),
             (
                 is_ping && self.lines && !self.echo,
-                "ping needs answers: sessions, or --lines --echo where the target sends every line back"
+                "ping needs answers: sessions, or --echo where the target sends every line back"
                     .to_owned(),
             ),
             (is_ping && self.active > self.peers, "there are more --active than --peers".to_owned()),
@@ -315,8 +366,20 @@ impl SwarmArgs {
                     self.length
                 ),
             ),
+            (
+                self.writes_batches() && self.batch * self.length > SWARM_WRITE_BYTES_MAX,
+                format!(
+                    "--batch {} of --length {} makes writes of {} MiB, and one may have {} MiB: use a smaller \
+                     --batch or --length",
+                    self.batch,
+                    self.length,
+                    (self.batch * self.length).div_ceil(1 << 20),
+                    SWARM_WRITE_BYTES_MAX >> 20
+                ),
+            ),
         ];
-        table.into_iter().filter(|(is_so, _)| *is_so).map(|(_, why)| why).collect()
+        let told = table.into_iter().filter(|(is_so, _)| *is_so).map(|(_, why)| why);
+        self.given.in_vain(self.scenario).chain(told).chain(self.wrong_files()).collect()
     }
 }
 
@@ -428,7 +491,7 @@ mod tests {
             ("hold --peers 1000", (1000, 0, 0, 64)),
             ("hold --peers 7 --in-flight 100", (7, 0, 0, 100)),
             ("flood --peers 200 --messages 1001", (200, 1001, 0, 64)),
-            ("flood --peers 200 --messages 1001 --batch 10", (200, 1010, 0, 64)),
+            ("flood --peers 200 --messages 1001 --batch 10", (200, 1001, 0, 64)),
             ("ping --peers 200 --messages 1001", (200, 1001, 1, 64)),
             ("ping --peers 200 --messages 1001 --active 5", (200, 1001, 5, 64)),
             ("churn --messages 1001", (1001, 0, 0, 64)),
@@ -468,6 +531,24 @@ mod tests {
             ("hold --source ::1", "one kind"),
             ("hold --source 127.0.0.1,0.0.0.0", "not all of them"),
             ("flood --length 23", "24 bytes"),
+            ("flood --batch 65536 --length 65", "writes of 5 MiB, and one may have 4 MiB"),
+            ("fan-out --trigger x --batch 65536 --length 65", "writes of"),
+            ("--plot x.png", "x.png is to end in .svg"),
+            ("--plot -", "--plot needs a file"),
+            ("--hgrm -", "--hgrm needs a file"),
+            ("--json x --hgrm x", "--json and --hgrm cannot both be x"),
+            ("flood --time 5", "--time means nothing in flood; it is for hold and pace"),
+            ("--messages 5", "--messages means nothing in hold; it is for flood, churn and ping"),
+            ("pace --messages 10", "for flood, churn and ping"),
+            ("flood --pace 10", "it is for pace"),
+            ("churn --peers 10", "it is for hold, flood, pace, fan-out, ping and burst"),
+            ("churn --batch 1", "--batch means nothing in churn"),
+            ("hold --length 64", "--length means nothing in hold"),
+            ("ping --rounds 30", "it is for fan-out and burst"),
+            ("fan-out --warm-up 20", "--warm-up means nothing in fan-out; it is for burst"),
+            ("flood --active 1", "it is for ping"),
+            ("hold --echo", "it is for flood, pace and ping"),
+            ("fan-out --length 64", "it is for --relay and --trigger"),
         ];
         for (line, word) in table {
             let args = parse(line);
@@ -482,10 +563,17 @@ mod tests {
             "fan-out --relay --peers 2 --length 22",
             "fan-out --processes 2",
             "ping --lines --echo",
-            "ping --processes 3 --length 16",
+            "ping --echo",
+            "ping --processes 3",
+            "hold --plot x.SVG --json x",
+            "hold --plot x --json - --hgrm y.svg",
+            "hold --json /dev/null --plot /dev/null",
+            "hold --peers 1000 --time 10 --lines",
             "hold --peers 3 --processes 3",
-            "churn --messages 3 --processes 3 --peers 1",
+            "churn --messages 3 --processes 3",
             "flood --source 127.0.0.9 --length 64",
+            "flood --batch 65536",
+            "fan-out --batch 65536",
         ];
         for line in table {
             let args = parse(line);

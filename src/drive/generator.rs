@@ -8,7 +8,7 @@ use chinwag::proto::machine::Machine;
 use chinwag::swarm::generator::{Ending, GO, Swarm};
 use chinwag::swarm::notice::Pause;
 use chinwag::swarm::plan::{Plan, Scenario};
-use chinwag::swarm::report::Report;
+use chinwag::swarm::report::{GeneratorUse, Report};
 use chinwag::term::stdin::Stdin;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 pub(super) trait Generator {
     /// Waits until there is something to act on.
     fn wait(&mut self) -> io::Result<Event>;
-    /// Goes on with what comes for so long, or until it is over. `false`: it is, and nothing will come.
+    /// Goes on with what comes for so long, or until it is over or about to be. `false`: it is, and no more rest
+    /// will do.
     fn rest(&mut self, time: Duration) -> io::Result<bool>;
     /// Ends the pause.
     fn go(&mut self) -> io::Result<()>;
@@ -108,11 +109,18 @@ impl Generator for Local {
 
     fn report(&mut self) -> io::Result<Report> {
         self.event_loop.screen_mut().finish();
-        let cpu = self.event_loop.screen_mut().cpu_used().as_secs_f64();
+        let used = self.event_loop.screen_mut().used();
         let swarm = self.event_loop.machine();
         let mut report = Report::new(&self.plan, swarm.tally(), swarm.ending());
-        report.generator.cpu_seconds = cpu;
-        report.generator.cpu_share = if report.seconds > 0.0 { cpu / report.seconds } else { 0.0 };
+        let share =
+            |time: Duration| if report.seconds > 0.0 { time.as_secs_f64() / report.seconds } else { 0.0 };
+        report.generator = GeneratorUse {
+            cpu_seconds: used.cpu.as_secs_f64(),
+            cpu_share: share(used.cpu),
+            waited_share: share(used.waited),
+            stolen_share: used.stolen_share(),
+            is_bottleneck: false,
+        };
         Ok(report)
     }
 }

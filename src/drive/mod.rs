@@ -4,8 +4,11 @@
 
 pub(crate) mod args;
 mod generator;
+mod given;
 mod host;
+mod listeners;
 mod memory;
+mod own_use;
 mod panel;
 mod ports;
 mod publish;
@@ -22,8 +25,12 @@ use chinwag::swarm::generator::Ending;
 use chinwag::swarm::plan::Plan;
 use generator::{Generator, Local};
 use run::Run;
+use rustix::process::Signal;
+use signal_hook::flag;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use target::Target;
 use trigger::Trigger;
@@ -55,7 +62,7 @@ pub(crate) fn run(args: SwarmArgs) -> io::Result<u8> {
 /// Directs one run from the question whether it may be done at all to its report.
 fn direct(args: &SwarmArgs, address: SocketAddr) -> io::Result<u8> {
     let whole = args.plan(address, (0, 1));
-    let target = match args.pid.map(|pid| find_target(args, pid)).transpose() {
+    let target = match args.pid.first().map(|&pid| find_target(args, pid, address)).transpose() {
         Ok(target) => target,
         Err(reason) => return Ok(refuse(&[reason])),
     };
@@ -74,10 +81,14 @@ fn direct(args: &SwarmArgs, address: SocketAddr) -> io::Result<u8> {
         Err(reason) => return Ok(refuse(&[reason])),
     };
     let began_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let of_holders = target.as_ref().and_then(|target| on_other_holders(target, address));
     let mut run = Run::new(&whole, target, trigger, args.warm_up as usize);
+    run.remark(of_holders);
+    let is_over = end_by_signals()?;
     let mut generator = start(args, address)?;
     run.conduct(generator.as_mut())?;
     let mut report = generator.report()?;
+    is_over.store(true, Ordering::Relaxed);
     report.began_at = began_at;
     report.host = host;
     report.target = run.target_use(&report);
@@ -90,13 +101,60 @@ fn direct(args: &SwarmArgs, address: SocketAddr) -> io::Result<u8> {
     })
 }
 
-/// The target's process; fails with a sentence if we cannot do with it what the scenario needs.
-fn find_target(args: &SwarmArgs, pid: u32) -> Result<Target, String> {
+/// Gives a flag: once it is set, an interrupt ends the process as if nobody caught it. The run catches them, and
+/// then nobody does who could end, say, a write into a pipe that is full.
+fn end_by_signals() -> io::Result<Arc<AtomicBool>> {
+    let is_over = Arc::new(AtomicBool::new(false));
+    for signal in [Signal::INT, Signal::TERM] {
+        flag::register_conditional_default(signal.as_raw(), Arc::clone(&is_over))?;
+    }
+    Ok(is_over)
+}
+
+/// The target's process; fails with a sentence if it is not, or we cannot do with it what the scenario needs.
+fn find_target(args: &SwarmArgs, pid: u32, address: SocketAddr) -> Result<Target, String> {
+    let is_burst = args.scenario == ScenarioName::Burst;
+    if args.pid.iter().any(|&other| other != pid) {
+        return Err("--pid names one process".to_owned());
+    }
+    if pid == std::process::id() {
+        return Err(format!("--pid {pid}: that is this process itself"));
+    }
     let target = Target::new(pid).map_err(|error| format!("--pid {pid}: {error}"))?;
-    if args.scenario == ScenarioName::Burst {
+    if is_burst {
         target.may_stop().map_err(|error| format!("--pid {pid}, which burst has to stop: {error}"))?;
     }
-    Ok(target)
+    // Said twice it is meant so, but nothing that may be innocent is stopped.
+    let is_meant = args.pid.len() > 1 && !is_burst;
+    let why = match listeners::is_held_by(pid, address) {
+        Ok(true) => return Ok(target),
+        _ if is_meant => return Ok(target),
+        Ok(false) => format!("--pid {pid} does not hold the socket that listens on {address}"),
+        Err(error) => format!("whether --pid {pid} listens on {address} cannot be seen: {error}"),
+    };
+    let others: Vec<String> = listeners::holders(address).into_iter().map(process).collect();
+    let hint =
+        if others.is_empty() { String::new() } else { format!("; it is held by {}", others.join(", ")) };
+    let way_out = if is_burst { "" } else { ". Give it twice if it is the target all the same" };
+    Err(why + &hint + way_out)
+}
+
+/// A process as one reads of it.
+fn process(pid: u32) -> String {
+    format!("{pid} ({})", target::name(pid))
+}
+
+/// Who else takes the connections to the target, or could, as a remark.
+fn on_other_holders(target: &Target, address: SocketAddr) -> Option<String> {
+    let family: Vec<u32> = target.family().into_iter().map(target::number).collect();
+    let others = listeners::holders(address).into_iter().filter(|pid| !family.contains(pid));
+    let others: Vec<String> = others.map(process).collect();
+    (!others.is_empty()).then(|| {
+        format!(
+            "The listening socket is held by {} as well: what was used there is not in the target's figures.",
+            others.join(", ")
+        )
+    })
 }
 
 fn start(args: &SwarmArgs, address: SocketAddr) -> io::Result<Box<dyn Generator>> {

@@ -1,11 +1,10 @@
 //! The screen of a generator: keeps what its driver asks for, and shows how far it is.
 
+use super::own_use::OwnUse;
 use chinwag::swarm::notice::{Notice, Pause};
 use chinwag::term::Screen;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rustix::time::{ClockId, clock_gettime};
 use std::collections::VecDeque;
-use std::time::Duration;
 
 /// What the driver must act on, in the order in which it comes in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,9 +27,9 @@ pub(super) struct Panel {
     pause: Option<Pause>,
     /// It told how far it is since somebody asked.
     has_progressed: bool,
-    /// Our own CPU time when the scenario began, and at its end.
-    cpu_at_start: Option<Duration>,
-    cpu_at_end: Option<Duration>,
+    /// What we had used when the scenario began, and at its end.
+    used_at_start: Option<OwnUse>,
+    used_at_end: Option<OwnUse>,
 }
 
 impl Panel {
@@ -46,8 +45,8 @@ impl Panel {
             events: VecDeque::new(),
             pause: None,
             has_progressed: false,
-            cpu_at_start: None,
-            cpu_at_end: None,
+            used_at_start: None,
+            used_at_end: None,
         }
     }
 
@@ -61,10 +60,10 @@ impl Panel {
         std::mem::take(&mut self.has_progressed)
     }
 
-    /// Our own CPU time while the scenario ran, until now if it was cut short.
-    pub(super) fn cpu_used(&self) -> Duration {
-        let start = self.cpu_at_start;
-        start.map_or(Duration::ZERO, |start| self.cpu_at_end.unwrap_or_else(own_cpu).saturating_sub(start))
+    /// What we used while the scenario ran, until now if it was cut short.
+    pub(super) fn used(&self) -> OwnUse {
+        let start = self.used_at_start;
+        start.map_or_else(OwnUse::default, |start| self.used_at_end.unwrap_or_else(OwnUse::now).since(start))
     }
 
     /// Clears the bar.
@@ -78,7 +77,7 @@ impl Screen<Notice> for Panel {
         match notice {
             Notice::Paused(pause) => {
                 if pause == Pause::BeforeEnd {
-                    self.cpu_at_end = Some(own_cpu());
+                    self.used_at_end = Some(OwnUse::now());
                 }
                 self.pause = Some(pause);
                 self.events.push_back(Event::Paused(pause));
@@ -96,7 +95,7 @@ impl Screen<Notice> for Panel {
     fn line_taken(&mut self) {
         match self.pause.take() {
             Some(Pause::BeforeStart) => {
-                self.cpu_at_start = Some(own_cpu());
+                self.used_at_start = Some(OwnUse::now());
                 self.bar.set_position(0);
                 self.bar.set_message("running");
             }
@@ -104,9 +103,4 @@ impl Screen<Notice> for Panel {
             Some(Pause::BeforeRound) | None => {}
         }
     }
-}
-
-/// User and system time of this process.
-fn own_cpu() -> Duration {
-    clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
 }

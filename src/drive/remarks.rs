@@ -1,10 +1,10 @@
 //! What the reader of a report must know to trust its numbers, or not to.
 
-use chinwag::limits::{BOTTLENECK_SHARE, LATENESS_MAX};
+use chinwag::limits::{BOTTLENECK_SHARE, DEPRIVED_SHARE, LATENESS_MAX, SWARM_RUN_MIN, TAIL_SAMPLES_MIN};
 use chinwag::proto::machine::CloseReason;
 use chinwag::swarm::generator::Ending;
 use chinwag::swarm::plan::{Carrier, Plan, Scenario};
-use chinwag::swarm::report::Report;
+use chinwag::swarm::report::{Report, Times};
 use chinwag::swarm::tally::Measure;
 use std::time::Duration;
 
@@ -17,9 +17,12 @@ pub(super) fn add(report: &mut Report, plan: &Plan, of_conductor: &[String]) {
     report.remarks.extend(on_ports(report).or_else(|| on_connections(report, plan)));
     report.remarks.extend(on_odd_line(report));
     report.remarks.extend(on_dials(report));
+    report.remarks.extend(on_size(report));
     let on_generator = on_generator(report);
-    report.generator.is_bottleneck = on_generator.is_some();
-    report.remarks.extend(on_generator);
+    report.generator.is_bottleneck = matches!(on_generator, Verdict::Bottleneck(_));
+    if let Verdict::Bottleneck(remark) | Verdict::Doubt(remark) = on_generator {
+        report.remarks.push(remark);
+    }
 }
 
 fn on_ending(report: &Report, plan: &Plan) -> Option<String> {
@@ -29,6 +32,11 @@ fn on_ending(report: &Report, plan: &Plan) -> Option<String> {
         Ending::Late => Some(format!(
             "Given up: messages were over {} s late, and the rest of them was not sent. --pace is above what the \
              target takes or the generator gives.",
+            plan.timeout.as_secs_f64()
+        )),
+        Ending::Stuck if matches!(report.setup.scenario, Scenario::Burst { .. }) => Some(format!(
+            "Given up: a round was not written in {} s. A target that is stopped takes what its socket's buffers \
+             hold, and no more: use a smaller --batch or --length.",
             plan.timeout.as_secs_f64()
         )),
         Ending::Stuck => Some(format!(
@@ -103,41 +111,109 @@ fn is_late(report: &Report) -> bool {
     lateness.is_some_and(|lateness| Duration::from_nanos(lateness.p99) > LATENESS_MAX)
 }
 
-/// Whether the generator was the bottleneck, and what can be done about it. Who sends at fixed moments is
-/// late when it is; everybody else uses up its CPU while the target has some of its own left.
-fn on_generator(report: &Report) -> Option<String> {
+/// Whether the generator was the bottleneck, or the host, and what can be done about it. Each verdict looks at what it
+/// claims: lateness says that something is wrong, CPU time whose fault that is.
+fn on_generator(report: &Report) -> Verdict {
     if portless(report) > 0 {
+        return Verdict::None;
+    }
+    let own = &report.generator;
+    let is_busy = own.cpu_share >= BOTTLENECK_SHARE;
+    // Who waits for a moment turns: its CPU says something only if it is late as well.
+    let is_timed = report.times.contains_key(&Measure::Lateness);
+    let is_late = is_late(report);
+    if is_timed && !is_late {
+        return Verdict::None;
+    }
+    // Dials are late as well if the target lets no more be in flight.
+    let is_paced = is_timed && report.setup.scenario != Scenario::Churn;
+    let late = "more than one message of a hundred was sent over a millisecond late";
+    let used = format!("used {:.0} % of its CPU", own.cpu_share * 100.0);
+    match deprivation(report) {
+        Some(why) if is_late || !is_busy => Verdict::Doubt(format!(
+            "The host was busy: {why}. {}These numbers say more about that than about the target.",
+            if is_paced { format!("That is why {late}. ") } else { String::new() }
+        )),
+        _ if is_busy && is_paced => Verdict::Bottleneck(format!(
+            "The generator was the bottleneck: {late}, and it {used}. Use a lower rate, or more --processes."
+        )),
+        _ if is_busy => on_busy_generator(report, &used),
+        _ if is_paced => Verdict::Doubt(format!(
+            "The generator {used} and could have had more, yet {late}. The target took them late, or the clock of this \
+             host is coarse."
+        )),
+        _ => Verdict::None,
+    }
+}
+
+/// It used up its CPU: that was the bottleneck while the target had some of its own left.
+fn on_busy_generator(report: &Report, used: &str) -> Verdict {
+    match report.target.as_ref().map(|target| target.cpu_share) {
+        Some(share) if share >= BOTTLENECK_SHARE => Verdict::Doubt(format!(
+            "The generator {used}, and the target {:.0} % of one: which of them was the bottleneck cannot be told. \
+             Use more --processes.",
+            share * 100.0
+        )),
+        Some(_) => {
+            Verdict::Bottleneck(format!("The generator was the bottleneck: it {used}. Use more --processes."))
+        }
+        None => Verdict::Bottleneck(format!(
+            "The generator may have been the bottleneck: it {used}. Use more --processes, or give --pid to see what the \
+             target used."
+        )),
+    }
+}
+
+/// Why it got less CPU than it could have used, unless it got it.
+fn deprivation(report: &Report) -> Option<String> {
+    let (waited, stolen) = (report.generator.waited_share, report.generator.stolen_share);
+    // Who only holds has nothing to do in time.
+    if matches!(report.setup.scenario, Scenario::Hold { .. }) || waited.max(stolen) < DEPRIVED_SHARE {
         return None;
     }
-    // Who waits for a moment turns, and its CPU says nothing. Dials are late as well if the target lets no
-    // more be in flight, so they say nothing either.
-    if report.times.contains_key(&Measure::Lateness) {
-        let is_churn = report.setup.scenario == Scenario::Churn;
-        return (!is_churn && is_late(report)).then(|| {
-            "The generator was the bottleneck: more than one message of a hundred was sent over a millisecond \
-             late. Use a lower rate, or more --processes."
-                .to_owned()
-        });
-    }
-    let target_share = report.target.as_ref().map(|target| target.cpu_share);
-    let is_busy = report.generator.cpu_share >= BOTTLENECK_SHARE;
-    if !is_busy || target_share.is_some_and(|share| share >= BOTTLENECK_SHARE) {
-        return None;
-    }
-    let (how_sure, hint) = match target_share {
-        Some(_) => ("was", ""),
-        None => ("may have been", ", or give --pid to see what the target used"),
+    Some(if waited >= stolen {
+        format!("the generator waited for a CPU for {:.0} % of the time", waited * 100.0)
+    } else {
+        format!("{:.0} % of its CPUs went to other virtual machines", stolen * 100.0)
+    })
+}
+
+/// Whose fault the numbers are.
+enum Verdict {
+    /// The generator's.
+    Bottleneck(String),
+    /// That of something else, or nobody knows.
+    Doubt(String),
+    None,
+}
+
+/// What is too short or too few to say anything.
+fn on_size(report: &Report) -> Vec<String> {
+    let flag = match report.setup.scenario {
+        Scenario::Burst { .. } | Scenario::FanOut { .. } => "--rounds",
+        Scenario::Churn | Scenario::Flood { .. } | Scenario::Ping { .. } => "--messages",
+        Scenario::Hold { .. } | Scenario::Pace { .. } => "--time",
     };
-    let percent = report.generator.cpu_share * 100.0;
-    Some(format!(
-        "The generator {how_sure} the bottleneck: it used {percent:.0} % of its CPU. Use more --processes{hint}."
-    ))
+    // Most of a burst is spent between its rounds.
+    let is_timed = !matches!(report.setup.scenario, Scenario::Burst { .. });
+    let is_short = is_timed && report.seconds > 0.0 && report.seconds < SWARM_RUN_MIN.as_secs_f64();
+    let short = is_short.then(|| {
+        format!("The run took less than a second, too short for its rates and shares of CPU to mean much. Use more {flag}.")
+    });
+    let is_few = |times: &Times| (1..TAIL_SAMPLES_MIN).contains(&times.count);
+    let few = report.times.iter().filter(|(_, times)| is_few(times)).map(|(measure, _)| measure.name());
+    let few: Vec<&str> = few.collect();
+    let tail = (!few.is_empty()).then(|| {
+        let all = few.join(", ");
+        format!("Fewer than {TAIL_SAMPLES_MIN} samples: the p99.9 of {all} is no more than the longest.")
+    });
+    short.into_iter().chain(tail).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chinwag::swarm::report::Times;
+    use chinwag::swarm::report::TargetUse;
     use chinwag::swarm::tally::{Counts, Tally, new_histogram};
 
     fn plan() -> Plan {
@@ -160,29 +236,110 @@ mod tests {
     fn remarks(ending: Ending, counts: Counts, cpu_share: f64) -> (Vec<String>, bool) {
         let mut report = Report::new(&plan(), &Tally { counts, ..Tally::default() }, ending);
         report.generator.cpu_share = cpu_share;
+        report.seconds = 2.0;
         add(&mut report, &plan(), &["From outside.".to_owned()]);
         (report.remarks, report.generator.is_bottleneck)
     }
 
-    #[test]
-    fn late_messages_are_the_generators_fault_and_late_dials_may_be_the_targets() {
-        let pace = Scenario::Pace { rate: 1.0, time: Duration::from_secs(1) };
-        for (scenario, wanted, is_bottleneck) in
-            [(pace, "was the bottleneck", true), (Scenario::Churn, "--in-flight was reached", false)]
-        {
-            for late in [false, true] {
-                let plan = Plan { scenario, ..plan() };
-                let mut report = Report::new(&plan, &Tally::default(), Ending::Complete);
-                let mut times = new_histogram();
-                let lateness = if late { LATENESS_MAX * 2 } else { LATENESS_MAX / 2 };
-                times.record(lateness.as_nanos() as u64).unwrap();
-                report.times.insert(Measure::Lateness, Times::new(&times));
-                report.generator.cpu_share = 1.0;
-                add(&mut report, &plan, &[]);
-                assert_eq!(report.remarks.iter().any(|told| told.contains(wanted)), late, "{scenario:?}");
-                assert_eq!(report.generator.is_bottleneck, late && is_bottleneck, "{scenario:?}");
-            }
+    /// What is said of a run of this scenario whose messages or dials were late or not, and whether the generator was
+    /// the bottleneck. Shares: of its own CPU, waited for, stolen; that of the target's.
+    fn verdict(scenario: Scenario, late: bool, own: [f64; 3], target: Option<f64>) -> (Vec<String>, bool) {
+        let plan = Plan { scenario, ..plan() };
+        let mut report = Report::new(&plan, &Tally::default(), Ending::Complete);
+        report.seconds = 2.0;
+        let is_timed = matches!(scenario, Scenario::Pace { .. } | Scenario::Churn);
+        if is_timed {
+            let mut times = new_histogram();
+            let lateness = if late { LATENESS_MAX * 2 } else { LATENESS_MAX / 2 };
+            times.record_n(lateness.as_nanos() as u64, TAIL_SAMPLES_MIN).unwrap();
+            report.times.insert(Measure::Lateness, Times::new(&times));
         }
+        let generator = &mut report.generator;
+        [generator.cpu_share, generator.waited_share, generator.stolen_share] = own;
+        report.target = target.map(|cpu_share| TargetUse { cpu_share, ..TargetUse::default() });
+        add(&mut report, &plan, &[]);
+        (report.remarks, report.generator.is_bottleneck)
+    }
+
+    #[test]
+    fn a_verdict_looks_at_what_it_claims() {
+        let pace = Scenario::Pace { rate: 1.0, time: Duration::from_secs(1) };
+        let (flood, hold) = (Scenario::Flood { messages: 1 }, plan().scenario);
+        let churn = Scenario::Churn;
+        let table = [
+            (pace, false, [1.0, 0.0, 0.0], None, None, false),
+            (pace, false, [0.2, 0.5, 0.5], None, None, false),
+            (
+                pace,
+                true,
+                [0.95, 0.0, 0.0],
+                None,
+                Some("bottleneck: more than one message of a hundred"),
+                true,
+            ),
+            (pace, true, [0.17, 0.0, 0.0], None, Some("The target took them late, or the clock"), false),
+            (
+                pace,
+                true,
+                [0.17, 0.4, 0.0],
+                None,
+                Some("The host was busy: the generator waited for a CPU for 40 %"),
+                false,
+            ),
+            (
+                pace,
+                true,
+                [0.17, 0.0, 0.3],
+                None,
+                Some("30 % of its CPUs went to other virtual machines"),
+                false,
+            ),
+            (churn, true, [0.95, 0.0, 0.0], None, Some("may have been the bottleneck: it used 95 %"), true),
+            (churn, true, [0.2, 0.0, 0.0], None, None, false),
+            (churn, false, [0.95, 0.0, 0.0], None, None, false),
+            (flood, false, [0.95, 0.0, 0.0], None, Some("may have been the bottleneck: it used 95 %"), true),
+            (flood, false, [0.95, 0.0, 0.0], Some(0.5), Some("was the bottleneck: it used 95 %"), true),
+            (
+                flood,
+                false,
+                [0.95, 0.0, 0.0],
+                Some(0.93),
+                Some("and the target 93 % of one: which of them"),
+                false,
+            ),
+            (flood, false, [0.5, 0.0, 0.0], Some(0.5), None, false),
+            (flood, false, [0.5, 0.2, 0.0], Some(0.5), Some("waited for a CPU for 20 %"), false),
+            (hold, false, [0.0, 0.5, 0.5], None, None, false),
+        ];
+        for (scenario, late, own, target, wanted, is_bottleneck) in table {
+            let (mut told, is_it) = verdict(scenario, late, own, target);
+            told.retain(|told| !told.contains("--in-flight was reached"));
+            assert_eq!(
+                (told.len(), is_it),
+                (usize::from(wanted.is_some()), is_bottleneck),
+                "{wanted:?} {told:?}"
+            );
+            assert!(wanted.is_none_or(|wanted| told[0].contains(wanted)), "{wanted:?} {told:?}");
+        }
+        let (told, _) = verdict(churn, true, [0.2, 0.0, 0.0], None);
+        assert!(told[0].contains("--in-flight was reached"), "{told:?}");
+    }
+
+    #[test]
+    fn a_run_that_is_too_short_to_say_anything_says_so() {
+        let report = |seconds, samples| {
+            let mut report = Report::new(&plan(), &Tally::default(), Ending::Complete);
+            report.seconds = seconds;
+            let mut times = new_histogram();
+            times.record_n(1, samples).unwrap();
+            report.times.insert(Measure::Answer, Times::new(&times));
+            on_size(&report)
+        };
+        assert_eq!(report(1.0, TAIL_SAMPLES_MIN), Vec::<String>::new());
+        let told = report(0.9, TAIL_SAMPLES_MIN - 1);
+        assert!(told[0].contains("less than a second") && told[0].contains("more --time"), "{told:?}");
+        assert!(told[1].contains("p99.9 of answer is no more"), "{told:?}");
+        assert_eq!(told.len(), 2);
     }
 
     #[test]

@@ -4,7 +4,9 @@ use super::generator::Generator;
 use super::panel::Event;
 use super::target::{Sample, Target};
 use super::trigger::Trigger;
-use chinwag::limits::{EMPTY_ROUNDS, ROUND_IDLE, TARGET_IDLE, TARGET_PATIENCE, TARGET_POLL};
+use chinwag::limits::{
+    EMPTY_ROUNDS, MEMORY_PEERS_MIN, ROUND_IDLE, TARGET_IDLE, TARGET_PATIENCE, TARGET_POLL,
+};
 use chinwag::swarm::notice::Pause;
 use chinwag::swarm::plan::{Plan, Scenario};
 use chinwag::swarm::report::{Report, TargetUse};
@@ -32,6 +34,8 @@ struct Usage {
     empty_rounds: Vec<Duration>,
     /// How many of the rounds do not count.
     warm_up: usize,
+    /// More than one process serves, which a burst cannot measure.
+    is_split: bool,
 }
 
 impl<'a> Run<'a> {
@@ -79,6 +83,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Adds one, if there is one.
+    pub(super) fn remark(&mut self, remark: Option<String>) {
+        self.remarks.extend(remark);
+    }
+
     /// What the generator does not know and the reader should.
     pub(super) fn remarks(&self) -> &[String] {
         &self.remarks
@@ -87,9 +96,36 @@ impl<'a> Run<'a> {
     /// What the target used; `None` if that is not known, or it has not survived the run.
     pub(super) fn target_use(&mut self, report: &Report) -> Option<TargetUse> {
         let target = self.target.as_ref()?;
+        // Those of a churn have come and gone unseen.
+        let has_lost_some = report.setup.scenario == Scenario::Churn || target.has_lost_some();
+        let has_ended = target.sample().is_none();
         let use_of_it = self.usage.sum_up(report, target.pid(), target.name());
         if use_of_it.is_none() {
             self.remarks.push("The process that --pid names ended during the run.".to_owned());
+        } else if !has_ended && has_lost_some && target.is_careless() {
+            self.remarks.push(
+                "What the target used is not to be had: it ignores SIGCHLD, and so the end of processes that it \
+                 started."
+                    .to_owned(),
+            );
+            return None;
+        }
+        let is_hold = matches!(report.setup.scenario, Scenario::Hold { .. });
+        if is_hold
+            && use_of_it.as_ref().is_some_and(|it| it.memory_per_connection.is_none())
+            && report.ready() > 0
+        {
+            self.remarks.push(format!(
+                "Memory for each connection cannot be told: that takes {MEMORY_PEERS_MIN} peers, and a target that has \
+                 just been started, since one that has worked before grows into memory that it has kept."
+            ));
+        }
+        if self.usage.is_split {
+            self.remarks.push(
+                "No CPU time for each message: a burst stops one process, and the target serves with several. \
+                 Compare it by flood or by pace."
+                    .to_owned(),
+            );
         }
         use_of_it
     }
@@ -97,7 +133,10 @@ impl<'a> Run<'a> {
     /// Begins the scenario, or its next round, and gives what comes of it.
     fn go(&mut self, generator: &mut dyn Generator) -> io::Result<Event> {
         let is_burst = matches!(self.whole.scenario, Scenario::Burst { .. });
-        let Some(target) = self.target.as_ref().filter(|_| is_burst) else {
+        // To stop one of several is to measure nothing; and who knows what the others do besides.
+        let target = self.target.as_ref().filter(|_| is_burst);
+        self.usage.is_split |= target.is_some_and(Target::has_children);
+        let Some(target) = target.filter(|_| !self.usage.is_split) else {
             generator.go()?;
             return generator.wait();
         };
@@ -145,10 +184,10 @@ impl Usage {
         let cpu = after.cpu.saturating_sub(connected.cpu).as_secs_f64();
         let is_churn = report.setup.scenario == Scenario::Churn;
         let stayed = if is_churn { 0 } else { report.ready() };
-        let growth = connected.memory.saturating_sub(before.memory) as f64;
         Some(TargetUse {
             pid,
             name,
+            processes: before.processes.max(connected.processes).max(after.processes),
             cpu_setup_seconds: connected.cpu.saturating_sub(before.cpu).as_secs_f64(),
             cpu_seconds: cpu,
             cpu_share: if report.seconds > 0.0 { cpu / report.seconds } else { 0.0 },
@@ -156,7 +195,7 @@ impl Usage {
             memory_before: before.memory,
             memory_connected: connected.memory,
             memory_after: after.memory,
-            memory_per_connection: (stayed > 0).then(|| growth / stayed as f64),
+            memory_per_connection: memory_of_each(before, connected, stayed),
         })
     }
 
@@ -166,12 +205,21 @@ impl Usage {
             let a_round = report.ready() * report.setup.batch as u64;
             let counted = self.rounds.get(self.warm_up..).unwrap_or_default();
             let empty = median(&self.empty_rounds).unwrap_or_default();
-            let used = median(counted).map(|used| used.saturating_sub(empty));
+            let used = median(counted).filter(|_| !self.is_split).map(|used| used.saturating_sub(empty));
             return used.map(|used| used.as_nanos() as f64 / a_round as f64);
         }
         let messages = report.messages();
         (messages > 0).then(|| cpu * 1e9 / messages as f64)
     }
+}
+
+/// By how much a connection made the target grow, in bytes; `None` where that cannot be known. Memory that it had used
+/// before and kept is taken again without growth. What it did before is seen by its CPU time: a target that had used
+/// more than all these connections cost it may have been as large before.
+fn memory_of_each(before: Sample, connected: Sample, stayed: u64) -> Option<f64> {
+    let is_fresh = before.cpu <= connected.cpu.saturating_sub(before.cpu);
+    let growth = connected.memory.checked_sub(before.memory).filter(|&growth| growth > 0)?;
+    (is_fresh && stayed >= MEMORY_PEERS_MIN).then(|| growth as f64 / stayed as f64)
 }
 
 /// Stops the target while `write` has every peer write its batch, lets it go on, and takes the CPU time that
@@ -185,6 +233,7 @@ fn play_round<T>(
     let until = Instant::now() + TARGET_PATIENCE;
     while stopped.is_some()
         && !target.is_stopped()
+        && !target.is_gone()
         && Instant::now() < until
         && generator.rest(TARGET_POLL)?
     {}
@@ -214,4 +263,32 @@ fn median(times: &[Duration]) -> Option<Duration> {
     let mut sorted = times.to_vec();
     sorted.sort();
     sorted.get(sorted.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_a_connection_is_told_of_a_fresh_target_alone() {
+        let sample = |millis, memory| Sample { cpu: Duration::from_millis(millis), memory, processes: 1 };
+        let table = [
+            (sample(5, 1_000), sample(10, 61_000), MEMORY_PEERS_MIN, Some(600.0)),
+            // It had done more before than all these connections cost.
+            (sample(6, 1_000), sample(10, 61_000), MEMORY_PEERS_MIN, None),
+            // It had room, or made some.
+            (sample(5, 1_000), sample(10, 1_000), MEMORY_PEERS_MIN, None),
+            (sample(5, 1_000), sample(10, 900), MEMORY_PEERS_MIN, None),
+            // Memory comes in pages.
+            (sample(5, 1_000), sample(10, 61_000), MEMORY_PEERS_MIN - 1, None),
+            (sample(5, 1_000), sample(10, 61_000), 0, None),
+        ];
+        for (before, connected, stayed, wanted) in table {
+            assert_eq!(
+                memory_of_each(before, connected, stayed),
+                wanted,
+                "{before:?} {connected:?} {stayed}"
+            );
+        }
+    }
 }

@@ -23,6 +23,8 @@ use std::time::Duration;
 pub(super) struct Workers {
     workers: Vec<Worker>,
     signals: Signals,
+    /// A signal was passed on: they end, and tell so when they are next listened to.
+    is_interrupted: bool,
 }
 
 struct Worker {
@@ -40,7 +42,7 @@ impl Workers {
         let signals = Signals::new([Signal::INT, Signal::TERM, Signal::HUP].map(Signal::as_raw))?;
         let program = std::env::current_exe()?;
         let workers = plans.map(|plan| Worker::start(&program, &plan)).collect::<io::Result<_>>()?;
-        let mut all = Self { workers, signals };
+        let mut all = Self { workers, signals, is_interrupted: false };
         // A signal before that would kill it without a report.
         all.workers.iter_mut().try_for_each(|worker| worker.expect(READY))?;
         Ok(all)
@@ -48,6 +50,7 @@ impl Workers {
 
     fn pass_signals_on(&mut self) {
         for _ in self.signals.pending() {
+            self.is_interrupted = true;
             self.workers.iter().for_each(Worker::interrupt);
         }
     }
@@ -79,7 +82,8 @@ impl Generator for Workers {
             Ok(_) | Err(Errno::INTR) => self.pass_signals_on(),
             Err(error) => return Err(error.into()),
         }
-        Ok(self.workers.iter().any(|worker| worker.event != Some(Event::Over)))
+        let is_over = self.workers.iter().all(|worker| worker.event == Some(Event::Over));
+        Ok(!is_over && !self.is_interrupted)
     }
 
     fn go(&mut self) -> io::Result<()> {

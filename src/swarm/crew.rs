@@ -24,6 +24,8 @@ pub(super) struct Peer {
     is_settled: bool,
     /// Its batch of messages, once it has said one.
     batch: Option<Rc<[u8]>>,
+    /// Messages in its last write.
+    pub(super) in_write: u64,
     /// Messages sent behind the last question.
     unasked: u64,
     /// Questions that are not answered yet, in their order.
@@ -45,6 +47,7 @@ impl Peer {
             since,
             is_settled: false,
             batch: None,
+            in_write: 0,
             unasked: 0,
             questions: VecDeque::new(),
             next_question: 0,
@@ -265,13 +268,13 @@ impl Crew {
         self.half_close(conn);
     }
 
-    /// Sends one batch of messages; `false`: the peer is not there to send it.
-    pub(super) fn send_batch(&mut self, conn: ConnId) -> bool {
+    /// Sends one batch, or the part of one with so many messages; `false`: the peer is not there to send it.
+    pub(super) fn send_batch(&mut self, conn: ConnId, messages: u64) -> bool {
         let Some(peer) = self.ready_mut(conn) else { return false };
-        let made = peer.batch.clone();
-        let Some(batch) = made.or_else(|| self.make_batch(conn)) else { return false };
-        let messages = self.plan.batch as u64;
+        let made = peer.batch.clone().filter(|_| messages == self.plan.batch as u64);
+        let Some(batch) = made.or_else(|| self.make_batch(conn, messages)) else { return false };
         if let Some(peer) = self.peer_mut(conn) {
+            peer.in_write = messages;
             peer.unasked += messages;
             self.tally.counts.sent += messages;
             self.tally.counts.message_bytes_sent += batch.len() as u64;
@@ -409,8 +412,9 @@ impl Crew {
     /// The driver is about to write what is queued.
     pub(super) fn note_flush(&mut self, conn: ConnId) {
         if self.wants_flushed
-            && let Some(peer) = self.peer_mut(conn)
-            && !std::mem::replace(&mut peer.is_flushed, true)
+            && let Some(connection) = self.connections.get_mut(conn)
+            && !connection.queue().is_empty()
+            && !std::mem::replace(&mut connection.data.is_flushed, true)
         {
             self.flushed.push(conn);
         }
@@ -451,11 +455,14 @@ impl Crew {
         Some((self.plan.claim(number, connection.local()), self.plan.name(number)))
     }
 
-    fn make_batch(&mut self, conn: ConnId) -> Option<Rc<[u8]>> {
+    fn make_batch(&mut self, conn: ConnId, messages: u64) -> Option<Rc<[u8]>> {
         let (claim, name) = self.introduction(conn)?;
         let line = self.message(claim, &name) + "\n";
-        let batch: Rc<[u8]> = line.repeat(self.plan.batch).into_bytes().into();
-        self.peer_mut(conn)?.batch = Some(Rc::clone(&batch));
+        let batch: Rc<[u8]> = line.repeat(messages as usize).into_bytes().into();
+        // A part of one is sent once.
+        if messages == self.plan.batch as u64 {
+            self.peer_mut(conn)?.batch = Some(Rc::clone(&batch));
+        }
         Some(batch)
     }
 

@@ -5,7 +5,7 @@ use super::notice::{Notice, Pause};
 use super::plan::{Plan, Scenario as Kind};
 use super::scenario::{self, Scenario, State};
 use super::tally::Tally;
-use crate::limits::SWARM_PROGRESS_INTERVAL;
+use crate::limits::{SWARM_FAREWELL, SWARM_PROGRESS_INTERVAL};
 use crate::proto::connection::Due;
 use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
 use crate::proto::message::canonical;
@@ -29,6 +29,8 @@ pub struct Swarm {
     active_at: Instant,
     /// The bytes written when the target had been in our debt, and silent, for half of the timeout.
     written_then: Option<u64>,
+    /// Until when those who were interrupted wait for the end of their connections.
+    farewell_until: Option<Instant>,
     ending: Ending,
 }
 
@@ -68,6 +70,7 @@ impl Swarm {
             progress_at: now + SWARM_PROGRESS_INTERVAL,
             active_at: now,
             written_then: None,
+            farewell_until: None,
             ending: Ending::Complete,
             crew: Crew::new(plan),
         };
@@ -136,12 +139,14 @@ impl Swarm {
                 }
                 self.close(conn, CloseReason::Eof, now);
             }
+            // A target can talk for ever and still owe what it was asked for.
             Heard::Message => {
-                self.stir(now);
                 self.crew.tally.counts.heard += 1;
-                if self.stage == Stage::Running {
-                    let with_newline = line.len() as u64 + 1;
-                    self.scenario.on_message(&mut self.crew, conn, with_newline, now);
+                let with_newline = line.len() as u64 + 1;
+                if self.stage == Stage::Running
+                    && self.scenario.on_message(&mut self.crew, conn, with_newline, now)
+                {
+                    self.stir(now);
                 }
             }
             Heard::Odd => self.crew.tally.note_odd(line),
@@ -204,6 +209,9 @@ impl Swarm {
         }
         if self.quiet_at().is_some_and(|at| at <= now) {
             self.on_quiet(now);
+        }
+        if self.farewell_until.is_some_and(|until| until <= now) {
+            self.end(None, now);
         }
         if self.dials() {
             self.crew.dial_some(now);
@@ -310,14 +318,13 @@ impl Swarm {
         }
     }
 
-    /// Somebody wants it to end: what was sent is still asked after. A second time it ends at once.
+    /// Somebody wants it to end: for a moment what was sent is still asked after. A second time it ends at once.
     fn interrupt(&mut self, now: Instant) {
         if self.stage == Stage::Over {
             return;
         }
-        let is_second = self.stage == Stage::Leaving;
         self.ending = Ending::Interrupted;
-        if is_second {
+        if self.farewell_until.replace(now + SWARM_FAREWELL).is_some() {
             return self.end(None, now);
         }
         self.note_duration(now);
@@ -411,8 +418,9 @@ impl Machine for Swarm {
         let dial = self.crew.next_dial_at().filter(|_| self.dials());
         let scenario = self.scenario.due_at().filter(|_| self.stage == Stage::Running);
         let of_connections = self.crew.connections.next_deadline();
-        let all = [of_connections, flushed, dial, scenario, self.quiet_at(), Some(self.progress_at)];
-        all.into_iter().flatten().min().filter(|_| self.stage != Stage::Over)
+        let all = [of_connections, flushed, dial, scenario, self.quiet_at(), self.farewell_until];
+        let all = all.into_iter().chain([Some(self.progress_at)]);
+        all.flatten().min().filter(|_| self.stage != Stage::Over)
     }
 
     fn wants_line(&self) -> bool {
@@ -423,7 +431,9 @@ impl Machine for Swarm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::{SWARM_BATCHES_PER_TURN, SWARM_DIALS_PER_TURN, SWARM_QUEUED_BYTES_MAX};
+    use crate::limits::{
+        SWARM_BATCHES_PER_TURN, SWARM_DIALS_PER_TURN, SWARM_QUEUED_BYTES_MAX, SWARM_WRITE_BYTES_MAX,
+    };
     use crate::swarm::plan::{Carrier, Origin};
     use crate::swarm::tally::Measure;
     use std::time::Duration;
@@ -527,6 +537,62 @@ mod tests {
             assert_eq!((run.turn(Input::Timeout), run.swarm.stage), (String::new(), stage));
         }
         assert_eq!((run.swarm.tally().counts.sent, run.swarm.tally().counts.taken), (2, 2));
+    }
+
+    /// How many messages each of three peers has sent when the scenario is over.
+    fn sent_by_each(scenario: Kind, batch: usize) -> [usize; 3] {
+        let timeout = Duration::from_secs(60);
+        let mut run = Run::of(Plan { batch, timeout, ..plan(scenario, 3) });
+        let mut sent = [0; 3];
+        for turn in 0..10 {
+            let input = if turn == 0 { Input::Line(GO) } else { Input::Timeout };
+            for line in run.turn(input).lines().filter(|line| !line.starts_with('!')) {
+                let peer = ["p0", "p1", "p2"].into_iter().position(|name| line.contains(name)).unwrap();
+                sent[peer] += 1;
+            }
+            run.now += Duration::from_millis(500);
+        }
+        assert_eq!(sent.iter().sum::<usize>() as u64, run.swarm.tally().counts.sent);
+        sent
+    }
+
+    #[test]
+    fn as_many_messages_are_sent_as_were_asked_for_whatever_the_batch() {
+        let flood = |messages| Kind::Flood { messages };
+        for (messages, batch, wanted) in [
+            (10, 1000, [10, 0, 0]),
+            (10, 4, [4, 4, 2]),
+            (14, 4, [6, 4, 4]),
+            (12, 4, [4, 4, 4]),
+            (7, 1, [3, 2, 2]),
+            (1, 1, [1, 0, 0]),
+        ] {
+            assert_eq!(sent_by_each(flood(messages), batch), wanted, "{messages} by {batch}");
+        }
+        let pace = |rate| Kind::Pace { rate, time: Duration::from_secs(2) };
+        assert_eq!(sent_by_each(pace(1.0), 1000), [6, 0, 0]);
+        assert_eq!(sent_by_each(pace(1.0), 4), [4, 2, 0]);
+        // A rate that no binary fraction is.
+        assert_eq!(sent_by_each(pace(0.55), 1).iter().sum::<usize>(), 4);
+        assert_eq!(sent_by_each(pace(1.1 / 6.0), 1).iter().sum::<usize>(), 2);
+    }
+
+    #[test]
+    fn what_all_write_at_first_is_made_in_parts() {
+        let batch = SWARM_WRITE_BYTES_MAX / 64 / 2;
+        for scenario in [Kind::Flood { messages: 4 * batch as u64 }, Kind::Burst { rounds: 1 }] {
+            let mut run = Run::of(Plan { batch, message_bytes: 64, ..plan(scenario, 4) });
+            let mut input = Input::Line(GO);
+            for made in [2, 4] {
+                assert!(
+                    run.swarm.poll_timeout().is_some_and(|at| at <= run.now || made == 2),
+                    "it goes on at once"
+                );
+                run.swarm.handle(input, run.now);
+                assert_eq!(run.swarm.tally().counts.sent, made * batch as u64, "{scenario:?}");
+                input = Input::Timeout;
+            }
+        }
     }
 
     fn watch(rounds: u32, peers: usize) -> Run {

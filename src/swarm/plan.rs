@@ -1,6 +1,8 @@
 //! What a run is to do: the target, the scenario, and who the peers are. Plain data.
 
-use crate::limits::{SWARM_CLAIM_FIRST_PORT, SWARM_CLAIM_PORTS, SWARM_SOURCES};
+use crate::limits::{
+    SWARM_BATCHES_PER_TURN, SWARM_CLAIM_FIRST_PORT, SWARM_CLAIM_PORTS, SWARM_SOURCES, SWARM_WRITE_BYTES_MAX,
+};
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -55,7 +57,7 @@ pub enum Scenario {
     },
     /// As many messages as are taken.
     Flood {
-        /// Of all peers together.
+        /// Of all peers together; where they are no whole batches, one has fewer.
         messages: u64,
     },
     /// Connected and silent.
@@ -141,6 +143,12 @@ impl Plan {
         let port = SWARM_CLAIM_FIRST_PORT + (of_its_source % usize::from(SWARM_CLAIM_PORTS)) as u16;
         let is_after_target = (SWARM_CLAIM_FIRST_PORT..=port).contains(&self.target.port());
         SocketAddr::new(local, port + u16::from(is_after_target))
+    }
+
+    /// Batches that may be made in one turn, so that a generator with much to write still listens.
+    pub(super) fn batches_per_turn(&self) -> usize {
+        let in_bytes = SWARM_WRITE_BYTES_MAX / (self.batch * self.message_bytes).max(1);
+        in_bytes.clamp(1, SWARM_BATCHES_PER_TURN as usize)
     }
 
     /// How many peers can claim an address of their own.

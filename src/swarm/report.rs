@@ -113,17 +113,27 @@ pub struct GeneratorUse {
     /// That of its busiest process, as a share of one CPU.
     #[serde(serialize_with = "finite")]
     pub cpu_share: f64,
+    /// How long its most deprived process could have run while others had the CPU, as a share of the time.
+    #[serde(default, serialize_with = "finite")]
+    pub waited_share: f64,
+    /// What the host of this virtual machine gave to others, as a share of all its CPUs.
+    #[serde(default, serialize_with = "finite")]
+    pub stolen_share: f64,
     /// It was the bottleneck: the target could have taken more.
     pub is_bottleneck: bool,
 }
 
 /// What the target's process used.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TargetUse {
     /// The process.
     pub pid: u32,
     /// Its name.
     pub name: String,
+    /// How many processes there were, it and those that it started, the most that were seen. The figures are those
+    /// of all.
+    #[serde(default = "one")]
+    pub processes: usize,
     /// User and system time while the peers connected, in seconds.
     #[serde(serialize_with = "finite")]
     pub cpu_setup_seconds: f64,
@@ -142,8 +152,13 @@ pub struct TargetUse {
     pub memory_connected: u64,
     /// Resident memory after the scenario, in bytes.
     pub memory_after: u64,
-    /// The growth for each connection, in bytes; `None` without connections that stayed.
+    /// The growth for each connection, in bytes; `None` without enough connections that stayed, and where the target
+    /// had worked before.
     pub memory_per_connection: Option<f64>,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// What the numbers depend on. `None` is what this system does not tell.
@@ -227,6 +242,8 @@ impl Report {
         self.timeline.add(&other.timeline);
         self.generator.cpu_seconds += other.generator.cpu_seconds;
         self.generator.cpu_share = self.generator.cpu_share.max(other.generator.cpu_share);
+        self.generator.waited_share = self.generator.waited_share.max(other.generator.waited_share);
+        self.generator.stolen_share = self.generator.stolen_share.max(other.generator.stolen_share);
         self.generator.is_bottleneck |= other.generator.is_bottleneck;
         for remark in &other.remarks {
             if !self.remarks.contains(remark) {
@@ -438,10 +455,17 @@ pub(super) mod tests {
                 interval: Duration::from_millis(100),
                 slots: vec![90_000, 110_000, 130_000, 140_000, 135_000, 141_000, 139_000, 100_000, 15_000],
             },
-            generator: GeneratorUse { cpu_seconds: 0.912, cpu_share: 0.613, is_bottleneck: true },
+            generator: GeneratorUse {
+                cpu_seconds: 0.912,
+                cpu_share: 0.613,
+                waited_share: 0.004,
+                stolen_share: 0.001,
+                is_bottleneck: true,
+            },
             target: Some(TargetUse {
                 pid: 4711,
                 name: "chinwag".to_owned(),
+                processes: 1,
                 cpu_setup_seconds: 0.052,
                 cpu_seconds: 0.801,
                 cpu_share: 0.989,

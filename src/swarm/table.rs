@@ -180,6 +180,7 @@ pub fn times(times: &BTreeMap<Measure, Times>) -> String {
 fn cpu_of_target(target: &TargetUse) -> Vec<String> {
     items([
         Some(format!("{} ({})", target.name, target.pid)),
+        (target.processes > 1).then(|| format!("{} processes", whole(target.processes as u64))),
         Some(format!("{} of CPU, {} of one", seconds(target.cpu_seconds), percent(target.cpu_share))),
         target.cpu_ns_per_message.map(|nanoseconds| format!("{} for each message", time(nanoseconds))),
         (target.cpu_setup_seconds > 0.0)

@@ -4,11 +4,11 @@ use crate::common::program::{Program, swarm_command};
 use crate::outcome::{Outcome, start};
 use chinwag::swarm::generator::Ending;
 use chinwag::swarm::report::Report;
-use rustix::process::{Signal, kill_process_group};
-use std::io::Read;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::process::CommandExt;
-use std::process::Child;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -73,7 +73,7 @@ fn a_hold_ends_with_the_numbers_so_far() {
 }
 
 #[test]
-fn a_flood_asks_after_what_it_has_sent() {
+fn a_flood_counts_what_it_has_sent() {
     for processes in [1, 2] {
         let (target, first) = sink();
         let args = format!("flood --lines --messages 1000000000 --peers 50 --json - --processes {processes}");
@@ -81,7 +81,7 @@ fn a_flood_asks_after_what_it_has_sent() {
         first.recv().expect("a message");
         swarm.signal(Signal::INT);
         let report = assert_interrupted(swarm);
-        assert!(report.counts.taken > 0 && report.counts.lost == 0, "{report:?}");
+        assert!(report.counts.sent > 0, "{report:?}");
         assert!(report.generator.cpu_seconds > 0.0, "{report:?}");
     }
 }
@@ -127,7 +127,7 @@ fn a_signal_to_the_whole_group_counts_once() {
 }
 
 #[test]
-fn a_second_interrupt_does_not_wait_for_the_target() {
+fn an_interrupt_does_not_wait_for_the_target() {
     for processes in [1, 2] {
         // It takes connections, and then does nothing at all.
         let target = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -137,12 +137,54 @@ fn a_second_interrupt_does_not_wait_for_the_target() {
         let streams: Vec<_> = (0..10).map(|_| target.accept().expect("a peer").0).collect();
         swarm.signal(Signal::INT);
         for mut stream in &streams {
-            // The first one makes every peer say goodbye.
+            // Every peer says goodbye.
             assert_eq!(stream.read(&mut [0]).expect("the end of the stream"), 0);
         }
-        swarm.signal(Signal::INT);
-        assert_eq!(assert_interrupted(swarm).ending, Ending::Interrupted);
+        assert_interrupted(swarm);
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupt_does_not_wait_for_a_target_that_never_rests() {
+    // It spins once it has a connection, so that its CPU clock never stands still before the start.
+    let script = "import socket\ns = socket.create_server(('127.0.0.1', 0))\n\
+                  print(s.getsockname()[1], flush=True)\nkept = [s.accept() for _ in range(2)]\n\
+                  print('there', flush=True)\nwhile True: pass";
+    let mut command = Command::new("python3");
+    let Ok(mut target) = command.args(["-c", script]).stdout(Stdio::piped()).spawn() else { return };
+    let mut lines = BufReader::new(target.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+    let port = lines.next().expect("a port");
+    let args = format!("hold --lines --time 1000 --peers 2 --processes 2 --json - --pid {}", target.id());
+    let swarm = start(format!("127.0.0.1:{port}"), &args);
+    assert_eq!(lines.next().as_deref(), Some("there"));
+    swarm.signal(Signal::INT);
+    assert_interrupted(swarm);
+    target.kill().expect("it runs");
+    target.wait().expect("a child of this one");
+}
+
+#[test]
+fn a_report_that_nobody_reads_does_not_make_it_deaf() {
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    rustix::io::ioctl_fionbio(&writer, true).expect("a pipe");
+    while writer.write(&[b'x'; 4096]).is_ok() {}
+    rustix::io::ioctl_fionbio(&writer, false).expect("a pipe");
+    let node = Open::new();
+    let mut command = swarm_command(node.0.address(), "hold --time 0.01 --peers 1");
+    let mut swarm = command.stdout(writer).stderr(Stdio::null()).spawn().expect("the program starts");
+    node.await_peers(1);
+    let pid = Pid::from_child(&swarm);
+    let status = loop {
+        // The first ones may meet the run itself.
+        kill_process(pid, Signal::INT).expect("a child of this one");
+        if let Some(status) = swarm.try_wait().expect("a child of this one") {
+            break status;
+        }
+        thread::yield_now();
+    };
+    assert_eq!(status.signal(), Some(Signal::INT.as_raw()));
+    drop(reader);
 }
 
 #[cfg(target_os = "linux")]
@@ -158,8 +200,7 @@ fn a_burst_leaves_the_target_running() {
         let swarm = start(node.0.address(), &args);
         node.0.stdout.expect_that("some rounds", |all| all.matches(" p0 m").count() >= rounds);
         swarm.signal(Signal::INT);
-        let report = assert_interrupted(swarm);
-        assert_eq!(report.counts.lost, 0, "{report:?}");
+        assert_interrupted(swarm);
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the node lives");
         let state = stat.rsplit_once(") ").expect("a state").1;
         assert!(!state.starts_with('T'), "{stat}");

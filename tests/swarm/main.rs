@@ -21,6 +21,8 @@ mod namespace;
 mod pty;
 
 mod files;
+#[cfg(target_os = "linux")]
+mod forks;
 mod interrupt;
 mod outcome;
 mod processes;

@@ -36,13 +36,18 @@ pub(crate) fn run(target: impl Display, args: &str) -> Outcome {
 /// The report of a run of [`PEERS`] that must end well, and say nothing besides.
 #[track_caller]
 pub(crate) fn report(target: impl Display, args: &str) -> Report {
-    let outcome = run(target, &format!("{args} --peers {PEERS} --json -"));
+    let outcome = run(target, &format!("{} --json -", with_peers(args, PEERS)));
     assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{args}: {}", outcome.stdout);
     let report = outcome.report();
     assert_eq!(report.ending, Ending::Complete, "{args}");
     assert!(report.counts.failed.is_empty(), "{args}: {report:?}");
     assert_eq!(report.counts.lost, 0, "{args}: {report:?}");
     report
+}
+
+/// The same run by so many peers, where it has peers at once.
+pub(crate) fn with_peers(args: &str, peers: u64) -> String {
+    if args.starts_with("churn") { args.to_owned() } else { format!("{args} --peers {peers}") }
 }
 
 impl Outcome {

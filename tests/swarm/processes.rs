@@ -32,8 +32,8 @@ fn the_peers_of_all_processes_are_different_ones() {
 #[test]
 fn the_messages_of_all_processes_add_up() {
     let (report, tally) = three("flood --messages 4993 --batch 10");
-    assert_eq!((report.counts.sent, report.counts.taken), (5000, 5000));
-    assert_eq!(tally, "Received 5000 messages and met 200 peers\nExiting\n");
+    assert_eq!((report.counts.sent, report.counts.taken), (4993, 4993));
+    assert_eq!(tally, "Received 4993 messages and met 200 peers\nExiting\n");
     let (report, tally) = three("churn --messages 500");
     assert_eq!((report.counts.connected, report.counts.taken), (500, 500));
     assert_eq!(taken(&report, Measure::Exchange), 500);

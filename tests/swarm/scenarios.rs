@@ -66,8 +66,11 @@ fn hold_keeps_plain_connections_for_a_time() {
 
 #[test]
 fn flood_counts_every_message_as_sent_and_taken() {
-    for args in ["flood --messages 5000", "flood --messages 5000 --lines", "flood --messages 4993 --batch 10"]
-    {
+    for (args, messages) in [
+        ("flood --messages 5000", 5000),
+        ("flood --messages 5000 --lines", 5000),
+        ("flood --messages 4993 --batch 10", 4993),
+    ] {
         let node = node();
         let report = report(node.address(), args);
         if args.contains("--lines") {
@@ -75,10 +78,22 @@ fn flood_counts_every_message_as_sent_and_taken() {
         } else {
             assert_sessions(&report)
         }
-        assert_taken(&report, 5000);
-        assert_on_timeline(&report, 5000);
-        assert_tally(node, "Received 5000 messages and met 200 peers");
+        assert_taken(&report, messages);
+        assert_on_timeline(&report, messages);
+        assert_tally(node, &format!("Received {messages} messages and met 200 peers"));
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_memory_of_a_connection_is_not_told_of_a_target_that_has_worked_before() {
+    let node = node();
+    let args = format!("hold --time 0.01 --pid {}", node.pid().as_raw_nonzero());
+    // The second time it takes what it had kept.
+    let [_, again] = [(); 2].map(|()| report(node.address(), &args));
+    assert_eq!(again.target.expect("it was named").memory_per_connection, None);
+    let remark = "Memory for each connection cannot be told";
+    assert!(again.remarks.iter().any(|told| told.starts_with(remark)), "{:?}", again.remarks);
 }
 
 #[test]

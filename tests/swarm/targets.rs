@@ -1,12 +1,15 @@
 //! Targets that do not do what they should. A run ends in any case, and says what was wrong.
 
 use crate::common::port::Port;
-use crate::outcome::{Outcome, run};
+use crate::common::program::Program;
+use crate::outcome::{Outcome, run, start, with_peers};
 use chinwag::swarm::generator::Ending;
 use chinwag::swarm::report::Report;
+use rustix::process::{Signal, kill_process};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 /// A target that does this with each connection, and keeps what it gives back.
 fn target<T: Send + 'static>(mut greet: impl FnMut(TcpStream) -> T + Send + 'static) -> SocketAddr {
@@ -25,7 +28,7 @@ fn target<T: Send + 'static>(mut greet: impl FnMut(TcpStream) -> T + Send + 'sta
 /// of the table.
 #[track_caller]
 fn failed(target: SocketAddr, args: &str, remark: &str) -> Report {
-    let run = |more: &str| run(target, &format!("{args} --peers 20 {more}"));
+    let run = |more: &str| run(target, &format!("{} {more}", with_peers(args, 20)));
     let Outcome { code, stdout, stderr } = run("");
     assert_eq!((code, stderr.as_str()), (1, ""), "{stdout}");
     let unwrapped = stdout.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -97,6 +100,40 @@ fn it_never_answers() {
         assert_eq!((reasons(&report), report.ending), (vec![("timed-out", 20)], Ending::Stuck), "{args}");
         assert_eq!((report.counts.connected, report.counts.answered), (20, 0), "{args}");
     }
+}
+
+#[test]
+fn it_talks_and_never_ends() {
+    for args in ["flood --lines --messages 100", "churn --messages 20", "flood --lines --processes 2"] {
+        let address = target(|mut stream| {
+            let mut reader = stream.try_clone().expect("a descriptor");
+            thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+            thread::spawn(move || {
+                // Its rhythm; nobody waits for it.
+                while stream.write_all(b"127.0.0.1:9 N have you heard\n").is_ok() {
+                    thread::park_timeout(Duration::from_millis(100));
+                }
+            })
+        });
+        let report = failed(address, &format!("{args} --timeout 1"), "Given up: the target owed an answer");
+        assert_eq!((reasons(&report), report.ending), (vec![("TimedOut", 20)], Ending::Stuck), "{args}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn it_dies_in_a_burst_and_nobody_asks_after_it() {
+    // While this process has not waited for it, it is a zombie, which takes a stop and never stops.
+    let node = Program::node_with("N", &["--headless"]);
+    let pid = node.pid();
+    let args = format!("burst --rounds 1000000 --peers 20 --json - --pid {}", pid.as_raw_nonzero());
+    let swarm = start(node.address(), &args);
+    node.stdout.expect_that("a round", |all| all.contains(" p0 m"));
+    kill_process(pid, Signal::KILL).expect("a child of this one");
+    let outcome = Outcome::of(swarm);
+    let report = outcome.report();
+    assert_eq!((outcome.code, report.ending, report.counts.failures()), (1, Ending::Complete, 20));
+    assert!(report.remarks.iter().any(|remark| remark.contains("ended during the run")), "{report:?}");
 }
 
 #[test]

@@ -57,7 +57,12 @@ fn wrong_usage_is_explained_on_stderr_with_exit_code_2_and_nobody_is_dialled() {
         ("juggle", "fan-out"),
         ("burst", "--pid"),
         ("burst --pid 0", "a number from 1 to"),
-        ("hold --echo", "--lines"),
+        ("hold --pid 1 --pid 2", "--pid names one process"),
+        ("hold --echo", "it is for flood, pace and ping"),
+        ("flood --time 5", "it is for hold and pace"),
+        ("pace --messages 10", "it is for flood, churn and ping"),
+        ("hold --plot x.png", "SVG"),
+        ("churn --json x --plot x", "cannot both be x"),
         ("hold --yes", "--allow-remote"),
         ("hold --relay", "fan-out"),
         ("hold --trigger x", "fan-out"),
@@ -67,7 +72,8 @@ fn wrong_usage_is_explained_on_stderr_with_exit_code_2_and_nobody_is_dialled() {
         ("fan-out --relay --processes 2", "one process"),
         ("fan-out --relay --peers 1", "two peers"),
         ("hold --peers 2 --processes 3", "more --processes than --peers"),
-        ("flood --peers 1000 --batch 65536 --length 65536", "MiB"),
+        ("flood --peers 10000000 --batch 65536", "MiB of memory"),
+        ("flood --messages 10 --batch 65536 --length 65536", "one may have 4 MiB"),
         ("--no-such-flag", "--no-such-flag"),
     ];
     for (args, word) in table {
@@ -143,6 +149,41 @@ fn a_process_that_is_gone_is_named() {
         let args = format!("{scenario} --pid {pid}");
         witness.assert_refused(&args, &run(witness.address(), &args), &format!("--pid {pid}: "));
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_does_not_listen_there_is_refused_and_never_stopped() {
+    let witness = Witness::new();
+    let mut bystander = Program::node("N");
+    let pid = bystander.pid().as_raw_nonzero();
+    let holder = format!("{} (", std::process::id());
+    for args in
+        [format!("hold --pid {pid}"), format!("burst --pid {pid}"), format!("burst --pid {pid} --pid {pid}")]
+    {
+        let outcome = run(witness.address(), &args);
+        witness.assert_refused(&args, &outcome, "does not hold the socket that listens on 127.0.0.1:");
+        assert!(outcome.stderr.contains(&format!("it is held by {holder}")), "{}", outcome.stderr);
+        let way_out = outcome.stderr.contains("Give it twice");
+        assert_eq!(way_out, args.starts_with("hold"), "{}", outcome.stderr);
+    }
+    // It goes on.
+    bystander.close_stdin();
+    assert_eq!(bystander.wait(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_is_named_twice_is_taken_for_the_target() {
+    let (target, other) = (node(), Program::node("N"));
+    let pid = other.pid().as_raw_nonzero();
+    let outcome =
+        run(target.address(), &format!("hold --time 0.01 --peers 5 --json - --pid {pid} --pid {pid}"));
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+    let report = outcome.report();
+    assert_eq!(report.target.expect("it was named").pid.cast_signed(), pid.get());
+    let told = report.remarks.join("\n");
+    assert!(told.contains(&format!("held by {} (chinwag) as well", target.pid().as_raw_nonzero())), "{told}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Rounds in each of which every peer writes one batch. The driver stops the target before each and lets it
 //! go on after it, so that each of its reads finds the same number of messages, however fast it is.
 
-use super::{Crew, Pause, Peer, Scenario, State};
+use super::{Beginners, Crew, Pause, Peer, Scenario, State};
 use crate::proto::machine::ConnId;
 use std::time::Instant;
 
@@ -13,16 +13,17 @@ pub(super) struct Burst {
     peers: usize,
     /// Peers that have not written all of this round.
     writing: usize,
+    beginners: Beginners,
 }
 
 impl Burst {
     pub(super) fn new(rounds: u32) -> Self {
-        Self { rounds, begun: 0, peers: 0, writing: 0 }
+        Self { rounds, begun: 0, peers: 0, writing: 0, beginners: Beginners::default() }
     }
 }
 
 impl Scenario for Burst {
-    fn begin(&mut self, crew: &mut Crew, _now: Instant) {
+    fn begin(&mut self, crew: &mut Crew, now: Instant) {
         if self.begun == self.rounds {
             return;
         }
@@ -34,22 +35,23 @@ impl Scenario for Burst {
         self.begun += 1;
         self.writing = peers.len();
         crew.tally.counts.unsent += ((self.peers - peers.len()) * crew.plan.batch) as u64;
-        for conn in peers {
+        for &conn in &peers {
             if let Some(peer) = crew.peer_mut(conn) {
                 peer.left = 1;
             }
-            crew.send_batch(conn);
         }
+        self.beginners = Beginners::new(peers, now);
+        self.on_due(crew, now);
     }
 
     fn progress(&self, _crew: &Crew, _now: Instant) -> (u64, u64) {
         (self.begun.into(), self.rounds.into())
     }
 
-    fn state(&self, _crew: &Crew, _now: Instant) -> State {
+    fn state(&self, crew: &Crew, _now: Instant) -> State {
         if self.writing > 0 {
             State::GoesOn
-        } else if self.begun < self.rounds {
+        } else if self.begun < self.rounds && !crew.connections.is_empty() {
             State::Rests(Pause::BeforeRound)
         } else {
             State::Rests(Pause::BeforeEnd)
@@ -66,6 +68,16 @@ impl Scenario for Burst {
 
     fn on_gone(&mut self, _crew: &mut Crew, peer: &Peer, _now: Instant) {
         self.writing -= usize::from(peer.left > 0);
+    }
+
+    fn on_due(&mut self, crew: &mut Crew, _now: Instant) {
+        for conn in self.beginners.take(&crew.plan) {
+            crew.send_batch(conn, crew.plan.batch as u64);
+        }
+    }
+
+    fn due_at(&self) -> Option<Instant> {
+        self.beginners.due_at()
     }
 
     fn give_up(&mut self, crew: &mut Crew) {

@@ -61,7 +61,7 @@ impl FanOut {
             self.open_round(now);
         }
         if let Some(conn) = relay {
-            crew.send_batch(conn);
+            crew.send_batch(conn, crew.plan.batch as u64);
         } else if self.origin == Origin::Trigger {
             crew.tell(Notice::Trigger);
         }
@@ -107,8 +107,8 @@ impl Scenario for FanOut {
         if is_over { State::Rests(Pause::BeforeEnd) } else { State::GoesOn }
     }
 
-    fn on_message(&mut self, crew: &mut Crew, conn: ConnId, bytes: u64, now: Instant) {
-        let Some(peer) = crew.peer_mut(conn).filter(|peer| peer.left > 0) else { return };
+    fn on_message(&mut self, crew: &mut Crew, conn: ConnId, bytes: u64, now: Instant) -> bool {
+        let Some(peer) = crew.peer_mut(conn).filter(|peer| peer.left > 0) else { return false };
         let left = peer.left;
         peer.left -= 1;
         crew.tally.counts.delivered += 1;
@@ -125,6 +125,7 @@ impl Scenario for FanOut {
             crew.count_done(batch, now);
             self.settle(crew, now);
         }
+        true
     }
 
     fn on_gone(&mut self, crew: &mut Crew, peer: &Peer, now: Instant) {

@@ -1,29 +1,41 @@
 //! As many messages as are taken: each peer writes its next batch as soon as the last one is with the
 //! kernel, and asks a question behind the last.
 
-use super::{Crew, Pause, Peer, Question, Scenario, State};
+use super::{Beginners, Crew, Pause, Peer, Question, Scenario, State};
 use crate::proto::machine::ConnId;
 use std::time::Instant;
 
 #[derive(Debug)]
 pub(super) struct Flood {
-    /// Of all peers, rounded up to whole batches.
-    batches: u64,
+    /// Of all peers.
+    messages: u64,
     written: u64,
+    beginners: Beginners,
     /// Peers whose messages are not known to be read yet.
     unproved: usize,
 }
 
 impl Flood {
-    pub(super) fn new(messages: u64, batch: usize) -> Self {
-        Self { batches: messages.div_ceil(batch as u64), written: 0, unproved: 0 }
+    pub(super) fn new(messages: u64) -> Self {
+        Self { messages, written: 0, beginners: Beginners::default(), unproved: 0 }
+    }
+
+    /// How many messages the peer at this place has to send, of so many peers: whole batches, but for the last of
+    /// all batches.
+    fn share(&self, place: u64, all: u64, batch: u64) -> u64 {
+        let batches = self.messages.div_ceil(batch);
+        let own = batches / all + u64::from(place < batches % all);
+        let is_last = (batches - 1) % all == place;
+        own * batch - if is_last { batches * batch - self.messages } else { 0 }
     }
 
     fn go_on(crew: &mut Crew, conn: ConnId, now: Instant) {
+        let batch = crew.plan.batch as u64;
         let Some(peer) = crew.peer_mut(conn) else { return };
-        if peer.left > 0 {
-            peer.left -= 1;
-            crew.send_batch(conn);
+        let messages = peer.left.min(batch);
+        if messages > 0 {
+            peer.left -= messages;
+            crew.send_batch(conn, messages);
         } else if crew.can_ask() {
             crew.ask(conn, now);
         } else {
@@ -35,23 +47,24 @@ impl Flood {
 
 impl Scenario for Flood {
     fn begin(&mut self, crew: &mut Crew, now: Instant) {
-        if self.batches == 0 {
+        if self.messages == 0 {
             return;
         }
         crew.wants_flushed = true;
         let peers = crew.living();
         self.unproved = peers.len();
+        let (all, batch) = (peers.len() as u64, crew.plan.batch as u64);
         for (place, &conn) in (0..).zip(&peers) {
-            let all = peers.len() as u64;
             if let Some(peer) = crew.peer_mut(conn) {
-                peer.left = self.batches / all + u64::from(place < self.batches % all);
+                peer.left = self.share(place, all, batch);
             }
-            Self::go_on(crew, conn, now);
         }
+        self.beginners = Beginners::new(peers, now);
+        self.on_due(crew, now);
     }
 
-    fn progress(&self, crew: &Crew, _now: Instant) -> (u64, u64) {
-        (self.written, self.batches * crew.plan.batch as u64)
+    fn progress(&self, _crew: &Crew, _now: Instant) -> (u64, u64) {
+        (self.written, self.messages)
     }
 
     fn state(&self, _crew: &Crew, _now: Instant) -> State {
@@ -60,10 +73,11 @@ impl Scenario for Flood {
 
     fn on_written(&mut self, crew: &mut Crew, conn: ConnId, now: Instant) {
         // A driver may write at any time, also when there was nothing to write.
-        if crew.peer_mut(conn).is_some_and(|peer| peer.can_go_on() && !peer.is_done) {
-            let batch = crew.plan.batch as u64;
-            self.written += batch;
-            crew.count_done(batch, now);
+        let Some(peer) = crew.peer_mut(conn) else { return };
+        if peer.can_go_on() && !peer.is_done {
+            let messages = std::mem::take(&mut peer.in_write);
+            self.written += messages;
+            crew.count_done(messages, now);
             Self::go_on(crew, conn, now);
         }
     }
@@ -77,13 +91,22 @@ impl Scenario for Flood {
 
     fn on_gone(&mut self, crew: &mut Crew, peer: &Peer, _now: Instant) {
         self.unproved -= usize::from(!peer.is_done);
-        crew.tally.counts.unsent += peer.left * crew.plan.batch as u64;
+        crew.tally.counts.unsent += peer.left;
     }
 
     fn give_up(&mut self, crew: &mut Crew) {
         let left = |&conn: &ConnId| crew.connections.get(conn).map_or(0, |connection| connection.data.left);
-        let batches: u64 = crew.living().iter().map(left).sum();
-        crew.tally.counts.unsent += batches * crew.plan.batch as u64;
+        crew.tally.counts.unsent += crew.living().iter().map(left).sum::<u64>();
+    }
+
+    fn on_due(&mut self, crew: &mut Crew, now: Instant) {
+        for conn in self.beginners.take(&crew.plan) {
+            Self::go_on(crew, conn, now);
+        }
+    }
+
+    fn due_at(&self) -> Option<Instant> {
+        self.beginners.due_at()
     }
 
     fn is_owed(&self, _crew: &Crew) -> bool {

@@ -12,6 +12,7 @@ use super::crew::{Crew, Peer, Question};
 use super::notice::Pause;
 use super::plan::{self, Plan};
 use crate::proto::machine::ConnId;
+use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::time::Instant;
 
@@ -33,8 +34,10 @@ pub(super) trait Scenario: Debug {
     /// A question of this peer was answered.
     fn on_answer(&mut self, _crew: &mut Crew, _conn: ConnId, _question: &Question, _now: Instant) {}
 
-    /// A message of so many bytes came to this peer.
-    fn on_message(&mut self, _crew: &mut Crew, _conn: ConnId, _bytes: u64, _now: Instant) {}
+    /// A message of so many bytes came to this peer. `true`: it is one that the target owed.
+    fn on_message(&mut self, _crew: &mut Crew, _conn: ConnId, _bytes: u64, _now: Instant) -> bool {
+        false
+    }
 
     /// The connection of this peer is over, as planned or not.
     fn on_gone(&mut self, _crew: &mut Crew, _peer: &Peer, _now: Instant) {}
@@ -64,12 +67,36 @@ pub(super) enum State {
     Rests(Pause),
 }
 
+/// Peers that are to begin, some in each turn: what all of them write may be too much for one.
+#[derive(Debug, Default)]
+struct Beginners {
+    waiting: VecDeque<ConnId>,
+    since: Option<Instant>,
+}
+
+impl Beginners {
+    fn new(peers: Vec<ConnId>, now: Instant) -> Self {
+        Self { waiting: peers.into(), since: Some(now) }
+    }
+
+    /// When more of them can begin: at once, if there are any.
+    fn due_at(&self) -> Option<Instant> {
+        self.since.filter(|_| !self.waiting.is_empty())
+    }
+
+    /// Those of this turn.
+    fn take(&mut self, plan: &Plan) -> Vec<ConnId> {
+        let count = plan.batches_per_turn().min(self.waiting.len());
+        self.waiting.drain(..count).collect()
+    }
+}
+
 pub(super) fn new(plan: &Plan) -> Box<dyn Scenario> {
     match plan.scenario {
         plan::Scenario::Burst { rounds } => Box::new(burst::Burst::new(rounds)),
         plan::Scenario::Churn => Box::new(churn::Churn::default()),
         plan::Scenario::FanOut { rounds, origin } => Box::new(fan_out::FanOut::new(rounds, origin)),
-        plan::Scenario::Flood { messages } => Box::new(flood::Flood::new(messages, plan.batch)),
+        plan::Scenario::Flood { messages } => Box::new(flood::Flood::new(messages)),
         plan::Scenario::Hold { time } => Box::new(hold::Hold::new(time)),
         plan::Scenario::Pace { rate, time } => Box::new(pace::Pace::new(rate, time)),
         plan::Scenario::Ping { rounds, active } => Box::new(ping::Ping::new(rounds, active)),

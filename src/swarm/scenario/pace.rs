@@ -6,9 +6,7 @@
 //! message is sent no later than the timeout after the planned end; what was sent is then awaited as ever.
 
 use super::{Crew, Pause, Question, Scenario, State};
-use crate::limits::{
-    SWARM_BATCHES_PER_TURN, SWARM_QUESTIONS_MAX, SWARM_QUEUED_BYTES_MAX, SWARM_SCHEDULE_RETRY,
-};
+use crate::limits::{SWARM_QUESTIONS_MAX, SWARM_QUEUED_BYTES_MAX, SWARM_SCHEDULE_RETRY};
 use crate::proto::machine::ConnId;
 use crate::swarm::crew::later;
 use crate::swarm::tally::Measure;
@@ -25,6 +23,8 @@ pub(super) struct Pace {
     /// The next batch.
     next: u64,
     batches: u64,
+    /// Those of all batches; the last one may have fewer than the others.
+    messages: u64,
     /// All bytes that were handed over when there was last found to be room for more.
     sent_then: u64,
     /// When it looks again whether there is room.
@@ -41,6 +41,7 @@ impl Pace {
             interval: 0.0,
             next: 0,
             batches: 0,
+            messages: 0,
             sent_then: 0,
             retry_at: None,
         }
@@ -54,16 +55,18 @@ impl Pace {
 
     fn send(&mut self, crew: &mut Crew, due: Instant, now: Instant) {
         let conn = self.peers[(self.next % self.peers.len() as u64) as usize];
+        let batch = crew.plan.batch as u64;
+        let messages = batch.min(self.messages - self.next * batch);
         self.next += 1;
-        if !crew.send_batch(conn) {
-            crew.tally.counts.unsent += crew.plan.batch as u64;
+        if !crew.send_batch(conn, messages) {
+            crew.tally.counts.unsent += messages;
             return;
         }
         crew.tally.record(Measure::Lateness, now - due);
         if crew.can_ask() {
             crew.ask(conn, due);
         } else {
-            crew.count_done(crew.plan.batch as u64, now);
+            crew.count_done(messages, now);
         }
     }
 
@@ -89,9 +92,11 @@ impl Scenario for Pace {
     fn begin(&mut self, crew: &mut Crew, now: Instant) {
         self.start = Some(now);
         self.peers = crew.living();
-        let batches_per_second = self.rate * self.peers.len() as f64 / crew.plan.batch as f64;
-        self.batches = (self.time.as_secs_f64() * batches_per_second).ceil() as u64;
-        self.interval = if self.batches > 0 { 1.0 / batches_per_second } else { 0.0 };
+        let messages_per_second = self.rate * self.peers.len() as f64;
+        // What is above a whole number only because these are rounded is not one more.
+        self.messages = (self.time.as_secs_f64() * messages_per_second * (1.0 - 1e-12)).ceil() as u64;
+        self.batches = self.messages.div_ceil(crew.plan.batch as u64);
+        self.interval = if self.batches > 0 { crew.plan.batch as f64 / messages_per_second } else { 0.0 };
         self.on_due(crew, now);
     }
 
@@ -111,7 +116,7 @@ impl Scenario for Pace {
 
     fn on_due(&mut self, crew: &mut Crew, now: Instant) {
         self.retry_at = None;
-        for _ in 0..SWARM_BATCHES_PER_TURN {
+        for _ in 0..crew.plan.batches_per_turn() {
             let Some(due) = self.due(self.next).filter(|&due| due <= now) else { return };
             if now - due > crew.plan.timeout {
                 self.give_up(crew);
@@ -127,7 +132,9 @@ impl Scenario for Pace {
     }
 
     fn give_up(&mut self, crew: &mut Crew) {
-        crew.tally.counts.unsent += (self.batches - self.next) * crew.plan.batch as u64;
+        if self.next < self.batches {
+            crew.tally.counts.unsent += self.messages - self.next * crew.plan.batch as u64;
+        }
         self.batches = self.next;
     }
 
