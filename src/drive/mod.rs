@@ -30,7 +30,7 @@ use signal_hook::flag;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
 use target::Target;
 use trigger::Trigger;
@@ -84,11 +84,10 @@ fn direct(args: &SwarmArgs, address: SocketAddr) -> io::Result<u8> {
     let of_holders = target.as_ref().and_then(|target| on_other_holders(target, address));
     let mut run = Run::new(&whole, target, trigger, args.warm_up as usize);
     run.remark(of_holders);
-    let is_over = end_by_signals()?;
     let mut generator = start(args, address)?;
     run.conduct(generator.as_mut())?;
     let mut report = generator.report()?;
-    is_over.store(true, Ordering::Relaxed);
+    end_by_signals()?;
     report.began_at = began_at;
     report.host = host;
     report.target = run.target_use(&report);
@@ -101,14 +100,16 @@ fn direct(args: &SwarmArgs, address: SocketAddr) -> io::Result<u8> {
     })
 }
 
-/// Gives a flag: once it is set, an interrupt ends the process as if nobody caught it. The run catches them, and
-/// then nobody does who could end, say, a write into a pipe that is full.
-fn end_by_signals() -> io::Result<Arc<AtomicBool>> {
-    let is_over = Arc::new(AtomicBool::new(false));
-    for signal in [Signal::INT, Signal::TERM] {
-        flag::register_conditional_default(signal.as_raw(), Arc::clone(&is_over))?;
+/// The run has caught the signals, and is over: nobody looks for them any more, though a write into a pipe that is full
+/// may last. One that comes now may have been meant for the run, and the report is nearly there; the next one ends the
+/// process as if nobody caught it.
+fn end_by_signals() -> io::Result<()> {
+    let is_meant = Arc::new(AtomicBool::new(false));
+    for signal in [Signal::INT, Signal::TERM].map(Signal::as_raw) {
+        flag::register_conditional_default(signal, Arc::clone(&is_meant))?;
+        flag::register(signal, Arc::clone(&is_meant))?;
     }
-    Ok(is_over)
+    Ok(())
 }
 
 /// The target's process; fails with a sentence if it is not, or we cannot do with it what the scenario needs.
