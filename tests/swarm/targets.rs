@@ -116,7 +116,7 @@ fn it_talks_and_never_ends() {
             })
         });
         let report = failed(address, &format!("{args} --timeout 1"), "Given up: the target owed an answer");
-        assert_eq!((reasons(&report), report.ending), (vec![("TimedOut", 20)], Ending::Stuck), "{args}");
+        assert_eq!((reasons(&report), report.ending), (vec![("timed-out", 20)], Ending::Stuck), "{args}");
     }
 }
 
