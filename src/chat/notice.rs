@@ -1,7 +1,8 @@
 //! Everything that the user can be told, as data.
 //!
 //! The node says what happened; the terminal turns it into a sentence. Names and texts in here are as
-//! the peer sent them: whoever shows or logs one cleans it first, with [`crate::proto::clean::Clean`].
+//! the peer sent them: whoever shows or logs one cleans it first, with [`crate::proto::clean::Clean`], a name
+//! with [`crate::proto::clean::CleanName`].
 
 use crate::proto::machine::CloseReason;
 use crate::proto::message::Dialect;

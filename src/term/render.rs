@@ -1,7 +1,7 @@
 //! Every sentence that the user reads.
 //!
 //! The wording of the assignment is kept to the letter; a failure names the thing and the way out.
-//! Whatever a peer or the user wrote goes through [`Clean`] here. Nothing is decided here: what is told
+//! Whatever a peer or the user wrote goes through [`Clean`] here, and each name through [`CleanName`]. Nothing is decided here: what is told
 //! at all, and when, is the node's.
 
 use super::stats::Table;
@@ -14,7 +14,7 @@ use crate::chat::slash::SLASHES;
 use crate::limits::{
     KNOWN_PEERS_SHOWN_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, PARTNER_COLUMNS_MIN, TYPED_BYTES_MAX,
 };
-use crate::proto::clean::Clean;
+use crate::proto::clean::{Clean, CleanName};
 use crate::proto::machine::CloseReason;
 use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
@@ -40,7 +40,7 @@ pub fn question(prompt: &Prompt) -> Cow<'static, str> {
     Cow::Borrowed(match prompt {
         Prompt::Choice => "Enter choice: ",
         Prompt::ConnectTo => "Enter a number, 'a' for all, or IP:PORT: ",
-        Prompt::Conversation(partner) => return format!("→ {}: ", Clean(&short(partner))).into(),
+        Prompt::Conversation(partner) => return format!("→ {}: ", CleanName(&short(partner))).into(),
         Prompt::Name => "Enter your name: ",
         Prompt::Port => "Enter your port number: ",
         Prompt::Recipient(_) => "Enter the recipient's IP address: ",
@@ -55,7 +55,7 @@ pub(super) fn questions(prompt: &Prompt) -> Vec<Cow<'static, str>> {
         Prompt::Choice => &["Choice: "],
         Prompt::ConnectTo => &["Number, 'a' for all, or IP:PORT: ", "Number, 'a', IP:PORT: ", "Connect to: "],
         Prompt::Conversation(partner) => {
-            let short = format!("→ {}: ", narrow(&Clean(partner).to_string()));
+            let short = format!("→ {}: ", narrow(&CleanName(partner).to_string()));
             return vec![question(prompt), short.into()];
         }
         Prompt::Name => &["Name: "],
@@ -94,7 +94,7 @@ impl Display for Sentence<'_> {
         match self.0 {
             Notice::Accepted(who) => writeln!(f, "{} accepted your connection", Named(who)),
             Notice::Aliased { who, alias: Some(alias) } => {
-                writeln!(f, "{} is called {} from now on", Named(who), Clean(alias))
+                writeln!(f, "{} is called {} from now on", Named(who), CleanName(alias))
             }
             Notice::Aliased { who, alias: None } => writeln!(f, "{} has no alias any more", Named(who)),
             Notice::AlreadyConnected(who) => writeln!(f, "{} is connected already", Named(who)),
@@ -125,7 +125,9 @@ impl Display for Sentence<'_> {
             Notice::Menu => f.write_str(MENU),
             Notice::Message { who, text } => writeln!(f, "{} {}", Headed(who), Clean(text)),
             Notice::Mistake(mistake) => mistaken(f, mistake),
-            Notice::NameChanged(name) => writeln!(f, "Your name is {}: a name has no spaces", Clean(name)),
+            Notice::NameChanged(name) => {
+                writeln!(f, "Your name is {}: a name has no spaces", CleanName(name))
+            }
             Notice::NewPeer(who) => writeln!(f, "New peer: {}", Named(who)),
             Notice::NotConnected { to, why } => writeln!(f, "{}. Not connected.", Failed(to, *why)),
             Notice::NotRecorded(error) => writeln!(
@@ -165,7 +167,7 @@ impl Display for Named<'_> {
         if name.is_empty() {
             return write!(f, "{address}");
         }
-        write!(f, "{} ({address})", Clean(name))
+        write!(f, "{} ({address})", CleanName(name))
     }
 }
 
@@ -178,7 +180,7 @@ impl Display for Headed<'_> {
         if name.is_empty() {
             return write!(f, "{address}");
         }
-        write!(f, "{address} {}", Clean(name))
+        write!(f, "{address} {}", CleanName(name))
     }
 }
 
@@ -194,7 +196,7 @@ impl Display for Count<'_> {
 
 fn renamed(f: &mut Formatter<'_>, who: &Who, was: &Rc<str>) -> fmt::Result {
     let before = Who { name: Rc::clone(was), ..who.clone() };
-    writeln!(f, "{} is now called {}", Named(&before), Clean(&who.name))
+    writeln!(f, "{} is now called {}", Named(&before), CleanName(&who.name))
 }
 
 fn said(f: &mut Formatter<'_>, to: &SaidTo, text: &str) -> fmt::Result {
@@ -253,7 +255,7 @@ fn peers(
 }
 
 fn known_row(f: &mut Formatter<'_>, row: &KnownRow) -> fmt::Result {
-    let own_name = row.own_name.as_ref().map(|name| format!("calls itself {}", Clean(name)));
+    let own_name = row.own_name.as_ref().map(|name| format!("calls itself {}", CleanName(name)));
     let blocked = row.is_blocked.then(|| "blocked".to_owned());
     let heard = row.heard_ago.map(|ago| Heard(ago).to_string());
     let remarks: Vec<String> = [own_name, blocked, heard].into_iter().flatten().collect();
@@ -327,7 +329,7 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
             writeln!(f, "You call {} so already; choose another name.", who.address)
         }
         Mistake::AmbiguousName { name, peers } => {
-            let name = Clean(name);
+            let name = CleanName(name);
             writeln!(
                 f,
                 "Several peers are called '{name}'; type the number or address of the one you mean."
@@ -341,7 +343,7 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
             Clean(typed)
         ),
         Mistake::BadAlias(typed) => {
-            writeln!(f, "'{}' could mean something else than a peer; choose another name.", Clean(typed))
+            writeln!(f, "'{}' could mean something else than a peer; choose another name.", CleanName(typed))
         }
         Mistake::BadCommand(bad) => bad_command(f, bad),
         Mistake::BadDialect(typed) => {
@@ -562,6 +564,40 @@ mod tests {
             "\n***** Menu *****\n1. Send message\n2. Query active peers\n3. Connect to active peers\n\
              4. Send message to static peers\n5. Send message to all peers\n0. Quit\n",
         );
+    }
+
+    #[test]
+    fn a_name_is_one_visible_word_wherever_it_stands() {
+        const NAME: &str = "P1\u{A0}said\u{FE0F}pay\u{2800}me";
+        const SHOWN: &str = "P1\u{FFFD}said\u{FFFD}pay\u{FFFD}me";
+        let rows = || vec![row(1, NAME, true, None)];
+        let own_name = Some(NAME.into());
+        let known = KnownRow { number: 2, who: who(NAME), own_name, is_blocked: false, heard_ago: None };
+        let text = || "hello".to_owned();
+        let reason = CloseReason::Reset;
+        for notice in [
+            Notice::Accepted(who(NAME)),
+            Notice::Aliased { who: who("P2"), alias: Some(NAME.into()) },
+            Notice::ConnectList(rows()),
+            Notice::Folded { who: who(NAME), lines: 2 },
+            Notice::Lost { who: who(NAME), reason },
+            Notice::Message { who: who(NAME), text: text() },
+            Notice::Mistake(Mistake::AmbiguousName { name: NAME.to_owned(), peers: rows() }),
+            Notice::Mistake(Mistake::BadAlias(NAME.to_owned())),
+            Notice::Mistake(Mistake::NotBlocked(who(NAME))),
+            Notice::NameChanged(NAME.into()),
+            Notice::NewPeer(who(NAME)),
+            Notice::Peers { active: rows(), contacted: rows(), known: vec![known] },
+            Notice::Prompt(Prompt::Conversation(NAME.to_owned())),
+            Notice::Renamed { who: who(NAME), was: NAME.into() },
+            Notice::Said { to: SaidTo::One(who(NAME)), text: text() },
+        ] {
+            let sentence = Sentence(&notice).to_string();
+            assert!(sentence.contains(SHOWN), "{sentence}");
+            assert!(!sentence.contains(['\u{A0}', '\u{FE0F}', '\u{2800}']), "{sentence}");
+        }
+        let short = &questions(&Prompt::Conversation(NAME.to_owned()))[1];
+        assert_eq!(short, &format!("→ {SHOWN}: "));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::render::Sentence;
 use super::{Screen, Typed};
 use crate::chat::notice::{Notice, SaidTo, Who};
 use crate::limits::RECORD_FAULT_INTERVAL;
-use crate::proto::clean::Clean;
+use crate::proto::clean::{Clean, CleanName};
 use jiff::Zoned;
 use rustix::fs::{FileType, Mode, OFlags, fstat};
 use rustix::io::Errno;
@@ -273,7 +273,7 @@ impl Display for Fields<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Who { address, name } = self.0;
         let name = if name.is_empty() { "-" } else { name };
-        write!(f, "{address} {}", Clean(name))
+        write!(f, "{address} {}", CleanName(name))
     }
 }
 
