@@ -116,10 +116,16 @@ pub const KEEPALIVE_PROBES: u32 = 3;
 /// How long written bytes may stay unacknowledged, where the system can tell.
 pub const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// New table entries of one source IP: a burst, then one at each interval.
+/// New table entries of one source IP: a burst, then one at each interval. Those of peers that are elsewhere than
+/// they claim are counted apart.
 pub const NEW_PEERS_BURST: u32 = 100;
 /// See [`NEW_PEERS_BURST`].
 pub const NEW_PEERS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The same for a source on loopback: as many as one load generator claims from there, and less than the table has.
+pub const NEW_LOCAL_PEERS_BURST: u32 = 45_000;
+/// See [`NEW_LOCAL_PEERS_BURST`].
+pub const NEW_LOCAL_PEERS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Lines shown of one peer on a terminal: a burst, then one at each interval.
 pub const SHOWN_LINES_BURST: u32 = 200;
@@ -369,6 +375,7 @@ const _: () = assert!(
 );
 const _: () = assert!(STDOUT_BYTES_MAX < EVENTS_BYTES_MAX);
 const _: () = assert!(DIALS_RESERVED < DESCRIPTORS_RESERVED);
+const _: () = assert!(NEW_LOCAL_PEERS_BURST >= SWARM_CLAIM_PORTS as u32);
 const _: () = assert!(HEADER_FLUSH.as_millis() < FIRST_MESSAGE_TIMEOUT.as_millis());
 const _: () = assert!(QUIT_TIMEOUT.as_millis() > SETTLE_TIMEOUT.as_millis(), "a farewell has time to settle");
 const _: () = assert!(usize::BITS >= 64, "a ConnId is the event queue's token, and that is a usize");

@@ -24,8 +24,9 @@ use super::outbox::{Content, Outbox, Report};
 use super::rate::Rate;
 use super::request::Request;
 use crate::limits::{
-    ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, NEW_PEERS_BURST, NEW_PEERS_INTERVAL, QUIT_TIMEOUT,
-    SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL, SPEAKER_BYTES_MAX,
+    ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, NEW_LOCAL_PEERS_BURST, NEW_LOCAL_PEERS_INTERVAL,
+    NEW_PEERS_BURST, NEW_PEERS_INTERVAL, QUIT_TIMEOUT, SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL,
+    SPEAKER_BYTES_MAX,
 };
 use crate::proto::connection::{Connection, Due, Phase};
 use crate::proto::connections::Connections;
@@ -82,7 +83,10 @@ pub struct Node {
     acks: Rate<SocketAddr>,
     /// The same, for each IP: many peers of one share our dials.
     acks_of_ip: Rate<IpAddr>,
-    new_peers: Rate<IpAddr>,
+    /// Entries of the table, for each source of them, and whether it claims to be somebody else.
+    new_peers: Rate<(IpAddr, bool)>,
+    /// The same where the source is this host.
+    new_local_peers: Rate<(IpAddr, bool)>,
     shown_lines: Rate<SocketAddr>,
     /// Lines counted instead of shown, and when that will be told.
     folded: BTreeMap<SocketAddr, (Who, u64)>,
@@ -175,6 +179,7 @@ impl Node {
             acks: Rate::new(1, ACK_INTERVAL),
             acks_of_ip: Rate::new(ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL),
             new_peers: Rate::new(NEW_PEERS_BURST, NEW_PEERS_INTERVAL),
+            new_local_peers: Rate::new(NEW_LOCAL_PEERS_BURST, NEW_LOCAL_PEERS_INTERVAL),
             shown_lines: Rate::new(SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL),
             folded: BTreeMap::new(),
             fold_at: None,
