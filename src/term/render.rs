@@ -15,6 +15,7 @@ use crate::limits::{
     KNOWN_PEERS_SHOWN_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, PARTNER_COLUMNS_MIN, TYPED_BYTES_MAX,
 };
 use crate::proto::clean::{Clean, CleanName};
+use crate::proto::fault::Fault;
 use crate::proto::machine::CloseReason;
 use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
@@ -308,8 +309,8 @@ fn active_row(f: &mut Formatter<'_>, row: &PeerRow) -> fmt::Result {
     writeln!(f, ")")
 }
 
-fn listen_failed(f: &mut Formatter<'_>, port: u16, error: io::ErrorKind) -> fmt::Result {
-    match error {
+fn listen_failed(f: &mut Formatter<'_>, port: u16, error: Fault) -> fmt::Result {
+    match error.kind {
         io::ErrorKind::AddrInUse => {
             writeln!(f, "Port {port} is in use by another program; choose another one.")
         }
@@ -319,7 +320,10 @@ fn listen_failed(f: &mut Formatter<'_>, port: u16, error: io::ErrorKind) -> fmt:
         io::ErrorKind::AddrNotAvailable => {
             writeln!(f, "This host does not have the address to listen on; give --bind one of its own.")
         }
-        other => writeln!(f, "Port {port} cannot be listened on ({other}); choose another one."),
+        _ if error.is_of_family() => {
+            writeln!(f, "This host has no address of that kind ({error}); give --bind one of its own.")
+        }
+        _ => writeln!(f, "Port {port} cannot be listened on ({error}); choose another one."),
     }
 }
 
@@ -521,6 +525,7 @@ impl Display for Failed<'_> {
 mod tests {
     use super::*;
     use crate::proto::message::Dialect;
+    use rustix::io::Errno;
     use std::path::PathBuf;
     use unicode_width::UnicodeWidthStr;
 
@@ -711,7 +716,7 @@ mod tests {
             ),
             (Notice::Tally { messages: 2, peers: 1 }, "Received 2 messages and met 1 peer"),
             (
-                Notice::NotRecorded(io::ErrorKind::StorageFull),
+                Notice::NotRecorded(io::ErrorKind::StorageFull.into()),
                 "The transcript cannot be written (no storage space); until that is put right it lacks what \
                  is said.",
             ),
@@ -734,7 +739,7 @@ mod tests {
                  try later. Not sent: hello",
             ),
             (
-                CloseReason::Fault(io::ErrorKind::PermissionDenied),
+                CloseReason::Fault(io::ErrorKind::PermissionDenied.into()),
                 "The connection with 127.0.0.1:9090 ended, the system reports: permission denied; \
                  try again. Not sent: hello",
             ),
@@ -775,8 +780,18 @@ mod tests {
                 "Port 80 cannot be listened on (out of memory); choose another one.",
             ),
         ] {
-            says_line(Notice::ListenFailed { port: 80, error }, words);
+            says_line(Notice::ListenFailed { port: 80, error: error.into() }, words);
         }
+        let failed = |errno: Errno| Notice::ListenFailed { port: 80, error: Fault::from(&errno.into()) };
+        says_line(
+            failed(Errno::AFNOSUPPORT),
+            "This host has no address of that kind (Address family not supported by protocol); give --bind one of \
+             its own.",
+        );
+        says_line(
+            failed(Errno::NOBUFS),
+            "Port 80 cannot be listened on (No buffer space available); choose another one.",
+        );
     }
 
     #[test]
@@ -801,12 +816,12 @@ mod tests {
         );
         says(
             Kept::KnownPeers,
-            FileFault::Unreadable(io::ErrorKind::PermissionDenied),
+            FileFault::Unreadable(io::ErrorKind::PermissionDenied.into()),
             "The known peers in /a␛ cannot be read (permission denied); the file is left as it is, and unused.",
         );
         says(
             Kept::History,
-            FileFault::Unwritable(io::ErrorKind::StorageFull),
+            FileFault::Unwritable(io::ErrorKind::StorageFull.into()),
             "The typed lines cannot be written to /a␛ (no storage space); they are kept for this run only.",
         );
     }

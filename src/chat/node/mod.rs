@@ -30,6 +30,7 @@ use crate::limits::{
 };
 use crate::proto::connection::{Connection, Due, Phase};
 use crate::proto::connections::Connections;
+use crate::proto::fault::Fault;
 use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
 use crate::proto::message::{canonical, one_word};
 use crate::proto::send_queue::SendQueue;
@@ -265,10 +266,10 @@ impl Node {
         self.ask();
     }
 
-    fn on_listen_failed(&mut self, error: std::io::ErrorKind) {
+    fn on_listen_failed(&mut self, error: Fault) {
         let port = self.config.port.unwrap_or(self.port);
         self.tell(Notice::ListenFailed { port, error });
-        let is_bad_bind = error == std::io::ErrorKind::AddrNotAvailable;
+        let is_bad_bind = error.kind == std::io::ErrorKind::AddrNotAvailable || error.is_of_family();
         if self.config.port.is_some() || is_bad_bind {
             return self.over(EXIT_USAGE);
         }

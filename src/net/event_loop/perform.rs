@@ -4,6 +4,7 @@ use super::{EventLoop, LINK_INTEREST, LISTENER, token};
 use crate::net::links::{End, Link};
 use crate::net::listener::Listener;
 use crate::net::socket;
+use crate::proto::fault::Fault;
 use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
 use crate::term::Screen;
 use mio::Interest;
@@ -65,7 +66,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                 self.listener = Some(listener);
                 self.tell_machine(Input::Listening { local });
             }
-            Err(error) => self.tell_machine(Input::ListenFailed(error.kind())),
+            Err(error) => self.tell_machine(Input::ListenFailed(Fault::from(&error))),
         }
     }
 
