@@ -53,6 +53,10 @@ pub const PAYLOAD_OVERHEAD_BYTES: usize = 64;
 /// Descriptors kept free of peers: stdin, stdout, stderr, the listener, the poll, signals and spares.
 pub const DESCRIPTORS_RESERVED: usize = 32;
 
+/// Descriptors that one peer takes to be served, besides those that are open at the start: our own stdout and
+/// terminal, the poll, two for each of two sets of signals, the listener and its spare, a file and its lock, the peer.
+pub const DESCRIPTORS_NEEDED: usize = 12;
+
 /// Dials that a table full of accepted connections leaves room for: some of those descriptors.
 pub const DIALS_RESERVED: usize = 16;
 

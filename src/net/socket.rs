@@ -1,14 +1,15 @@
 //! Making sockets and setting their options; what the system's errors mean to the machine.
 
 use crate::limits::{
-    DESCRIPTORS_RESERVED, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, LISTEN_BACKLOG,
-    UNACKNOWLEDGED_TIMEOUT,
+    DESCRIPTORS_NEEDED, DESCRIPTORS_RESERVED, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES,
+    LISTEN_BACKLOG, UNACKNOWLEDGED_TIMEOUT,
 };
 use crate::proto::machine::CloseReason;
 use mio::net::{TcpListener, TcpStream};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -112,6 +113,18 @@ pub fn raise_descriptor_limit() -> usize {
     };
     let files = files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
     files.saturating_sub(DESCRIPTORS_RESERVED).max(1)
+}
+
+/// Why not even one peer could be served, as a sentence: this process may not have the descriptors for it. To be
+/// asked at the start.
+pub fn lack_of_descriptors() -> Option<String> {
+    let probe: io::Result<Vec<File>> = (0..DESCRIPTORS_NEEDED).map(|_| File::open("/dev/null")).collect();
+    probe.err().filter(is_out_of_descriptors)?;
+    let limit = getrlimit(Resource::Nofile).current.map_or("none".to_owned(), |limit| limit.to_string());
+    Some(format!(
+        "to serve one peer takes {DESCRIPTORS_NEEDED} open files more than there are at the start, and the limit on \
+         them is {limit}; raise it with ulimit -n"
+    ))
 }
 
 /// Whether the process, or the system, has no descriptor left.
