@@ -58,7 +58,7 @@ pub(super) fn listen_reason(error: Fault) -> &'static str {
         io::ErrorKind::AddrInUse => "in-use",
         io::ErrorKind::AddrNotAvailable => "no-such-address",
         _ if error.is_of_family() => "no-such-address",
-        io::ErrorKind::PermissionDenied => "not-permitted",
+        io::ErrorKind::PermissionDenied if error.may_be_of_bind() => "not-permitted",
         _ => "fault",
     }
 }

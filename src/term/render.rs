@@ -314,7 +314,7 @@ fn listen_failed(f: &mut Formatter<'_>, port: u16, error: Fault) -> fmt::Result 
         io::ErrorKind::AddrInUse => {
             writeln!(f, "Port {port} is in use by another program; choose another one.")
         }
-        io::ErrorKind::PermissionDenied => {
+        io::ErrorKind::PermissionDenied if error.may_be_of_bind() => {
             writeln!(f, "Port {port} is not for every user; choose one above 1023.")
         }
         io::ErrorKind::AddrNotAvailable => {
@@ -787,6 +787,11 @@ mod tests {
             failed(Errno::AFNOSUPPORT),
             "This host has no address of that kind (Address family not supported by protocol); give --bind one of \
              its own.",
+        );
+        let of_call = Fault::of_call("setsockopt", Errno::ACCESS);
+        says_line(
+            Notice::ListenFailed { port: 80, error: of_call },
+            "Port 80 cannot be listened on (setsockopt: Permission denied); choose another one.",
         );
         says_line(
             failed(Errno::NOBUFS),

@@ -10,6 +10,9 @@ use crate::term::Screen;
 use mio::Interest;
 use std::net::{IpAddr, SocketAddr};
 
+/// What watching a socket is called by the system.
+const WATCH_CALL: &str = if cfg!(target_os = "linux") { "epoll_ctl" } else { "kevent" };
+
 impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     pub(super) fn handle(&mut self, input: Input<'_>) {
         self.tell_machine(input);
@@ -58,15 +61,17 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
 
     fn listen(&mut self, address: SocketAddr) {
         let listener = socket::listen(address).and_then(|mut socket| {
-            self.poll.registry().register(&mut socket, LISTENER, Interest::READABLE)?;
-            Ok((socket.local_addr()?, Listener::new(socket)))
+            let of = |call| move |error| Fault::of_call(call, error);
+            let registry = self.poll.registry();
+            registry.register(&mut socket, LISTENER, Interest::READABLE).map_err(of(WATCH_CALL))?;
+            Ok((socket.local_addr().map_err(of("getsockname"))?, Listener::new(socket)))
         });
         match listener {
             Ok((local, listener)) => {
                 self.listener = Some(listener);
                 self.tell_machine(Input::Listening { local });
             }
-            Err(error) => self.tell_machine(Input::ListenFailed(Fault::from(&error))),
+            Err(fault) => self.tell_machine(Input::ListenFailed(fault)),
         }
     }
 
