@@ -53,6 +53,10 @@ pub const PAYLOAD_OVERHEAD_BYTES: usize = 64;
 /// Descriptors kept free of peers: stdin, stdout, stderr, the listener, the poll, signals and spares.
 pub const DESCRIPTORS_RESERVED: usize = 32;
 
+/// Descriptors that one peer takes to be served, besides those that are open at the start: our own stdout and
+/// terminal, the poll, two for each of two sets of signals, the listener and its spare, a file and its lock, the peer.
+pub const DESCRIPTORS_NEEDED: usize = 12;
+
 /// Dials that a table full of accepted connections leaves room for: some of those descriptors.
 pub const DIALS_RESERVED: usize = 16;
 
@@ -119,10 +123,16 @@ pub const KEEPALIVE_PROBES: u32 = 3;
 /// How long written bytes may stay unacknowledged, where the system can tell.
 pub const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// New table entries of one source IP: a burst, then one at each interval.
+/// New table entries of one source IP: a burst, then one at each interval. Those of peers that are elsewhere than
+/// they claim are counted apart.
 pub const NEW_PEERS_BURST: u32 = 100;
 /// See [`NEW_PEERS_BURST`].
 pub const NEW_PEERS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The same for a source on loopback: as many as one load generator claims from there, and less than the table has.
+pub const NEW_LOCAL_PEERS_BURST: u32 = 45_000;
+/// See [`NEW_LOCAL_PEERS_BURST`].
+pub const NEW_LOCAL_PEERS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Lines shown of one peer on a terminal: a burst, then one at each interval.
 pub const SHOWN_LINES_BURST: u32 = 200;
@@ -417,6 +427,7 @@ const _: () = assert!(
 );
 const _: () = assert!(STDOUT_BYTES_MAX < EVENTS_BYTES_MAX);
 const _: () = assert!(DIALS_RESERVED < DESCRIPTORS_RESERVED);
+const _: () = assert!(NEW_LOCAL_PEERS_BURST >= SWARM_CLAIM_PORTS as u32);
 const _: () = assert!(HEADER_FLUSH.as_millis() < FIRST_MESSAGE_TIMEOUT.as_millis());
 const _: () = assert!(QUIT_TIMEOUT.as_millis() > SETTLE_TIMEOUT.as_millis(), "a farewell has time to settle");
 const _: () = assert!(usize::BITS >= 64, "a ConnId is the event queue's token, and that is a usize");

@@ -84,6 +84,9 @@ fn chat(args: Args) -> io::Result<u8> {
         Err(sentence) => return Ok(misused(&sentence)),
     };
     let room = socket::raise_descriptor_limit();
+    if let Some(sentence) = socket::lack_of_descriptors() {
+        return Ok(misused(&sentence));
+    }
     let takes_lines = args.takes_lines();
     if args.is_json() {
         let files = Files::open(args.known_peers_file(), None);

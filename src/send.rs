@@ -150,17 +150,24 @@ pub(crate) fn explained(mut error: clap::Error) -> clap::Error {
     error
 }
 
+/// Says what is wrong with the command line; gives the exit code.
+fn misused(sentence: &str) -> u8 {
+    // Who cannot be told sees it by the exit code.
+    let _ =
+        SendArgs::augment_args(Command::new("chinwag send")).error(ErrorKind::InvalidValue, sentence).print();
+    EXIT_USAGE
+}
+
 /// Sends; gives the exit code.
 pub(crate) fn run(args: SendArgs) -> io::Result<u8> {
     let room = socket::raise_descriptor_limit();
+    if let Some(sentence) = socket::lack_of_descriptors() {
+        return Ok(misused(&sentence));
+    }
     let text = args.text.join(" ");
     let is_from_stdin = text == "-";
     if !is_from_stdin && messages(&text).next().is_none() {
-        let error = format!("an empty message is not sent; {WAY_OUT}");
-        // Who cannot be told sees it by the exit code.
-        let mut command = SendArgs::augment_args(Command::new("chinwag send"));
-        let _ = command.error(ErrorKind::InvalidValue, error).print();
-        return Ok(EXIT_USAGE);
+        return Ok(misused(&format!("an empty message is not sent; {WAY_OUT}")));
     }
     let to = match args.to.look_up() {
         Ok(to) => to,

@@ -7,16 +7,16 @@ use crate::limits::NAME_BYTES_MAX;
 use crate::proto::machine::ConnId;
 use crate::proto::message::Dialect;
 use slab::Slab;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::rc::Rc;
 use std::time::Instant;
 
-/// Names an entry for its whole life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Names an entry for its whole life. They are in the order in which the entries were made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PeerId {
-    slot: u32,
     generation: u32,
+    slot: u32,
 }
 
 /// One peer.
@@ -40,11 +40,12 @@ pub struct Peer {
     pub sent_at: Option<Instant>,
     /// Chat that it was sent.
     pub sent: u64,
-    /// The connection that is bound to it both ways. It implies `is_connected`.
+    /// The connection that is bound to it both ways. It implies `is_connected`. See [`Directory::bind`].
     pub session: Option<ConnId>,
     /// One side has connected with the other.
     pub is_connected: bool,
-    /// A message of its came from the IP that it claims, or it was reached at its address.
+    /// A message of its came from the IP that it claims, or it was reached at its address. See
+    /// [`Directory::confirm`].
     pub is_confirmed: bool,
     /// The last attempt to reach it failed, and it has not been heard since.
     pub is_offline: bool,
@@ -88,11 +89,14 @@ pub(super) fn kept_of(name: &str) -> &str {
     &name[..name.floor_char_boundary(NAME_BYTES_MAX)]
 }
 
-/// The table.
+/// The table. Where it is full, an entry that is no more than a claim makes room, the oldest first: inventing
+/// addresses costs nothing, and must neither shut out who comes later nor drive out who is there.
 #[derive(Debug)]
 pub struct Directory {
     peers: Slab<Peer>,
     by_address: ByAddress,
+    /// The entries that are not [real](Peer::is_real).
+    claims: BTreeSet<PeerId>,
     /// How many entries there ever were; its low half is the generation of the newest.
     met: u64,
     peers_max: usize,
@@ -101,7 +105,13 @@ pub struct Directory {
 impl Directory {
     /// An empty table for so many peers.
     pub fn new(peers_max: usize) -> Self {
-        Self { peers: Slab::new(), by_address: ByAddress::default(), met: 0, peers_max }
+        Self {
+            peers: Slab::new(),
+            by_address: ByAddress::default(),
+            claims: BTreeSet::new(),
+            met: 0,
+            peers_max,
+        }
     }
 
     /// How many are known.
@@ -117,11 +127,6 @@ impl Directory {
     /// Whether nobody is known.
     pub fn is_empty(&self) -> bool {
         self.peers.is_empty()
-    }
-
-    /// Whether no further address has room.
-    pub fn is_full(&self) -> bool {
-        self.peers.len() >= self.peers_max
     }
 
     /// The entry of an address.
@@ -149,13 +154,14 @@ impl Directory {
         self.get_mut(self.find(address)?)
     }
 
-    /// The entry of an address, made if need be; `None` if the table is full.
+    /// The entry of an address, made if need be; `None` if the table is full of peers that are more than a claim.
     pub fn find_or_add(&mut self, address: SocketAddr) -> Option<PeerId> {
         if let Some(id) = self.find(address) {
             return Some(id);
         }
-        if self.is_full() {
-            return None;
+        if self.peers.len() >= self.peers_max {
+            let oldest = self.claims.first().and_then(|&oldest| self.get(oldest))?.address;
+            self.remove(oldest);
         }
         self.met += 1;
         let generation = self.met as u32;
@@ -177,13 +183,38 @@ impl Directory {
         });
         let id = PeerId { slot: slot as u32, generation };
         self.by_address.insert(address, id);
+        self.claims.insert(id);
         Some(id)
     }
 
     /// Removes an address from the table.
     pub fn remove(&mut self, address: SocketAddr) -> Option<Peer> {
         let id = self.by_address.remove(address)?;
+        self.claims.remove(&id);
         self.peers.try_remove(id.slot as usize)
+    }
+
+    /// The peer is where it claims to be; whether that is news.
+    pub fn confirm(&mut self, id: PeerId) -> bool {
+        self.claims.remove(&id);
+        self.get_mut(id).is_some_and(|peer| !std::mem::replace(&mut peer.is_confirmed, true))
+    }
+
+    /// From here on the peer is bound to `conn` both ways; gives the session that it had before.
+    pub fn bind(&mut self, id: PeerId, conn: ConnId) -> Option<ConnId> {
+        self.claims.remove(&id);
+        let peer = self.get_mut(id)?;
+        peer.is_connected = true;
+        peer.session.replace(conn)
+    }
+
+    /// The peer has no session any more.
+    pub fn unbind(&mut self, id: PeerId) {
+        let Some(peer) = self.get_mut(id) else { return };
+        peer.session = None;
+        if !peer.is_real() {
+            self.claims.insert(id);
+        }
     }
 
     /// All entries, in the order of their addresses.
@@ -265,14 +296,39 @@ mod tests {
     }
 
     #[test]
-    fn a_full_table_takes_nobody_new_and_keeps_everybody() {
+    fn a_table_full_of_real_peers_takes_nobody_new_and_keeps_everybody() {
         let mut directory = Directory::new(2);
-        assert!(directory.find_or_add(address(1)).is_some());
-        assert!(directory.find_or_add(address(2)).is_some());
+        let ids = [1, 2].map(|port| directory.find_or_add(address(port)).unwrap());
+        assert!(directory.confirm(ids[0]) && !directory.confirm(ids[0]));
+        directory.bind(ids[1], ConnId::new(1, 1));
         assert_eq!(directory.find_or_add(address(3)), None);
-        assert!(directory.find_or_add(address(1)).is_some());
-        directory.remove(address(2));
-        assert!(directory.find_or_add(address(3)).is_some());
+        assert_eq!(directory.find_or_add(address(1)), Some(ids[0]));
+        directory.unbind(ids[0]);
+        assert_eq!(directory.find_or_add(address(3)), None);
+        directory.unbind(ids[1]);
+        assert!(directory.find_or_add(address(3)).is_some() && directory.peer(address(2)).is_none());
+        directory.remove(address(1));
+        assert!(directory.find_or_add(address(4)).is_some());
+        assert!(directory.peer(address(3)).is_some(), "there was room");
+    }
+
+    #[test]
+    fn in_a_full_table_the_oldest_claim_makes_room_and_no_number_of_claims_drives_out_a_real_peer() {
+        const PEERS: usize = 64;
+        let claim = |n: u32| SocketAddr::from((n.to_be_bytes(), 9));
+        let mut directory = Directory::new(PEERS);
+        let real: Vec<_> = (1..=8).map(|port| directory.find_or_add(address(port)).unwrap()).collect();
+        for &id in &real {
+            directory.confirm(id);
+        }
+        for n in 0..10_000 {
+            assert!(directory.find_or_add(claim(n)).is_some());
+            assert_eq!(directory.claims.len() + real.len(), directory.len());
+        }
+        assert!(real.iter().all(|&id| directory.get(id).is_some()));
+        let newest = 10_000 - (PEERS - real.len()) as u32;
+        assert!(directory.peer(claim(newest)).is_some() && directory.peer(claim(newest - 1)).is_none());
+        assert_eq!((directory.len(), directory.met()), (PEERS, 10_008));
     }
 
     #[test]

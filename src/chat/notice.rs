@@ -1,11 +1,12 @@
 //! Everything that the user can be told, as data.
 //!
 //! The node says what happened; the terminal turns it into a sentence. Names and texts in here are as
-//! the peer sent them: whoever shows or logs one cleans it first, with [`crate::proto::clean::Clean`].
+//! the peer sent them: whoever shows or logs one cleans it first, with [`crate::proto::clean::Clean`], a name
+//! with [`crate::proto::clean::CleanName`].
 
+use crate::proto::fault::Fault;
 use crate::proto::machine::CloseReason;
 use crate::proto::message::Dialect;
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -334,9 +335,9 @@ pub enum FileFault {
         more: usize,
     },
     /// It could not be read, and is left alone.
-    Unreadable(io::ErrorKind),
+    Unreadable(Fault),
     /// It could not be written.
-    Unwritable(io::ErrorKind),
+    Unwritable(Fault),
 }
 
 /// One thing that the user is told.
@@ -397,7 +398,7 @@ pub enum Notice {
         /// The port that was asked for.
         port: u16,
         /// Why.
-        error: io::ErrorKind,
+        error: Fault,
     },
     /// We listen.
     Listening {
@@ -434,7 +435,7 @@ pub enum Notice {
         why: Failure,
     },
     /// The transcript could not be written, and does not have what was said.
-    NotRecorded(io::ErrorKind),
+    NotRecorded(Fault),
     /// A message was not delivered.
     NotSent {
         /// To whom.

@@ -6,6 +6,7 @@
 use super::generator::{Generator, READY, event};
 use super::panel::Event;
 use chinwag::limits::SWARM_SIGNAL_POLL;
+use chinwag::net::signals;
 use chinwag::swarm::generator::GO;
 use chinwag::swarm::plan::Plan;
 use chinwag::swarm::report::Report;
@@ -39,7 +40,7 @@ struct Worker {
 impl Workers {
     /// Starts one for each of these plans.
     pub(super) fn start(plans: impl Iterator<Item = Plan>) -> io::Result<Self> {
-        let signals = Signals::new([Signal::INT, Signal::TERM, Signal::HUP].map(Signal::as_raw))?;
+        let signals = Signals::new(signals::ends())?;
         let program = std::env::current_exe()?;
         let workers = plans.map(|plan| Worker::start(&program, &plan)).collect::<io::Result<_>>()?;
         let mut all = Self { workers, signals, is_interrupted: false };
@@ -49,9 +50,9 @@ impl Workers {
     }
 
     fn pass_signals_on(&mut self) {
-        for _ in self.signals.pending() {
+        for signal in self.signals.pending().filter_map(Signal::from_named_raw) {
             self.is_interrupted = true;
-            self.workers.iter().for_each(Worker::interrupt);
+            self.workers.iter().for_each(|worker| worker.interrupt(signal));
         }
     }
 }
@@ -154,9 +155,10 @@ impl Worker {
         Ok(line)
     }
 
-    fn interrupt(&self) {
+    /// With the very signal that came to us: another one it may have been told to ignore, as we were.
+    fn interrupt(&self, signal: Signal) {
         // It is our child until it was waited for, so that this can be nobody else; it may be over.
-        let _ = kill_process(Pid::from_child(&self.child), Signal::INT);
+        let _ = kill_process(Pid::from_child(&self.child), signal);
     }
 }
 

@@ -11,6 +11,7 @@ use chinwag::chat::notice::{Kept, Notice, Who};
 use chinwag::limits::{KNOWN_PEERS_FILE_BYTES_MAX, KNOWN_PEERS_INTERVAL, LOCK_RETRY, LOCK_TRIES};
 use chinwag::net::event_loop::EventLoop;
 use chinwag::proto::clean::Clean;
+use chinwag::proto::fault::Fault;
 use chinwag::term::Screen;
 use jiff::Timestamp;
 use std::io::{self, ErrorKind};
@@ -139,13 +140,14 @@ impl KnownPeers {
 pub(super) fn dialects(path: &Path) -> Vec<(SocketAddr, Known)> {
     let file = shown(path.as_os_str());
     let unused = |why: &str| log::warn!("not used of the known peers in {file}: {}", Clean(why));
-    let document = match understand(path).map_err(|error| error.kind().to_string()).and_then(|read| read) {
-        Ok(document) => document.unwrap_or_else(Document::new),
-        Err(why) => {
-            unused(&why);
-            return Vec::new();
-        }
-    };
+    let document =
+        match understand(path).map_err(|error| Fault::from(&error).to_string()).and_then(|read| read) {
+            Ok(document) => document.unwrap_or_else(Document::new),
+            Err(why) => {
+                unused(&why);
+                return Vec::new();
+            }
+        };
     document.odd().iter().for_each(|why| unused(why));
     let known = |record: &Record| Known { dialect: record.dialect, ..Known::default() };
     document.records().iter().map(|(&address, record)| (address, known(record))).collect()

@@ -15,6 +15,7 @@ use chinwag::chat::node::{Config, Node};
 use chinwag::chat::notice::{FileFault, Kept, Notice};
 use chinwag::limits::ODD_PARTS_TOLD_MAX;
 use chinwag::net::event_loop::EventLoop;
+use chinwag::proto::fault::Fault;
 use chinwag::term::Screen;
 use chinwag::term::editor::Editor;
 use chinwag::term::terminal::Terminal;
@@ -114,7 +115,7 @@ impl Faults {
             Unusable::Corrupt { reason, set_aside } => FileFault::Corrupt { reason, set_aside },
             Unusable::Unreadable(error) => {
                 self.is_left_alone = true;
-                FileFault::Unreadable(error.kind())
+                FileFault::Unreadable(Fault::from(&error))
             }
         });
     }
@@ -130,7 +131,7 @@ impl Faults {
 
     fn note_unwritable(&mut self, error: &io::Error) {
         if !std::mem::replace(&mut self.is_unwritable, true) {
-            self.untold.push(FileFault::Unwritable(error.kind()));
+            self.untold.push(FileFault::Unwritable(error.into()));
         }
     }
 

@@ -4,7 +4,6 @@ use crate::limits::SCREEN_RETRY;
 use crate::term::Screen;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
-use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Instant;
@@ -36,8 +35,8 @@ impl<S> Display<S> {
         self.watch = self.watch.after_flush(is_slow, self.screen.fd(), registry, token, now);
         let Err(error) = flushed else { return false };
         self.watch = Watch::Gone;
-        // Anything but a hang-up is a fault besides.
-        if !matches!(Errno::from_io_error(&error), Some(Errno::PIPE | Errno::IO)) {
+        // That nobody reads any more is no fault.
+        if error.kind() != io::ErrorKind::BrokenPipe {
             self.fault = Some(io::Error::new(error.kind(), format!("the output cannot be written: {error}")));
         }
         true

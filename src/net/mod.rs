@@ -14,5 +14,5 @@ pub mod event_loop;
 mod keyboard;
 mod links;
 mod listener;
-mod signals;
+pub mod signals;
 pub mod socket;

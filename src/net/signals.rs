@@ -48,14 +48,16 @@ pub(super) enum Asked {
     Stop,
 }
 
-/// Catches SIGINT, SIGTERM and SIGHUP from here on. SIGXFSZ too, lest it kills us: the write that went over a
+/// Those of SIGINT, SIGTERM and SIGHUP that are to end the program. Whoever started it may want it to outlive some:
+/// `nohup` ignores SIGHUP, and a script the SIGINT of what it runs with `&`.
+pub fn ends() -> impl Iterator<Item = i32> {
+    wanted([Signal::INT, Signal::TERM, Signal::HUP].into_iter().map(Signal::as_raw))
+}
+
+/// Catches [what ends us](ends) from here on. SIGXFSZ too, lest it kills us: the write that went over a
 /// limit on the size of files fails as well, as it does on a full disk.
 pub(super) fn register(registry: &Registry, token: Token) -> io::Result<Signals> {
-    let caught = [Signal::INT, Signal::TERM, Signal::HUP, Signal::XFSZ].map(Signal::as_raw);
-    // Who started us with `nohup` wants us to outlive the terminal.
-    let ignored = Ignored::now();
-    let is_wanted = |signal: &&i32| **signal != Signal::HUP.as_raw() || !ignored.has(**signal);
-    registered(Signals::new(caught.iter().filter(is_wanted))?, registry, token)
+    registered(Signals::new(ends().chain([Signal::XFSZ.as_raw()]))?, registry, token)
 }
 
 /// How many of the signals that have come want the program to end.
@@ -65,9 +67,9 @@ pub(super) fn count_ends(signals: &mut Signals) -> usize {
 
 /// Catches SIGWINCH, SIGCONT and SIGTSTP from here on, and what would end us with the terminal in our hands.
 pub(super) fn register_terminal(registry: &Registry, token: Token) -> io::Result<Signals> {
-    let signals = Signals::new([Signal::WINCH, Signal::CONT, Signal::TSTP].map(Signal::as_raw))?;
-    let ignored = Ignored::now();
-    for signal in deadly().filter(|&signal| !ignored.has(signal)) {
+    let changes = [Signal::WINCH, Signal::CONT, Signal::TSTP].into_iter().map(Signal::as_raw);
+    let signals = Signals::new(wanted(changes))?;
+    for signal in wanted(deadly()) {
         // Should something hold us up, the second one kills us as if nobody caught it.
         let has_come = Arc::new(AtomicBool::new(false));
         let _ = flag::register_conditional_default(signal, Arc::clone(&has_come));
@@ -105,7 +107,13 @@ fn deadly() -> impl Iterator<Item = i32> {
     everywhere
 }
 
-/// The signals that whoever started us wants ignored, a bit each. Only Linux tells.
+/// Those of them that whoever started us does not want ignored.
+fn wanted(signals: impl Iterator<Item = i32>) -> impl Iterator<Item = i32> {
+    let ignored = Ignored::now();
+    signals.filter(move |&signal| !ignored.has(signal))
+}
+
+/// The signals that are ignored, a bit each. Only Linux tells.
 struct Ignored(u64);
 
 impl Ignored {

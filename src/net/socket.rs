@@ -1,14 +1,16 @@
 //! Making sockets and setting their options; what the system's errors mean to the machine.
 
 use crate::limits::{
-    DESCRIPTORS_RESERVED, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, LISTEN_BACKLOG,
-    UNACKNOWLEDGED_TIMEOUT,
+    DESCRIPTORS_NEEDED, DESCRIPTORS_RESERVED, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES,
+    LISTEN_BACKLOG, UNACKNOWLEDGED_TIMEOUT,
 };
+use crate::proto::fault::Fault;
 use crate::proto::machine::CloseReason;
 use mio::net::{TcpListener, TcpStream};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -17,24 +19,30 @@ use std::time::Duration;
 /// unspecified IPv4 address where the host has no IPv6.
 ///
 /// mio's own `bind` has a short backlog: with thousands of dials at once it makes them wait seconds.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+///
+/// # Errors
+///
+/// The call that failed, and why.
+pub fn listen(address: SocketAddr) -> Result<TcpListener, Fault> {
     match listen_on(address) {
-        Err(error) if is_without_ipv6(&error) && address.ip().is_unspecified() => {
+        Err(fault) if is_without(&fault) && address.ip().is_unspecified() => {
             listen_on(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
         }
         result => result,
     }
 }
 
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
+fn listen_on(address: SocketAddr) -> Result<TcpListener, Fault> {
+    let of = |call| move |error: io::Error| Fault::of_call(call, error);
+    let socket =
+        Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP)).map_err(of("socket"))?;
+    socket.set_reuse_address(true).map_err(of("setsockopt"))?;
     if address.is_ipv6() {
-        socket.set_only_v6(!address.ip().is_unspecified())?;
+        socket.set_only_v6(!address.ip().is_unspecified()).map_err(of("setsockopt"))?;
     }
-    socket.bind(&address.into())?;
-    socket.listen(LISTEN_BACKLOG)?;
-    socket.set_nonblocking(true)?;
+    socket.bind(&address.into()).map_err(of("bind"))?;
+    socket.listen(LISTEN_BACKLOG).map_err(of("listen"))?;
+    socket.set_nonblocking(true).map_err(of("fcntl"))?;
     Ok(TcpListener::from_std(socket.into()))
 }
 
@@ -67,8 +75,9 @@ pub fn find_way(from: Option<IpAddr>, to: SocketAddr) -> io::Result<()> {
     socket.connect(&to.into())
 }
 
-fn is_without_ipv6(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
+/// Whether the host has no such address, or none of that kind.
+fn is_without(fault: &Fault) -> bool {
+    fault.is_of_family() || fault.kind == io::ErrorKind::AddrNotAvailable
 }
 
 /// Sets what a connection that we write to needs: no delay for small messages, and probes by which the
@@ -123,6 +132,18 @@ pub fn raise_descriptor_limit() -> usize {
     };
     let files = files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
     files.saturating_sub(DESCRIPTORS_RESERVED).max(1)
+}
+
+/// Why not even one peer could be served, as a sentence: this process may not have the descriptors for it. To be
+/// asked at the start.
+pub fn lack_of_descriptors() -> Option<String> {
+    let probe: io::Result<Vec<File>> = (0..DESCRIPTORS_NEEDED).map(|_| File::open("/dev/null")).collect();
+    probe.err().filter(is_out_of_descriptors)?;
+    let limit = getrlimit(Resource::Nofile).current.map_or("none".to_owned(), |limit| limit.to_string());
+    Some(format!(
+        "to serve one peer takes {DESCRIPTORS_NEEDED} open files more than there are at the start, and the limit on \
+         them is {limit}; raise it with ulimit -n"
+    ))
 }
 
 /// Whether the process, or the system, has no descriptor left.

@@ -4,39 +4,76 @@
 //! terminal, newlines that forge a second message, and invisible characters that make one name look
 //! like another. All of that is made visible here, and only here; nothing is dropped. It works on
 //! characters: whoever has bytes decodes them lossily first, which also ends raw C1 bytes.
+//!
+//! Which characters those are, Unicode's own tables say; what they leave out is named here.
 
+use regex_syntax::hir::{Class, ClassUnicode, HirKind};
 use std::fmt::{self, Write};
+use std::sync::LazyLock;
 
 /// A string that is displayed with everything visible that could disturb a terminal or mislead a
 /// reader.
 ///
 /// Control characters become their pictures (`␛` for escape, `␊` for newline); C1 controls,
 /// bidirectional controls and invisible characters become `U+FFFD`. Text of every script, emoji with
-/// their variation selectors and combining letters stay.
+/// their variation selectors and combining letters stay. For a name there is [`CleanName`].
 #[derive(Clone, Copy, Debug)]
 pub struct Clean<'a>(pub &'a str);
 
 impl fmt::Display for Clean<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = 0;
         let mut joins = false;
-        for (at, c) in self.0.char_indices() {
-            let stand_in = if is_joiner(c) && joins { None } else { stand_in(c) };
-            if let Some(stand_in) = stand_in {
-                f.write_str(&self.0[shown..at])?;
-                f.write_char(stand_in)?;
-                shown = at + c.len_utf8();
-            }
+        write_with(f, self.0, |c| {
+            let stand_in = if is_joiner(c) && joins { None } else { stand_in(c, is_treacherous) };
             // Not after another joiner: a run of them shows nothing and could spell something.
             joins = stand_in.is_none() && !c.is_ascii() && !is_joiner(c);
-        }
-        f.write_str(&self.0[shown..])
+            stand_in
+        })
     }
 }
 
-/// Whether a character could disturb a terminal or mislead a reader.
+/// A name that is displayed so that it looks like no other, and like one word.
+///
+/// As [`Clean`], and besides whatever [`is_unseen`] becomes `U+FFFD`, where it joins emoji or letters too: in a
+/// text that is part of the picture, in a name it may be all in which two differ.
+#[derive(Clone, Copy, Debug)]
+pub struct CleanName<'a>(pub &'a str);
+
+impl fmt::Display for CleanName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_with(f, self.0, |c| stand_in(c, is_unseen))
+    }
+}
+
+/// Whether a character could disturb a terminal or mislead a reader of a text.
 pub fn is_treacherous(c: char) -> bool {
-    stand_in(c).is_some()
+    // Variation selectors belong to emoji. The interlinear ones are no text of any script.
+    static TREACHEROUS: LazyLock<ClassUnicode> = LazyLock::new(|| {
+        class(r"[\p{Cc}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\x{FFF9}-\x{FFFB}--[\x{FE00}-\x{FE0F}]]")
+    });
+    match c {
+        ' '..='~' => false,
+        c => has(&TREACHEROUS, c),
+    }
+}
+
+/// Whether a reader of a name sees nothing of a character, or nobody knows what there is to see: spaces,
+/// controls, fillers, selectors, and what is not assigned to any script.
+pub fn is_unseen(c: char) -> bool {
+    // Khitan's filler is a mark by its category. The signs that Arabic writes under a number are controls by theirs,
+    // and many terminals have no place for them.
+    static UNSEEN: LazyLock<ClassUnicode> =
+        LazyLock::new(|| class(r"[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\x{16FE4}]"));
+    match c {
+        '!'..='~' => false,
+        c => is_blank(c) || has(&UNSEEN, c),
+    }
+}
+
+/// Whether a character is an empty place: white space, or one of the signs whose picture is empty. Of those no
+/// table of Unicode tells: Braille's empty cell, a null notehead, two blank hieroglyphs.
+pub fn is_blank(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{2800}' | '\u{1D159}' | '\u{13441}' | '\u{13442}')
 }
 
 /// Joins emoji into one and shapes Persian and Indic letters: needed there, invisible elsewhere.
@@ -45,33 +82,49 @@ fn is_joiner(c: char) -> bool {
 }
 
 /// What is shown instead of `c`; `None` if it may stay.
-fn stand_in(c: char) -> Option<char> {
+fn stand_in(c: char, is_bad: impl Fn(char) -> bool) -> Option<char> {
     match c {
-        ' '..='~' => None,
+        _ if !is_bad(c) => None,
         '\0'..='\u{1F}' => char::from_u32(0x2400 + u32::from(c)),
         '\u{7F}' => Some('\u{2421}'),
-        // C1 controls: a terminal may take U+009B for "escape [".
-        '\u{80}'..='\u{9F}'
-        // Bidirectional controls.
-        | '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
-        // Zero width and invisible format controls.
-        | '\u{AD}' | '\u{34F}' | '\u{200B}'..='\u{200D}' | '\u{2060}'..='\u{2065}'
-        | '\u{206A}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF0}'..='\u{FFFB}'
-        | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}'
-        // Letters that show nothing: Hangul fillers, Khmer vowels, Mongolian selectors.
-        | '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}' | '\u{17B4}' | '\u{17B5}'
-        | '\u{180B}'..='\u{180F}'
-        // Tags, and variation selectors that no emoji has; the rest of the plane is as invisible.
-        | '\u{E0000}'..='\u{E0FFF}'
-        // Line and paragraph separator.
-        | '\u{2028}' | '\u{2029}' => Some(char::REPLACEMENT_CHARACTER),
-        _ => None,
+        _ => Some(char::REPLACEMENT_CHARACTER),
     }
+}
+
+fn write_with(
+    f: &mut fmt::Formatter<'_>,
+    text: &str,
+    mut stand_in: impl FnMut(char) -> Option<char>,
+) -> fmt::Result {
+    let mut shown = 0;
+    for (at, c) in text.char_indices() {
+        if let Some(stand_in) = stand_in(c) {
+            f.write_str(&text[shown..at])?;
+            f.write_char(stand_in)?;
+            shown = at + c.len_utf8();
+        }
+    }
+    f.write_str(&text[shown..])
+}
+
+/// The characters of a class as regular expressions write it.
+fn class(pattern: &str) -> ClassUnicode {
+    match regex_syntax::parse(pattern).map(|hir| hir.into_kind()) {
+        Ok(HirKind::Class(Class::Unicode(class))) => class,
+        other => unreachable!("{pattern} is a class of characters, not {other:?}"),
+    }
+}
+
+fn has(class: &ClassUnicode, c: char) -> bool {
+    let ranges = class.ranges();
+    let next = ranges.partition_point(|range| range.end() < c);
+    ranges.get(next).is_some_and(|range| range.start() <= c)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::num::NonZeroU16;
 
     fn table(rows: &[(&str, &str)]) {
         for (raw, shown) in rows {
@@ -113,6 +166,64 @@ mod tests {
         for c in hidden.chars() {
             table(&[(&format!("a{c}b"), "a\u{FFFD}b")]);
         }
+    }
+
+    /// What a terminal shows of it, cell by cell. This one leaves out U+FFFD, which is a question mark to it.
+    fn cells(terminal: &mut vt100::Parser, shown: &str) -> Vec<String> {
+        terminal.process(b"\x1b[H\x1b[K");
+        terminal.process(shown.as_bytes());
+        let screen = terminal.screen();
+        let (row, column) = screen.cursor_position();
+        assert_eq!(row, 0, "{shown:?}");
+        let cell = |column| screen.cell(0, column).filter(|cell| !cell.is_wide_continuation());
+        let cells: Vec<_> = (0..column).filter_map(cell).map(|cell| cell.contents().to_owned()).collect();
+        assert_eq!(cells.concat(), shown, "all of it is drawn, and nothing of it is an order");
+        cells
+    }
+
+    #[test]
+    fn no_character_gives_a_terminal_orders_and_each_has_a_place_in_a_name() {
+        const AT_ONCE: usize = 64;
+        let size = |cells| NonZeroU16::new(cells).unwrap();
+        let mut terminal = vt100::Parser::new(size(2), size(4 * AT_ONCE as u16), 0);
+        let mut seen = |shown: String| cells(&mut terminal, &shown.replace(char::REPLACEMENT_CHARACTER, "?"));
+        // Accents, letters that are drawn onto others, and the caret of Devanagari.
+        let joins = class(r"[\p{M}\p{Lo}\x{A8FA}]");
+        let mut last_name = String::new();
+        let characters: Vec<char> = ('\0'..=char::MAX).collect();
+        for characters in characters.chunks(AT_ONCE) {
+            let between = |open: char, few: usize| {
+                let groups = characters.chunks(few);
+                groups
+                    .flat_map(|group| std::iter::once(open).chain(group.iter().copied()))
+                    .collect::<String>()
+            };
+            seen(Clean(&between('a', 4)).to_string());
+            // Of most nothing is seen, and one look at that is enough.
+            let name = CleanName(&between('P', 1)).to_string();
+            if std::mem::replace(&mut last_name, name.clone()) == name {
+                continue;
+            }
+            for cell in seen(name) {
+                let mut drawn = cell.chars();
+                assert!(drawn.next().is_some_and(|c| !c.is_whitespace()), "{cell:?} is a gap in a name");
+                assert!(drawn.all(|c| has(&joins, c)), "{cell:?} has something unseen in it");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_blank_or_invisible_is_seen_in_a_name() {
+        let unseen = "\u{FE0F}\u{FE00}\u{A0}\u{1680}\u{2000}\u{200A}\u{202F}\u{205F}\u{3000}\u{2800}\u{13430}\u{13438}\
+                      \u{1343F}\u{13441}\u{16FE4}\u{1D159}\u{200C}\u{200D}\u{3164}\u{600}\u{E0100}\u{E000}\u{FFFE}\u{10FFFF}\u{378} ";
+        for c in unseen.chars() {
+            assert_eq!(CleanName(&format!("é{c}1")).to_string(), "é\u{FFFD}1", "{c:?}");
+        }
+        for name in ["P1", "Zoë", "Zoe\u{308}", "李小龍", "नमस्ते", "ᄒ\u{1161}\u{11AB}", "👍🏽", "a␛"]
+        {
+            assert_eq!(CleanName(name).to_string(), name);
+        }
+        assert_eq!(CleanName("P\x1b1").to_string(), "P␛1");
     }
 
     #[test]

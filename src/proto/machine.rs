@@ -12,6 +12,7 @@
 //! 4. A stale [`ConnId`] is ignored by both sides; it is never an error.
 //! 5. What peers have not done in time is judged up to the moment of [`Machine::caught_up`] alone.
 
+use super::fault::Fault;
 use super::send_queue::SendQueue;
 use crate::limits::LINE_BYTES_MAX;
 use std::fmt;
@@ -87,7 +88,7 @@ pub enum Input<'a> {
         local: SocketAddr,
     },
     /// An [`Output::Listen`] has failed.
-    ListenFailed(io::ErrorKind),
+    ListenFailed(Fault),
     /// Bytes came in.
     Received {
         /// On which connection.
@@ -168,7 +169,7 @@ pub enum CloseReason {
     /// No route leads to the address.
     Unreachable,
     /// Any other fault of the system.
-    Fault(io::ErrorKind),
+    Fault(Fault),
 }
 
 impl CloseReason {
@@ -206,7 +207,7 @@ impl fmt::Display for CloseReason {
             Self::SlowPeer => "the peer reads too slowly",
             Self::TimedOut => "the peer does not answer any more",
             Self::Unreachable => "the peer cannot be reached any more",
-            Self::Fault(kind) => return write!(f, "the system reports: {kind}"),
+            Self::Fault(fault) => return write!(f, "the system reports: {fault}"),
         })
     }
 }
@@ -219,7 +220,7 @@ impl From<io::Error> for CloseReason {
             Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe => Self::Reset,
             Kind::TimedOut => Self::TimedOut,
             Kind::NetworkUnreachable | Kind::HostUnreachable | Kind::AddrNotAvailable => Self::Unreachable,
-            kind => Self::Fault(kind),
+            _ => Self::Fault(Fault::from(&error)),
         }
     }
 }

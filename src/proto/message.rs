@@ -2,6 +2,7 @@
 //!
 //! Nothing here keeps state or decides what a message leads to. How one is written: [`super::envelope`].
 
+use super::clean::is_blank;
 use crate::limits::ADDRESS_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -294,11 +295,10 @@ fn with_port(mut from: SocketAddr, port: u16) -> SocketAddr {
     from
 }
 
-/// A name as one word: what is white in it becomes `_`. Whoever has a name of two words could neither be
+/// A name as one word: what is [blank](is_blank) in it becomes `_`. Whoever has a name of two words could neither be
 /// addressed nor told from one who says the second word.
 pub fn one_word(name: &str) -> Cow<'_, str> {
-    // Braille's empty cell is as white as a space.
-    let is_white = |c: char| is_stripped(c) || c == '\u{2800}';
+    let is_white = |c: char| is_blank(c) || is_stripped(c);
     if name.contains(is_white) {
         let words = name.split(is_white).filter(|word| !word.is_empty());
         words.collect::<Vec<_>>().join("_").into()
@@ -539,7 +539,8 @@ mod tests {
             ("P1", "P1"),
             (" a  b\t", "a_b"),
             ("a\u{3000}b", "a_b"),
-            ("\u{2800}", ""),
+            ("\u{2800}\u{1D159}\u{13441}", ""),
+            ("P1\u{A0}said\u{2002}pay", "P1_said_pay"),
             ("a\nb", "a_b"),
             ("a\x1Cb", "a_b"),
             ("", ""),

@@ -9,6 +9,7 @@ pub mod connections;
 mod deadlines;
 mod ends;
 pub mod envelope;
+pub mod fault;
 pub mod framer;
 pub mod machine;
 pub mod message;

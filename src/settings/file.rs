@@ -7,6 +7,7 @@ use super::fault::{fault, unknown};
 use super::{Origin, Setting};
 use crate::quoting::shown;
 use chinwag::limits::CONFIG_BYTES_MAX;
+use chinwag::proto::fault::Fault;
 use clap::{Arg, Command, Error};
 use etcetera::BaseStrategy;
 use std::ffi::OsString;
@@ -56,7 +57,7 @@ fn unreadable(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::NotFound => "there is no such config file".to_owned(),
         ErrorKind::InvalidData => "a config file is UTF-8 text, which this is not".to_owned(),
-        kind => format!("the config file cannot be read: {kind}"),
+        _ => format!("the config file cannot be read: {}", Fault::from(error)),
     }
 }
 

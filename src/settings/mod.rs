@@ -422,7 +422,7 @@ mod tests {
         assert_told(missing, "", &[("CHINWAG_CONFIG", "/nonexistent")], "");
         assert_told(missing, "--config /nonexistent", &[], "");
         assert_told(missing, "config --config /nonexistent", &[("CHINWAG_CONFIG", "/dev/null")], "");
-        assert_told("/: the config file cannot be read: is a directory", "--config /", &[], "");
+        assert_told("/: the config file cannot be read: Is a directory", "--config /", &[], "");
     }
 
     #[test]

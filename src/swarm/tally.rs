@@ -316,7 +316,7 @@ mod tests {
     #[test]
     fn a_failure_is_counted_by_its_word() {
         let mut counts = Counts::default();
-        let fault = CloseReason::Fault(std::io::ErrorKind::PermissionDenied);
+        let fault = CloseReason::Fault(std::io::ErrorKind::PermissionDenied.into());
         for reason in [CloseReason::Eof, CloseReason::TimedOut, fault, CloseReason::TimedOut] {
             counts.fail(reason);
         }

@@ -482,7 +482,7 @@ mod tests {
             Notice::ExitSent(to),
             Notice::Exiting,
             Notice::Folded { who: who(), lines: 3 },
-            Notice::ListenFailed { port: 8080, error: io::ErrorKind::AddrInUse },
+            Notice::ListenFailed { port: 8080, error: io::ErrorKind::AddrInUse.into() },
             Notice::Listening { port: 8080 },
             Notice::Lost { who: who(), reason: CloseReason::Reset },
             Notice::Message { who: who(), text: text() },
@@ -512,7 +512,7 @@ mod tests {
             Notice::FileFault {
                 kept: Kept::KnownPeers,
                 path: "/peers.toml".into(),
-                why: FileFault::Unwritable(io::ErrorKind::PermissionDenied),
+                why: FileFault::Unwritable(io::ErrorKind::PermissionDenied.into()),
             },
             Notice::Unblocked(who()),
             Notice::Menu,
@@ -524,7 +524,7 @@ mod tests {
                 ..Stats::default()
             })),
             Notice::Said { to: SaidTo::All(2), text: text() },
-            Notice::NotRecorded(io::ErrorKind::StorageFull),
+            Notice::NotRecorded(io::ErrorKind::StorageFull.into()),
             Notice::Renamed { who: who(), was: "P0".into() },
         ]
     }

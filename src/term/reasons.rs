@@ -1,6 +1,7 @@
 //! A word for each reason, for programs. They are part of the schema of events, as the names of fields are.
 
 use crate::chat::notice::{BadCommand, BadSlash, Failure, FileFault, JsonFault, Mistake, Stats};
+use crate::proto::fault::Fault;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -34,19 +35,20 @@ pub(super) fn file_reason(why: &FileFault) -> &'static str {
 }
 
 /// Why a port cannot be listened on.
-pub(super) fn listen_reason(port: u16, error: io::ErrorKind) -> &'static str {
-    match error {
+pub(super) fn listen_reason(port: u16, error: Fault) -> &'static str {
+    match error.kind {
         io::ErrorKind::AddrInUse if port == 0 => "no-port",
         io::ErrorKind::AddrInUse => "in-use",
         io::ErrorKind::AddrNotAvailable => "no-such-address",
-        io::ErrorKind::PermissionDenied => "not-permitted",
+        _ if error.is_of_family() => "no-such-address",
+        io::ErrorKind::PermissionDenied if error.may_be_of_bind() => "not-permitted",
         _ => "fault",
     }
 }
 
 /// Why the transcript cannot be written.
-pub(super) fn record_reason(error: io::ErrorKind) -> &'static str {
-    match error {
+pub(super) fn record_reason(error: Fault) -> &'static str {
+    match error.kind {
         io::ErrorKind::FileTooLarge | io::ErrorKind::QuotaExceeded | io::ErrorKind::StorageFull => {
             "disk-full"
         }

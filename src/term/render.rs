@@ -1,7 +1,7 @@
 //! Every sentence that the user reads.
 //!
 //! The wording of the assignment is kept to the letter; a failure names the thing and the way out.
-//! Whatever a peer or the user wrote goes through [`Clean`] here. Nothing is decided here: what is told
+//! Whatever a peer or the user wrote goes through [`Clean`] here, and each name through [`CleanName`]. Nothing is decided here: what is told
 //! at all, and when, is the node's.
 
 use super::stats::Table;
@@ -14,7 +14,8 @@ use crate::chat::slash::SLASHES;
 use crate::limits::{
     KNOWN_PEERS_SHOWN_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, PARTNER_COLUMNS_MIN, TYPED_BYTES_MAX,
 };
-use crate::proto::clean::Clean;
+use crate::proto::clean::{Clean, CleanName};
+use crate::proto::fault::Fault;
 use crate::proto::machine::CloseReason;
 use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
@@ -40,7 +41,7 @@ pub fn question(prompt: &Prompt) -> Cow<'static, str> {
     Cow::Borrowed(match prompt {
         Prompt::Choice => "Enter choice: ",
         Prompt::ConnectTo => "Enter a number, 'a' for all, or IP:PORT: ",
-        Prompt::Conversation(partner) => return format!("→ {}: ", Clean(&short(partner))).into(),
+        Prompt::Conversation(partner) => return format!("→ {}: ", CleanName(&short(partner))).into(),
         Prompt::Name => "Enter your name: ",
         Prompt::Port => "Enter your port number: ",
         Prompt::Recipient(_) => "Enter the recipient's IP address: ",
@@ -55,7 +56,7 @@ pub(super) fn questions(prompt: &Prompt) -> Vec<Cow<'static, str>> {
         Prompt::Choice => &["Choice: "],
         Prompt::ConnectTo => &["Number, 'a' for all, or IP:PORT: ", "Number, 'a', IP:PORT: ", "Connect to: "],
         Prompt::Conversation(partner) => {
-            let short = format!("→ {}: ", narrow(&Clean(partner).to_string()));
+            let short = format!("→ {}: ", narrow(&CleanName(partner).to_string()));
             return vec![question(prompt), short.into()];
         }
         Prompt::Name => &["Name: "],
@@ -94,7 +95,7 @@ impl Display for Sentence<'_> {
         match self.0 {
             Notice::Accepted(who) => writeln!(f, "{} accepted your connection", Named(who)),
             Notice::Aliased { who, alias: Some(alias) } => {
-                writeln!(f, "{} is called {} from now on", Named(who), Clean(alias))
+                writeln!(f, "{} is called {} from now on", Named(who), CleanName(alias))
             }
             Notice::Aliased { who, alias: None } => writeln!(f, "{} has no alias any more", Named(who)),
             Notice::AlreadyConnected(who) => writeln!(f, "{} is connected already", Named(who)),
@@ -125,7 +126,9 @@ impl Display for Sentence<'_> {
             Notice::Menu => f.write_str(MENU),
             Notice::Message { who, text } => writeln!(f, "{} {}", Headed(who), Clean(text)),
             Notice::Mistake(mistake) => mistaken(f, mistake),
-            Notice::NameChanged(name) => writeln!(f, "Your name is {}: a name has no spaces", Clean(name)),
+            Notice::NameChanged(name) => {
+                writeln!(f, "Your name is {}: a name has no spaces", CleanName(name))
+            }
             Notice::NewPeer(who) => writeln!(f, "New peer: {}", Named(who)),
             Notice::NotConnected { to, why } => writeln!(f, "{}. Not connected.", Failed(to, *why)),
             Notice::NotRecorded(error) => writeln!(
@@ -165,7 +168,7 @@ impl Display for Named<'_> {
         if name.is_empty() {
             return write!(f, "{address}");
         }
-        write!(f, "{} ({address})", Clean(name))
+        write!(f, "{} ({address})", CleanName(name))
     }
 }
 
@@ -178,7 +181,7 @@ impl Display for Headed<'_> {
         if name.is_empty() {
             return write!(f, "{address}");
         }
-        write!(f, "{address} {}", Clean(name))
+        write!(f, "{address} {}", CleanName(name))
     }
 }
 
@@ -194,7 +197,7 @@ impl Display for Count<'_> {
 
 fn renamed(f: &mut Formatter<'_>, who: &Who, was: &Rc<str>) -> fmt::Result {
     let before = Who { name: Rc::clone(was), ..who.clone() };
-    writeln!(f, "{} is now called {}", Named(&before), Clean(&who.name))
+    writeln!(f, "{} is now called {}", Named(&before), CleanName(&who.name))
 }
 
 fn said(f: &mut Formatter<'_>, to: &SaidTo, text: &str) -> fmt::Result {
@@ -253,7 +256,7 @@ fn peers(
 }
 
 fn known_row(f: &mut Formatter<'_>, row: &KnownRow) -> fmt::Result {
-    let own_name = row.own_name.as_ref().map(|name| format!("calls itself {}", Clean(name)));
+    let own_name = row.own_name.as_ref().map(|name| format!("calls itself {}", CleanName(name)));
     let blocked = row.is_blocked.then(|| "blocked".to_owned());
     let heard = row.heard_ago.map(|ago| Heard(ago).to_string());
     let remarks: Vec<String> = [own_name, blocked, heard].into_iter().flatten().collect();
@@ -306,8 +309,8 @@ fn active_row(f: &mut Formatter<'_>, row: &PeerRow) -> fmt::Result {
     writeln!(f, ")")
 }
 
-fn listen_failed(f: &mut Formatter<'_>, port: u16, error: io::ErrorKind) -> fmt::Result {
-    match error {
+fn listen_failed(f: &mut Formatter<'_>, port: u16, error: Fault) -> fmt::Result {
+    match error.kind {
         io::ErrorKind::AddrInUse if port == 0 => {
             writeln!(
                 f,
@@ -317,13 +320,16 @@ fn listen_failed(f: &mut Formatter<'_>, port: u16, error: io::ErrorKind) -> fmt:
         io::ErrorKind::AddrInUse => {
             writeln!(f, "Port {port} is in use by another program; choose another one.")
         }
-        io::ErrorKind::PermissionDenied => {
+        io::ErrorKind::PermissionDenied if error.may_be_of_bind() => {
             writeln!(f, "Port {port} is not for every user; choose one above 1023.")
         }
         io::ErrorKind::AddrNotAvailable => {
             writeln!(f, "This host does not have the address to listen on; give --bind one of its own.")
         }
-        other => writeln!(f, "Port {port} cannot be listened on ({other}); choose another one."),
+        _ if error.is_of_family() => {
+            writeln!(f, "This host has no address of that kind ({error}); give --bind one of its own.")
+        }
+        _ => writeln!(f, "Port {port} cannot be listened on ({error}); choose another one."),
     }
 }
 
@@ -333,7 +339,7 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
             writeln!(f, "You call {} so already; choose another name.", who.address)
         }
         Mistake::AmbiguousName { name, peers } => {
-            let name = Clean(name);
+            let name = CleanName(name);
             writeln!(
                 f,
                 "Several peers are called '{name}'; type the number or address of the one you mean."
@@ -347,7 +353,7 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
             Clean(typed)
         ),
         Mistake::BadAlias(typed) => {
-            writeln!(f, "'{}' could mean something else than a peer; choose another name.", Clean(typed))
+            writeln!(f, "'{}' could mean something else than a peer; choose another name.", CleanName(typed))
         }
         Mistake::BadCommand(bad) => bad_command(f, bad),
         Mistake::BadDialect(typed) => {
@@ -531,6 +537,7 @@ impl Display for Failed<'_> {
 mod tests {
     use super::*;
     use crate::proto::message::Dialect;
+    use rustix::io::Errno;
     use std::path::PathBuf;
     use unicode_width::UnicodeWidthStr;
 
@@ -574,6 +581,40 @@ mod tests {
             "\n***** Menu *****\n1. Send message\n2. Query active peers\n3. Connect to active peers\n\
              4. Send message to static peers\n5. Send message to all peers\n0. Quit\n",
         );
+    }
+
+    #[test]
+    fn a_name_is_one_visible_word_wherever_it_stands() {
+        const NAME: &str = "P1\u{A0}said\u{FE0F}pay\u{2800}me";
+        const SHOWN: &str = "P1\u{FFFD}said\u{FFFD}pay\u{FFFD}me";
+        let rows = || vec![row(1, NAME, true, None)];
+        let own_name = Some(NAME.into());
+        let known = KnownRow { number: 2, who: who(NAME), own_name, is_blocked: false, heard_ago: None };
+        let text = || "hello".to_owned();
+        let reason = CloseReason::Reset;
+        for notice in [
+            Notice::Accepted(who(NAME)),
+            Notice::Aliased { who: who("P2"), alias: Some(NAME.into()) },
+            Notice::ConnectList(rows()),
+            Notice::Folded { who: who(NAME), lines: 2 },
+            Notice::Lost { who: who(NAME), reason },
+            Notice::Message { who: who(NAME), text: text() },
+            Notice::Mistake(Mistake::AmbiguousName { name: NAME.to_owned(), peers: rows() }),
+            Notice::Mistake(Mistake::BadAlias(NAME.to_owned())),
+            Notice::Mistake(Mistake::NotBlocked(who(NAME))),
+            Notice::NameChanged(NAME.into()),
+            Notice::NewPeer(who(NAME)),
+            Notice::Peers { active: rows(), contacted: rows(), known: vec![known] },
+            Notice::Prompt(Prompt::Conversation(NAME.to_owned())),
+            Notice::Renamed { who: who(NAME), was: NAME.into() },
+            Notice::Said { to: SaidTo::One(who(NAME)), text: text() },
+        ] {
+            let sentence = Sentence(&notice).to_string();
+            assert!(sentence.contains(SHOWN), "{sentence}");
+            assert!(!sentence.contains(['\u{A0}', '\u{FE0F}', '\u{2800}']), "{sentence}");
+        }
+        let short = &questions(&Prompt::Conversation(NAME.to_owned()))[1];
+        assert_eq!(short, &format!("→ {SHOWN}: "));
     }
 
     #[test]
@@ -687,7 +728,7 @@ mod tests {
             ),
             (Notice::Tally { messages: 2, peers: 1 }, "Received 2 messages and met 1 peer"),
             (
-                Notice::NotRecorded(io::ErrorKind::StorageFull),
+                Notice::NotRecorded(io::ErrorKind::StorageFull.into()),
                 "The transcript cannot be written (no storage space); until that is put right it lacks what \
                  is said.",
             ),
@@ -710,7 +751,7 @@ mod tests {
                  try later. Not sent: hello",
             ),
             (
-                CloseReason::Fault(io::ErrorKind::PermissionDenied),
+                CloseReason::Fault(io::ErrorKind::PermissionDenied.into()),
                 "The connection with 127.0.0.1:9090 ended, the system reports: permission denied; \
                  try again. Not sent: hello",
             ),
@@ -752,11 +793,26 @@ mod tests {
                 "Port 80 cannot be listened on (out of memory); choose another one.",
             ),
         ] {
-            says_line(Notice::ListenFailed { port: 80, error }, words);
+            says_line(Notice::ListenFailed { port: 80, error: error.into() }, words);
         }
         says_line(
-            Notice::ListenFailed { port: 0, error: io::ErrorKind::AddrInUse },
+            Notice::ListenFailed { port: 0, error: io::ErrorKind::AddrInUse.into() },
             "No free port is left to listen on; choose one that is free, or try again in a minute.",
+        );
+        let failed = |errno: Errno| Notice::ListenFailed { port: 80, error: Fault::from(&errno.into()) };
+        says_line(
+            failed(Errno::AFNOSUPPORT),
+            "This host has no address of that kind (Address family not supported by protocol); give --bind one of \
+             its own.",
+        );
+        let of_call = Fault::of_call("setsockopt", Errno::ACCESS);
+        says_line(
+            Notice::ListenFailed { port: 80, error: of_call },
+            "Port 80 cannot be listened on (setsockopt: Permission denied); choose another one.",
+        );
+        says_line(
+            failed(Errno::NOBUFS),
+            "Port 80 cannot be listened on (No buffer space available); choose another one.",
         );
     }
 
@@ -782,12 +838,12 @@ mod tests {
         );
         says(
             Kept::KnownPeers,
-            FileFault::Unreadable(io::ErrorKind::PermissionDenied),
+            FileFault::Unreadable(io::ErrorKind::PermissionDenied.into()),
             "The known peers in /a␛ cannot be read (permission denied); the file is left as it is, and unused.",
         );
         says(
             Kept::History,
-            FileFault::Unwritable(io::ErrorKind::StorageFull),
+            FileFault::Unwritable(io::ErrorKind::StorageFull.into()),
             "The typed lines cannot be written to /a␛ (no storage space); they are kept for this run only.",
         );
     }

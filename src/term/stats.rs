@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn faults_of_different_kinds_are_added_up() {
-        let faults = [ErrorKind::Other, ErrorKind::PermissionDenied].map(CloseReason::Fault);
+        let faults =
+            [ErrorKind::Other, ErrorKind::PermissionDenied].map(|kind| CloseReason::Fault(kind.into()));
         let stats = Stats { ended: faults.map(|fault| (fault, 2)).to_vec(), ..Stats::default() };
         assert!(Table(&stats).to_string().contains("Ended          4 fault\n"));
     }

@@ -8,6 +8,7 @@ use super::is_ready;
 use crate::limits::{STDOUT_BYTES_MAX, STDOUT_BYTES_PER_GUARDED_WRITE};
 use rustix::event::PollFlags;
 use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -79,8 +80,8 @@ impl Stdout {
         let _ = write!(self.bytes, "{text}");
     }
 
-    /// Writes what the system takes now: `Ok(true)` if that was all. After an error, a closed pipe or
-    /// a terminal that hung up, nothing more can be written.
+    /// Writes what the system takes now: `Ok(true)` if that was all. After an error nothing more can be written; it is
+    /// [`io::ErrorKind::BrokenPipe`] if nobody reads any more, as of a pipe that was closed or a terminal that hung up.
     pub fn flush(&mut self) -> io::Result<bool> {
         let outcome = loop {
             let rest = &self.bytes[self.written..];
@@ -91,6 +92,10 @@ impl Stdout {
                 Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => self.written += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(false),
+                // So a terminal fails that hung up; a disk fails so that is broken.
+                Err(error) if self.is_terminal && Errno::from_io_error(&error) == Some(Errno::IO) => {
+                    break Err(io::ErrorKind::BrokenPipe.into());
+                }
                 Err(error) => break Err(error),
             }
         };

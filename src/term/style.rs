@@ -341,7 +341,7 @@ mod tests {
             Notice::Exiting,
             Notice::ExitSent(to),
             Notice::Folded { who: who(1), lines: 2 },
-            Notice::ListenFailed { port: 1, error: std::io::ErrorKind::AddrInUse },
+            Notice::ListenFailed { port: 1, error: std::io::ErrorKind::AddrInUse.into() },
             Notice::Lost { who: who(1), reason: CloseReason::Reset },
             Notice::Menu,
             Notice::Message { who: who(1), text: text() },
@@ -349,7 +349,7 @@ mod tests {
             Notice::NameChanged(text()),
             Notice::NewPeer(who(1)),
             Notice::NotConnected { to, why: Failure::Yourself },
-            Notice::NotRecorded(std::io::ErrorKind::StorageFull),
+            Notice::NotRecorded(std::io::ErrorKind::StorageFull.into()),
             Notice::NotSent { to, text: text(), why: Failure::Yourself },
             Notice::Peers {
                 active: vec![row(1, who(1)), row(2, who(2))],

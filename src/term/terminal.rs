@@ -11,7 +11,7 @@ use super::style::{BELL, Colors, Look, Own, Painted, is_own_words, is_worth_a_be
 use super::{Screen, Typed};
 use crate::chat::notice::Notice;
 use crate::limits::{CANDIDATES_SHOWN_MAX, FRONT_RETRY, PASTE_BYTES_MAX};
-use crate::proto::clean::Clean;
+use crate::proto::clean::{Clean, CleanName};
 use jiff::Zoned;
 use std::fmt;
 use std::io;
@@ -352,7 +352,7 @@ impl fmt::Display for Candidates<'_> {
         let shown = &self.0[..self.0.len().min(CANDIDATES_SHOWN_MAX)];
         for (n, candidate) in shown.iter().enumerate() {
             let space = if n == 0 { "" } else { "  " };
-            write!(f, "{space}{}", Clean(candidate))?;
+            write!(f, "{space}{}", CleanName(candidate))?;
         }
         match self.0.len() - shown.len() {
             0 => writeln!(f),

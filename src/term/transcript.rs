@@ -8,7 +8,8 @@ use super::render::Sentence;
 use super::{Screen, Typed};
 use crate::chat::notice::{Notice, SaidTo, Who};
 use crate::limits::RECORD_FAULT_INTERVAL;
-use crate::proto::clean::Clean;
+use crate::proto::clean::{Clean, CleanName};
+use crate::proto::fault::Fault;
 use jiff::Zoned;
 use rustix::fs::{FileType, Mode, OFlags, fstat};
 use rustix::io::Errno;
@@ -70,7 +71,7 @@ impl<S: Screen<Notice>> Screen<Notice> for Recorded<S> {
             && let Err(error) = transcript.flush()
             && transcript.must_tell(Instant::now())
         {
-            self.screen.show(Notice::NotRecorded(error.kind()));
+            self.screen.show(Notice::NotRecorded(Fault::from(&error)));
         }
         self.screen.flush()
     }
@@ -206,7 +207,7 @@ fn refusal(path: &Path, error: Errno) -> String {
             format!("a transcript is a file, and '{path}' is something else; name another one")
         }
         _ => {
-            let why = io::Error::from(error).kind();
+            let why = Fault::from(&error.into());
             format!("the transcript '{path}' cannot be opened ({why}); name a file that you may write")
         }
     }
@@ -273,7 +274,7 @@ impl Display for Fields<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Who { address, name } = self.0;
         let name = if name.is_empty() { "-" } else { name };
-        write!(f, "{address} {}", Clean(name))
+        write!(f, "{address} {}", CleanName(name))
     }
 }
 

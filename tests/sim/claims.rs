@@ -197,3 +197,35 @@ fn one_stranger_cannot_keep_our_dials_busy_with_acknowledgements() {
     let dials = world.wires.len() - 90;
     assert!((1..=20).contains(&dials), "{dials}");
 }
+
+#[test]
+fn claims_make_room_in_a_full_table_for_each_other_and_for_newcomers_and_peers_stay() {
+    let limits = Limits { peers_max: 4, ..Limits::default() };
+    let mut world = calm_world_of(1, &Config { limits, ..Config::default() });
+    let own = hears(&mut world, SCRIPT_IP, "10.0.9.9:9000 S connect\n");
+    let first = hears(&mut world, ELSEWHERE, "10.0.8.8:1 A one\n");
+    let lines: String = (2..=50).map(|n| format!("10.0.8.8:{n} B two\n")).collect();
+    hears(&mut world, "10.0.6.7", &lines);
+    let is_there =
+        |world: &World, peer: &str| world.node(0).directory().peer(peer.parse().unwrap()).is_some();
+    assert!(!is_there(&world, "10.0.8.8:1") && is_there(&world, "10.0.8.8:50"));
+    // Whose entry is gone is heard as ever, and entered anew.
+    world.script_writes(first, "10.0.8.8:1 A three\n");
+    world.run_for(MS);
+    assert_eq!(messages(&world, 0).last(), Some(&"three"));
+    assert!(is_there(&world, "10.0.8.8:1") && !is_there(&world, "10.0.8.8:48"));
+    // A session of who is elsewhere than it claims is no mere claim while it lasts.
+    let claimant = hears(&mut world, ELSEWHERE, "10.0.8.8:99 C connect\n");
+    for port in 100..=109 {
+        let newcomer = hears(&mut world, "10.0.7.7", &format!("10.0.7.7:{port} N connect\n"));
+        let is_answered = world.script_read(newcomer).contains("connected");
+        assert_eq!(is_answered, port < 102, "{port}: then all are real");
+    }
+    assert!(is_there(&world, SCRIPT) && is_there(&world, "10.0.8.8:99"));
+    world.break_end(claimant.other(), CloseReason::Reset);
+    world.run_for(MS);
+    hears(&mut world, "10.0.7.7", "10.0.7.7:110 N connect\n");
+    assert!(is_there(&world, "10.0.7.7:110") && !is_there(&world, "10.0.8.8:99"));
+    say(&mut world, 0, SCRIPT, "still here");
+    assert!(world.script_read(own).ends_with(" n0 still here\n"));
+}

@@ -221,3 +221,27 @@ fn workers_do_not_outlive_the_process_that_directs_them() {
     stderr.read_to_string(&mut said).expect("UTF-8");
     assert_eq!(said, "");
 }
+
+/// Each process has it ignored, and an end is passed on as the signal that came.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_run_that_was_started_with_interrupts_ignored_ends_on_a_termination() {
+    for processes in [1, 2] {
+        let node = Open::new();
+        let command = swarm_command(
+            node.0.address(),
+            &format!("hold --time 600 --peers 200 --json - --processes {processes}"),
+        );
+        let mut script = Command::new("sh");
+        script
+            .args(["-c", "trap '' INT; exec \"$0\" \"$@\""])
+            .arg(command.get_program())
+            .args(command.get_args());
+        script.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let swarm = Program::spawn(&mut script);
+        node.await_peers(200);
+        swarm.signal(Signal::INT);
+        swarm.signal(Signal::TERM);
+        assert_interrupted(swarm);
+    }
+}

@@ -163,7 +163,7 @@ fn every_wrong_setting_is_one_sentence_on_stderr_and_exit_code_2() {
             "1",
             "CHINWAG_PEER_MAX: there is no such setting; did you mean 'CHINWAG_PEERS_MAX'?",
         ),
-        ("CHINWAG_CONFIG", "/", "/: the config file cannot be read: is a directory"),
+        ("CHINWAG_CONFIG", "/", "/: the config file cannot be read: Is a directory"),
     ] {
         let told = user.run("config", &[], &[(name, value)]);
         assert_eq!(told, (2, String::new(), format!("error: {sentence}\n")));

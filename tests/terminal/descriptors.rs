@@ -28,6 +28,23 @@ fn without_a_descriptor_left_the_peers_are_served_and_room_is_used_again() {
 }
 
 #[test]
+fn where_not_even_one_peer_could_be_served_that_is_said_and_is_exit_code_2() {
+    let args = ["--name", "P1", "--port", "0", "--headless"];
+    for (count, is_enough) in [(6, false), (8, false), (12, false), (24, true)] {
+        let mut program = Program::spawn(&mut command_with_descriptors(count, &args));
+        if is_enough {
+            program = program.listening();
+            Wire::dial(program.address()).write("127.0.0.1:9 P2 hello\n");
+            program.stdout.expect("127.0.0.1:9 P2 hello\n");
+            continue;
+        }
+        assert_eq!((program.stdout.rest().as_str(), program.wait()), ("", 2), "{count}");
+        let told = String::from_utf8(program.stderr.bytes()).unwrap();
+        assert!(told.contains(&format!("the limit on them is {count}; raise it")), "{told}");
+    }
+}
+
+#[test]
 fn over_the_limit_the_newest_is_refused_and_the_others_are_served() {
     // 32 are kept for everything that is no peer.
     const ROOM: usize = 8;

@@ -2,6 +2,10 @@
 
 use crate::common::peer::{Peer, say};
 use crate::common::program::{Program, command};
+use serde_json::Value;
+use std::fs;
+use std::net::SocketAddr;
+use tempfile::TempDir;
 
 /// A title, a cleared screen, a raw C1 control, a reversed and an invisible character, and a newline
 /// that forges a second message.
@@ -55,4 +59,38 @@ fn a_newline_inside_a_text_forges_no_second_message() {
     say(program.address(), format!("<{}> @ <P2>\nhello\n{forged}\n<end>", peer.address()));
     let shown = program.stdout.expect(&format!("{forged}\n"));
     assert!(shown.ends_with(&format!("{} P2 hello␊{forged}\n", peer.address())), "{shown}");
+}
+
+#[test]
+fn a_name_with_something_unseen_in_it_looks_like_no_other_on_screen_in_the_log_and_in_the_transcript() {
+    // A selector that changes nothing, an ideographic space, a hieroglyphic control and a joiner.
+    const NAME: &str = "P1\u{FE0F}\u{3000}said\u{13430}pay\u{200D}é\u{200D}";
+    const SHOWN: &str = "P1\u{FFFD}_said\u{FFFD}pay\u{FFFD}é\u{FFFD}";
+    let peer = Peer::new();
+    let kept = TempDir::new().unwrap();
+    let transcript = kept.path().join("transcript");
+    let args = ["--name", "P2", "--port", "0", "--transcript", transcript.to_str().unwrap()];
+    let mut program = Program::spawn(command(&args).env("RUST_LOG", "debug")).listening();
+    say(program.address(), format!("{} {NAME} hi \u{FE0F}", peer.address()));
+    // A text keeps what belongs to its emoji.
+    program.stdout.expect(&format!("{} {SHOWN} hi \u{FE0F}\n", peer.address()));
+    assert!(program.query().active[0].contains(SHOWN));
+    program.type_line(0);
+    assert_eq!(program.wait(), 0);
+    let log = String::from_utf8(program.stderr.bytes()).unwrap();
+    let transcript = fs::read_to_string(transcript).unwrap();
+    for written in [log, transcript] {
+        assert!(written.contains(SHOWN), "{written}");
+        assert!(!written.contains(['\u{3000}', '\u{13430}', '\u{200D}']), "{written}");
+    }
+}
+
+#[test]
+fn a_program_gets_a_name_as_it_is() {
+    let peer = Peer::new();
+    let program = Program::start(&["--json", "--name", "P2", "--port", "0"]);
+    let listening: Value = serde_json::from_str(&program.stdout.expect("\n")).unwrap();
+    let to = SocketAddr::from(([127, 0, 0, 1], listening["port"].as_u64().unwrap() as u16));
+    say(to, format!("{} P1\u{FE0F}é hi", peer.address()));
+    program.stdout.expect("\"name\":\"P1\u{FE0F}é\"");
 }

@@ -1,9 +1,10 @@
 //! The signals that end the program, and that it leaves politely.
 
-use crate::common::peer::{Peer, Wire, session};
+use crate::common::peer::{Peer, Wire, say, session};
 use crate::common::program::Program;
 use crate::pty::{CTRL_C, Terminal};
 use rustix::process::Signal;
+use std::process::{Command, Stdio};
 
 fn says_goodbye_on(signal: Signal) {
     let [mut program, witness] = ["P1", "P2"].map(Program::node);
@@ -97,4 +98,29 @@ fn who_was_stopped_has_heard_what_came_before_anything_is_due() {
         shown += &program.stdout.expect("127.0.0.1:9 P9 whole\n");
     }
     assert!(!shown.contains("Not a chat message"), "{shown}");
+}
+
+/// As `nohup` does for the second, and a script without job control for the first and what it starts with `&`.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_signal_that_was_ignored_before_the_start_stays_ignored() {
+    let table = [
+        ("INT", Signal::INT, Signal::TERM),
+        ("HUP", Signal::HUP, Signal::TERM),
+        ("TERM", Signal::TERM, Signal::INT),
+    ];
+    for (ignored, signal, other) in table {
+        let mut script = Command::new("sh");
+        let code = format!("trap '' {ignored}; exec \"$0\" --name P1 --port 0 --headless --no-known-peers");
+        script.args(["-c", &code, env!("CARGO_BIN_EXE_chinwag")]).stdin(Stdio::null());
+        let mut program = Program::spawn(script.stdout(Stdio::piped()).stderr(Stdio::piped())).listening();
+        program.signal(signal);
+        // Had it been caught, the second one would leave no time for this.
+        program.signal(signal);
+        say(program.address(), "127.0.0.1:9 P2 still here\n");
+        program.stdout.expect("127.0.0.1:9 P2 still here\n");
+        program.signal(other);
+        assert!(program.stdout.rest().ends_with("Exiting\n"), "{ignored}");
+        assert_eq!(program.wait(), 0, "{ignored}");
+    }
 }

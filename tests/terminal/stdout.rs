@@ -26,6 +26,17 @@ fn node_on_a_pipe() -> (Program, BufReader<PipeReader>, u16) {
     (program, reader, port)
 }
 
+/// The memory of this process is a file, and nothing is mapped at its beginning: a write there is an EIO, as on a
+/// broken disk.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_that_cannot_be_written_is_a_fault_and_no_hang_up() {
+    let broken = File::options().write(true).open("/proc/self/mem").unwrap();
+    let mut program = Program::spawn(command(&["--name", "P1", "--port", "0"]).stdout(broken));
+    program.stderr.expect("error: the output cannot be written: Input/output error");
+    assert_eq!(program.wait(), 1);
+}
+
 #[test]
 fn a_closed_stdout_is_quit_and_no_panic() {
     let peer = Peer::new();

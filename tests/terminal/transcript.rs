@@ -10,7 +10,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use tempfile::{TempDir, tempdir};
 
-const FULL: &str = "The transcript cannot be written (no storage space); until that is put right it lacks what is \
+const FULL: &str = "The transcript cannot be written (No space left on device); until that is put right it lacks what is \
                     said.";
 
 /// A place for a transcript.
@@ -175,7 +175,7 @@ fn a_limit_on_the_size_of_files_is_told_as_a_full_disk_is() {
     program.type_line(0);
     assert_eq!(program.wait(), 0);
     let all = String::from_utf8(program.stdout.bytes()).unwrap();
-    assert_eq!(all.matches("The transcript cannot be written (file too large);").count(), 1, "{all}");
+    assert_eq!(all.matches("The transcript cannot be written (File too large);").count(), 1, "{all}");
 }
 
 #[test]

@@ -156,10 +156,8 @@ impl Node {
 
     /// From here on the peer is spoken to on `conn`. An older session of its gives way.
     fn bind_session(&mut self, conn: ConnId, id: PeerId, now: Instant) {
-        let Some(peer) = self.directory.get_mut(id) else { return };
-        let older = peer.session.replace(conn).filter(|&older| older != conn);
-        peer.is_connected = true;
-        let address = peer.address;
+        let older = self.directory.bind(id, conn).filter(|&older| older != conn);
+        let Some(address) = self.directory.get(id).map(|peer| peer.address) else { return };
         if let Some(older) = older {
             self.leave(older, address, now);
         }
@@ -171,10 +169,8 @@ impl Node {
         self.connections.make_session(conn, now);
         if let Kind::Session(other) = before
             && other != id
-            && let Some(other) = self.directory.get_mut(other)
         {
-            other.session = None;
-            other.is_connected = false;
+            self.disconnect(other);
         }
     }
 

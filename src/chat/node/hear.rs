@@ -51,9 +51,7 @@ impl Node {
             // It holds its connection open without speaking lines: it cannot hear us on it.
             connection.data.kind = Kind::Inbound;
             self.connections.set_phase(conn, Phase::Open, now);
-            if let Some(peer) = self.directory.get_mut(peer) {
-                peer.session = None;
-            }
+            self.directory.unbind(peer);
         }
         self.hear(conn, &message, End::Silence, now);
         self.connections.heard(conn, now);
@@ -258,7 +256,9 @@ impl Node {
         let from = self.connections.get(conn)?.remote();
         let source = source_of(from.ip());
         let known = self.directory.find(message.address);
-        if known.is_none() && !source.is_loopback() && !self.new_peers.take(source, now) {
+        // Claims of others do not use up what the source may say of itself.
+        let rate = if from.ip().is_loopback() { &mut self.new_local_peers } else { &mut self.new_peers };
+        if known.is_none() && !rate.take((source, is_confirmed), now) {
             return None;
         }
         let is_news = known.is_none() && !self.book.is_acquainted(message.address);
@@ -309,17 +309,21 @@ impl Node {
     /// The peer is where it claims to be. A session that somebody else has in its name ends, or what is
     /// said to the peer would go there.
     pub(super) fn confirm(&mut self, id: PeerId, now: Instant) {
-        let Some(peer) = self.directory.get_mut(id) else { return };
-        if std::mem::replace(&mut peer.is_confirmed, true) {
+        if !self.directory.confirm(id) {
             return;
         }
-        let (address, session) = (peer.address, peer.session);
+        let Some(&Peer { address, session, .. }) = self.directory.get(id) else { return };
         let Some(session) = session.filter(|&session| !self.is_confirmed(session, address)) else { return };
+        self.disconnect(id);
+        self.leave(session, address, now);
+    }
+
+    /// The peer has no session any more, and is not connected.
+    pub(super) fn disconnect(&mut self, id: PeerId) {
+        self.directory.unbind(id);
         if let Some(peer) = self.directory.get_mut(id) {
-            peer.session = None;
             peer.is_connected = false;
         }
-        self.leave(session, address, now);
     }
 
     /// Whether the connection comes from the IP that is claimed on it.
@@ -453,8 +457,34 @@ mod tests {
     use crate::chat::book::Known;
     use crate::chat::node::Config;
     use crate::chat::node::say::tests::{handle, running_as};
+    use crate::limits::NEW_LOCAL_PEERS_BURST;
     use crate::limits::TOLD_BYTES_PER_TURN;
     use crate::proto::machine::{Input, Machine, Output};
+
+    #[test]
+    fn whoever_invents_addresses_shuts_out_nobody_who_says_its_own() {
+        let now = crate::testing::start();
+        let config = Config { name: Some("N".to_owned()), port: Some(8080), ..Config::default() };
+        let mut node = Node::new(config);
+        while node.poll_output().is_some() {}
+        let dial = |node: &mut Node| {
+            node.accept(([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 8080).into(), now).unwrap()
+        };
+        let inventor = dial(&mut node);
+        for n in 0..=NEW_LOCAL_PEERS_BURST {
+            let ip = std::net::Ipv4Addr::from_bits(0x0A00_0000 + n);
+            let line = format!("{ip}:9 P hello\n");
+            node.handle(Input::Received { conn: inventor, bytes: line.as_bytes() }, now);
+            while node.poll_output().is_some() {}
+        }
+        assert_eq!(node.directory().len(), NEW_LOCAL_PEERS_BURST as usize);
+        let newcomer = dial(&mut node);
+        node.handle(Input::Received { conn: newcomer, bytes: b"127.0.0.1:9 P connect\n" }, now);
+        while node.poll_output().is_some() {}
+        let answer = node.send_queue(newcomer).unwrap();
+        assert!(!answer.is_empty());
+        assert!(node.directory().peer(([127, 0, 0, 1], 9).into()).is_some_and(Peer::is_real));
+    }
 
     #[test]
     fn each_line_is_shown_under_the_name_that_it_bears_and_a_new_one_is_told() {

@@ -3,7 +3,7 @@
 
 use super::{Kind, Node, Role};
 use crate::chat::directory::Peer;
-use crate::proto::clean::Clean;
+use crate::proto::clean::CleanName;
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::machine::{CloseReason, ConnId};
 use std::fmt::{self, Display, Formatter};
@@ -27,7 +27,7 @@ pub(super) struct Speaking<'a>(pub(super) &'a Peer);
 
 impl Display for Speaking<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.0.address, Clean(&self.0.name))
+        write!(f, "{} {}", self.0.address, CleanName(&self.0.name))
     }
 }
 

@@ -25,11 +25,13 @@ use super::outbox::{Content, Outbox, Report};
 use super::rate::Rate;
 use super::request::Request;
 use crate::limits::{
-    ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, NEW_PEERS_BURST, NEW_PEERS_INTERVAL, QUIT_TIMEOUT,
-    SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL, TOLD_BYTES_PER_TURN,
+    ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, NEW_LOCAL_PEERS_BURST, NEW_LOCAL_PEERS_INTERVAL,
+    NEW_PEERS_BURST, NEW_PEERS_INTERVAL, QUIT_TIMEOUT, SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL,
+    TOLD_BYTES_PER_TURN,
 };
 use crate::proto::connection::{Connection, Due, Phase};
 use crate::proto::connections::Connections;
+use crate::proto::fault::Fault;
 use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
 use crate::proto::message::{canonical, one_word};
 use crate::proto::send_queue::SendQueue;
@@ -86,7 +88,10 @@ pub struct Node {
     acks: Rate<SocketAddr>,
     /// The same, for each IP: many peers of one share our dials.
     acks_of_ip: Rate<IpAddr>,
-    new_peers: Rate<IpAddr>,
+    /// Entries of the table, for each source of them, and whether it claims to be somebody else.
+    new_peers: Rate<(IpAddr, bool)>,
+    /// The same where the source is this host.
+    new_local_peers: Rate<(IpAddr, bool)>,
     shown_lines: Rate<SocketAddr>,
     /// Lines counted instead of shown, and when that will be told.
     folded: BTreeMap<SocketAddr, (Who, u64)>,
@@ -167,6 +172,7 @@ impl Node {
             acks: Rate::new(1, ACK_INTERVAL),
             acks_of_ip: Rate::new(ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL),
             new_peers: Rate::new(NEW_PEERS_BURST, NEW_PEERS_INTERVAL),
+            new_local_peers: Rate::new(NEW_LOCAL_PEERS_BURST, NEW_LOCAL_PEERS_INTERVAL),
             shown_lines: Rate::new(SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL),
             folded: BTreeMap::new(),
             fold_at: None,
@@ -252,10 +258,10 @@ impl Node {
         self.ask();
     }
 
-    fn on_listen_failed(&mut self, error: std::io::ErrorKind, now: Instant) {
+    fn on_listen_failed(&mut self, error: Fault, now: Instant) {
         let port = self.config.port.unwrap_or(self.port);
         self.tell(Notice::ListenFailed { port, error });
-        let is_bad_bind = error == std::io::ErrorKind::AddrNotAvailable;
+        let is_bad_bind = error.kind == std::io::ErrorKind::AddrNotAvailable || error.is_of_family();
         if self.config.port.is_some() || is_bad_bind {
             return self.over(EXIT_USAGE, now);
         }

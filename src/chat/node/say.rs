@@ -359,8 +359,8 @@ impl Node {
         now: Instant,
     ) {
         let has_hung_up = self.has_hung_up(connection, id, reason, now);
+        self.directory.unbind(id);
         let Some(peer) = self.directory.get_mut(id) else { return };
-        peer.session = None;
         if has_hung_up {
             return self.acknowledge(id, now);
         }

@@ -4,10 +4,14 @@ use super::{EventLoop, LINK_INTEREST, LISTENER, token};
 use crate::net::links::{End, Link};
 use crate::net::listener::Listener;
 use crate::net::socket;
+use crate::proto::fault::Fault;
 use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
 use crate::term::Screen;
 use mio::Interest;
 use std::net::{IpAddr, SocketAddr};
+
+/// What watching a socket is called by the system.
+const WATCH_CALL: &str = if cfg!(target_os = "linux") { "epoll_ctl" } else { "kevent" };
 
 impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     pub(super) fn handle(&mut self, input: Input<'_>) {
@@ -61,15 +65,17 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
 
     fn listen(&mut self, address: SocketAddr) {
         let listener = socket::listen(address).and_then(|mut socket| {
-            self.poll.registry().register(&mut socket, LISTENER, Interest::READABLE)?;
-            Ok((socket.local_addr()?, Listener::new(socket)))
+            let of = |call| move |error| Fault::of_call(call, error);
+            let registry = self.poll.registry();
+            registry.register(&mut socket, LISTENER, Interest::READABLE).map_err(of(WATCH_CALL))?;
+            Ok((socket.local_addr().map_err(of("getsockname"))?, Listener::new(socket)))
         });
         match listener {
             Ok((local, listener)) => {
                 self.listener = Some(listener);
                 self.tell_machine(Input::Listening { local });
             }
-            Err(error) => self.tell_machine(Input::ListenFailed(error.kind())),
+            Err(fault) => self.tell_machine(Input::ListenFailed(fault)),
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::chat::notice::{Notice, Who};
 use crate::chat::request::is_unmistakable;
 use crate::limits::NAMES_MAX;
+use crate::proto::clean::is_unseen;
 use std::rc::Rc;
 
 /// Names learned from notices.
@@ -41,7 +42,9 @@ impl Names {
 
     /// All that `part` may be the beginning of: names, then addresses. The case of a name is no matter.
     pub(super) fn candidates(&self, part: &str) -> Vec<String> {
-        let names = self.0.iter().filter(|who| is_unmistakable(&who.name)).map(|who| who.name.to_string());
+        // The row shows a typed name as any text, and it has to be seen whom one writes to.
+        let is_clear = |who: &&Who| is_unmistakable(&who.name) && !who.name.contains(is_unseen);
+        let names = self.0.iter().filter(is_clear).map(|who| who.name.to_string());
         let addresses = self.0.iter().map(|who| who.address.to_string());
         let mut candidates: Vec<String> = Vec::new();
         for candidate in names.chain(addresses).filter(|name| begins_with(name, part)) {
@@ -116,9 +119,21 @@ mod tests {
 
     #[test]
     fn a_name_that_could_mean_something_else_is_offered_by_its_address() {
-        for name in
-            ["", "a", "A", "ALL", "7", "+7", "1.2.3.4", "localhost", "::1", "x:1", "two words", "a\x1b[2J"]
-        {
+        for name in [
+            "",
+            "a",
+            "A",
+            "ALL",
+            "7",
+            "+7",
+            "1.2.3.4",
+            "localhost",
+            "::1",
+            "x:1",
+            "two words",
+            "a\x1b[2J",
+            "P1\u{FE0F}",
+        ] {
             assert_eq!(names(&[(1, name)]).candidates(""), ["127.0.0.1:1"], "{name:?}");
         }
         for name in ["b", "/etc/passwd", "$(x)", "你好", "P1"] {

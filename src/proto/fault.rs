@@ -1,0 +1,83 @@
+//! What the system said of a call that failed, as data: it can be compared, kept and told later.
+
+use rustix::io::Errno;
+use std::fmt;
+use std::io;
+
+/// A fault of the system. It reads as the system's own words, where the system has said it, behind the call if that
+/// is known.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fault {
+    /// What kind it is, as far as the standard library knows it.
+    pub kind: io::ErrorKind,
+    errno: Option<i32>,
+    /// The system call, if it matters to the reader which one it was.
+    call: Option<&'static str>,
+}
+
+impl Fault {
+    /// The fault of this system call.
+    pub fn of_call(call: &'static str, error: impl Into<io::Error>) -> Self {
+        Self { call: Some(call), ..Self::from(&error.into()) }
+    }
+
+    /// Whether it was `bind` that failed, or it is not known which call: then the address or the port is to blame.
+    pub fn may_be_of_bind(self) -> bool {
+        self.call.is_none_or(|call| call == "bind")
+    }
+
+    /// Whether the system has no addresses of that family, so that no port of any can be had.
+    pub fn is_of_family(self) -> bool {
+        self.errno == Some(Errno::AFNOSUPPORT.raw_os_error())
+    }
+}
+
+impl From<&io::Error> for Fault {
+    fn from(error: &io::Error) -> Self {
+        Self { kind: error.kind(), errno: error.raw_os_error(), call: None }
+    }
+}
+
+impl From<io::ErrorKind> for Fault {
+    fn from(kind: io::ErrorKind) -> Self {
+        Self { kind, errno: None, call: None }
+    }
+}
+
+/// What a kind has no words for is "uncategorized" to the standard library, and has words of its own.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(call) = self.call {
+            write!(f, "{call}: ")?;
+        }
+        let Some(errno) = self.errno else { return write!(f, "{}", self.kind) };
+        let words = io::Error::from_raw_os_error(errno).to_string();
+        f.write_str(words.strip_suffix(&format!(" (os error {errno})")).unwrap_or(&words))
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_has_the_words_of_the_system_and_no_number() {
+        for errno in [Errno::AFNOSUPPORT, Errno::NOBUFS, Errno::ACCESS, Errno::IO] {
+            let error = io::Error::from(errno);
+            let fault = Fault::from(&error);
+            assert_eq!(format!("{fault} (os error {})", errno.raw_os_error()), error.to_string());
+            assert_eq!((fault.kind, fault.is_of_family()), (error.kind(), errno == Errno::AFNOSUPPORT));
+            assert!(!fault.to_string().contains("uncategorized"), "{fault}");
+        }
+        assert_eq!(Fault::from(io::ErrorKind::TimedOut).to_string(), "timed out");
+        assert_eq!(Fault::of_call("listen", Errno::NOBUFS).to_string(), "listen: No buffer space available");
+        let ours = Fault::from(&io::Error::other("of our own"));
+        assert_eq!(ours.to_string(), io::ErrorKind::Other.to_string());
+    }
+}
