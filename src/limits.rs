@@ -57,6 +57,9 @@ pub const DESCRIPTORS_RESERVED: usize = 32;
 /// terminal, the poll, two for each of two sets of signals, the listener and its spare, a file and its lock, the peer.
 pub const DESCRIPTORS_NEEDED: usize = 12;
 
+/// Open files that this process is taken to have where the system does not say: what most have at least.
+pub const OPEN_FILES_ASSUMED: u64 = 1024;
+
 /// Dials that a table full of accepted connections leaves room for: some of those descriptors.
 pub const DIALS_RESERVED: usize = 16;
 

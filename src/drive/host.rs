@@ -6,9 +6,9 @@ use chinwag::limits::{
     DESCRIPTORS_RESERVED, KERNEL_BYTES_PER_PAIR, SWARM_BYTES, SWARM_BYTES_PER_PEER, SWARM_PROCESSES_MAX,
 };
 use chinwag::net::socket;
+use chinwag::net::socket::descriptor_limit;
 use chinwag::swarm::plan::{Plan, Scenario};
 use chinwag::swarm::report::Host;
-use rustix::process::{Resource, getrlimit};
 use rustix::system::uname;
 use std::fs;
 use std::io::ErrorKind;
@@ -23,7 +23,7 @@ pub(super) fn facts(plan: &Plan, target: Option<&Target>) -> Host {
         kernel: format!("{} {}", text(system.sysname()), text(system.release())),
         cpu: file_field("/proc/cpuinfo", "model name"),
         cpus: thread::available_parallelism().map_or(1, NonZero::get),
-        descriptors_max: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
+        descriptors_max: descriptor_limit().ok().and_then(|(current, _)| current).unwrap_or(u64::MAX),
         target_descriptors_max: target.and_then(Target::descriptors_max),
         somaxconn: first_number("/proc/sys/net/core/somaxconn"),
         port_range: ports::range(),

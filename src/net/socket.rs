@@ -2,13 +2,13 @@
 
 use crate::limits::{
     DESCRIPTORS_NEEDED, DESCRIPTORS_RESERVED, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES,
-    LISTEN_BACKLOG, UNACKNOWLEDGED_TIMEOUT,
+    LISTEN_BACKLOG, OPEN_FILES_ASSUMED, UNACKNOWLEDGED_TIMEOUT,
 };
 use crate::proto::fault::Fault;
 use crate::proto::machine::CloseReason;
 use mio::net::{TcpListener, TcpStream};
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::fs::File;
 use std::io;
@@ -120,9 +120,11 @@ pub(super) fn refuse(stream: &TcpStream) {
 /// Raises the limit on open files to the most that this process may have, and says how many connections
 /// that leaves room for.
 pub fn raise_descriptor_limit() -> usize {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: maximum, maximum };
-    let files = match setrlimit(Resource::Nofile, raised) {
+    let (current, maximum) = descriptor_limit().unwrap_or_else(|error| {
+        log::warn!("the limit on open files is not known, and {OPEN_FILES_ASSUMED} are assumed: {error}");
+        (Some(OPEN_FILES_ASSUMED), Some(OPEN_FILES_ASSUMED))
+    });
+    let files = match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         Ok(()) => maximum,
         Err(error) => {
             let now = current.map_or("what it is".to_owned(), |files| files.to_string());
@@ -134,12 +136,34 @@ pub fn raise_descriptor_limit() -> usize {
     files.saturating_sub(DESCRIPTORS_RESERVED).max(1)
 }
 
+/// How many files this process may have open, and how many at most if it asks; `None` is any number.
+///
+/// # Errors
+///
+/// A sandbox may refuse to say.
+pub fn descriptor_limit() -> io::Result<(Option<u64>, Option<u64>)> {
+    // rustix panics where it is refused.
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+        let limit = |limit| (limit != RLIM_INFINITY).then_some(limit);
+        let (current, maximum) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        Ok((limit(current), limit(maximum)))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let rustix::process::Rlimit { current, maximum } = rustix::process::getrlimit(Resource::Nofile);
+        Ok((current, maximum))
+    }
+}
+
 /// Why not even one peer could be served, as a sentence: this process may not have the descriptors for it. To be
 /// asked at the start.
 pub fn lack_of_descriptors() -> Option<String> {
     let probe: io::Result<Vec<File>> = (0..DESCRIPTORS_NEEDED).map(|_| File::open("/dev/null")).collect();
     probe.err().filter(is_out_of_descriptors)?;
-    let limit = getrlimit(Resource::Nofile).current.map_or("none".to_owned(), |limit| limit.to_string());
+    let limit = descriptor_limit().ok().and_then(|(current, _)| current);
+    let limit = limit.map_or("not known".to_owned(), |limit| limit.to_string());
     Some(format!(
         "to serve one peer takes {DESCRIPTORS_NEEDED} open files more than there are at the start, and the limit on \
          them is {limit}; raise it with ulimit -n"
