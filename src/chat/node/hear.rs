@@ -6,7 +6,7 @@ use crate::chat::directory::{Peer, PeerId, kept_of};
 use crate::chat::notice::{Notice, Who};
 use crate::limits::{FOLD_INTERVAL, SPEAKER_BYTES_MAX};
 use crate::proto::connection::{Connection, Phase};
-use crate::proto::machine::{CloseReason, ConnId, How};
+use crate::proto::machine::ConnId;
 use crate::proto::message::{
     Command, Dialect, LINE_TAKEN, Message, parse_port_line, source_of, trim_end, trim_end_bytes,
 };
@@ -74,11 +74,7 @@ impl Node {
             (Kind::Delivery | Kind::Leaving, None) if trim_end(&text) == LINE_TAKEN => return,
             _ => {}
         }
-        let message = match kind {
-            Kind::PortLine(port) => Some(Message::parse_behind_port(&text, port, remote)),
-            _ => Message::parse(&text, remote),
-        };
-        match message.filter(|message| !self.is_own(message.address)) {
+        match self.understood(kind, &text, remote) {
             None => self.on_raw(remote, trim_end(&text), now),
             Some(message) if self.book.is_blocked(message.address) => self.counters.blocked += 1,
             Some(message) => {
@@ -93,42 +89,18 @@ impl Node {
         }
     }
 
-    /// While we take our leave: what was said to us is shown, since its sender will take it for delivered. Nothing is
-    /// learned from it any more, and nobody is connected.
-    fn hear_last_words(&mut self, conn: ConnId, line: &[u8], now: Instant) {
-        let Some(connection) = self.connections.get(conn) else { return };
-        let (remote, kind) = (connection.remote(), connection.data.kind);
-        let text = String::from_utf8_lossy(line);
-        if matches!(kind, Kind::Session(_) | Kind::Leaving) && text.starts_with('!') {
-            return;
-        }
+    /// The message in a text; nobody speaks in our own name.
+    pub(super) fn understood<'a>(
+        &self,
+        kind: Kind,
+        text: &'a str,
+        remote: SocketAddr,
+    ) -> Option<Message<'a>> {
         let message = match kind {
-            Kind::PortLine(port) => Some(Message::parse_behind_port(&text, port, remote)),
-            _ => Message::parse(&text, remote),
+            Kind::PortLine(port) => Some(Message::parse_behind_port(text, port, remote)),
+            _ => Message::parse(text, remote),
         };
-        match message.filter(|message| !self.is_own(message.address)) {
-            None => self.on_raw(remote, trim_end(&text), now),
-            Some(message) if self.book.is_blocked(message.address) => self.counters.blocked += 1,
-            Some(Message { command: Command::Chat, address, name, text, .. }) => {
-                self.counters.chats += 1;
-                let who = self.book.who(address, &Rc::from(&*name));
-                let text = text.into_owned();
-                self.show_line(remote, who, |who| Notice::Message { who, text }, now);
-            }
-            Some(Message { command: Command::Connect, .. }) => {
-                self.end(conn, How::Reset, CloseReason::Eof, now)
-            }
-            Some(Message { command: Command::Ack { .. } | Command::Exit, .. }) => {}
-        }
-    }
-
-    /// At the very end: what came without its end is all that there is of it.
-    pub(super) fn hear_unfinished(&mut self, now: Instant) {
-        for conn in self.connections.ids() {
-            if let Some(rest) = self.connections.get_mut(conn).and_then(Connection::flush) {
-                self.hear_last_words(conn, &rest, now);
-            }
-        }
+        message.filter(|message| !self.is_own(message.address))
     }
 
     /// Who began with a port says no more until its last line was answered.
@@ -195,7 +167,7 @@ impl Node {
         }
     }
 
-    fn on_raw(&mut self, from: SocketAddr, text: &str, now: Instant) {
+    pub(super) fn on_raw(&mut self, from: SocketAddr, text: &str, now: Instant) {
         if !text.is_empty() {
             self.counters.raw += 1;
             self.show_line_of(stranger(from), |_| Notice::Raw { from, text: text.to_owned() }, now);

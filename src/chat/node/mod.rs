@@ -2,12 +2,13 @@
 //!
 //! This file holds its state and its clockwork; what is heard is in `hear`, connects and their answers in `greet`, what
 //! is said in `say`, what the user asks for in `ask`, line after line to one peer in `converse`, of somebody in
-//! `remember`; and whom they are shown and mean in `list`.
+//! `remember`, whom they are shown and mean in `list`; and the end in `farewell`.
 
 mod ask;
 mod broadcast;
 mod config;
 mod converse;
+mod farewell;
 mod greet;
 mod hear;
 mod list;
@@ -26,8 +27,7 @@ use super::rate::Rate;
 use super::request::Request;
 use crate::limits::{
     ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, NEW_LOCAL_PEERS_BURST, NEW_LOCAL_PEERS_INTERVAL,
-    NEW_PEERS_BURST, NEW_PEERS_INTERVAL, QUIT_TIMEOUT, SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL,
-    TOLD_BYTES_PER_TURN,
+    NEW_PEERS_BURST, NEW_PEERS_INTERVAL, SHOWN_LINES_BURST, SHOWN_LINES_INTERVAL, TOLD_BYTES_PER_TURN,
 };
 use crate::proto::connection::{Connection, Due, Phase};
 use crate::proto::connections::Connections;
@@ -41,7 +41,7 @@ use hear::Speaker;
 use say::Ticket;
 pub use stats::Counters;
 use stats::Record;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
@@ -299,56 +299,6 @@ impl Node {
         }
     }
 
-    /// Says exit to everybody, then ends; asked again, it ends at once.
-    fn quit(&mut self, now: Instant) {
-        match self.stage {
-            Stage::Over => return,
-            Stage::Quitting(_) => return self.over(0, now),
-            Stage::Starting | Stage::Binding | Stage::Running => {}
-        }
-        self.stage = Stage::Quitting(now + QUIT_TIMEOUT);
-        self.awaited = None;
-        if !self.config.quiet {
-            self.tell(Notice::Exiting);
-        }
-        // Who was only claimed gets no farewell: any stranger could have us dial third parties so. Who
-        // is being dialled for the first time gets one after what is under way.
-        let known = self.directory.iter().filter(|peer| peer.is_real() && !peer.is_offline);
-        let known: BTreeSet<SocketAddr> =
-            known.map(|peer| peer.address).chain(self.outbox.addresses()).collect();
-        // Who lent us the port stays.
-        let known = if self.config.is_port_lent { BTreeSet::new() } else { known };
-        for to in known {
-            self.deliver(to, Content::Exit, None, Report::Nobody, now);
-        }
-    }
-
-    /// Quits when it is known what came of everything that was asked for.
-    fn quit_when_settled(&mut self, now: Instant) {
-        if self.tickets.is_empty() {
-            self.quit(now);
-        } else {
-            self.is_last_awaited = true;
-        }
-    }
-
-    fn over(&mut self, code: u8, now: Instant) {
-        let was_quitting = self.is_quitting();
-        self.stage = Stage::Over;
-        self.hear_unfinished(now);
-        self.tell_folded();
-        self.give_up_all();
-        if self.config.quiet && was_quitting {
-            self.tell(Notice::Tally { messages: self.counters.chats, peers: self.directory.met() });
-            self.tell(Notice::Exiting);
-        }
-        self.outputs.push_back(Output::Quit(code));
-    }
-
-    fn is_quitting(&self) -> bool {
-        matches!(self.stage, Stage::Quitting(_) | Stage::Over)
-    }
-
     /// Ends a connection from our side.
     fn close(&mut self, conn: ConnId, reason: CloseReason, now: Instant) {
         // What came on it is dropped: its sender must not take it for delivered.
@@ -415,12 +365,6 @@ impl Node {
             self.outputs.push_back(Output::Connect { conn, to, from: None });
         }
         self.end_if_all_is_said(now);
-    }
-
-    fn end_if_all_is_said(&mut self, now: Instant) {
-        if matches!(self.stage, Stage::Quitting(_)) && self.outbox.is_empty() && self.leaving.is_empty() {
-            self.over(0, now);
-        }
     }
 
     fn may_tell_more(&self) -> bool {

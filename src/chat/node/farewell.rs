@@ -1,0 +1,106 @@
+//! The end: farewells to whom we know, and what is still heard until they are said.
+
+use super::{Kind, Node, Stage};
+use crate::chat::notice::Notice;
+use crate::chat::outbox::{Content, Report};
+use crate::limits::QUIT_TIMEOUT;
+use crate::proto::connection::Connection;
+use crate::proto::machine::{CloseReason, ConnId, How, Output};
+use crate::proto::message::{Command, LINE_TAKEN, Message, trim_end};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+impl Node {
+    /// Says exit to everybody, then ends; asked again, it ends at once.
+    pub(super) fn quit(&mut self, now: Instant) {
+        match self.stage {
+            Stage::Over => return,
+            Stage::Quitting(_) => return self.over(0, now),
+            Stage::Starting | Stage::Binding | Stage::Running => {}
+        }
+        self.stage = Stage::Quitting(now + QUIT_TIMEOUT);
+        self.awaited = None;
+        if !self.config.quiet {
+            self.tell(Notice::Exiting);
+        }
+        // Who was only claimed gets no farewell: any stranger could have us dial third parties so. Who
+        // is being dialled for the first time gets one after what is under way.
+        let known = self.directory.iter().filter(|peer| peer.is_real() && !peer.is_offline);
+        let known: BTreeSet<SocketAddr> =
+            known.map(|peer| peer.address).chain(self.outbox.addresses()).collect();
+        // Who lent us the port stays.
+        let known = if self.config.is_port_lent { BTreeSet::new() } else { known };
+        for to in known {
+            self.deliver(to, Content::Exit, None, Report::Nobody, now);
+        }
+    }
+
+    /// Quits when it is known what came of everything that was asked for.
+    pub(super) fn quit_when_settled(&mut self, now: Instant) {
+        if self.tickets.is_empty() {
+            self.quit(now);
+        } else {
+            self.is_last_awaited = true;
+        }
+    }
+
+    pub(super) fn over(&mut self, code: u8, now: Instant) {
+        let was_quitting = self.is_quitting();
+        self.stage = Stage::Over;
+        self.hear_unfinished(now);
+        self.tell_folded();
+        self.give_up_all();
+        if self.config.quiet && was_quitting {
+            self.tell(Notice::Tally { messages: self.counters.chats, peers: self.directory.met() });
+            self.tell(Notice::Exiting);
+        }
+        self.outputs.push_back(Output::Quit(code));
+    }
+
+    pub(super) fn is_quitting(&self) -> bool {
+        matches!(self.stage, Stage::Quitting(_) | Stage::Over)
+    }
+
+    pub(super) fn end_if_all_is_said(&mut self, now: Instant) {
+        if matches!(self.stage, Stage::Quitting(_)) && self.outbox.is_empty() && self.leaving.is_empty() {
+            self.over(0, now);
+        }
+    }
+
+    /// While we take our leave: what was said to us is shown, since its sender will take it for delivered. Nothing is
+    /// learned from it any more, and nobody is connected.
+    pub(super) fn hear_last_words(&mut self, conn: ConnId, line: &[u8], now: Instant) {
+        let Some(connection) = self.connections.get(conn) else { return };
+        let (remote, kind) = (connection.remote(), connection.data.kind);
+        let text = String::from_utf8_lossy(line);
+        let is_session = matches!(kind, Kind::Session(_) | Kind::Leaving);
+        if (is_session && text.starts_with('!')) || trim_end(&text) == LINE_TAKEN {
+            return;
+        }
+        match self.understood(kind, &text, remote) {
+            None => self.on_raw(remote, trim_end(&text), now),
+            Some(message) if self.book.is_blocked(message.address) => self.counters.blocked += 1,
+            Some(Message { command: Command::Chat, address, name, text, .. }) => {
+                self.counters.chats += 1;
+                let who = self.book.who(address, &Rc::from(&*name));
+                let text = text.into_owned();
+                self.show_line(remote, who, |who| Notice::Message { who, text }, now);
+            }
+            Some(Message { command: Command::Connect, .. }) => {
+                self.end(conn, How::Reset, CloseReason::Eof, now)
+            }
+            Some(Message { command: Command::Ack { .. } | Command::Exit, .. }) => {}
+        }
+    }
+
+    /// At the very end: what came without its end is all that there is of it.
+    fn hear_unfinished(&mut self, now: Instant) {
+        for conn in self.connections.ids() {
+            if let Some(rest) = self.connections.get_mut(conn).and_then(Connection::flush) {
+                self.hear_last_words(conn, &rest, now);
+            }
+        }
+    }
+}
