@@ -6,7 +6,7 @@
 
 use crate::proto::machine::{CloseReason, ConnId};
 use mio::net::TcpStream;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// One socket.
 #[derive(Debug)]
@@ -47,8 +47,8 @@ pub(super) enum End {
     Open,
     /// It is half-closed once its queue is empty.
     Closing,
-    /// It cannot be written any more, for this reason: it is closed once it is read to its end.
-    Broken(CloseReason),
+    /// It cannot be written any more: it is closed once it is read to its end. The table has the reason.
+    Broken,
 }
 
 // Idle links are many. (With debug assertions mio keeps more in a stream.)
@@ -88,7 +88,7 @@ impl Link {
 
     /// Whether a write may be tried.
     pub(super) fn takes_bytes(&self) -> bool {
-        self.is_writable && self.is_up() && !matches!(self.end, End::Broken(_))
+        self.is_writable && self.is_up() && self.end != End::Broken
     }
 }
 
@@ -96,6 +96,8 @@ impl Link {
 #[derive(Debug, Default)]
 pub(super) struct Links {
     slots: Vec<Option<Link>>,
+    /// Why those broke that are [`End::Broken`]: few at a time, and a reason is as large as a link.
+    broken: BTreeMap<ConnId, CloseReason>,
     ready: VecDeque<ConnId>,
 }
 
@@ -116,7 +118,22 @@ impl Links {
     /// Dropping the link closes the socket, and that takes it out of the event queue.
     pub(super) fn remove(&mut self, conn: ConnId) -> Option<Link> {
         self.get_mut(conn)?;
+        self.broken.remove(&conn);
         self.slots[conn.slot()].take()
+    }
+
+    /// A write to it has failed. The peer's last words may be in the buffer: they come in their turn.
+    pub(super) fn break_off(&mut self, conn: ConnId, reason: CloseReason) {
+        let Some(link) = self.get_mut(conn) else { return };
+        link.end = End::Broken;
+        (link.is_readable, link.end_is_near) = (true, true);
+        self.broken.insert(conn, reason);
+        self.make_ready(conn);
+    }
+
+    /// Why it broke, if it did.
+    pub(super) fn reason(&self, conn: ConnId) -> Option<CloseReason> {
+        self.broken.get(&conn).copied()
     }
 
     /// Puts a link at the end of the ready queue, unless it stands there already.

@@ -388,16 +388,15 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         let Self { machine, links, outputs, scratch, now, .. } = self;
         let Some(link) = links.get_mut(conn) else { return };
         let may_stop_short = cfg!(target_os = "linux") && !link.end_is_near && !link.is_urgent;
-        let end = link.end;
         let drained = drain::receive(&mut link.stream, scratch, budget, may_stop_short, |bytes| {
             machine.handle(Input::Received { conn, bytes }, *now);
             outputs.extend(std::iter::from_fn(|| machine.poll_output()));
         });
         link.is_readable = matches!(drained, Drained::Budget);
         self.perform();
-        match (drained, end) {
+        match (drained, self.links.reason(conn)) {
             (Drained::Budget, _) => self.links.make_ready(conn),
-            (Drained::Empty | Drained::End, End::Broken(reason)) => self.closed(conn, reason),
+            (Drained::Empty | Drained::End, Some(reason)) => self.closed(conn, reason),
             (Drained::Empty, _) => {}
             (Drained::End, _) => {
                 // It may have half-closed only, and wait for our answer.
@@ -478,12 +477,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             }
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => link.is_writable = false,
-            Err(error) => {
-                // The peer's last words may be in the buffer: they come in their turn.
-                link.end = End::Broken(socket::close_reason(error));
-                (link.is_readable, link.end_is_near) = (true, true);
-                self.links.make_ready(conn);
-            }
+            Err(error) => self.links.break_off(conn, socket::close_reason(error)),
         }
     }
 
