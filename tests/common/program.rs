@@ -2,11 +2,14 @@
 
 use super::output::Output;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use signal_hook::flag::register_conditional_shutdown;
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Once};
 
 /// A running program. It is killed when dropped, so that it says goodbye to nobody.
 pub(crate) struct Program {
@@ -71,7 +74,22 @@ pub(crate) fn below_limit(limit: &str, args: &[&str]) -> Command {
     command
 }
 
+/// Who ran the tests may have had signals ignored, as a script does for what it starts with `&`. The program under test
+/// would inherit that, and respect it; a signal that is caught here has its default there.
+fn catch_signals() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT] {
+            let is_end = Arc::new(AtomicBool::new(true));
+            let code = 128 + signal.as_raw();
+            register_conditional_shutdown(signal.as_raw(), code, is_end)
+                .expect("a signal that can be caught");
+        }
+    });
+}
+
 fn piped(command: &mut Command) {
+    catch_signals();
     isolate(command).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
 }
 
@@ -100,6 +118,7 @@ impl Program {
 
     /// Starts what `command` says; what is no pipe of it is not collected.
     pub(crate) fn spawn(command: &mut Command) -> Self {
+        catch_signals();
         let mut child = command.spawn().expect("the program starts");
         let stdout = child.stdout.take().map(Output::of).unwrap_or_default();
         let stderr = child.stderr.take().map(Output::of).unwrap_or_default();
