@@ -74,7 +74,7 @@ impl Running {
 
     /// Interrupts it, and waits until it has ended.
     pub(crate) fn interrupt(mut self) {
-        let _ = kill_process(Pid::from_child(&self.0), Signal::INT);
+        let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
         let _ = self.0.wait();
     }
 }
