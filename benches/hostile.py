@@ -3,12 +3,19 @@
 
 - how long the worst `!ping` of a polite session takes while so many others leave 64,000 bytes unfinished, and the
   most memory that the chat took;
+- the most memory that the chat took, and what it still took when it was over, while sessions do not read what they
+  asked for;
+- how long a newcomer waits for the answer to its connect after so many invented addresses, and the memory for them;
 - how many messages that were taken while the chat quit were not shown.
 
-    cargo build --release && python3 benches/hostile.py [--peers 4000] [--quits 100] [--program target/release/chinwag]
+    cargo build --release && python3 benches/hostile.py [--peers 4000] [--sessions 400] [--addresses 1000000]
+        [--quits 100] [--memory-max BYTES] [--program target/release/chinwag]
+
+A number of 0 leaves a part out. It needs Linux, and a descriptor for each peer.
 """
 
 import argparse
+import itertools
 import socket
 import subprocess
 import threading
@@ -20,8 +27,10 @@ UNFINISHED = b"x" * 64_000
 class Chat:
     """A chat that nobody types to, and whose output is read as fast as it comes."""
 
-    def __init__(self, program):
-        words = [program, "--name", "chat", "--port", "0", "--headless", "--static-peer", "127.0.0.1:1"]
+    def __init__(self, given):
+        words = [given.program, "--name", "chat", "--port", "0", "--headless", "--static-peer", "127.0.0.1:1"]
+        if given.memory_max:
+            words += ["--memory-max", given.memory_max]
         self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         self.address = ("127.0.0.1", int(self.process.stdout.readline().split()[-1]))
         self.pieces, self.size = [], 0
@@ -39,16 +48,28 @@ class Chat:
         self.reader.join()
         return b"".join(self.pieces).decode()
 
-    def peak_mib(self):
+    def mib(self, key):
         with open(f"/proc/{self.process.pid}/status") as status:
-            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) // 1024
+            return next(int(line.split()[1]) for line in status if line.startswith(key)) // 1024
+
+    def memory(self):
+        """Once all peers are gone."""
+        time.sleep(1)
+        session = self.session("newcomer", 7)
+        session.close()
+        time.sleep(1)
+        return f"{self.mib('VmHWM')} MiB at most, {self.mib('VmRSS')} MiB afterwards"
+
+    def session(self, name, port):
+        session = socket.create_connection(self.address)
+        session.sendall(f"127.0.0.1:{port} {name} connect\n".encode())
+        session.recv(200)
+        return session
 
 
-def worst_ping(program, peers):
-    chat = Chat(program)
-    session = socket.create_connection(chat.address)
-    session.sendall(b"127.0.0.1:9 polite connect\n")
-    session.recv(200)
+def worst_ping(given):
+    chat, peers = Chat(given), given.peers
+    session = chat.session("polite", 9)
     worst, is_over = 0.0, threading.Event()
 
     def ping():
@@ -66,20 +87,61 @@ def worst_ping(program, peers):
         stream = socket.create_connection(chat.address)
         stream.sendall(UNFINISHED)
         streams.append(stream)
-    until = time.monotonic() + 60
-    while chat.size < peers * len(UNFINISHED) and time.monotonic() < until:
-        time.sleep(0.05)
+    # Silence ends a message; what was closed for its memory is not told.
+    time.sleep(3)
+    size = -1
+    while size < chat.size:
+        size = chat.size
+        time.sleep(1)
     is_over.set()
     asker.join()
-    told = "all was told" if chat.size >= peers * len(UNFINISHED) else "NOT ALL WAS TOLD"
-    print(f"{peers} unfinished messages: worst ping {worst * 1000:.0f} ms, {chat.peak_mib()} MiB at most, {told}")
+    for stream in streams:
+        stream.close()
+    told = f"{chat.size // len(UNFINISHED)} told"
+    print(f"{peers} unfinished messages: worst ping {worst * 1000:.0f} ms, {chat.memory()}, {told}")
     chat.end()
 
 
-def lost_at_quits(program, quits):
+def unread_answers(given):
+    chat = Chat(given)
+    sessions = [chat.session(f"deaf{n}", 10_000 + n) for n in range(given.sessions)]
+    asked = b"!ping 1234567890\n" * 3000
+    for session in sessions:
+        session.setblocking(False)
+    for _ in range(60):
+        for session in sessions:
+            try:
+                session.send(asked)
+            except OSError:
+                pass
+    for session in sessions:
+        session.close()
+    memory = chat.memory()
+    closed = chat.end().count("the memory for all peers was used up")
+    print(f"{given.sessions} sessions that do not read: {memory}, {closed} closed for it")
+
+
+def invented_addresses(given):
+    chat = Chat(given)
+    hosts = (f"10.{a}.{b}.{c}" for a, b, c in itertools.product(range(200), range(250), range(250)))
+    with socket.create_connection(chat.address) as stream:
+        lines = (f"{host}:9 nobody hello\n" for host in itertools.islice(hosts, given.addresses))
+        while part := "".join(itertools.islice(lines, 10_000)):
+            stream.sendall(part.encode())
+        asked = time.monotonic()
+        newcomer = socket.create_connection(chat.address, timeout=60)
+        newcomer.sendall(b"127.0.0.1:9 newcomer connect\n")
+        answer = newcomer.recv(200)
+        waited = time.monotonic() - asked
+    how = f"answered after {waited * 1000:.0f} ms" if answer else "NOT ANSWERED"
+    print(f"{given.addresses} invented addresses: a newcomer is {how}, {chat.memory()}")
+    chat.end()
+
+
+def lost_at_quits(given):
     taken, lost = 0, 0
-    for _ in range(quits):
-        chat = Chat(program)
+    for _ in range(given.quits):
+        chat = Chat(given)
         said = set()
 
         def speak(name):
@@ -105,14 +167,18 @@ def lost_at_quits(program, quits):
             speaker.join()
         taken += len(said)
         lost += len(said - {line.split(" P ")[1] for line in lines if " P " in line})
-    print(f"{quits} quits: {taken} messages taken, {lost} of them not shown")
+    print(f"{given.quits} quits: {taken} messages taken, {lost} of them not shown")
 
 
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--peers", type=int, default=4000)
-    arguments.add_argument("--quits", type=int, default=100)
+    parts = {"peers": (4000, worst_ping), "sessions": (400, unread_answers)}
+    parts |= {"addresses": (1_000_000, invented_addresses), "quits": (100, lost_at_quits)}
+    for part, (count, _) in parts.items():
+        arguments.add_argument(f"--{part}", type=int, default=count)
+    arguments.add_argument("--memory-max")
     arguments.add_argument("--program", default="target/release/chinwag")
     given = arguments.parse_args()
-    worst_ping(given.program, given.peers)
-    lost_at_quits(given.program, given.quits)
+    for part, (_, measure) in parts.items():
+        if getattr(given, part):
+            measure(given)

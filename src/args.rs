@@ -145,6 +145,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", default_value = "1048576", value_parser = parse_count)]
     send_queue_max: usize,
 
+    /// Bytes that all peers may make the program keep, in unfinished messages and in what waits to be sent; over it, the
+    /// connections that hold the most are closed
+    #[arg(long, value_name = "BYTES", default_value = "268435456", value_parser = parse_count)]
+    memory_max: usize,
+
     /// Entries of the peer table
     #[arg(long, value_name = "N", default_value = "65536", value_parser = parse_count)]
     peers_max: usize,
@@ -258,6 +263,7 @@ impl Args {
                 dials_max: self.dials_max,
                 connect_timeout: self.connect_timeout,
                 send_queue_bytes_max: self.send_queue_max,
+                memory_bytes_max: self.memory_max,
                 peers_max: self.peers_max,
             },
         }

@@ -50,6 +50,19 @@ pub const SLICES_PER_WRITE: usize = 64;
 /// What a message that waits to be sent counts besides its own bytes: about the memory that it costs.
 pub const PAYLOAD_OVERHEAD_BYTES: usize = 64;
 
+/// A payload of fewer bytes is gathered with others where it has to wait behind one.
+pub const GATHERED_BYTES_MAX: usize = 1024;
+
+/// What a growing buffer can hold, in bytes: an unfinished message.
+pub const BUFFER_BYTES_MAX: usize = LINE_BYTES_MAX;
+
+/// What peers may make us keep is brought down to this share of its limit, in eighths, once it is over: so the next time is
+/// far.
+pub const MEMORY_KEPT_EIGHTHS: usize = 7;
+
+/// A growing buffer of so many bytes has a mapping of its own.
+pub const MAPPED_BYTES_MIN: usize = 16 * 1024;
+
 /// Descriptors kept free of peers: stdin, stdout, stderr, the listener, the poll, signals and spares.
 pub const DESCRIPTORS_RESERVED: usize = 32;
 
@@ -395,6 +408,9 @@ pub struct Limits {
     /// Bytes in the send queue of one connection, each message counted with [`PAYLOAD_OVERHEAD_BYTES`]
     /// more; over it the peer is too slow, and closed.
     pub send_queue_bytes_max: usize,
+    /// Bytes that all peers together may make us keep in unfinished messages and send queues; over it the connections that hold
+    /// the most are closed.
+    pub memory_bytes_max: usize,
     /// Entries of the peer table.
     pub peers_max: usize,
 }
@@ -407,6 +423,7 @@ impl Default for Limits {
             dials_max: 64,
             connect_timeout: Duration::from_secs(5),
             send_queue_bytes_max: 1024 * 1024,
+            memory_bytes_max: 256 * 1024 * 1024,
             peers_max: 65_536,
         }
     }

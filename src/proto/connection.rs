@@ -54,6 +54,8 @@ pub struct Connection<T> {
     pub(super) is_dirty: bool,
     /// It counts against the limit of its source IP.
     pub(super) is_counted: bool,
+    /// What it counts for in the memory of all connections, in bytes. What was written since is not taken off yet.
+    pub(super) charged: u32,
     /// When the phase began; in [`Phase::Open`], when the last bytes came.
     pub(super) since: Moment,
     /// Its entry among the deadlines: never later than [`Connection::deadline`], which moves
@@ -72,6 +74,7 @@ impl<T> Connection<T> {
             generation: 0,
             is_dirty: false,
             is_counted: false,
+            charged: 0,
             since: now,
             armed: None,
         }
@@ -143,6 +146,16 @@ impl<T> Connection<T> {
         }
     }
 
+    /// The most that it may hold, in bytes: cheap to know.
+    pub(super) fn held_at_most(&self) -> u32 {
+        clamp(self.framer.held() + self.queue.size())
+    }
+
+    /// The memory that is there because of it, in bytes.
+    pub(super) fn held(&self) -> u32 {
+        clamp(self.framer.held() + self.queue.held())
+    }
+
     fn end(&self, connect_timeout: Duration) -> Option<(Moment, CloseReason)> {
         let of_message = self.framer.overdue_at().map(|at| (at, CloseReason::NoMessage));
         self.end_of_phase(connect_timeout).into_iter().chain(of_message).min()
@@ -157,4 +170,8 @@ impl<T> Connection<T> {
             Phase::Settling => Some((self.since + SETTLE_TIMEOUT, CloseReason::TimedOut)),
         }
     }
+}
+
+fn clamp(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }

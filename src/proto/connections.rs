@@ -11,8 +11,9 @@ use super::machine::{CloseReason, ConnId};
 use super::message::source_of;
 use super::moment::Moment;
 use super::send_queue::SendQueue;
-use crate::limits::{DIALS_RESERVED, Limits};
+use crate::limits::{DIALS_RESERVED, Limits, MEMORY_KEPT_EIGHTHS};
 use slab::Slab;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -33,6 +34,8 @@ pub struct Connections<T> {
     waiting: VecDeque<ConnId>,
     dialling: usize,
     by_source: BTreeMap<IpAddr, usize>,
+    /// What all of them are charged for, in bytes: mostly more than they hold, and never much less.
+    charged: usize,
     limits: Limits,
 }
 
@@ -49,6 +52,7 @@ impl<T> Connections<T> {
             waiting: VecDeque::new(),
             dialling: 0,
             by_source: BTreeMap::new(),
+            charged: 0,
             limits,
         }
     }
@@ -129,6 +133,7 @@ impl<T> Connections<T> {
     pub fn remove(&mut self, conn: ConnId) -> Option<Connection<T>> {
         self.get(conn)?;
         let connection = self.slots.remove(conn.slot());
+        self.charged -= connection.charged as usize;
         if connection.armed.is_some() {
             self.tidy_deadlines();
         }
@@ -169,6 +174,7 @@ impl<T> Connections<T> {
         if let Some(connection) = self.get_mut(conn) {
             connection.heard(now);
             self.arm(conn);
+            self.charge(conn);
         }
     }
 
@@ -177,6 +183,7 @@ impl<T> Connections<T> {
         let size_max = self.limits.send_queue_bytes_max;
         let Some(connection) = self.get_mut(conn) else { return Ok(()) };
         connection.queue.push(payload, size_max).map_err(|_| CloseReason::SlowPeer)?;
+        self.charge(conn);
         self.make_dirty(conn);
         Ok(())
     }
@@ -186,6 +193,7 @@ impl<T> Connections<T> {
     pub fn send_beyond(&mut self, conn: ConnId, payload: Rc<[u8]>) -> bool {
         let Some(connection) = self.get_mut(conn) else { return false };
         connection.queue.push_beyond(payload);
+        self.charge(conn);
         self.make_dirty(conn);
         self.is_overfull(conn)
     }
@@ -209,6 +217,41 @@ impl<T> Connections<T> {
     /// What waits to be sent on it.
     pub fn send_queue(&mut self, conn: ConnId) -> Option<&mut SendQueue> {
         self.get_mut(conn).map(|connection| &mut connection.queue)
+    }
+
+    /// Whether all of them together may hold more memory than they are allowed to.
+    pub fn is_memory_full(&self) -> bool {
+        self.charged > self.limits.memory_bytes_max
+    }
+
+    /// The memory that all of them hold in unfinished messages and send queues, in bytes.
+    pub fn held(&self) -> usize {
+        self.slots.iter().map(|(_, connection)| connection.held() as usize).sum()
+    }
+
+    /// Those that are to be closed because memory is full: first the ones that hold the most, and last the ones that `is_spared`
+    /// speaks for. It looks at each connection, but leaves so much room that the next time is far.
+    pub fn largest(&mut self, is_spared: impl Fn(&Connection<T>) -> bool) -> Vec<ConnId> {
+        let mut holders = Vec::new();
+        self.charged = 0;
+        for (slot, connection) in &mut self.slots {
+            connection.charged = connection.held();
+            self.charged += connection.charged as usize;
+            if connection.charged > 0 {
+                let conn = ConnId::new(slot as u32, connection.generation);
+                holders.push((is_spared(connection), Reverse(connection.charged), conn));
+            }
+        }
+        holders.sort_unstable();
+        let kept = self.limits.memory_bytes_max / 8 * MEMORY_KEPT_EIGHTHS;
+        let mut excess = self.charged.saturating_sub(kept);
+        let mut largest = holders.into_iter();
+        std::iter::from_fn(|| {
+            let (_, Reverse(held), conn) = largest.next().filter(|_| excess > 0)?;
+            excess = excess.saturating_sub(held as usize);
+            Some(conn)
+        })
+        .collect()
     }
 
     /// When something may be due next.
@@ -252,6 +295,13 @@ impl<T> Connections<T> {
         {
             self.dirty.push_back(conn);
         }
+    }
+
+    fn charge(&mut self, conn: ConnId) {
+        let Some(connection) = self.slots.get_mut(conn.slot()) else { return };
+        let now = connection.held_at_most();
+        let before = std::mem::replace(&mut connection.charged, now);
+        self.charged = self.charged - before as usize + now as usize;
     }
 
     fn moment(&mut self, instant: Instant) -> Moment {
@@ -494,6 +544,57 @@ mod tests {
         assert!(accept(&mut connections, "2001:db8:0:1::3").is_some());
         connections.remove(first);
         assert!(accept(&mut connections, "2001:db8::3").is_some());
+    }
+
+    /// Connections with an unfinished message of so many bytes, the first from port 1; and whether memory is full then.
+    fn holding(connections: &mut Connections<()>, bytes: &[usize], now: Instant) -> (Vec<ConnId>, bool) {
+        let mut hold = |(n, &bytes): (usize, &usize)| {
+            let conn = accept(connections, &format!("10.0.0.2:{}", n + 1), now).unwrap();
+            receive(connections, conn, &"x".repeat(bytes), now);
+            conn
+        };
+        let conns = bytes.iter().enumerate().map(&mut hold).collect();
+        (conns, connections.is_memory_full())
+    }
+
+    #[test]
+    fn when_memory_is_full_the_largest_go_first_and_the_spared_last() {
+        let limits = Limits { memory_bytes_max: 100_000, ..Limits::default() };
+        let sizes = [40_000, 10_000, 30_000, 19_000, 10_000];
+        let (mut connections, now) = table(limits.clone());
+        assert!(!holding(&mut connections, &sizes[..4], now).1, "just under it");
+
+        let (mut connections, now) = table(limits);
+        let (conns, is_full) = holding(&mut connections, &sizes, now);
+        assert!(is_full);
+        assert_eq!(connections.largest(|connection| connection.remote().port() == 1), [conns[2]]);
+        assert_eq!(connections.largest(|connection| connection.remote().port() != 2), [conns[1], conns[0]]);
+        for conn in conns {
+            connections.remove(conn);
+        }
+        assert!(!connections.is_memory_full() && connections.held() == 0);
+    }
+
+    #[test]
+    fn what_was_written_or_is_shared_is_not_held() {
+        let limits = Limits { memory_bytes_max: 100_000, ..Limits::default() };
+        let (mut connections, now) = table(limits);
+        let (conns, _) = holding(&mut connections, &[0; 10], now);
+        let send = |connections: &mut Connections<()>, payload: &Rc<[u8]>| {
+            for &conn in &conns {
+                connections.send(conn, Rc::clone(payload)).unwrap();
+            }
+        };
+        send(&mut connections, &vec![0; 50_000].into());
+        assert_eq!((connections.largest(|_| false), connections.is_memory_full()), (vec![], false));
+        for &conn in &conns {
+            connections.send_queue(conn).unwrap().write_to(&mut std::io::sink()).unwrap();
+        }
+        assert_eq!(connections.held(), 0);
+        for &conn in &conns {
+            connections.send(conn, vec![0; 12_000].into()).unwrap();
+        }
+        assert_eq!(connections.largest(|_| false).len(), 3, "each has its own");
     }
 
     #[test]

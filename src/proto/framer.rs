@@ -4,6 +4,7 @@
 //! that begins with an address settles it, as does a JSON object or a port in one line: from then on only
 //! newlines count. Silence completes a message as well: the framer is told when bytes came, and says when [`Framer::flush`] may be called.
 
+use super::buffer::Buffer;
 use super::machine::CloseReason;
 use super::message::{Message, begins_with_address, parse_port_line};
 use super::moment::Moment;
@@ -27,7 +28,7 @@ pub struct Framer {
 /// An unfinished message.
 #[derive(Debug, Default)]
 struct Partial {
-    bytes: Vec<u8>,
+    bytes: Buffer,
     /// When its first bytes and its last ones came, once that is known.
     heard: Option<(Moment, Moment)>,
 }
@@ -59,7 +60,12 @@ impl Framer {
         if self.mode == Mode::Expected {
             self.mode = Mode::Undelimited;
         }
-        Some(partial.bytes)
+        Some(partial.bytes.into_vec())
+    }
+
+    /// The memory that an unfinished message takes, in bytes.
+    pub(super) fn held(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| partial.bytes.held() + size_of::<Partial>())
     }
 
     /// An unfinished message is as old as its last bytes.
@@ -150,19 +156,19 @@ impl Framer {
 
     /// The message that ends after `count` bytes of `rest`; `rest` goes on there.
     fn complete<'a>(&mut self, rest: &mut &'a [u8], count: usize) -> Result<Cow<'a, [u8]>, CloseReason> {
-        let (last, after) = rest.split_at(count);
-        let message = match self.partial.take() {
-            None => Cow::Borrowed(last),
-            Some(mut partial) => {
-                partial.bytes.extend_from_slice(last);
-                Cow::Owned(partial.bytes)
-            }
-        };
-        if message.len() > LINE_BYTES_MAX {
+        let partial = self.partial.take().map(|partial| partial.bytes);
+        if partial.as_deref().map_or(0, <[u8]>::len) + count > LINE_BYTES_MAX {
             return Err(CloseReason::LineTooLong);
         }
+        let (last, after) = rest.split_at(count);
         *rest = after;
-        Ok(message)
+        Ok(match partial {
+            None => Cow::Borrowed(last),
+            Some(mut partial) => {
+                partial.append(last);
+                Cow::Owned(partial.into_vec())
+            }
+        })
     }
 
     fn keep(&mut self, rest: &mut &[u8]) -> Result<(), CloseReason> {
@@ -173,7 +179,7 @@ impl Framer {
         if partial.len() + rest.len() > LINE_BYTES_MAX {
             return Err(CloseReason::LineTooLong);
         }
-        partial.extend_from_slice(rest);
+        partial.append(rest);
         *rest = &[];
         Ok(())
     }

@@ -152,6 +152,8 @@ pub enum CloseReason {
     Idle,
     /// A line or an unfinished message went over its limit.
     LineTooLong,
+    /// Peers made us keep more memory than they may, and this connection had the most of it.
+    MemoryFull,
     /// This process has no descriptor left for a dial.
     NoDescriptor,
     /// No complete message came within the time for the first one.
@@ -180,6 +182,7 @@ impl CloseReason {
             Self::Fault(_) => "fault",
             Self::Idle => "idle",
             Self::LineTooLong => "line-too-long",
+            Self::MemoryFull => "memory-full",
             Self::NoDescriptor => "no-descriptor",
             Self::NoMessage => "no-message",
             Self::NoPort => "no-port",
@@ -199,6 +202,7 @@ impl fmt::Display for CloseReason {
             Self::Eof => "it was closed at the other end",
             Self::Idle => "it was silent for too long",
             Self::LineTooLong => return write!(f, "a line on it was over {} KiB", LINE_BYTES_MAX / 1024),
+            Self::MemoryFull => "the memory for all peers was used up, and it held the most",
             Self::NoDescriptor => "no descriptor was left for it",
             Self::NoMessage => "no message came on it in time",
             Self::NoPort => "no free port was left for it",

@@ -3,6 +3,7 @@
 //! Pure: no socket, no clock, no terminal, no randomness. Everything above stands on it, and it knows
 //! of nothing above.
 
+mod buffer;
 pub mod clean;
 pub mod connection;
 pub mod connections;

@@ -129,6 +129,7 @@ impl Crew {
             dials_max: usize::MAX,
             connect_timeout: plan.timeout,
             send_queue_bytes_max: usize::MAX,
+            memory_bytes_max: usize::MAX,
             ..Limits::default()
         };
         Self {

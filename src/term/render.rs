@@ -524,6 +524,7 @@ impl Display for Failed<'_> {
             | CloseReason::Fault(_)
             | CloseReason::Idle
             | CloseReason::LineTooLong
+            | CloseReason::MemoryFull
             | CloseReason::NoMessage
             | CloseReason::Reset
             | CloseReason::SlowPeer => {
@@ -762,6 +763,7 @@ mod tests {
             CloseReason::Eof,
             CloseReason::Idle,
             CloseReason::LineTooLong,
+            CloseReason::MemoryFull,
             CloseReason::NoDescriptor,
             CloseReason::NoMessage,
             CloseReason::NoPort,

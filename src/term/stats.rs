@@ -28,6 +28,8 @@ impl Display for Table<'_> {
             "Waiting        {} to be written, {waiting} for a dial",
             Count(*queued_bytes as u64, "byte")
         )?;
+        let held = Count(self.0.held_bytes as u64, "byte");
+        writeln!(f, "Memory         {held} held for peers, of {} at most", self.0.held_bytes_max)?;
         writeln!(f, "Lines          {folded} folded, {raw} shown raw, {blocked} dropped as blocked")?;
         writeln!(
             f,
@@ -110,6 +112,8 @@ mod tests {
             refused: 1,
             ended: vec![(CloseReason::Eof, 30), (CloseReason::Reset, 3)],
             queued_bytes: 1,
+            held_bytes: 65,
+            held_bytes_max: 1000,
             waiting_messages: 4,
             heard: 100,
             sent: 20,
@@ -125,6 +129,7 @@ mod tests {
             Peers          12 in the table, 5 connected, 3 of them by a session, 40 met so far\n\
             Messages       100 heard, 20 sent, 2 not sent\n\
             Waiting        1 byte to be written, 4 messages for a dial\n\
+            Memory         65 bytes held for peers, of 1000 at most\n\
             Lines          8 folded, 9 shown raw, 6 dropped as blocked\n\
             Connections    7 now, 40 accepted, 2 dialled, 1 refused so far\n\
             Dials          1 dial under way, 2 waiting for their turn\n\

@@ -257,6 +257,44 @@ fn a_slow_peer_is_closed_while_everybody_else_receives() {
     assert!(!world.node(0).directory().peer(SCRIPT.parse().unwrap()).unwrap().is_offline, "it is there");
 }
 
+#[test]
+fn when_memory_for_peers_is_full_the_largest_stranger_goes_and_a_known_session_stays() {
+    let limits = Limits { memory_bytes_max: 220 * 1024, ..Limits::default() };
+    let mut world = a_text_in_the_queue(&Config { limits, ..Config::default() });
+    for _ in 0..2 {
+        say(&mut world, 0, SCRIPT, &"x".repeat(50 * 1024));
+    }
+    let strangers = [63, 20, 19, 10, 10].map(|size| {
+        let stranger = world.script_dials(SCRIPT_IP, 0);
+        world.script_writes(stranger, &"y".repeat(size * 1024));
+        world.run_for(100 * MS);
+        stranger
+    });
+    let closed = strangers.map(|stranger| world.script_closed(stranger));
+    assert_eq!(closed, [Some(CloseReason::Reset), None, None, None, None]);
+    assert!(world.node(0).directory().peer(SCRIPT.parse().unwrap()).unwrap().session.is_some());
+    assert_eq!(not_sent(&world), 0);
+    act(&mut world, 0, Act::Line("/stats".to_owned()));
+    let is_counted = |notice: &Notice| match notice {
+        Notice::Stats(stats) => {
+            stats.ended == [(CloseReason::MemoryFull, 1)] && stats.held_bytes < stats.held_bytes_max
+        }
+        _ => false,
+    };
+    assert_eq!(count(&world, 0, is_counted), 1);
+}
+
+#[test]
+fn when_nobody_else_holds_memory_a_session_is_lost_and_its_texts_are_told() {
+    let limits = Limits { memory_bytes_max: 80 * 1024, ..Limits::default() };
+    let mut world = a_text_in_the_queue(&Config { limits, ..Config::default() });
+    for _ in 0..2 {
+        say(&mut world, 0, SCRIPT, &"x".repeat(40 * 1024));
+    }
+    let is_lost = |notice: &Notice| matches!(notice, Notice::Lost { reason: CloseReason::MemoryFull, .. });
+    assert_eq!((count(&world, 0, is_lost), not_sent(&world)), (1, 3));
+}
+
 /// A session with a script that does not read, and two texts for it of which the second does not fit
 /// into the wire.
 fn a_text_in_the_queue(config: &Config) -> World {

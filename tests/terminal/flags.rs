@@ -103,7 +103,15 @@ fn quiet_counts_what_peers_say_and_tells_the_tally_at_the_end() {
 fn the_largest_limits_are_no_limits() {
     let peer = Peer::new();
     let max = usize::MAX.to_string();
-    for flag in ["connections-max", "connections-per-ip-max", "dials-max", "send-queue-max", "peers-max"] {
+    let flags = [
+        "connections-max",
+        "connections-per-ip-max",
+        "dials-max",
+        "memory-max",
+        "peers-max",
+        "send-queue-max",
+    ];
+    for flag in flags {
         let mut program = Program::node_with("P1", &[&format!("--{flag}"), &max]);
         program.send(peer.address(), flag);
         assert_eq!(peer.take(), format!("{} P1 {flag}", program.address()));

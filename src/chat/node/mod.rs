@@ -19,7 +19,7 @@ mod stats;
 
 use super::asked::Asked;
 use super::book::Book;
-use super::directory::{Directory, PeerId};
+use super::directory::{Directory, Peer, PeerId};
 use super::menu::Menu;
 use super::notice::{Notice, Who};
 use super::outbox::{Content, Outbox, Report};
@@ -68,6 +68,8 @@ pub struct Node {
     slow: Vec<(ConnId, Instant)>,
     /// When those among them that did not take some of it since are to be closed.
     slow_at: Option<Instant>,
+    /// When memory was still full at the end of what may be told in a turn.
+    full_at: Option<Instant>,
     outputs: VecDeque<Output<Notice>>,
     /// Texts in what was told since the last deadline, which bounds what comes of one.
     told_bytes: usize,
@@ -160,6 +162,7 @@ impl Node {
             broadcast: None,
             slow: Vec::new(),
             slow_at: None,
+            full_at: None,
             outputs: VecDeque::new(),
             told_bytes: 0,
             listed: Vec::new(),
@@ -302,8 +305,33 @@ impl Node {
     /// Ends a connection from our side.
     fn close(&mut self, conn: ConnId, reason: CloseReason, now: Instant) {
         // What came on it is dropped: its sender must not take it for delivered.
-        let is_dropped = matches!(reason, CloseReason::LineTooLong | CloseReason::NoMessage);
+        let is_dropped =
+            matches!(reason, CloseReason::LineTooLong | CloseReason::MemoryFull | CloseReason::NoMessage);
         self.end(conn, if is_dropped { How::Reset } else { How::Now }, reason, now);
+    }
+
+    /// Closes the connections that hold the most, while all of them hold more than they may.
+    fn free_memory(&mut self, now: Instant) {
+        self.full_at = None;
+        if !self.connections.is_memory_full() {
+            return;
+        }
+        if !self.may_tell_more() {
+            self.full_at = Some(now);
+            return;
+        }
+        let Self { connections, directory, book, .. } = self;
+        let is_known = |peer: &Peer| peer.is_confirmed && (peer.sent > 0 || book.is_acquainted(peer.address));
+        let largest = connections.largest(|connection| match connection.data.kind {
+            Kind::Session(peer) => directory.get(peer).is_some_and(is_known),
+            _ => false,
+        });
+        for conn in largest {
+            self.close(conn, CloseReason::MemoryFull, now);
+            if !self.may_tell_more() {
+                return;
+            }
+        }
     }
 
     fn end(&mut self, conn: ConnId, how: How, reason: CloseReason, now: Instant) {
@@ -357,6 +385,7 @@ impl Node {
 
     /// What every input may have made possible.
     fn go_on(&mut self, now: Instant) {
+        self.free_memory(now);
         if self.is_last_awaited && self.tickets.is_empty() && !self.is_quitting() {
             self.quit(now);
         }
@@ -465,6 +494,7 @@ impl Machine for Node {
             self.connections.next_deadline(),
             self.asked.next_deadline(),
             self.slow_at,
+            self.full_at,
             self.fold_at,
             awaited,
             quit,

@@ -89,6 +89,8 @@ impl Node {
             folded,
             raw,
             blocked,
+            held_bytes: self.connections.held(),
+            held_bytes_max: self.config.limits.memory_bytes_max,
             lag: self.record.lag,
             lag_worst: self.record.lag_worst,
             ..Stats::default()
@@ -142,7 +144,7 @@ mod tests {
         assert_eq!((stats.heard, stats.raw, stats.sent, stats.not_sent), (2, 1, 2, 0));
         assert_eq!((stats.waiting_messages, stats.ended), (2, vec![(CloseReason::Reset, 1)]));
         assert_eq!(stats.uptime, Duration::from_secs(7));
-        assert!(stats.queued_bytes > "hello".len());
+        assert!(stats.queued_bytes > "hello".len() && stats.held_bytes > stats.queued_bytes);
 
         let (dial, _) = node.outbox.under_way("127.0.0.1:7".parse().unwrap()).unwrap();
         handle(&mut node, Input::Closed { conn: dial, reason: CloseReason::Refused }, now);
