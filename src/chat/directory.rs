@@ -238,32 +238,32 @@ impl Directory {
     }
 }
 
-/// The entries by their address. IPv4 has a map of its own: its keys are 6 bytes instead of 32, and there
-/// may be tens of thousands.
+/// The entries by their address. IPv4 has a map of its own: its keys are numbers, which are small and fast to compare, and
+/// there may be tens of thousands.
 #[derive(Debug, Default)]
 struct ByAddress {
-    v4: BTreeMap<SocketAddrV4, PeerId>,
+    v4: BTreeMap<u64, PeerId>,
     v6: BTreeMap<SocketAddrV6, PeerId>,
 }
 
 impl ByAddress {
     fn get(&self, address: SocketAddr) -> Option<PeerId> {
         match address {
-            SocketAddr::V4(address) => self.v4.get(&address).copied(),
+            SocketAddr::V4(address) => self.v4.get(&number(address)).copied(),
             SocketAddr::V6(address) => self.v6.get(&address).copied(),
         }
     }
 
     fn insert(&mut self, address: SocketAddr, id: PeerId) {
         match address {
-            SocketAddr::V4(address) => self.v4.insert(address, id),
+            SocketAddr::V4(address) => self.v4.insert(number(address), id),
             SocketAddr::V6(address) => self.v6.insert(address, id),
         };
     }
 
     fn remove(&mut self, address: SocketAddr) -> Option<PeerId> {
         match address {
-            SocketAddr::V4(address) => self.v4.remove(&address),
+            SocketAddr::V4(address) => self.v4.remove(&number(address)),
             SocketAddr::V6(address) => self.v6.remove(&address),
         }
     }
@@ -272,6 +272,11 @@ impl ByAddress {
     fn ids(&self) -> impl Iterator<Item = PeerId> {
         self.v4.values().chain(self.v6.values()).copied()
     }
+}
+
+/// In the order of the addresses.
+fn number(address: SocketAddrV4) -> u64 {
+    u64::from(address.ip().to_bits()) << u16::BITS | u64::from(address.port())
 }
 
 #[cfg(test)]

@@ -124,6 +124,12 @@ impl<T> Connection<T> {
         }
     }
 
+    /// When it must be looked at next if nothing more comes, or somewhat earlier.
+    pub(super) fn soonest_deadline(&self, connect_timeout: Duration) -> Option<Moment> {
+        let end = self.end(connect_timeout).map(|(at, _)| at);
+        self.framer.flush_not_before().into_iter().chain(end).min()
+    }
+
     /// When it must be looked at next if nothing more comes.
     pub(super) fn deadline(&self, connect_timeout: Duration) -> Option<Moment> {
         let end = self.end(connect_timeout).map(|(at, _)| at);

@@ -280,7 +280,8 @@ impl<T> Connections<T> {
             let Some(connection) = self.get_mut(conn) else { break };
             connection.armed = None;
             let due = connection.due(connect_timeout, now);
-            self.arm(conn);
+            let at = connection.deadline(connect_timeout);
+            self.arm_at(conn, at);
             self.tidy_deadlines();
             if let Some(due) = due {
                 return Some((conn, due));
@@ -319,9 +320,13 @@ impl<T> Connections<T> {
 
     /// Sees to it that there is an entry no later than the connection's deadline.
     fn arm(&mut self, conn: ConnId) {
-        let connect_timeout = self.limits.connect_timeout;
-        let Some(connection) = self.get_mut(conn) else { return };
-        let Some(at) = connection.deadline(connect_timeout) else { return };
+        let at =
+            self.get(conn).and_then(|connection| connection.soonest_deadline(self.limits.connect_timeout));
+        self.arm_at(conn, at);
+    }
+
+    fn arm_at(&mut self, conn: ConnId, at: Option<Moment>) {
+        let (Some(connection), Some(at)) = (self.get_mut(conn), at) else { return };
         let armed = connection.armed;
         if armed.is_none_or(|armed| at < armed) {
             connection.armed = Some(at);

@@ -81,6 +81,12 @@ impl Framer {
         Some(first + UNFINISHED_TIMEOUT)
     }
 
+    /// A moment that [`Framer::flush_at`] is not before. Most messages are over by then, so most are parsed once.
+    pub(super) fn flush_not_before(&self) -> Option<Moment> {
+        let (_, last) = self.partial.as_ref().filter(|_| self.mode != Mode::Lines)?.heard?;
+        Some(last + IDLE_FLUSH)
+    }
+
     /// When the peer has been silent for long enough for [`Framer::flush`]; `None`: silence completes
     /// nothing. The address `from` is the socket's.
     pub(super) fn flush_at(&self, from: SocketAddr) -> Option<Moment> {
