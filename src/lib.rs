@@ -76,6 +76,9 @@
 //! | budget | how much of one thing a turn may do, so that nobody starves |
 //! | inbound, outbound | made by the other side, made by us |
 
+#[macro_use]
+mod words;
+
 pub mod chat;
 pub mod limits;
 pub mod net;
