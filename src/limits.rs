@@ -1,7 +1,8 @@
-//! Every number of the program, with its unit in its name.
+//! The numbers of the program that somebody may want to change, each with its unit in its name.
 //!
 //! Constants are facts of the protocol or of the design. What a user could need to change is a field
-//! of [`Limits`] and a flag. Nothing here computes; nothing elsewhere hides a number.
+//! of [`Limits`] and a flag. Nothing here computes. Only what has a meaning in one file alone stands there, such as the
+//! columns of a table.
 
 use std::time::Duration;
 

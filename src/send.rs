@@ -1,8 +1,19 @@
 //! `chinwag send`: a chat that says what it has to say, waits until that was handed over, and ends.
 //!
 //! It is the node of the chat with another user: texts instead of a menu, and of what happens only the
-//! outcomes are told. To whom nobody can answer should not be written: so it listens for as long as it
-//! lives and then says `exit`, or it claims a port on which somebody else listens.
+//! outcomes are told. Whoever writes should be able to get an answer: so it listens for as long
+//! as it lives and then says `exit`, or it claims a port on which somebody else listens.
+//!
+//! It is a node, not a dial of its own, because dialects, splitting, order and the rule for when a message counts as
+//! sent are there already. It reads stdin only as fast as messages are taken, so a long file meets no limit. To a
+//! machine a stdin that breaks off is one that ends; `send` asks the loop why it ended, for its exit code.
+//!
+//! No published program ever forgets an address by itself: without `exit` each run would leave one more address that
+//! all their quits and messages to all dial, and that may be another program's by then. A claimed port
+//! (`is_port_lent`) is neither listened on nor said goodbye for, since its owner stays.
+//!
+//! A line of stdin is a text: whoever pipes the output of a program does not mean commands by its lines. Words on the
+//! command line are typed on purpose, and mean the same as in the menu.
 
 use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;

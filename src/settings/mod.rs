@@ -3,6 +3,10 @@
 //! Every long flag of the chat is a setting, of whatever kind; none is listed here. The sources give words, and
 //! all words are put together as one command line: so the command line's own rules decide what is a
 //! wrong value, what needs what and what excludes what, wherever it was set.
+//!
+//! Why a command line: values are checked, needs and exclusions hold, and sentences read the same wherever something
+//! was set; and a new flag is a key and a variable at once. What the real flags override is left out, and so is what
+//! is off: it needs nothing. clap's defaults would not count for `requires`, and its `env` knows no file.
 
 mod command;
 mod environment;
