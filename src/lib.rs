@@ -1,14 +1,15 @@
 //! A peer-to-peer chat, and a load generator for such chats: two pure machines in one thin mio shell.
 //!
-//! `ARCHITECTURE.md` has the parts, the arrows between them and their laws. Here are an order for reading and the words.
-//! Where something belongs: what needs a socket, in [`net`]; what is about descriptor 0 or 1, in [`term`]; bytes, lines and
-//! the life of one connection, in [`proto`]; people, menus and what happened, in [`chat`]; load and what is measured of
-//! it, in [`swarm`]; a number that somebody may want to change, in [`limits`].
+//! `ARCHITECTURE.md` has the parts, the arrows between them and their laws. Here are an order for reading and the
+//! words. Where something belongs: what needs a socket, in [`net`]; what is about descriptor 0 or 1, in [`term`];
+//! bytes, lines and the life of one connection, in [`proto`]; people, menus and what happened, in [`chat`]; load
+//! and what is measured of it, in [`swarm`]; a number that somebody may want to change, in [`limits`].
 //!
 //! # Reading order
 //!
 //! 1. [`proto::machine`]: the contract.
-//! 2. [`proto::message`], [`proto::envelope`], [`proto::framer`], [`proto::send_queue`]: from bytes to messages and back.
+//! 2. [`proto::message`], [`proto::envelope`], [`proto::framer`], [`proto::send_queue`]: from bytes to messages
+//!    and back.
 //! 3. [`proto::connection`], [`proto::connections`]: the life of one byte stream, and all of them.
 //! 4. [`chat::request`], and how one is typed: [`chat::menu`] with [`chat::slash`] and, for programs,
 //!    [`chat::command`]; then [`chat::directory`], [`chat::book`], [`chat::notice`]: who is there, who is remembered,

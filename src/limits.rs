@@ -76,7 +76,7 @@ pub const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// From the first byte of a line, or of a message without one, to its end, in all.
 pub const UNFINISHED_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Silence after which a connection that is no session is closed.
+/// Silence after which a connection that is not a session is closed.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// How long the other side may take to close after our half-close, and to answer a connect.

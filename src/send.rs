@@ -52,8 +52,8 @@ const EXIT_TIMED_OUT: u8 = 4;
 
 // As those of the chat: a paragraph is one line.
 const EXAMPLES: &str = "\
-A message is handed over when the other side has closed the connection, or has said nothing against it for a second. \
-Each outcome is a sentence on stderr; stdout stays empty.
+A message is handed over when the other side has closed the connection, or has not rejected it within a second. Each \
+outcome is a sentence on stderr; stdout stays empty.
 
 Examples:
   chinwag send 127.0.0.1:8080 hello, you there
@@ -65,9 +65,9 @@ Examples:
 A message whose words are only `exit` or `connect` is that command, as in the chat. A line of stdin is a text, \
 whatever it says, unless --commands is given.
 
-Exit codes: 0 all was sent, 1 a fault, as a stdin that cannot be read, 2 wrong usage, 3 an address refused, was \
-unreachable or broke off, or a host could not be looked up, 4 one did not take it in time, or a signal came first. Of \
-several, the highest.";
+Exit codes: 0 all was sent, 1 a fault, such as a stdin that cannot be read, 2 wrong usage, 3 an address refused, was \
+unreachable or broke off, or a host could not be looked up, 4 one did not take it in time, or a signal came first. If \
+several of these happen, the code is the highest.";
 
 const WAY_OUT: &str = "give the text, or `-` to send the lines of stdin";
 
@@ -92,8 +92,8 @@ pub(crate) struct SendArgs {
     #[arg(long, value_parser = parse_name)]
     name: Option<String>,
 
-    /// The port to claim, where another program of yours listens, such as a chat; that one gets the answers
-    /// [default: any free one, listened on meanwhile and taken leave of with `exit`]
+    /// The port to claim, where another program of yours listens, such as a chat; that program gets the answers
+    /// [default: a free one, on which this listens until it ends with `exit`]
     #[arg(long, value_parser = parse_taken_port)]
     port: Option<u16>,
 
@@ -109,11 +109,11 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
     connect_timeout: Duration,
 
-    /// Say nothing of what was sent, only of what was not
+    /// Report only failures
     #[arg(long)]
     quiet: bool,
 
-    /// Take a line of stdin that is only `exit` or `connect` for that command; without this it is a text
+    /// A line of stdin that is only `exit` or `connect` is that command; without this it is a text
     #[arg(long)]
     commands: bool,
 }

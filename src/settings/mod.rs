@@ -49,7 +49,7 @@ enum Origin {
 }
 
 impl Origin {
-    /// What outdoes what: less outdoes more.
+    /// Which source overrides which: the smaller rank overrides the greater.
     const fn rank(&self) -> u8 {
         match self {
             Self::Flag => 0,
@@ -125,7 +125,7 @@ fn settle(
             flag(taken, arg).or_else(|| set.cloned())
         })
         .collect();
-    let settings = without_outdone(settings, flags);
+    let settings = without_overridden(settings, flags);
     let all_words = words_of(name, &settings, flags, taken);
     let matches = command.clone().try_get_matches_from(all_words).map_err(|error| {
         // What is wrong with the command line is told of that which was typed.
@@ -171,19 +171,19 @@ fn given_values(matches: &ArgMatches, id: &str) -> Option<(ValueSource, Vec<OsSt
 }
 
 /// Without what is excluded by something that a stronger source has set.
-fn without_outdone(settings: Vec<Setting>, flags: &Command) -> Vec<Setting> {
+fn without_overridden(settings: Vec<Setting>, flags: &Command) -> Vec<Setting> {
     let arg_of = |setting: &Setting| flags.get_arguments().find(|arg| arg.get_long() == Some(&setting.key));
     let names = |one: &Setting, other: &Setting| {
         let excluded = arg_of(one).map(|arg| flags.get_arg_conflicts_with(arg)).unwrap_or_default();
         excluded.iter().any(|arg| arg.get_long() == Some(&other.key))
     };
-    let outdoes = |one: &Setting, other: &Setting| {
+    let overrides = |one: &Setting, other: &Setting| {
         one.origin.rank() < other.origin.rank()
             && !is_off(one, flags)
             && (names(one, other) || names(other, one))
     };
-    let is_outdone = |setting: &&Setting| settings.iter().any(|other| outdoes(other, setting));
-    settings.iter().filter(|setting| !is_outdone(setting)).cloned().collect()
+    let is_overridden = |setting: &&Setting| settings.iter().any(|other| overrides(other, setting));
+    settings.iter().filter(|setting| !is_overridden(setting)).cloned().collect()
 }
 
 /// What is switched off needs nothing and excludes nothing.
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_outdoes_the_environment_which_outdoes_the_file_which_outdoes_the_default() {
+    fn a_flag_overrides_the_environment_which_overrides_the_file_which_overrides_the_default() {
         let list = ("127.0.0.1:1, [::1]:2", "127.0.0.1:1 [::1]:2");
         for (key, default, (line, in_file), (variable, in_variable), flag) in [
             ("name", "", ("'c'", "c"), ("e", "e"), "f"),

@@ -391,7 +391,7 @@ mod tests {
             let outcome = transcript.flush();
             assert_eq!(outcome.is_ok(), is_room);
             assert_eq!(outcome.is_err() && transcript.must_tell(start + after), is_told, "{n}");
-            // Nothing to write is no proof that it can be.
+            // That nothing is to be written does not prove that something could be.
             transcript.flush().unwrap();
         }
     }

@@ -582,7 +582,7 @@ mod tests {
             parser.feed(b'x', |key| got.push(key));
             assert_eq!(got, [Key::Char('x')], "{begun:?}");
         }
-        // What is typed in another script is no part of a sequence.
+        // What is typed in another script is not part of a sequence.
         for begun in ["\x1b[", "\x1b[1", "\x1bO", "\x1b[["] {
             assert_eq!(keys(&[begun.as_bytes(), "你好".as_bytes()]), chars("你好"), "{begun:?}");
         }
