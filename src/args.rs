@@ -283,6 +283,17 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_has_a_row_for_each_flag() {
+        let guide = include_str!("../docs/guide.md");
+        let command = crate::settings::command();
+        let rows = guide.lines().filter_map(|row| row.strip_prefix("| `--"));
+        let rows: Vec<&str> = rows.filter_map(|row| row.split([' ', '`']).next()).collect();
+        for flag in command.get_arguments().filter_map(|arg| arg.get_long()) {
+            assert!(rows.contains(&flag), "--{flag} is missing");
+        }
+    }
+
+    #[test]
     fn the_documented_limits_are_the_defaults() {
         let limits = parse("").unwrap().limits;
         assert_eq!(
