@@ -1,4 +1,4 @@
-//! A node inside another program: a bot that says everything back, and a client that is no chinwag at all.
+//! A node inside another program: a bot that says everything back, and a client that is not a chinwag.
 //!
 //! The client is a plain socket, as `nc` would be. It asks to be connected, and that makes its connection a
 //! session: from then on both sides write lines on it.

@@ -31,16 +31,16 @@ Examples:
   chinwag --name bot --port 8080 --headless
   # Events as JSON on stdout, commands as JSON on stdin
   chinwag --name bot --port 8080 --json
-  # See how that one copes with a thousand peers
+  # Measure how that one copes with a thousand peers
   chinwag swarm 127.0.0.1:8080 --peers 1000
-  # Send one message, and say by the exit code how that went
+  # Send one message; the exit code says how it went
   chinwag send 127.0.0.1:8080 hello
 
 Settings: what a flag says may also stand in the config file (connect-timeout = 2, greet = true) and in the \
-environment (CHINWAG_CONNECT_TIMEOUT=2, CHINWAG_GREET=1). A flag outdoes the environment, which outdoes the file; \
---greet=false switches off. `chinwag config` shows what holds, and why.
+environment (CHINWAG_CONNECT_TIMEOUT=2, CHINWAG_GREET=1). A flag overrides the environment, which overrides the \
+file; --greet=false switches off. `chinwag config` shows each value in effect, and where it was set.
 
-Exit codes: 0 fine, 1 a fault, 2 wrong usage or a port that cannot be had. RUST_LOG=debug shows each connection on \
+Exit codes: 0 fine, 1 a fault, 2 wrong usage or a port that is not available. RUST_LOG=debug shows each connection on \
 stderr, from its beginning to why it ended.";
 
 /// A peer-to-peer terminal chat: every node listens, every node dials, there is no server.
@@ -88,12 +88,12 @@ pub(crate) struct Args {
     #[arg(long, requires = "name", requires = "port")]
     headless: bool,
 
-    /// For programs: tell each event as a JSON object on a line of its own, and take commands likewise or with a
+    /// For programs: write each event as a JSON object on a line of its own, and read commands as JSON or with a
     /// slash; no menu, no questions
     #[arg(long, requires = "name", requires = "port")]
     json: bool,
 
-    /// Keep known peers in this file [default: peers.toml in the data directory, where a person types]
+    /// Keep known peers in this file [default: peers.toml in the data directory, if stdin is a terminal]
     #[arg(long, value_name = "FILE", conflicts_with = "no_known_peers")]
     known_peers: Option<PathBuf>,
 
@@ -113,7 +113,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = colorings())]
     color: Coloring,
 
-    /// Ring the terminal's bell when a peer says something, once for what comes together
+    /// Ring the terminal's bell when a peer says something, once per burst
     #[arg(long)]
     bell: bool,
 
@@ -286,6 +286,17 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_guide_has_a_row_for_each_flag() {
+        let guide = include_str!("../docs/guide.md");
+        let command = crate::settings::command();
+        let rows = guide.lines().filter_map(|row| row.strip_prefix("| `--"));
+        let rows: Vec<&str> = rows.filter_map(|row| row.split([' ', '`']).next()).collect();
+        for flag in command.get_arguments().filter_map(|arg| arg.get_long()) {
+            assert!(rows.contains(&flag), "--{flag} is missing");
+        }
     }
 
     #[test]

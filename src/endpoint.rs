@@ -1,5 +1,8 @@
 //! A peer as a command line names it: by its address, or by the name of its host. In the chat a peer is an address,
-//! so a name is looked up once, before anything is sent, and counts for nothing afterwards.
+//! so a name is looked up once, before anything is sent, and means nothing afterwards.
+//!
+//! The system's resolver waits, which the event loop must not do. And a peer is known by the address that it claims,
+//! of which a name may have several.
 
 use chinwag::chat::request::{names_host_and_port, parse_host_and_port};
 use chinwag::proto::message::canonical;

@@ -1,49 +1,24 @@
 //! A peer-to-peer chat, and a load generator for such chats: two pure machines in one thin mio shell.
 //!
-//! Bytes, typed lines and the time go into a machine; connects, closes, notices and queued bytes come
-//! out of it. It has no socket, no clock, no terminal and no randomness, so the program, a simulation and
-//! a test drive the very same code. Who drives it keeps the laws in [`proto::machine`].
-//!
-//! # The rooms
-//!
-//! ```text
-//!         sockets                                   descriptors 0, 1
-//!            |                                             |
-//!     +------+-------------------------------+      +------+------+
-//!     | net   the turn; the only mio         |----->| term        |
-//!     +------+-------------------------------+      +------+------+
-//!            | Input, now                                  |
-//!            v          ^ Output, queued bytes             | sentences for notices
-//!     +-----------------+-----+  +-----------+             v
-//!     | chat  people, menu,   |  | swarm     |      chat::notice, data
-//!     |       who is known    |  | many peers|
-//!     +------+----------------+  +-----+-----+
-//!            | both stand on           |
-//!            v                         v
-//!     +--------------------------------------+
-//!     | proto  bytes, messages, connections  |----->  limits: every number
-//!     +--------------------------------------+
-//! ```
-//!
-//! `net` drives any [`Machine`](proto::machine::Machine) and names neither `chat` nor `swarm`; those name
-//! neither `net` nor `term`, nor each other; `proto` names nobody above it. Only the program, tests, examples
-//! and benches introduce them to each other. Which room? Needs a socket: [`net`]. Is about descriptor 0 or 1:
-//! [`term`]. Bytes, lines, the life of one connection: [`proto`]. People, menus, what happened: [`chat`].
-//! Load, and what is measured of it: [`swarm`]. A number that someone may change: [`limits`]. The lints in `.clippy.toml` keep sockets, clocks and printing out of the pure rooms.
+//! `ARCHITECTURE.md` has the parts, the arrows between them and their laws. Here are an order for reading and the
+//! words. Where something belongs: what needs a socket, in [`net`]; what is about descriptor 0 or 1, in [`term`];
+//! bytes, lines and the life of one connection, in [`proto`]; people, menus and what happened, in [`chat`]; load
+//! and what is measured of it, in [`swarm`]; a number that somebody may want to change, in [`limits`].
 //!
 //! # Reading order
 //!
 //! 1. [`proto::machine`]: the contract.
-//! 2. [`proto::message`], [`proto::envelope`], [`proto::framer`], [`proto::send_queue`]: from bytes to messages and back.
+//! 2. [`proto::message`], [`proto::envelope`], [`proto::framer`], [`proto::send_queue`]: from bytes to messages
+//!    and back.
 //! 3. [`proto::connection`], [`proto::connections`]: the life of one byte stream, and all of them.
 //! 4. [`chat::request`], and how one is typed: [`chat::menu`] with [`chat::slash`] and, for programs,
 //!    [`chat::command`]; then [`chat::directory`], [`chat::book`], [`chat::notice`]: who is there, who is remembered,
 //!    what is told.
-//! 5. [`chat::node`]: its state, then its files `hear`, `say` and `ask`.
+//! 5. [`chat::node`]: its state, then its files.
 //! 6. [`net::event_loop`] from `turn` downwards, then the rest of [`net`].
 //! 7. [`term`]: the console, then stdin, stdout and the sentences; [`term::terminal`] and [`term::editor`] for
 //!    lines that are edited here.
-//! 8. `main.rs`: how it is put together; `settings`: what holds besides the command line; `files`: what is kept from
+//! 8. `main.rs`: how it is put together; `settings`: the config file and the environment; `files`: what is kept from
 //!    run to run; `send.rs`: the node with another user.
 //! 9. [`swarm::plan`], [`swarm::generator`], one file of `swarm/scenario`, [`swarm::report`]; then the
 //!    program's `drive`, which directs a run.
@@ -75,6 +50,9 @@
 //! | flush | to write what is queued; of a framer: to take an unfinished message as it is |
 //! | budget | how much of one thing a turn may do, so that nobody starves |
 //! | inbound, outbound | made by the other side, made by us |
+
+#[macro_use]
+mod words;
 
 pub mod chat;
 pub mod limits;

@@ -1,7 +1,8 @@
-//! Every number of the program, with its unit in its name.
+//! The numbers of the program that somebody may want to change, each with its unit in its name.
 //!
 //! Constants are facts of the protocol or of the design. What a user could need to change is a field
-//! of [`Limits`] and a flag. Nothing here computes; nothing elsewhere hides a number.
+//! of [`Limits`] and a flag. Nothing here computes. Only what has a meaning in one file alone stands there, such as the
+//! columns of a table.
 
 use std::time::Duration;
 
@@ -88,7 +89,7 @@ pub const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// From the first byte of a line, or of a message without one, to its end, in all.
 pub const UNFINISHED_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Silence after which a connection that is no session is closed.
+/// Silence after which a connection that is not a session is closed.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// How long the other side may take to close after our half-close, and to answer a connect.

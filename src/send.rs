@@ -1,8 +1,19 @@
 //! `chinwag send`: a chat that says what it has to say, waits until that was handed over, and ends.
 //!
 //! It is the node of the chat with another user: texts instead of a menu, and of what happens only the
-//! outcomes are told. To whom nobody can answer should not be written: so it listens for as long as it
-//! lives and then says `exit`, or it claims a port on which somebody else listens.
+//! outcomes are told. Whoever writes should be able to get an answer: so it listens for as long
+//! as it lives and then says `exit`, or it claims a port on which somebody else listens.
+//!
+//! It is a node, not a dial of its own, because dialects, splitting, order and the rule for when a message counts as
+//! sent are there already. It reads stdin only as fast as messages are taken, so a long file meets no limit. To a
+//! machine a stdin that breaks off is one that ends; `send` asks the loop why it ended, for its exit code.
+//!
+//! No published program ever forgets an address by itself: without `exit` each run would leave one more address that
+//! all their quits and messages to all dial, and that may be another program's by then. A claimed port
+//! (`is_port_lent`) is neither listened on nor said goodbye for, since its owner stays.
+//!
+//! A line of stdin is a text: whoever pipes the output of a program does not mean commands by its lines. Words on the
+//! command line are typed on purpose, and mean the same as in the menu.
 
 use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
@@ -41,8 +52,8 @@ const EXIT_TIMED_OUT: u8 = 4;
 
 // As those of the chat: a paragraph is one line.
 const EXAMPLES: &str = "\
-A message is handed over when the other side has closed the connection, or has said nothing against it for a second. \
-Each outcome is a sentence on stderr; stdout stays empty.
+A message is handed over when the other side has closed the connection, or has not rejected it within a second. Each \
+outcome is a sentence on stderr; stdout stays empty.
 
 Examples:
   chinwag send 127.0.0.1:8080 hello, you there
@@ -54,9 +65,9 @@ Examples:
 A message whose words are only `exit` or `connect` is that command, as in the chat. A line of stdin is a text, \
 whatever it says, unless --commands is given.
 
-Exit codes: 0 all was sent, 1 a fault, as a stdin that cannot be read, 2 wrong usage, 3 an address refused, was \
-unreachable or broke off, or a host could not be looked up, 4 one did not take it in time, or a signal came first. Of \
-several, the highest.";
+Exit codes: 0 all was sent, 1 a fault, such as a stdin that cannot be read, 2 wrong usage, 3 an address refused, was \
+unreachable or broke off, or a host could not be looked up, 4 one did not take it in time, or a signal came first. If \
+several of these happen, the code is the highest.";
 
 const WAY_OUT: &str = "give the text, or `-` to send the lines of stdin";
 
@@ -81,8 +92,8 @@ pub(crate) struct SendArgs {
     #[arg(long, value_parser = parse_name)]
     name: Option<String>,
 
-    /// The port to claim, where another program of yours listens, such as a chat; that one gets the answers
-    /// [default: any free one, listened on meanwhile and taken leave of with `exit`]
+    /// The port to claim, where another program of yours listens, such as a chat; that program gets the answers
+    /// [default: a free one, on which this listens until it ends with `exit`]
     #[arg(long, value_parser = parse_taken_port)]
     port: Option<u16>,
 
@@ -98,11 +109,11 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
     connect_timeout: Duration,
 
-    /// Say nothing of what was sent, only of what was not
+    /// Report only failures
     #[arg(long)]
     quiet: bool,
 
-    /// Take a line of stdin that is only `exit` or `connect` for that command; without this it is a text
+    /// A line of stdin that is only `exit` or `connect` is that command; without this it is a text
     #[arg(long)]
     commands: bool,
 }

@@ -1,7 +1,7 @@
 //! What a person types beside the menu's choices: a line that begins with a slash names a command.
 //!
 //! A pure function, and the one table of these commands: the sentences for what is wrong with a line, `/help`,
-//! completion and the README come from it. Whom a word means is the node's to find out.
+//! completion and the table of the guide come from it. Whom a word means is the node's to find out.
 
 use super::notice::{BadSlash, Mistake};
 use super::request::{ALL, Audience, Designation, Request, is_unmistakable, parse_designation};
@@ -292,12 +292,12 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_a_row_for_each_command() {
-        let readme = include_str!("../../README.md");
+    fn the_guide_has_a_row_for_each_command() {
+        let guide = include_str!("../../docs/guide.md");
         for slash in &SLASHES {
             let typed = format!("{} {}", slash.name, slash.arguments);
             let row = format!("| `{}` |", typed.trim_end().replace('|', "\\|"));
-            assert!(readme.contains(&row), "{row} is missing");
+            assert!(guide.contains(&row), "{row} is missing");
         }
     }
 }

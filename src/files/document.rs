@@ -2,6 +2,10 @@
 //!
 //! The text is the user's: comments, the order of the entries and all else that stands in it are kept, and only what
 //! has changed is written. What cannot be used is told, and stays as it is; the rest counts.
+//!
+//! What cannot be used is left out by the smallest part, a field or an entry: a date in the wrong form must not
+//! unblock anybody. Only a file that is not TOML at all is set aside. A field that is taken back stays as an empty one
+//! if somebody wrote a comment to it.
 
 use super::record::{Record, Records};
 use crate::quoting::quoted;

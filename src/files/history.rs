@@ -2,7 +2,7 @@
 //!
 //! Each line is added as it is typed, so that a kill loses none. The file is written anew only when it has
 //! grown too long, or does not end in a newline. A person may change it: what an editor leaves behind, as a
-//! byte order mark or two bytes for a newline, is no part of a line.
+//! byte order mark or two bytes for a newline, is not part of a line.
 
 use super::Faults;
 use super::disk::{self, Lock, Unusable};
@@ -138,7 +138,7 @@ fn line(kind: &str, answer: &str) -> String {
     format!("{kind}\t{}\n", cleaned(answer))
 }
 
-/// What is no part of a line, as a pasted tab, becomes a space.
+/// What is not part of a line, such as a pasted tab, becomes a space.
 fn cleaned(answer: &str) -> String {
     answer.replace(char::is_control, " ")
 }

@@ -1,4 +1,12 @@
 //! The file of known peers: read at the start, written when the book has changed.
+//!
+//! The file is merged, not overwritten: several programs on one machine are how the chat is tried. What has changed
+//! here since the last write goes over what is in the file; all else stays as somebody else, or the user's editor,
+//! left it. The lock is beside the file, because the file itself is replaced. Nobody waits for it before the end.
+//!
+//! A peer that was only heard is written at the end, unless it left: nothing shows that anybody listens at such an
+//! address, and a program that sends one text and says `exit` would leave a row with each run. When a peer of the
+//! table was last heard is looked up when the file is written. A crash or a kill loses no more than these.
 
 use super::Faults;
 use super::disk::{self, Lock, Unusable};

@@ -2,6 +2,9 @@
 //!
 //! Looked after between the turns of the event loop, so the chat knows no file. A file that cannot be kept is
 //! told once, and the chat goes on without. Several programs may share the files at once.
+//!
+//! A look that finds nothing changed costs one comparison, because the book counts its changes. A write takes the loop
+//! a few milliseconds, once in some seconds, and only on a terminal: a thread for it would be the only one.
 #![expect(clippy::disallowed_methods, reason = "the file has times of day, and the book moments")]
 
 mod disk;

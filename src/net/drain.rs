@@ -1,6 +1,10 @@
 //! Receiving until there is nothing left or the budget is spent, over any reader.
 //!
 //! Readiness is edge-triggered: whoever stops early must remember it, since nobody will say it again.
+//!
+//! A short read ends a drain on Linux, where the kernel promises a new event for whatever comes later. Two things are
+//! exceptions: an end that was announced, because that event has been, and urgent data, because a read stops at its
+//! mark whatever lies behind it.
 
 use std::io::{self, Read};
 

@@ -3,6 +3,9 @@
 //!
 //! The slot of an id is chosen by the machine's slab, so this table is that slab's mirror: the same
 //! slots, the same generations. A bit of readiness is set by an event and cleared only by `WouldBlock`.
+//!
+//! It is a `Vec` and not a second slab, because the machine chooses slot and generation, also for a dial that has no
+//! socket yet. A second slab would need a map between the two.
 
 use crate::proto::machine::{CloseReason, ConnId};
 use mio::net::TcpStream;

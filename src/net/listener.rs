@@ -2,6 +2,9 @@
 //!
 //! With edge triggering nobody calls again for what was left in the backlog, so the readiness bit stays
 //! set until `WouldBlock`, and a full descriptor table is met with a spare descriptor and a timer.
+//!
+//! A connection that is refused is reset. An orderly end after an accept would tell the dialler that its message was
+//! taken.
 
 use super::socket::{is_out_of_descriptors, refuse};
 use crate::limits::{ACCEPT_RETRY, WARN_INTERVAL};

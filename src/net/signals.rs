@@ -1,4 +1,10 @@
 //! The signals that end the program, and those that change its terminal, as more sources of the event queue.
+//!
+//! While the terminal is ours, the signals that would kill the program are caught first: the terminal is given back,
+//! and then the program dies of that signal, so that a parent and a core file say the same as ever. Nobody says
+//! goodbye then: whoever sends SIGQUIT wants an end at once, and nobody knows what another means by SIGUSR1. A second
+//! signal kills even if the loop is held up. The terminal is taken over with the first flush, when all this is in
+//! place.
 
 use mio::{Interest, Registry, Token};
 use rustix::process::Signal;

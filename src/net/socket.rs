@@ -1,4 +1,8 @@
 //! Making sockets and setting their options; what the system's errors mean to the machine.
+//!
+//! No keepalive on loopback: this host does not vanish. And 19,500 sessions that fell silent together were probed in
+//! one tick of the kernel's timer. The queue of the loopback holds 1,000 packets and dropped most probes, three times
+//! over, so 17,000 healthy sessions timed out.
 
 use crate::limits::{
     DESCRIPTORS_NEEDED, DESCRIPTORS_RESERVED, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES,

@@ -2,6 +2,10 @@
 //!
 //! Whatever the text, a receiver reads one message in it. What a form has no room for is written with a character
 //! that looks nearly the same, and a text that would be taken for a command gets a full stop.
+//!
+//! No published program knows an escape, hence the similar characters. This is the one place where messages are
+//! written, so it is the one that must be right: a test reads what it wrote in every dialect, whole and byte by byte,
+//! and must find exactly one chat.
 
 use super::message::{Command, Dialect, is_stripped, stripped, trim_end};
 use std::borrow::Cow;

@@ -11,6 +11,13 @@
 //!    all that a connection was given in it.
 //! 4. A stale [`ConnId`] is ignored by both sides; it is never an error.
 //! 5. What peers have not done in time is judged up to the moment of [`Machine::caught_up`] alone.
+//!
+//! Listening is an output with an answer, although a port could be bound before the machine exists: the port may be
+//! typed, and a port in use leads to the same question again. So that is part of the dialogue, and a test needs no
+//! port for it.
+//!
+//! A typed line is taken only while [`Machine::wants_line`]. A person waits for an outcome before typing on; a script
+//! does not. Without this, a script would query before the message that it sent had arrived anywhere.
 
 use super::fault::Fault;
 use super::send_queue::SendQueue;
@@ -175,23 +182,22 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// One word for it, for programs: it is part of what they are told, and does not change.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Eof => "closed",
-            Self::Fault(_) => "fault",
-            Self::Idle => "idle",
-            Self::LineTooLong => "line-too-long",
-            Self::MemoryFull => "memory-full",
-            Self::NoDescriptor => "no-descriptor",
-            Self::NoMessage => "no-message",
-            Self::NoPort => "no-port",
-            Self::Refused => "refused",
-            Self::Reset => "reset",
-            Self::SlowPeer => "slow-peer",
-            Self::TimedOut => "timed-out",
-            Self::Unreachable => "unreachable",
-        }
+    words! {
+        /// One word for it, for programs: it is part of what they are told, and does not change.
+        pub fn word(self: Self), WORDS of self;
+        Self::Eof => "closed",
+        Self::Fault(_) => "fault",
+        Self::Idle => "idle",
+        Self::LineTooLong => "line-too-long",
+        Self::MemoryFull => "memory-full",
+        Self::NoDescriptor => "no-descriptor",
+        Self::NoMessage => "no-message",
+        Self::NoPort => "no-port",
+        Self::Refused => "refused",
+        Self::Reset => "reset",
+        Self::SlowPeer => "slow-peer",
+        Self::TimedOut => "timed-out",
+        Self::Unreachable => "unreachable",
     }
 }
 

@@ -65,7 +65,7 @@ pub enum Command {
         /// Whether the connection that carries it is a session from here on.
         session: bool,
     },
-    /// Everything that is no other command.
+    /// Everything that is not another command.
     Chat,
     /// The sender wants to be connected.
     Connect,

@@ -3,6 +3,10 @@
 //! Every long flag of the chat is a setting, of whatever kind; none is listed here. The sources give words, and
 //! all words are put together as one command line: so the command line's own rules decide what is a
 //! wrong value, what needs what and what excludes what, wherever it was set.
+//!
+//! Why a command line: values are checked, needs and exclusions hold, and sentences read the same wherever something
+//! was set; and a new flag is a key and a variable at once. What the real flags override is left out, and so is what
+//! is off: it needs nothing. clap's defaults would not count for `requires`, and its `env` knows no file.
 
 mod command;
 mod environment;
@@ -45,7 +49,7 @@ enum Origin {
 }
 
 impl Origin {
-    /// What outdoes what: less outdoes more.
+    /// Which source overrides which: the smaller rank overrides the greater.
     const fn rank(&self) -> u8 {
         match self {
             Self::Flag => 0,
@@ -121,7 +125,7 @@ fn settle(
             flag(taken, arg).or_else(|| set.cloned())
         })
         .collect();
-    let settings = without_outdone(settings, flags);
+    let settings = without_overridden(settings, flags);
     let all_words = words_of(name, &settings, flags, taken);
     let matches = command.clone().try_get_matches_from(all_words).map_err(|error| {
         // What is wrong with the command line is told of that which was typed.
@@ -167,19 +171,19 @@ fn given_values(matches: &ArgMatches, id: &str) -> Option<(ValueSource, Vec<OsSt
 }
 
 /// Without what is excluded by something that a stronger source has set.
-fn without_outdone(settings: Vec<Setting>, flags: &Command) -> Vec<Setting> {
+fn without_overridden(settings: Vec<Setting>, flags: &Command) -> Vec<Setting> {
     let arg_of = |setting: &Setting| flags.get_arguments().find(|arg| arg.get_long() == Some(&setting.key));
     let names = |one: &Setting, other: &Setting| {
         let excluded = arg_of(one).map(|arg| flags.get_arg_conflicts_with(arg)).unwrap_or_default();
         excluded.iter().any(|arg| arg.get_long() == Some(&other.key))
     };
-    let outdoes = |one: &Setting, other: &Setting| {
+    let overrides = |one: &Setting, other: &Setting| {
         one.origin.rank() < other.origin.rank()
             && !is_off(one, flags)
             && (names(one, other) || names(other, one))
     };
-    let is_outdone = |setting: &&Setting| settings.iter().any(|other| outdoes(other, setting));
-    settings.iter().filter(|setting| !is_outdone(setting)).cloned().collect()
+    let is_overridden = |setting: &&Setting| settings.iter().any(|other| overrides(other, setting));
+    settings.iter().filter(|setting| !is_overridden(setting)).cloned().collect()
 }
 
 /// What is switched off needs nothing and excludes nothing.
@@ -263,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_outdoes_the_environment_which_outdoes_the_file_which_outdoes_the_default() {
+    fn a_flag_overrides_the_environment_which_overrides_the_file_which_overrides_the_default() {
         let list = ("127.0.0.1:1, [::1]:2", "127.0.0.1:1 [::1]:2");
         for (key, default, (line, in_file), (variable, in_variable), flag) in [
             ("name", "", ("'c'", "c"), ("e", "e"), "f"),

@@ -3,6 +3,13 @@
 //! Names of events and fields are a promise, kept by a golden file; what changes their meaning changes
 //! [`SCHEMA`]. Names and texts are what the peer sent, decoded lossily: as a JSON string nothing of them needs a
 //! stand-in. Characters that could disturb a terminal are written as escapes, which read back as the same.
+//!
+//! Names are written out here, apart from the types of `chat`: renaming a field in the code must not change what
+//! scripts read.
+//!
+//! Commands are taken while events wait for their reader, up to 16 MiB of them. A bot that writes each answer before
+//! it reads the next event has its pipe full when ours is full, and then each would wait for the other: seen with a
+//! burst of 10,000 messages.
 
 use super::Screen;
 use super::reasons::{ended, failure_reason, file_reason, listen_reason, mistake_reason, record_reason};
@@ -408,6 +415,9 @@ fn rfc3339(at: SystemTime) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::reasons::{
+        FAILURE_REASONS, FILE_REASONS, JSON_REASONS, LISTEN_REASONS, MISTAKE_REASONS, RECORD_REASONS,
+    };
     use super::*;
     use crate::chat::notice::{BadSlash, Failure, FileFault, JsonFault, Kept, Prompt, SaidTo};
     use crate::proto::machine::CloseReason;
@@ -550,15 +560,24 @@ mod tests {
         assert_eq!(lines, GOLDEN);
     }
 
+    /// The part of the page on scripting that begins with this heading.
+    fn section(heading: &str) -> &'static str {
+        let (_, rest) =
+            include_str!("../../docs/scripting.md").split_once(&format!("\n{heading}\n")).unwrap();
+        rest.split("\n#").next().unwrap()
+    }
+
+    /// The row of the table of events.
+    fn row(event: &str) -> &'static str {
+        let row = section("## Events").lines().find(|row| row.starts_with(&format!("| `{event}` |")));
+        row.unwrap_or_else(|| panic!("{event} is missing"))
+    }
+
     #[test]
-    fn the_table_of_the_readme_has_each_event_and_its_fields() {
-        let readme = include_str!("../../README.md");
-        let (_, readme) = readme.split_once("| event | fields |").unwrap();
+    fn the_table_of_events_has_each_event_and_its_fields() {
         for line in GOLDEN.lines() {
             let serde_json::Value::Object(fields) = event_of(line) else { panic!("{line}") };
-            let name = fields["event"].as_str().unwrap();
-            let row = readme.lines().find(|row| row.starts_with(&format!("| `{name}` |")));
-            let row = row.unwrap_or_else(|| panic!("{name} is missing"));
+            let row = row(fields["event"].as_str().unwrap());
             for field in fields.keys().filter(|field| !["schema", "time", "event"].contains(&field.as_str()))
             {
                 assert!(row.contains(&format!("`{field}`")), "{field} is missing: {row}");
@@ -566,29 +585,32 @@ mod tests {
         }
     }
 
-    /// The quoted words between these marks in a text.
-    fn words(text: &'static str, from: &str, to: &str, quote: char) -> BTreeSet<&'static str> {
-        let (_, rest) = text.split_once(from).unwrap();
-        let (part, _) = rest.split_once(to).unwrap();
-        part.split(quote).skip(1).step_by(2).collect()
+    #[test]
+    fn the_tables_of_reasons_have_each_reason_and_no_other() {
+        let listed = |heading| -> BTreeSet<&str> {
+            let rows = section(heading).lines().filter_map(|row| row.strip_prefix("| `"));
+            rows.map(|row| row.split('`').next().unwrap()).collect()
+        };
+        let failures = [CloseReason::WORDS, FAILURE_REASONS].concat();
+        assert_eq!(listed("### Reasons of failures"), failures.into_iter().collect());
+        // Only a menu has questions that these are wrong answers to.
+        let of_menus = ["empty-name", "no-static-peers", "unknown-choice"];
+        let mistakes = [MISTAKE_REASONS, JSON_REASONS].concat();
+        let of_lines = mistakes.into_iter().filter(|word| !of_menus.contains(word)).collect();
+        assert_eq!(listed("### Reasons of errors"), of_lines);
     }
 
     #[test]
-    fn the_lists_of_the_readme_have_each_reason_and_no_other() {
-        let (code, readme) = (include_str!("reasons.rs"), include_str!("../../README.md"));
-        let said = |function: &str| words(code, &format!("fn {function}("), "\n}", '"');
-        let machine = include_str!("../proto/machine.rs");
-        let listed = |from: &str, to: &str| words(readme, from, to, '`');
-        let mistakes = "What is wrong with a line:";
-        let failures = &words(machine, "fn word(", "\n    }", '"') | &said("failure_reason");
-        assert_eq!(failures, listed("not connected or lost:", mistakes));
-        // Only a menu has questions that these are wrong answers to.
-        let of_menus = BTreeSet::from(["empty-name", "no-static-peers", "unknown-choice"]);
-        let of_lines = &said("mistake_reason") | &said("json_reason");
-        assert_eq!(&of_lines - &of_menus, listed(mistakes, "\n\n"));
-        for (function, event) in [("listen_reason", "listen-failed"), ("record_reason", "not-recorded")] {
-            let row = listed(&format!("\n| `{event}` |"), "|\n");
-            assert!(said(function).is_subset(&row), "{event}: {row:?}");
+    fn the_rows_of_faults_have_each_reason() {
+        let table = [
+            ("file-fault", FILE_REASONS),
+            ("listen-failed", LISTEN_REASONS),
+            ("not-recorded", RECORD_REASONS),
+        ];
+        for (event, reasons) in table {
+            for reason in reasons {
+                assert!(row(event).contains(&format!("`{reason}`")), "{event}: {reason} is missing");
+            }
         }
     }
 

@@ -3,6 +3,10 @@
 //! Only what has to do with keys is changed. Newlines still become two bytes on their way out, so what
 //! somebody else writes on stderr stays legible, and Ctrl-S and Ctrl-Q stop and start the screen as ever.
 //! No flag of an open file is touched.
+//!
+//! Ctrl-Z sends SIGTSTP to the whole process group. It is caught, as one from outside is: the terminal is given back,
+//! and then SIGTTOU, which nobody catches, stops us just as SIGTSTP would have. The system ignores it where no shell
+//! could wake us; a SIGSTOP would stop us there for good.
 
 use super::is_ready;
 use crate::limits::COLUMNS_DEFAULT;

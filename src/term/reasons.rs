@@ -14,93 +14,87 @@ pub(super) fn ended(stats: &Stats) -> BTreeMap<&'static str, u64> {
     ended
 }
 
-/// Why something did not reach a peer.
-pub(super) fn failure_reason(why: Failure) -> &'static str {
-    match why {
-        Failure::Blocked => "blocked",
-        Failure::Connection(reason) => reason.word(),
-        Failure::TooManyWaiting => "too-many-waiting",
-        Failure::Yourself => "yourself",
-    }
+words! {
+    /// Why something did not reach a peer.
+    pub(super) fn failure_reason(why: Failure), FAILURE_REASONS of why;
+    Failure::Blocked => "blocked",
+    Failure::TooManyWaiting => "too-many-waiting",
+    Failure::Yourself => "yourself",
+    ;
+    Failure::Connection(reason) => reason.word(),
 }
 
-/// What is wrong with a file that is kept.
-pub(super) fn file_reason(why: &FileFault) -> &'static str {
-    match why {
-        FileFault::Corrupt { .. } => "corrupt",
-        FileFault::Odd { .. } => "odd",
-        FileFault::Unreadable(_) => "unreadable",
-        FileFault::Unwritable(_) => "unwritable",
-    }
+words! {
+    /// What is wrong with a file that is kept.
+    pub(super) fn file_reason(why: &FileFault), FILE_REASONS of why;
+    FileFault::Corrupt { .. } => "corrupt",
+    FileFault::Odd { .. } => "odd",
+    FileFault::Unreadable(_) => "unreadable",
+    FileFault::Unwritable(_) => "unwritable",
 }
 
-/// Why a port cannot be listened on.
-pub(super) fn listen_reason(port: u16, error: Fault) -> &'static str {
-    match error.kind {
-        io::ErrorKind::AddrInUse if port == 0 => "no-port",
-        io::ErrorKind::AddrInUse => "in-use",
-        io::ErrorKind::AddrNotAvailable => "no-such-address",
-        _ if error.is_of_family() => "no-such-address",
-        io::ErrorKind::PermissionDenied if error.may_be_of_bind() => "not-permitted",
-        _ => "fault",
-    }
+words! {
+    /// Why a port cannot be listened on.
+    pub(super) fn listen_reason(port: u16, error: Fault), LISTEN_REASONS of error.kind;
+    io::ErrorKind::AddrInUse if port == 0 => "no-port",
+    io::ErrorKind::AddrInUse => "in-use",
+    io::ErrorKind::AddrNotAvailable => "no-such-address",
+    _ if error.is_of_family() => "no-such-address",
+    io::ErrorKind::PermissionDenied if error.may_be_of_bind() => "not-permitted",
+    _ => "fault",
 }
 
-/// Why the transcript cannot be written.
-pub(super) fn record_reason(error: Fault) -> &'static str {
-    match error.kind {
-        io::ErrorKind::FileTooLarge | io::ErrorKind::QuotaExceeded | io::ErrorKind::StorageFull => {
-            "disk-full"
-        }
-        _ => "fault",
-    }
+words! {
+    /// Why the transcript cannot be written.
+    pub(super) fn record_reason(error: Fault), RECORD_REASONS of error.kind;
+    io::ErrorKind::FileTooLarge | io::ErrorKind::QuotaExceeded | io::ErrorKind::StorageFull => "disk-full",
+    _ => "fault",
 }
 
-/// What is wrong with something that was typed.
-pub(super) fn mistake_reason(mistake: &Mistake) -> &'static str {
-    match mistake {
-        Mistake::AliasTaken(_) => "alias-taken",
-        Mistake::AmbiguousName { .. } => "ambiguous-name",
-        Mistake::BadAddress(_) | Mistake::HostName(_) => "bad-address",
-        Mistake::BadAlias(_) => "bad-alias",
-        Mistake::BadCommand(BadCommand::DuplicateField { .. }) => "duplicate-field",
-        Mistake::BadCommand(BadCommand::Malformed { fault, .. }) => json_reason(*fault),
-        Mistake::BadCommand(BadCommand::Missing { .. }) => "missing-field",
-        Mistake::BadCommand(BadCommand::NoCommand) => "no-command",
-        Mistake::BadCommand(BadCommand::NotAnObject) => "not-an-object",
-        Mistake::BadCommand(BadCommand::NotUtf8(_)) => "not-utf8",
-        Mistake::BadCommand(BadCommand::Unknown(_)) => "unknown-command",
-        Mistake::BadCommand(BadCommand::UnknownField { .. }) => "unknown-field",
-        Mistake::BadDialect(_) => "bad-dialect",
-        Mistake::BadPort(_) => "bad-port",
-        Mistake::BadSlash(BadSlash::ForPeople) => "for-people",
-        Mistake::BadSlash(BadSlash::Unknown { .. }) => "unknown-slash-command",
-        Mistake::BadSlash(BadSlash::Usage { .. }) => "bad-usage",
-        Mistake::Blocked(_) => "blocked",
-        Mistake::EmptyMessage => "empty-message",
-        Mistake::EmptyName => "empty-name",
-        Mistake::LineTooLong => "line-too-long",
-        Mistake::NameTooLong => "name-too-long",
-        Mistake::NoPeers | Mistake::NoneToConnect => "no-peers",
-        Mistake::NoStaticPeers => "no-static-peers",
-        Mistake::NoSuchNumber(_) => "no-such-number",
-        Mistake::NotBlocked(_) => "not-blocked",
-        Mistake::UnknownChoice(_) => "unknown-choice",
-        Mistake::Yourself(_) => "yourself",
-    }
+words! {
+    /// What is wrong with something that was typed.
+    pub(super) fn mistake_reason(mistake: &Mistake), MISTAKE_REASONS of mistake;
+    Mistake::AliasTaken(_) => "alias-taken",
+    Mistake::AmbiguousName { .. } => "ambiguous-name",
+    Mistake::BadAddress(_) | Mistake::HostName(_) => "bad-address",
+    Mistake::BadAlias(_) => "bad-alias",
+    Mistake::BadCommand(BadCommand::DuplicateField { .. }) => "duplicate-field",
+    Mistake::BadCommand(BadCommand::Missing { .. }) => "missing-field",
+    Mistake::BadCommand(BadCommand::NoCommand) => "no-command",
+    Mistake::BadCommand(BadCommand::NotAnObject) => "not-an-object",
+    Mistake::BadCommand(BadCommand::NotUtf8(_)) => "not-utf8",
+    Mistake::BadCommand(BadCommand::Unknown(_)) => "unknown-command",
+    Mistake::BadCommand(BadCommand::UnknownField { .. }) => "unknown-field",
+    Mistake::BadDialect(_) => "bad-dialect",
+    Mistake::BadPort(_) => "bad-port",
+    Mistake::BadSlash(BadSlash::ForPeople) => "for-people",
+    Mistake::BadSlash(BadSlash::Unknown { .. }) => "unknown-slash-command",
+    Mistake::BadSlash(BadSlash::Usage { .. }) => "bad-usage",
+    Mistake::Blocked(_) => "blocked",
+    Mistake::EmptyMessage => "empty-message",
+    Mistake::EmptyName => "empty-name",
+    Mistake::LineTooLong => "line-too-long",
+    Mistake::NameTooLong => "name-too-long",
+    Mistake::NoPeers | Mistake::NoneToConnect => "no-peers",
+    Mistake::NoStaticPeers => "no-static-peers",
+    Mistake::NoSuchNumber(_) => "no-such-number",
+    Mistake::NotBlocked(_) => "not-blocked",
+    Mistake::UnknownChoice(_) => "unknown-choice",
+    Mistake::Yourself(_) => "yourself",
+    ;
+    Mistake::BadCommand(BadCommand::Malformed { fault, .. }) => json_reason(*fault),
 }
 
-/// What is wrong with the JSON of a command.
-fn json_reason(fault: JsonFault) -> &'static str {
-    match fault {
-        JsonFault::BadEscape => "bad-escape",
-        JsonFault::ControlCharacter => "control-character",
-        JsonFault::LoneSurrogate => "lone-surrogate",
-        JsonFault::NumberOutOfRange => "number-out-of-range",
-        JsonFault::Syntax => "bad-json",
-        JsonFault::TooDeep => "too-deep",
-        JsonFault::TrailingComma => "trailing-comma",
-        JsonFault::TrailingText => "trailing-text",
-        JsonFault::Truncated => "truncated",
-    }
+words! {
+    /// What is wrong with the JSON of a command.
+    pub(super) fn json_reason(fault: JsonFault), JSON_REASONS of fault;
+    JsonFault::BadEscape => "bad-escape",
+    JsonFault::ControlCharacter => "control-character",
+    JsonFault::LoneSurrogate => "lone-surrogate",
+    JsonFault::NumberOutOfRange => "number-out-of-range",
+    JsonFault::Syntax => "bad-json",
+    JsonFault::TooDeep => "too-deep",
+    JsonFault::TrailingComma => "trailing-comma",
+    JsonFault::TrailingText => "trailing-text",
+    JsonFault::Truncated => "truncated",
 }

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// What editors on Windows put in front of UTF-8; it is no part of the text.
+/// What editors on Windows put in front of UTF-8; it is not part of the text.
 const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
 
 /// What is kept of a line besides its limit, in bytes: enough that one over the limit is still over it when a

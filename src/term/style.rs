@@ -3,6 +3,12 @@
 //! The words stay those of `render`, and nothing is told by a colour alone. What is coloured is found in the
 //! finished sentence, and each sequence is taken back before its line ends, so nothing leaks into another
 //! row. What a peer wrote holds no sequence of its own: `Clean` has been there.
+//!
+//! Colours are found in the finished sentence, so `render` has one wording for the terminal, for pipes and for
+//! programs. They are numbers of the table of 256, because the first 16 look different on each terminal. Those of
+//! peers have a contrast of at least 3.8 on black and on white; a test computes it. terminfo says how many colours a
+//! terminal has. `COLORTERM` adds some, but never where there are none, because it is handed down to terminals within
+//! the terminal.
 
 use super::render::{Headed, Named, Sentence};
 use crate::chat::notice::{Notice, Prompt, Who};

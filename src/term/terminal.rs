@@ -2,6 +2,14 @@
 //!
 //! The row is taken off, what is new is printed, and the row is drawn again, all in one write at the end
 //! of a turn. What a row is made of is the editor's; only here it becomes escape sequences.
+//!
+//! The terminal says where the cursor is: a row is written up to the cursor, the place is marked, the rest is written,
+//! and the cursor goes back to the mark. No column is computed from widths on which terminals disagree, and wrapping
+//! is off while a row is drawn.
+//!
+//! In the background the terminal is left alone: a read, a change of settings, or with `tostop` a write would stop the
+//! chat and with it its sessions. Keys are not read, and what is to be shown waits (past 256 KiB it is counted) until
+//! we are in front. Not every shell says when that is, so it is looked up five times a second.
 
 use super::editor::{Editor, Wish};
 use super::raw::{MODES_ON, Raw};

@@ -3,6 +3,10 @@
 //! It is a screen around the real one, so it hears exactly what is told, in the same words, and every kind of
 //! screen can have one. Lines are gathered and written once at the end of a turn. A file that cannot be written
 //! is told, and holds nothing up otherwise; lines are lost then, but none is torn.
+//!
+//! If the node wished to write files, that would be one more output, and each fault one more input. What the user says
+//! is told only if it is recorded, and before what comes of it. Writing to a regular file may wait for its disk, and
+//! then everything waits: that is accepted, as for the log. Anything else that could hold up an open is refused.
 
 use super::render::Sentence;
 use super::{Screen, Typed};
@@ -387,7 +391,7 @@ mod tests {
             let outcome = transcript.flush();
             assert_eq!(outcome.is_ok(), is_room);
             assert_eq!(outcome.is_err() && transcript.must_tell(start + after), is_told, "{n}");
-            // Nothing to write is no proof that it can be.
+            // That nothing is to be written does not prove that something could be.
             transcript.flush().unwrap();
         }
     }

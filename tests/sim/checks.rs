@@ -41,7 +41,7 @@ impl Ledger {
     /// Never one that was not sent, never one twice, and on each route in order.
     pub fn heard(&mut self, from: HostId, to: HostId, text: &str) {
         let Some(number) = number(from, to, text) else {
-            // What came before the connection ended is shown: protocol.md, section 3.
+            // What came before the connection ended is shown: its end completes a message.
             self.cut += 1;
             return;
         };

@@ -1,6 +1,15 @@
 //! The turn: one thread, one `Poll`, a fixed order. It moves bytes, typed lines and the time into the
 //! machine and does what comes out; it knows no message and no peer. This file is what happens in a turn;
 //! what the machine wants because of it is in `perform`.
+//!
+//! Accepted sockets are read before they are registered. A plain peer has mostly sent and closed when it is accepted:
+//! one read and the connection is over, with no call to the event queue. Until it is registered its end counts as
+//! announced, so the read goes on to the end of the stream.
+//!
+//! A peer's silence is judged by the clock before the last look at the event queue, not by the one after it. In
+//! between the process may have been stopped, the look may have been interrupted, or the kernel may have had more to
+//! tell than fits into one answer. So each deadline of a peer costs one more look, and nobody times out with a line in
+//! our buffer.
 
 mod perform;
 

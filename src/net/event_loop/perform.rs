@@ -1,4 +1,7 @@
 //! Tells the machine what happened, and does what it wants done because of it.
+//!
+//! A dial is made when its output is performed, without a step of its own in the turn. How many dials are under way at
+//! once is the machine's limit, so the simulation has it too.
 
 use super::{EventLoop, LINK_INTEREST, LISTENER, token};
 use crate::net::links::{End, Link};

@@ -1,8 +1,14 @@
 //! From the bytes of a terminal to keys, a byte at a time.
 //!
 //! A sequence may come in pieces of any size. An escape key waits a second for what follows it: with a letter it
-//! is Alt and that letter, as in every shell. What is no known key is dropped whole, replies of the terminal to
-//! what a program before us asked among it.
+//! is Alt and that letter, as in every shell. What is not a known key is dropped whole. That includes the
+//! terminal's replies to what a program before us asked.
+//!
+//! A reply of the terminal has no limit in bytes, and nothing of it is kept. What was typed after a key that seemed to
+//! begin a reply, such as Alt with `]`, would be taken for it. So any control character ends it, Enter too, and so
+//! does a second in which nothing comes. Escape alone is a key only where Alt means nothing: in a search, and where a
+//! paste is asked about. Elsewhere it waits a second. What is not a key with Alt is typed, unless it came too fast to
+//! be two keys.
 
 use crate::limits::{ESCAPE_TIMEOUT, SEQUENCE_TIMEOUT};
 use std::time::Duration;
@@ -576,7 +582,7 @@ mod tests {
             parser.feed(b'x', |key| got.push(key));
             assert_eq!(got, [Key::Char('x')], "{begun:?}");
         }
-        // What is typed in another script is no part of a sequence.
+        // What is typed in another script is not part of a sequence.
         for begun in ["\x1b[", "\x1b[1", "\x1bO", "\x1b[["] {
             assert_eq!(keys(&[begun.as_bytes(), "你好".as_bytes()]), chars("你好"), "{begun:?}");
         }

@@ -3,6 +3,14 @@
 //! It has no descriptor and no clock. What is typed is kept apart from what is asked, so neither an
 //! arriving message nor another question disturbs it. It learns whom to complete from the notices that it
 //! is shown, and knows no peer table.
+//!
+//! Keys go through the event loop and mean nothing there: `net` hands the bytes of a terminal to the screen and gets
+//! lines back. A line that can be taken is taken before the keys behind it are looked at, because it may lead to
+//! another question.
+//!
+//! Why our own: crossterm reads the descriptor itself, through a second `Poll` behind a lock. tui-input has neither
+//! kill and yank nor history, and moves by `char`. rustyline and reedline block, or want a thread. A parser that is
+//! fed bytes is 300 lines, and can be tested in pieces of any size.
 
 mod completion;
 mod history;
