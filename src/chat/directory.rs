@@ -68,10 +68,21 @@ impl Peer {
         (self.dialect, self.is_dialect_chosen) = (dialect, true);
     }
 
-    /// It was sent chat.
-    pub fn note_sent(&mut self, now: Instant) {
-        self.sent += 1;
-        self.sent_at = Some(now);
+    /// It was sent so many texts, the last one at `at`.
+    pub fn note_sent(&mut self, texts: u64, at: Instant) {
+        self.sent += texts;
+        self.sent_at = Some(at);
+    }
+
+    /// It said something in this dialect. Only chat tells how it wants to be written to, or its first message.
+    pub fn note_heard(&mut self, dialect: Dialect, is_chat: bool, now: Instant) {
+        if is_chat || (self.heard == 0 && !self.is_dialect_chosen) {
+            self.is_dialect_chosen &= self.dialect == dialect;
+            self.dialect = dialect;
+        }
+        self.heard += 1;
+        self.heard_at = Some(now);
+        self.is_offline = false;
     }
 
     /// Takes over the name of its latest message, cut to what the table keeps.

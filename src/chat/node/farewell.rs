@@ -1,12 +1,13 @@
 //! The end: farewells to whom we know, and what is still heard until they are said.
 
-use super::{Kind, Node, Stage};
+use super::{Node, Stage};
+use crate::chat::inbound::{Meaning, meaning};
 use crate::chat::notice::Notice;
 use crate::chat::outbox::{Content, Report};
 use crate::limits::QUIT_TIMEOUT;
 use crate::proto::connection::Connection;
 use crate::proto::machine::{CloseReason, ConnId, How, Output};
-use crate::proto::message::{Command, LINE_TAKEN, Message, trim_end};
+use crate::proto::message::{Command, LINE_TAKEN, Message};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -21,13 +22,13 @@ impl Node {
             Stage::Starting | Stage::Binding | Stage::Running => {}
         }
         self.stage = Stage::Quitting(now + QUIT_TIMEOUT);
-        self.awaited = None;
-        if !self.config.quiet {
+        self.prompter.stop_waiting();
+        if !self.feed.is_quiet() {
             self.tell(Notice::Exiting);
         }
         // Who was only claimed gets no farewell: any stranger could have us dial third parties so. Who
         // is being dialled for the first time gets one after what is under way.
-        let known = self.directory.iter().filter(|peer| peer.is_real() && !peer.is_offline);
+        let known = self.roster.directory().iter().filter(|peer| peer.is_real() && !peer.is_offline);
         let known: BTreeSet<SocketAddr> =
             known.map(|peer| peer.address).chain(self.outbox.addresses()).collect();
         // Who lent us the port stays.
@@ -42,7 +43,7 @@ impl Node {
         if self.tickets.is_empty() {
             self.quit(now);
         } else {
-            self.is_last_awaited = true;
+            self.prompter.end();
         }
     }
 
@@ -52,11 +53,17 @@ impl Node {
         self.hear_unfinished(now);
         self.tell_folded();
         self.give_up_all();
-        if self.config.quiet && was_quitting {
-            self.tell(Notice::Tally { messages: self.counters.chats, peers: self.directory.met() });
+        if self.feed.is_quiet() && was_quitting {
+            let peers = self.roster.directory().met();
+            self.tell(Notice::Tally { messages: self.counters.chats, peers });
             self.tell(Notice::Exiting);
         }
         self.outputs.push_back(Output::Quit(code));
+    }
+
+    /// Whether the end of input waits for what was asked for: a program's commands, or the lines of a conversation.
+    pub(super) fn must_settle(&self) -> bool {
+        self.prompter.is_driven() || self.prompter.is_conversing() || self.tickets.has_silent()
     }
 
     pub(super) fn is_quitting(&self) -> bool {
@@ -75,23 +82,22 @@ impl Node {
         let Some(connection) = self.connections.get(conn) else { return };
         let (remote, kind) = (connection.remote(), connection.data.kind);
         let text = String::from_utf8_lossy(line);
-        let is_session = matches!(kind, Kind::Session(_) | Kind::Leaving);
-        if (is_session && text.starts_with('!')) || trim_end(&text) == LINE_TAKEN {
-            return;
-        }
-        match self.understood(kind, &text, remote) {
-            None => self.on_raw(remote, trim_end(&text), now),
-            Some(message) if self.book.is_blocked(message.address) => self.counters.blocked += 1,
-            Some(Message { command: Command::Chat, address, name, text, .. }) => {
+        match meaning(kind, &text, remote, self.roster.me()) {
+            Meaning::Nothing | Meaning::Ping(_) | Meaning::Raw(LINE_TAKEN) => {}
+            Meaning::Raw(text) => self.show_raw(remote, text, now),
+            Meaning::Message(message) if self.roster.is_blocked(message.address) => {
+                self.counters.blocked += 1;
+            }
+            Meaning::Message(Message { command: Command::Chat, address, name, text, .. }) => {
                 self.counters.chats += 1;
-                let who = self.book.who(address, &Rc::from(&*name));
+                let who = self.roster.who_says(address, &Rc::from(&*name));
                 let text = text.into_owned();
-                self.show_line(remote, who, |who| Notice::Message { who, text }, now);
+                self.show(remote, who, |who| Notice::Message { who, text }, now);
             }
-            Some(Message { command: Command::Connect, .. }) => {
-                self.end(conn, How::Reset, CloseReason::Eof, now)
+            Meaning::Message(Message { command: Command::Connect, .. }) => {
+                self.end(conn, How::Reset, CloseReason::Eof, now);
             }
-            Some(Message { command: Command::Ack { .. } | Command::Exit, .. }) => {}
+            Meaning::Message(Message { command: Command::Ack { .. } | Command::Exit, .. }) => {}
         }
     }
 

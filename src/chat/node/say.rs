@@ -1,11 +1,13 @@
 //! What is said: on a session as a line, to everybody else as a dial that carries one message; and what
 //! came of it.
 
+use super::Node;
 use super::ask::chat;
-use super::{Kind, Node, Role};
 use crate::chat::directory::{Peer, PeerId};
+use crate::chat::inbound::{Kind, Role};
 use crate::chat::notice::{Failure, Notice};
 use crate::chat::outbox::{Content, Outgoing, Report};
+use crate::chat::tickets::Settled;
 use crate::limits::{LINE_BYTES_MAX, PAYLOAD_OVERHEAD_BYTES, PLAIN_BYTES_MAX, SETTLE_TIMEOUT};
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::envelope::{Body, Envelope};
@@ -15,31 +17,6 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
-
-/// The outcomes that one request of the user still owes.
-#[derive(Debug)]
-pub(super) struct Ticket {
-    /// Outcomes that are not known yet.
-    pub(super) left: usize,
-    pub(super) told: Told,
-}
-
-/// How it is told that a message was delivered. A failure is told by itself, and when it comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
-    /// Each by itself.
-    Each,
-    /// Once for all of them; so many were until now.
-    Once(usize),
-    /// Not at all.
-    Never,
-}
-
-impl Ticket {
-    pub(super) fn new(outcomes: usize, told: Told) -> Self {
-        Self { left: outcomes, told }
-    }
-}
 
 /// One text as a session line, formatted once for each address that we claim in it.
 #[derive(Debug)]
@@ -88,8 +65,8 @@ impl Node {
         let outgoing = Outgoing { content, dialect, report };
         match self.free_session(to) {
             Some(session) => self.say_on_session(to, session, outgoing, now),
-            None if self.is_own(to) => self.on_failed(to, outgoing, Failure::Yourself),
-            None if self.book.is_blocked(to) => self.on_failed(to, outgoing, Failure::Blocked),
+            None if self.roster.me().is_own(to) => self.on_failed(to, outgoing, Failure::Yourself),
+            None if self.roster.is_blocked(to) => self.on_failed(to, outgoing, Failure::Blocked),
             None => match self.outbox.push(to, outgoing) {
                 Ok(true) => self.dial(to, now),
                 Ok(false) => {}
@@ -109,19 +86,8 @@ impl Node {
         }
     }
 
-    /// The form in which an address is written to.
-    pub(super) fn dialect_of(&self, to: SocketAddr) -> Dialect {
-        self.directory.peer(to).map_or_else(|| self.first_dialect(to), |peer| peer.dialect)
-    }
-
-    /// The form in which to write to who is not in the table.
-    fn first_dialect(&self, to: SocketAddr) -> Dialect {
-        let remembered = self.book.get(to).and_then(|known| known.dialect);
-        remembered.or(self.config.dialect).unwrap_or_default()
-    }
-
     fn session(&self, to: SocketAddr) -> Option<ConnId> {
-        self.directory.peer(to)?.session
+        self.roster.directory().peer(to)?.session
     }
 
     /// The session with a peer, unless something dialled before is still under way and must come first.
@@ -140,13 +106,13 @@ impl Node {
             Content::Ack => {}
             Content::Chat(text) => self.say_lines(to, session, &mut Lines::new(text), outgoing.report, now),
             Content::Connect => {
-                let who = self.who(to);
+                let who = self.roster.who(to);
                 self.report(outgoing.report, true, Notice::AlreadyConnected(who));
             }
             Content::Exit => {
-                if let Some(from) = self.header(session) {
+                if let Some(from) = self.claimed_on(session) {
                     // A queue that has no room for it ends with the connection anyway.
-                    let exit = line(&Envelope::of_session(from, &self.name), Body::Exit);
+                    let exit = line(&Envelope::of_session(from, self.roster.me().name()), Body::Exit);
                     let _ = self.connections.send(session, exit);
                 }
                 self.on_delivered(to, outgoing, now);
@@ -171,10 +137,9 @@ impl Node {
         // Of many sessions, each is at hand: no look-up by address.
         if let Some(connection) = self.connections.get_mut(session)
             && let Kind::Session(id) = connection.data.kind
-            && let Some(peer) = self.directory.get_mut(id)
         {
             connection.data.is_only_answered = false;
-            peer.note_sent(now);
+            self.roster.note_sent(id, 1, now);
         }
         self.counters.sent += 1;
         self.report(report, true, Notice::Sent(to));
@@ -182,8 +147,8 @@ impl Node {
 
     /// All of the text or nothing: a part that waits would be told as not sent besides the whole.
     fn queue_lines(&mut self, session: ConnId, lines: &mut Lines<'_>) -> Result<(), CloseReason> {
-        let from = self.header(session).ok_or(CloseReason::Reset)?;
-        let lines = lines.under(from, &self.name);
+        let from = self.claimed_on(session).ok_or(CloseReason::Reset)?;
+        let lines = lines.under(from, self.roster.me().name());
         let waiting = self.connections.get(session).map_or(0, |connection| connection.queue().size());
         let bytes: usize = lines.iter().map(|line| line.len() + PAYLOAD_OVERHEAD_BYTES).sum();
         if waiting + bytes > self.config.limits.send_queue_bytes_max {
@@ -195,15 +160,17 @@ impl Node {
     /// A dial is up: write what it is for, in one piece.
     pub(super) fn on_connected(&mut self, conn: ConnId, local: IpAddr, now: Instant) {
         self.connections.connected(conn, local, now);
-        let (Some(connection), Some(from)) = (self.connections.get(conn), self.header(conn)) else { return };
+        let (Some(connection), Some(from)) = (self.connections.get(conn), self.claimed_on(conn)) else {
+            return;
+        };
         let to = connection.remote();
         log::debug!("{conn:?} {to}: the dial is up");
         let Some((_, outgoing)) = self.outbox.under_way(to).filter(|&(carrier, _)| carrier == conn) else {
             // Nothing to say on it, and an empty connection that is held open harms published peers.
             return self.drop_dial(conn, now);
         };
-        let dialect = outgoing.dialect.unwrap_or_else(|| self.dialect_of(to));
-        let envelope = Envelope { dialect, from, name: &self.name, to };
+        let dialect = outgoing.dialect.unwrap_or_else(|| self.roster.dialect_of(to));
+        let envelope = Envelope { dialect, from, name: self.roster.me().name(), to };
         let is_connect = outgoing.content == Content::Connect;
         let mut carried = 0;
         let body = match &outgoing.content {
@@ -273,43 +240,26 @@ impl Node {
         }
     }
 
-    /// A new entry, which is written to as the user chose, or as is remembered; `None` if there is no room for it.
-    pub(super) fn enter(&mut self, address: SocketAddr) -> Option<PeerId> {
-        let dialect = self.first_dialect(address);
-        let chosen = self.book.chosen_dialect(address).or(self.config.dialect);
-        let id = self.directory.find_or_add(address)?;
-        let peer = self.directory.get_mut(id)?;
-        (peer.dialect, peer.is_dialect_chosen) = (dialect, chosen == Some(dialect));
-        Some(id)
-    }
-
-    /// The entry of an address that was reached, with the dialect that the user chose for it.
-    pub(super) fn contact(
+    /// An address was reached, with the dialect that the user chose for it: its entry says so. `None` if there is no
+    /// room for one.
+    pub(super) fn on_reached(
         &mut self,
         to: SocketAddr,
         dialect: Option<Dialect>,
         now: Instant,
-    ) -> Option<&mut Peer> {
-        let id = self.directory.find(to).or_else(|| self.enter(to))?;
+    ) -> Option<PeerId> {
+        let id = self.roster.entry_of(to)?;
         self.confirm(id, now);
-        let peer = self.directory.get_mut(id)?;
-        if let Some(dialect) = dialect {
-            peer.choose(dialect);
-        }
-        peer.is_offline = false;
-        if self.config.must_remember {
-            self.book.note(peer);
-            self.book.note_reached(to);
-        }
-        Some(peer)
+        self.roster.note_reached(id, dialect);
+        Some(id)
     }
 
     fn on_delivered(&mut self, to: SocketAddr, outgoing: Outgoing, now: Instant) {
         match outgoing.content {
             Content::Ack | Content::Connect => {}
             Content::Chat(text) => {
-                if let Some(peer) = self.contact(to, outgoing.dialect, now) {
-                    peer.note_sent(now);
+                if let Some(id) = self.on_reached(to, outgoing.dialect, now) {
+                    self.roster.note_sent(id, 1, now);
                 }
                 self.counters.sent += 1;
                 // Nothing takes it back if it fails, so it is not recorded before.
@@ -319,7 +269,7 @@ impl Node {
                 self.report(outgoing.report, true, Notice::Sent(to));
             }
             Content::Exit => {
-                self.book.note_reached(to);
+                self.roster.note_exit_taken(to);
                 if let Some(session) = self.see_off(to).and_then(|peer| peer.session) {
                     self.leave(session, to, now);
                 }
@@ -334,9 +284,8 @@ impl Node {
             why,
             Failure::Connection(CloseReason::NoDescriptor | CloseReason::NoPort | CloseReason::SlowPeer)
         );
-        if let (Some(peer), Failure::Connection(_), false) = (self.directory.peer_mut(to), why, is_ours) {
-            peer.is_offline = peer.session.is_none();
-            peer.is_connected &= !peer.is_offline;
+        if matches!(why, Failure::Connection(_)) && !is_ours {
+            self.roster.note_unreached(to);
         }
         let notice = match outgoing.content {
             Content::Ack => return,
@@ -358,21 +307,19 @@ impl Node {
         reason: CloseReason,
         now: Instant,
     ) {
-        let has_hung_up = self.has_hung_up(connection, id, reason, now);
-        self.directory.unbind(id);
-        let Some(peer) = self.directory.get_mut(id) else { return };
-        if has_hung_up {
+        if self.has_hung_up(connection, id, reason, now) {
+            self.roster.unbind(id);
             return self.acknowledge(id, now);
         }
-        peer.is_connected = false;
-        peer.is_offline = matches!(reason, CloseReason::TimedOut | CloseReason::Unreachable);
-        let who = self.book.who(peer.address, &peer.name);
+        self.roster.lose(id, matches!(reason, CloseReason::TimedOut | CloseReason::Unreachable));
+        let Some(peer) = self.roster.directory().get(id) else { return };
+        let who = self.roster.who_is(peer);
         let to = who.address;
         if self.tell_unsent(connection, to, reason) || self.is_quitting() {
             self.tell_heard(Notice::Lost { who, reason });
         } else {
             let from = connection.remote();
-            self.show_line(from, who, |who| Notice::Lost { who, reason }, now);
+            self.show(from, who, |who| Notice::Lost { who, reason }, now);
         }
     }
 
@@ -387,11 +334,12 @@ impl Node {
     ) -> bool {
         let is_closed = matches!(reason, CloseReason::Eof | CloseReason::Reset);
         let is_of_now = |peer: &Peer| peer.heard_at.is_some_and(|at| now <= at + SETTLE_TIMEOUT);
-        let is_at_home = |peer: &Peer| self.is_at_home(connection.remote(), peer.address);
+        let me = self.roster.me();
+        let is_at_home = |peer: &Peer| me.is_at_home(connection.remote(), peer.address);
         connection.data.is_only_answered
             && is_closed
             && !self.is_quitting()
-            && self.directory.get(id).is_some_and(|peer| is_of_now(peer) && is_at_home(peer))
+            && self.roster.directory().get(id).is_some_and(|peer| is_of_now(peer) && is_at_home(peer))
     }
 
     /// Tells what of the user's texts a connection did not take any more; whether there was any. However
@@ -442,81 +390,38 @@ impl Node {
     }
 
     /// Tells an outcome to whom it matters.
-    pub(super) fn report(&mut self, report: Report, is_success: bool, notice: Notice) {
-        let is_told = match report {
-            Report::Nobody => false,
-            Report::IfDelivered => is_success,
-            Report::Request(number) => match self.tickets.get_mut(&number).map(|ticket| &mut ticket.told) {
-                Some(Told::Once(sent)) if matches!(notice, Notice::Sent(_)) => {
-                    *sent += 1;
-                    false
-                }
-                Some(Told::Never) => !matches!(notice, Notice::Sent(_)),
-                _ => true,
-            },
-        };
-        if is_told {
-            self.tell(notice);
+    pub(super) fn report(&mut self, report: Report, is_success: bool, outcome: Notice) {
+        if self.tickets.is_told(report, is_success, &outcome) {
+            self.tell(outcome);
         }
         self.settle(report);
     }
 
     /// One outcome less is owed; after the last one the menu comes back.
     pub(super) fn settle(&mut self, report: Report) {
-        let Report::Request(number) = report else { return };
-        let Some(ticket) = self.tickets.get_mut(&number) else { return };
-        ticket.left -= 1;
-        if ticket.left > 0 {
-            return;
-        }
-        let told = self.tickets.remove(&number).map(|ticket| ticket.told);
+        let Some(Settled { number, delivered }) = self.tickets.settle(report) else { return };
         // A program waits for an outcome; to a person the failures say enough.
-        if let Some(Told::Once(sent)) = told
-            && (sent > 0 || self.is_driven())
-        {
-            self.tell(Notice::SentToAll(sent));
+        if let Some(delivered) = delivered.filter(|&delivered| delivered > 0 || self.prompter.is_driven()) {
+            self.tell(Notice::SentToAll(delivered));
         }
-        if self.awaited.is_some_and(|(awaited, _)| awaited == number) {
-            self.awaited = None;
+        if self.prompter.stop_waiting_for(number) {
             self.ask();
         }
+    }
+
+    /// The address that we claim on a connection.
+    pub(super) fn claimed_on(&self, conn: ConnId) -> Option<SocketAddr> {
+        Some(self.roster.me().claimed_on(self.connections.get(conn)?.local()))
     }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
-    use crate::chat::node::Config;
-    use crate::limits::Limits;
+    use crate::chat::node::tests::{handle, running};
     use crate::proto::machine::{Input, Machine};
 
     const PEER: &str = "127.0.0.1:9";
-
-    /// A node that listens.
-    pub(in crate::chat::node) fn running() -> (Node, Instant) {
-        running_with(Limits::default())
-    }
-
-    pub(in crate::chat::node) fn running_with(limits: Limits) -> (Node, Instant) {
-        running_as(Config { limits, ..Config::default() })
-    }
-
-    pub(in crate::chat::node) fn running_as(config: Config) -> (Node, Instant) {
-        let now = crate::testing::start();
-        let mut node = Node::new(Config { name: Some("N".to_owned()), port: Some(8080), ..config });
-        handle(&mut node, Input::Listening { local: "0.0.0.0:8080".parse().unwrap() }, now);
-        (node, now)
-    }
-
-    pub(in crate::chat::node) fn handle(
-        node: &mut Node,
-        input: Input<'_>,
-        now: Instant,
-    ) -> Vec<Output<Notice>> {
-        while node.poll_output().is_some() {}
-        node.handle(input, now);
-        std::iter::from_fn(|| node.poll_output()).collect()
-    }
 
     /// What comes of typing a text for [`PEER`].
     fn type_text(node: &mut Node, now: Instant) -> Vec<Output<Notice>> {
