@@ -3,6 +3,8 @@
 //!
 //! Only where everybody has a session; all others are sent to one by one. Whatever else happens, what was gathered
 //! goes first, so the order in which a peer is spoken to stays.
+//!
+//! A peer without room for what was gathered is closed only if the kernel takes nothing of it either.
 
 use super::directory::PeerId;
 use crate::limits::LINE_BYTES_MAX;

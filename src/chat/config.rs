@@ -77,34 +77,3 @@ impl Default for Config {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chat::node::Node;
-    use crate::chat::notice::Notice;
-    use crate::proto::machine::{Input, Machine, Output};
-    use rustix::io::Errno;
-    use std::io;
-
-    #[test]
-    fn another_port_is_asked_for_where_it_may_help_and_an_address_that_cannot_be_had_is_wrong_usage() {
-        for (errno, is_over) in [
-            (Errno::ADDRINUSE, false),
-            (Errno::NOBUFS, false),
-            (Errno::ADDRNOTAVAIL, true),
-            (Errno::AFNOSUPPORT, true),
-        ] {
-            let now = crate::testing::start();
-            let mut node = Node::new(Config { name: Some("N".to_owned()), ..Config::default() });
-            let outputs = |node: &mut Node| std::iter::from_fn(|| node.poll_output()).collect::<Vec<_>>();
-            outputs(&mut node);
-            node.handle(Input::Line("80"), now);
-            outputs(&mut node);
-            node.handle(Input::ListenFailed((&io::Error::from(errno)).into()), now);
-            let outputs = outputs(&mut node);
-            let is_quit = |output: &Output<Notice>| *output == Output::Quit(2);
-            assert_eq!(outputs.iter().any(is_quit), is_over, "{errno}: {outputs:?}");
-        }
-    }
-}

@@ -1,5 +1,8 @@
 //! The dialogue with whoever types: where they stand in the menu, what they are asked next, and whether their next line can
 //! be taken. It knows no peers and nothing of the network.
+//!
+//! A person at the menu waits for the outcome before the next question. A conversation does not wait: a failure is told
+//! with its text when it is known. A program does not wait either; the end of its input does.
 
 use super::command;
 use super::config::{Config, Dialogue};

@@ -1,4 +1,7 @@
 //! The end: farewells to whom we know, and what is still heard until they are said.
+//!
+//! While the program quits, what it still reads is shown, and at the end nothing is read: what nobody will see must not
+//! be taken, since its sender would believe it delivered.
 
 use super::{Node, Stage};
 use crate::chat::inbound::{Meaning, meaning};

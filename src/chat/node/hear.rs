@@ -151,7 +151,8 @@ impl Node {
 
     fn on_exit(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
         let Some(from) = self.connections.get(conn).map(Connection::remote) else { return };
-        // Some pass on what they hear, in the name of who left or in their own.
+        // Some programs pass on the exits that they hear, in the name of who left or in their own; and on one host an
+        // IP address proves nothing.
         if !self.is_confirmed(conn, message.address) || !self.is_exit_of(conn, message) {
             return self.show_unconfirmed(conn, message, now);
         }

@@ -65,7 +65,8 @@ pub struct Node {
     /// When memory was still full at the end of what may be told in a turn.
     full_at: Option<Instant>,
     outputs: VecDeque<Output<Notice>>,
-    /// Texts in what was told since the last deadline, which bounds what comes of one.
+    /// Bytes of texts that were told since the last timeout. Thousands of connections may be due at once, each with
+    /// 64 KiB to be told: past a limit the rest stays due, and the turn looks at everybody else first.
     told_bytes: usize,
 }
 

@@ -1,5 +1,8 @@
 //! What is said: on a session as a line, to everybody else as a dial that carries one message; and what
 //! came of it.
+//!
+//! A plain message counts as sent when the other side has closed, or has been quiet for a second after all was written,
+//! and not when `write` returned.
 
 use super::Node;
 use super::ask::chat;

@@ -2,6 +2,9 @@
 //!
 //! The table is of now, the book is of always. Whoever wants to know a name, a dialect or an address asks here.
 //! What the user is shown of it, and whom they mean, is in `list`; what they say of peers in `choices`.
+//!
+//! An address that nothing confirms moves nothing of somebody else: a message from another IP address than it claims
+//! changes nothing in the entry of a peer that was confirmed, and not what the book has of one.
 
 mod choices;
 mod list;
