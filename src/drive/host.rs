@@ -99,7 +99,7 @@ fn claims(whole: &Plan, host: &Host) -> Option<String> {
     })
 }
 
-/// What the kernel needs for connections with both ends here, and we for the batches that peers repeat.
+/// What the kernel needs for connections with both ends here, and for a batch on its way on each.
 fn memory(whole: &Plan, available: Option<u64>) -> Option<String> {
     let connections = at_once(whole, whole.peers) as u64;
     let kernel =
@@ -115,10 +115,10 @@ fn memory(whole: &Plan, available: Option<u64>) -> Option<String> {
     ))
 }
 
-/// What one process needs for its peers and the batches that they repeat; the kernel's part is not limited so.
+/// What one process needs for its peers and what they repeat; the kernel's part is not limited so.
 fn own_memory(whole: &Plan, processes: usize, room: Option<u64>) -> Option<String> {
     let connections = at_once(whole, whole.peers).div_ceil(processes) as u64;
-    let each = SWARM_BYTES_PER_PEER + (whole.batch * whole.message_bytes) as u64;
+    let each = SWARM_BYTES_PER_PEER + whole.payload_bytes() as u64;
     let needed = SWARM_BYTES + connections.saturating_mul(each);
     let room = room.filter(|&room| needed > room)?;
     Some(format!(

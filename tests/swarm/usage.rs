@@ -100,9 +100,9 @@ fn more_peers_than_open_files_are_refused_with_the_way_out() {
 fn more_than_a_limit_on_memory_leaves_is_refused_with_the_way_out() {
     let (witness, node) = (Witness::new(), node());
     let outcome = |target: String, processes| {
-        let words = ["swarm", &target, "flood", "--messages", "64", "--peers", "64", "--batch", "64"];
+        let words = ["swarm", &target, "flood", "--messages", "64", "--peers", "512", "--batch", "64"];
         let words = [&words[..], &["--length", "16384", "--processes", processes]].concat();
-        Outcome::of(Program::spawn(&mut below_limit("-v 60000", &words)))
+        Outcome::of(Program::spawn(&mut below_limit("-v 45000", &words)))
     };
     witness.assert_refused("one process", &outcome(witness.address(), "1"), "--processes");
     let run = outcome(node.address().to_string(), "4");
