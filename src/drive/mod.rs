@@ -23,6 +23,7 @@ use args::{ScenarioName, SwarmArgs, SwarmCommand};
 use chinwag::net::socket;
 use chinwag::swarm::generator::Ending;
 use chinwag::swarm::plan::Plan;
+use chinwag::swarm::units::agree;
 use generator::{Generator, Local};
 use run::Run;
 use rustix::process::Signal;
@@ -183,7 +184,8 @@ fn may_go_remote(args: &SwarmArgs, plan: &Plan) -> io::Result<bool> {
     }
     let mut stderr = io::stderr().lock();
     let scenario = plan.scenario.name();
-    let what = format!("About to open {} connections to {} for {scenario}. ", plan.peers, plan.target);
+    let connections = agree(plan.peers as u64, "connection", "connections");
+    let what = format!("About to open {} {connections} to {} for {scenario}. ", plan.peers, plan.target);
     if args.yes {
         // It was answered before it was asked.
         let _ = writeln!(stderr, "{what}");
