@@ -394,7 +394,7 @@ impl Machine for Swarm {
             Input::Line(GO) => self.go(now),
             Input::Received { conn, bytes } => self.on_received(conn, bytes, now),
             Input::Timeout => self.on_timeout(now),
-            Input::Line(_) | Input::Listening { .. } | Input::ListenFailed(_) => {}
+            Input::Line(_) | Input::Listening { .. } | Input::ListenFailed(_) | Input::Refused { .. } => {}
         }
         self.go_on(now);
     }

@@ -8,7 +8,7 @@ use super::display::Display;
 use super::drain::{self, Drained};
 use super::keyboard::{Keyboard, Unit};
 use super::links::{End, Link, Links, Start};
-use super::listener::Listener;
+use super::listener::{Accepted, Listener};
 use super::signals::{self, Asked};
 use super::socket;
 use crate::limits::{
@@ -325,8 +325,10 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             let Some(listener) = self.listener.as_mut().filter(|listener| listener.is_ready(now)) else {
                 return;
             };
-            if let Some((stream, from)) = listener.accept(now) {
-                self.welcome(stream, from);
+            match listener.accept(now) {
+                Accepted::Nothing => {}
+                Accepted::Refused(from) => self.handle(Input::Refused { from }),
+                Accepted::Taken(stream, from) => self.welcome(stream, from),
             }
         }
     }
