@@ -80,6 +80,7 @@ pub mod chat;
 pub mod limits;
 pub mod net;
 pub mod proto;
+#[cfg(feature = "bench")]
 pub mod swarm;
 pub mod term;
 

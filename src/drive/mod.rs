@@ -37,6 +37,9 @@ use target::Target;
 use trigger::Trigger;
 use workers::Workers;
 
+/// Whether this program has it. Without the feature `bench` another file stands in its place.
+pub(crate) const IS_HERE: bool = true;
+
 /// Something failed or was lost.
 const EXIT_FLAWED: u8 = 1;
 /// A fault in how the program was called.
