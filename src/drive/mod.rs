@@ -140,7 +140,12 @@ fn find_target(args: &SwarmArgs, pid: u32, address: SocketAddr) -> Result<Target
         Ok(false) => format!("--pid {pid} does not hold the socket that listens on {address}"),
         Err(error) => format!("whether --pid {pid} listens on {address} cannot be seen: {error}"),
     };
-    let others: Vec<String> = listeners::holders(address).into_iter().map(process).collect();
+    let others = listeners::holders(address);
+    // The first look can have missed it: what /proc shows is no snapshot.
+    if others.contains(&pid) {
+        return Ok(target);
+    }
+    let others: Vec<String> = others.into_iter().map(process).collect();
     let hint =
         if others.is_empty() { String::new() } else { format!("; it is held by {}", others.join(", ")) };
     let way_out = if is_burst { "" } else { ". Give it twice if it is the target all the same" };
