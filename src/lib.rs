@@ -58,6 +58,7 @@ pub mod chat;
 pub mod limits;
 pub mod net;
 pub mod proto;
+#[cfg(feature = "bench")]
 pub mod swarm;
 pub mod term;
 

@@ -27,6 +27,9 @@ pub const HEADER_SCAN_BYTES: usize = 256;
 /// Reading, in bytes, for each connection and turn; also the size of the one read buffer.
 pub const READ_BYTES_PER_TURN: usize = 64 * 1024;
 
+/// Bytes that a turn writes to links that stalled, before it looks at everybody else again, about.
+pub const WRITTEN_BYTES_PER_TURN: usize = 4 * 1024 * 1024;
+
 /// Accepted connections in a turn.
 pub const ACCEPTS_PER_TURN: usize = 64;
 
@@ -354,6 +357,10 @@ pub const SWARM_BATCH_MAX: usize = 65_536;
 /// Bytes that one write of a peer of the load generator may have, and about as many it makes for all of them in a
 /// turn: the largest batch of messages of the default length.
 pub const SWARM_WRITE_BYTES_MAX: usize = SWARM_BATCH_MAX * SWARM_LENGTH_DEFAULT;
+
+/// Bytes that a peer of the load generator keeps of its batch, if one write can carry the batch in such parts. Whole
+/// batches of hundreds of peers are so much memory that giving it back takes the system a tenth of a second.
+pub const SWARM_PAYLOAD_BYTES: usize = SWARM_WRITE_BYTES_MAX / SLICES_PER_WRITE;
 
 /// Bytes of a message of the load generator, its newline included, unless it is told otherwise.
 pub const SWARM_LENGTH_DEFAULT: usize = 64;

@@ -22,7 +22,7 @@ pub struct Counters {
     pub accepted: u64,
     /// Connections dialled, those that wait for their turn included.
     pub dialled: u64,
-    /// Connections refused for a limit.
+    /// Connections refused for a limit, of ours or of the system's on open files.
     pub refused: u64,
     /// Messages in the name of a blocked peer, which were dropped.
     pub blocked: u64,

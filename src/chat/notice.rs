@@ -260,7 +260,7 @@ pub struct Stats {
     pub accepted: u64,
     /// Connections dialled, those that wait for their turn included.
     pub dialled: u64,
-    /// Connections refused for a limit.
+    /// Connections refused for a limit, of ours or of the system's on open files.
     pub refused: u64,
     /// Connections that ended, by reason.
     pub ended: Vec<(CloseReason, u64)>,

@@ -103,6 +103,12 @@ pub enum Input<'a> {
         /// Some bytes, at least one.
         bytes: &'a [u8],
     },
+    /// A peer connected, and the driver had to turn it away without asking [`Machine::accept`]: no descriptor was left
+    /// for it. There is nothing to be done, but a machine may count it.
+    Refused {
+        /// Who.
+        from: SocketAddr,
+    },
     /// The user will type no more, or can be told no more. That too is a wish to end.
     StdinClosed,
     /// The moment that [`Machine::poll_timeout`] named is here.

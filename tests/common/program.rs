@@ -11,6 +11,11 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Once};
 
+/// Whether a command line means anything to the program under test: the load generator may have been left out.
+pub(crate) fn is_here(args: &[&str]) -> bool {
+    cfg!(feature = "bench") || !args.iter().any(|word| word.starts_with("swarm"))
+}
+
 /// A running program. It is killed when dropped, so that it says goodbye to nobody.
 pub(crate) struct Program {
     child: Child,

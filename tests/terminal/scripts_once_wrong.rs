@@ -3,7 +3,7 @@
 use crate::common::peer::{Peer, say, session};
 use crate::common::port::Port;
 use crate::common::program::{
-    Program, command, command_with_default_static_peers, subcommand, swarm_command,
+    Program, command, command_with_default_static_peers, is_here, subcommand, swarm_command,
 };
 use crate::namespace::in_namespace;
 use crate::pty::Terminal;
@@ -177,6 +177,13 @@ fn a_host_may_be_named_on_a_command_line() {
     assert_eq!(peer.take(), format!("{} P1 hello", program.address()));
     program.type_line(format_args!("/msg {to} hi"));
     assert_eq!(peer.take(), format!("{} P1 hi", program.address()));
+}
+
+#[test]
+fn the_host_of_a_target_may_be_named_too() {
+    if !is_here(&["swarm"]) {
+        return;
+    }
     let nobody = Port::reserve();
     let mut swarm =
         Program::spawn(&mut swarm_command(format_args!("localhost:{}", nobody.number()), "--peers 1"));
@@ -192,11 +199,9 @@ fn a_host_that_cannot_be_looked_up_is_told_before_anything_is_done() {
         let peer = Peer::new();
         let to = format!("{},{host}", peer.address());
         let chat = ["--name", "P1", "--port", "0", "--static-peer", host];
-        for (mut program, code) in [
-            (Program::spawn(&mut subcommand("send", &[&to, "hello"])), 3),
-            (Program::spawn(&mut swarm_command(host, "")), 2),
-            (Program::start(&chat), 2),
-        ] {
+        let swarm = is_here(&["swarm"]).then(|| (Program::spawn(&mut swarm_command(host, "")), 2));
+        let send = Program::spawn(&mut subcommand("send", &[&to, "hello"]));
+        for (mut program, code) in swarm.into_iter().chain([(send, 3), (Program::start(&chat), 2)]) {
             assert_eq!(program.stdout.rest(), "");
             assert_eq!(program.wait(), code);
             let told = String::from_utf8(program.stderr.bytes()).unwrap();
@@ -231,6 +236,10 @@ const ASKED: [&[&str]; 11] = [
     &["completions", "zsh"],
 ];
 
+fn asked() -> impl Iterator<Item = &'static [&'static str]> {
+    ASKED.into_iter().filter(|args| is_here(args))
+}
+
 /// Wrong usage, as clap finds it, as a command itself does, and as the settings have it.
 const MISUSED: [&[&str]; 6] = [
     &["--port", "x"],
@@ -263,7 +272,7 @@ fn outcome(command: &mut Command) -> (Option<i32>, String) {
 #[test]
 #[cfg(target_os = "linux")]
 fn an_answer_that_cannot_be_written_is_told_whatever_was_asked() {
-    for args in ASKED {
+    for args in asked() {
         for log in ["", "off", "mio=debug"] {
             let mut program = command_with_default_static_peers(args);
             let told = outcome(program.env("RUST_LOG", log).stdout(full()));
@@ -275,7 +284,7 @@ fn an_answer_that_cannot_be_written_is_told_whatever_was_asked() {
 
 #[test]
 fn who_reads_only_the_beginning_of_an_answer_hears_of_no_error() {
-    for args in ASKED {
+    for args in asked() {
         let told = outcome(command_with_default_static_peers(args).stdout(unread()));
         assert_eq!(told, (Some(0), String::new()), "{args:?}");
     }
@@ -300,6 +309,9 @@ fn wrong_usage_that_cannot_be_told_is_seen_by_the_exit_code() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_report_that_finds_no_room_costs_none_of_the_files_nor_the_other_way_round() {
+    if !is_here(&["swarm"]) {
+        return;
+    }
     let node = Program::node_with("N", &["--headless", "--quiet"]);
     let address = node.address().to_string();
     let home = TempDir::new().expect("a directory");
@@ -375,6 +387,9 @@ fn a_log_level_that_is_none_is_told_by_every_command() {
 /// Each process of a run told it again.
 #[test]
 fn of_several_processes_one_tells_of_the_log() {
+    if !is_here(&["swarm"]) {
+        return;
+    }
     let node = Program::node_with("N", &["--headless", "--quiet"]);
     let address = node.address().to_string();
     let words = [&address, "hold", "--peers", "4", "--time", "0.01", "--processes", "4"];

@@ -370,6 +370,7 @@ impl Machine for Node {
             Input::Listening { local } => self.on_listening(local, now),
             Input::ListenFailed(error) => self.on_listen_failed(error, now),
             Input::Received { conn, bytes } => self.on_received(conn, bytes, now),
+            Input::Refused { .. } => self.counters.refused += 1,
             Input::Timeout => {
                 self.note_lag(now);
                 self.on_timeout(now);
