@@ -77,3 +77,27 @@ impl Metrics {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_lag_is_that_since_the_last_report() {
+        let mut metrics = Metrics::default();
+        let start = crate::testing::start();
+        assert_eq!(metrics.report(Counters::default(), start).uptime, Duration::ZERO, "it has not begun");
+        metrics.begin(start);
+        let later = start + Duration::from_secs(9);
+        for millis in [30, 2] {
+            metrics.note_lag(later, later + Duration::from_millis(millis));
+        }
+        metrics.note_end(CloseReason::Eof);
+        metrics.note_end(CloseReason::Eof);
+        let report = metrics.report(Counters { sent: 7, ..Counters::default() }, later);
+        assert_eq!((report.uptime.as_secs(), report.sent, report.ended), (9, 7, vec![(CloseReason::Eof, 2)]));
+        assert_eq!((report.lag.as_millis(), report.lag_worst.as_millis()), (2, 30));
+        let next = metrics.report(Counters::default(), later);
+        assert_eq!((next.lag.as_millis(), next.lag_worst), (2, Duration::ZERO));
+    }
+}

@@ -314,3 +314,109 @@ impl Roster {
         self.known().filter(move |&(address, _)| is_kept(address))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::notice::{Mistake, Notice};
+    use crate::chat::request::Designation;
+    use crate::limits::Limits;
+
+    fn address(port: u16) -> SocketAddr {
+        ([10, 0, 0, 2], port).into()
+    }
+
+    fn roster(known: Vec<(SocketAddr, Known)>) -> (Roster, Instant) {
+        let config = Config { known, must_remember: true, ..Config::default() };
+        (Roster::new(&config), crate::testing::start())
+    }
+
+    /// A chat message that claims `port`, and comes from the IP address that it claims, or from another one.
+    fn hear(roster: &mut Roster, port: u16, name: &str, is_confirmed: bool, now: Instant) -> Option<Renamed> {
+        let text = format!("{} {name} hi", address(port));
+        let from = if is_confirmed { address(50_000) } else { ([10, 0, 0, 3], 50_000).into() };
+        let message = Message::parse(&text, from).unwrap();
+        let (id, _) = roster.entry_for(message.address, from, is_confirmed, now).unwrap();
+        if is_confirmed {
+            roster.confirm(id);
+        }
+        roster.note_message(id, &message, is_confirmed, now)
+    }
+
+    fn name(roster: &Roster, port: u16) -> String {
+        roster.who(address(port)).name.to_string()
+    }
+
+    #[test]
+    fn whoever_only_claims_to_be_a_confirmed_peer_changes_nothing_of_it() {
+        let (mut roster, now) = roster(Vec::new());
+        assert!(hear(&mut roster, 1, "eve", false, now).is_some());
+        assert_eq!(name(&roster, 1), "eve", "nobody knows better");
+        let renamed = hear(&mut roster, 1, "anna", true, now).unwrap();
+        assert_eq!((&*renamed.was, renamed.is_aliased), ("eve", false));
+        assert!(hear(&mut roster, 1, "eve", false, now).is_none());
+        assert_eq!(name(&roster, 1), "anna");
+        assert_eq!(roster.directory().peer(address(1)).unwrap().heard, 2);
+    }
+
+    #[test]
+    fn a_source_that_claims_too_many_peers_may_still_speak_for_itself() {
+        let (mut roster, now) = roster(Vec::new());
+        let from = address(50_000);
+        let mut enter = |port, is_confirmed| roster.entry_for(address(port), from, is_confirmed, now);
+        let claimed = (1..=1000).filter(|&port| enter(port, false).is_some()).count();
+        assert_eq!(claimed, NEW_PEERS_BURST as usize);
+        assert!(enter(2000, true).is_some_and(|(_, is_new)| is_new));
+        assert!(enter(1, false).is_some_and(|(_, is_new)| !is_new), "it has an entry");
+    }
+
+    #[test]
+    fn a_name_means_an_alias_first_then_who_is_there_then_who_was() {
+        let known = |name: &str| Known { name: name.into(), ..Known::default() };
+        let (mut roster, now) = roster(vec![(address(1), known("anna")), (address(2), known("bob"))]);
+        let find = |roster: &Roster, name: &str| roster.resolve(&Designation::Name(name.to_owned()));
+        assert_eq!(find(&roster, "ANNA"), Ok(address(1)));
+        hear(&mut roster, 3, "anna", true, now);
+        assert_eq!(find(&roster, "anna"), Ok(address(3)));
+        let aliased = roster.alias(&Designation::Address(address(2)), Some("anna".to_owned())).unwrap();
+        assert!(matches!(aliased, Notice::Aliased { who, .. } if &*who.name == "bob"));
+        assert_eq!(find(&roster, "anna"), Ok(address(2)));
+        assert_eq!(find(&roster, "nobody"), Err(Mistake::BadAddress("nobody".to_owned())));
+    }
+
+    #[test]
+    fn the_numbers_of_the_last_list_stand_for_those_on_it() {
+        let (mut roster, now) = roster(Vec::new());
+        for (port, name) in [(1, "anna"), (2, "twin"), (3, "twin")] {
+            hear(&mut roster, port, name, true, now);
+        }
+        let find = |roster: &Roster, number| roster.resolve(&Designation::Number(number));
+        assert_eq!(find(&roster, 1), Err(Mistake::NoSuchNumber(1)), "nothing was listed");
+        roster.list(0, now);
+        assert!(find(&roster, 3).is_ok() && find(&roster, 0).is_err() && find(&roster, 4).is_err());
+        let ambiguous = roster.resolve(&Designation::Name("twin".to_owned())).unwrap_err();
+        let Mistake::AmbiguousName { peers, .. } = roster.explain(ambiguous, now) else { panic!() };
+        assert_eq!(peers.len(), 2);
+        assert_eq!((find(&roster, 2), find(&roster, 3)), (Ok(address(3)), Err(Mistake::NoSuchNumber(3))));
+    }
+
+    #[test]
+    fn the_book_keeps_who_leaves_and_the_list_does_not() {
+        let (mut roster, now) = roster(Vec::new());
+        hear(&mut roster, 1, "anna", true, now);
+        roster.see_off(address(1)).unwrap();
+        assert_eq!((name(&roster, 1).as_str(), roster.directory().len()), ("anna", 0));
+        let Notice::Peers { known, .. } = roster.list(9, now) else { panic!() };
+        assert_eq!((known, roster.worth_keeping(true).count()), (vec![], 0));
+        hear(&mut roster, 1, "anna", true, now);
+        assert_eq!((roster.worth_keeping(false).count(), roster.worth_keeping(true).count()), (0, 1));
+    }
+
+    #[test]
+    fn a_full_table_has_room_for_no_more_confirmed_peers() {
+        let config = Config { limits: Limits { peers_max: 1, ..Limits::default() }, ..Config::default() };
+        let (mut roster, now) = (Roster::new(&config), crate::testing::start());
+        hear(&mut roster, 1, "anna", true, now);
+        assert!(roster.entry_of(address(2)).is_none() && roster.entry_of(address(1)).is_some());
+    }
+}
