@@ -6,7 +6,7 @@
 use super::rate::Rate;
 use crate::limits::{ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, WAITING_MESSAGES_MAX};
 use crate::proto::machine::ConnId;
-use crate::proto::message::{Dialect, source_of};
+use crate::proto::message::{Command, Dialect, source_of};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -18,6 +18,25 @@ pub(super) enum Content {
     Chat(String),
     Connect,
     Exit,
+}
+
+/// What a text says to a peer that speaks a dialect.
+pub(super) type Meaning = fn(&str, Dialect) -> Content;
+
+impl Content {
+    /// The meaning of what is typed: it may be the word for a command.
+    pub(super) fn typed(text: &str, dialect: Dialect) -> Self {
+        match Command::of(text.as_bytes(), dialect) {
+            Command::Exit => Self::Exit,
+            Command::Connect => Self::Connect,
+            Command::Ack { .. } | Command::Chat => Self::chat(text, dialect),
+        }
+    }
+
+    /// The meaning of a text that stays a text, whatever it looks like.
+    pub(super) fn chat(text: &str, _: Dialect) -> Self {
+        Self::Chat(text.to_owned())
+    }
 }
 
 /// Who wants to know what came of it.

@@ -2,12 +2,12 @@
 
 use super::{Node, Stage};
 use crate::chat::notice::{Failure, Mistake, Notice, SaidTo};
-use crate::chat::outbox::{Content, Report};
+use crate::chat::outbox::{Content, Meaning, Report};
 use crate::chat::request::{Audience, Designation, Request};
 use crate::chat::tickets::Told;
 use crate::limits::{KNOWN_PEERS_SHOWN_MAX, OUTCOME_TIMEOUT};
 use crate::proto::machine::CloseReason;
-use crate::proto::message::{Command, Dialect};
+use crate::proto::message::Dialect;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -90,14 +90,14 @@ impl Node {
             Request::Quit => self.quit(now),
             Request::Say(audience, text) => return self.say(audience, &text, now),
             Request::Send(audience, text) => {
-                return self.send(audience, &text, content, how_told(audience), now);
+                return self.send(audience, &text, Content::typed, how_told(audience), now);
             }
             Request::SendText(audience, text) => {
-                return self.send(audience, &text, chat, how_told(audience), now);
+                return self.send(audience, &text, Content::chat, how_told(audience), now);
             }
             Request::SendTo(whom, dialect, text) => {
                 let to = self.roster.resolve(&whom)?;
-                return self.send(Audience::One(to, dialect), &text, content, Told::Each, now);
+                return self.send(Audience::One(to, dialect), &text, Content::typed, Told::Each, now);
             }
             Request::SetDialect(whom, dialect) => {
                 let set = self.roster.set_dialect(&whom, dialect)?;
@@ -179,10 +179,10 @@ impl Node {
             Audience::One(to, _) => self.roster.dialect_of(to),
             Audience::Static | Audience::All => Dialect::Standard,
         };
-        if content(text, dialect) == Content::Exit {
+        if Content::typed(text, dialect) == Content::Exit {
             self.prompter.go_to_menu();
         }
-        self.send(audience, text, content, Told::Never, now)
+        self.send(audience, text, Content::typed, Told::Never, now)
     }
 
     fn send(
@@ -284,23 +284,6 @@ fn how_told(audience: Audience) -> Told {
         Audience::All => Told::Once(0),
         Audience::One(..) | Audience::Static => Told::Each,
     }
-}
-
-/// What a text says to a peer that speaks a dialect.
-type Meaning = fn(&str, Dialect) -> Content;
-
-/// The meaning of what is typed: it may be the word for a command.
-fn content(text: &str, dialect: Dialect) -> Content {
-    match Command::of(text.as_bytes(), dialect) {
-        Command::Exit => Content::Exit,
-        Command::Connect => Content::Connect,
-        Command::Ack { .. } | Command::Chat => chat(text, dialect),
-    }
-}
-
-/// The meaning of a text that is one, whatever it looks like.
-pub(super) fn chat(text: &str, _: Dialect) -> Content {
-    Content::Chat(text.to_owned())
 }
 
 #[cfg(test)]

@@ -1,4 +1,9 @@
 //! Connects and their answers: who asks whom, what is answered where, how a session begins.
+//!
+//! A connect is answered on its own connection, which makes it a session, if that is still open and its sender speaks
+//! our lines. Otherwise it is answered by a dial. Our own connect goes out by a dial; its answer comes on that
+//! connection, or on one that the peer makes, or not at all: most published programs answer none. One connect has one
+//! outcome all the same.
 
 use super::Node;
 use super::logged::Speaking;
@@ -18,27 +23,17 @@ use std::time::Instant;
 impl Node {
     pub(super) fn on_connect(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
         let Some(connection) = self.connections.get(conn) else { return };
-        let is_confirmed = self.is_confirmed(conn, message.address);
-        // What speaks these two is no kin of ours, and a line in another form would confuse it.
+        let (from, is_confirmed) = (connection.remote(), self.is_confirmed(conn, message.address));
+        // Programs that speak these two dialects are not ours, and a line in another form would confuse them.
         let is_foreign = matches!(message.dialect, Dialect::Json | Dialect::PortLine);
         let can_answer_here = end != End::Gone
             && !is_foreign
             && matches!(connection.data.kind, Kind::Inbound | Kind::Session(_));
-        let from = connection.remote();
-        let is_of_another = |session: ConnId| {
-            self.connections.get(session).is_some_and(|session| session.remote().ip() != from.ip())
-        };
-        let known = self.roster.book().get(message.address);
-        let was_heard = known.is_some_and(|known| known.heard_at.is_some());
-        let peer = self.roster.directory().peer(message.address);
-        let is_taken = was_heard
-            || peer.is_some_and(|peer| peer.is_confirmed || peer.session.is_some_and(is_of_another))
-            || self.outbox.connect_under_way(message.address).is_some();
-        // Who is not where they say must not make us dial, nor take over what is meant for another.
-        if !is_confirmed && (!can_answer_here || is_taken) {
-            return self.show_unconfirmed(conn, message, now);
-        }
-        let Some(id) = self.meet(conn, message, now) else {
+        // Whoever is not where they claim to be must not make us dial a third party, nor take over what is meant for
+        // somebody else.
+        let is_allowed = is_confirmed || (can_answer_here && !self.is_spoken_for(message.address, from));
+        let Some(id) = Some(message).filter(|_| is_allowed).and_then(|message| self.meet(conn, message, now))
+        else {
             return self.show_unconfirmed(conn, message, now);
         };
         self.roster.note_connected(id);
@@ -57,10 +52,23 @@ impl Node {
         }
     }
 
-    /// Answers a connect on its own connection, which makes it a session, unless a dial of ours is to.
+    /// Whether an address is known to be somebody's who is not at the other end of the socket `from`.
+    fn is_spoken_for(&self, address: SocketAddr, from: SocketAddr) -> bool {
+        let is_of_another = |session: ConnId| {
+            self.connections.get(session).is_some_and(|session| session.remote().ip() != from.ip())
+        };
+        let was_heard = self.roster.book().get(address).is_some_and(|known| known.heard_at.is_some());
+        let peer = self.roster.directory().peer(address);
+        was_heard
+            || peer.is_some_and(|peer| peer.is_confirmed || peer.session.is_some_and(is_of_another))
+            || self.outbox.connect_under_way(address).is_some()
+    }
+
+    /// Answers a connect on its own connection, which makes it a session. If we are dialling that peer as well, one of
+    /// the two connections stays: both sides must choose the same one without a word.
     fn answer_here(&mut self, conn: ConnId, id: PeerId, address: SocketAddr, now: Instant) {
         let Some(ours) = self.claimed_on(conn) else { return };
-        // Who asks as well has answered what we asked before.
+        // A peer that asks as well has answered what we asked before.
         if let Some(report) = self.asked.take(address) {
             self.settle(report);
         }
@@ -93,7 +101,7 @@ impl Node {
     pub(super) fn on_ack(&mut self, conn: ConnId, message: &Message<'_>, session: bool, now: Instant) {
         let Some(remote) = self.connections.get(conn).map(Connection::remote) else { return };
         let is_answer = self.outbox.connect_under_way(remote) == Some(conn);
-        // Whom we dialled is known better than by what it claims.
+        // We dialled its address: that says more than what it claims.
         let message =
             &Message { address: if is_answer { remote } else { message.address }, ..message.clone() };
         let is_confirmed = self.is_confirmed(conn, message.address);
@@ -104,7 +112,7 @@ impl Node {
         let Some(id) = self.meet(conn, message, now) else { return };
         let is_awaited = is_answer || (is_confirmed && self.awaits_answer(message.address));
         let was_connected = self.roster.note_connected(id);
-        // Otherwise we did not ask, or were told already what came of it.
+        // Otherwise we did not ask, or have reported the outcome already.
         if (is_awaited || !was_connected)
             && let Some(peer) = self.roster.directory().get(id)
         {
@@ -131,13 +139,13 @@ impl Node {
         message.dialect == Dialect::Json && self.awaits_answer(message.address)
     }
 
-    /// Whether that address has a connect of ours, and may answer it on a connection of its own.
+    /// Whether that address has our connect, and may answer it on a connection of its own.
     fn awaits_answer(&self, address: SocketAddr) -> bool {
         let dial = self.outbox.connect_under_way(address).and_then(|conn| self.connections.get(conn));
         self.asked.awaits(address) || dial.is_some_and(|connection| connection.phase() == Phase::Settling)
     }
 
-    /// It has answered: one request has one outcome.
+    /// It has answered. Whatever else our connect would have led to is given up: one request has one outcome.
     fn connect_is_answered(&mut self, address: SocketAddr, now: Instant) {
         if !self.awaits_answer(address) {
             return;
@@ -149,7 +157,8 @@ impl Node {
         }
     }
 
-    /// From here on the peer is spoken to on `conn`. An older session of its gives way.
+    /// From here on the peer is spoken to on `conn`. Its older session, if there is one, ends: the peer may have
+    /// restarted, and would never close that one.
     fn bind_session(&mut self, conn: ConnId, id: PeerId, now: Instant) {
         let older = self.roster.bind(id, conn).filter(|&older| older != conn);
         let Some(address) = self.roster.directory().get(id).map(|peer| peer.address) else { return };
@@ -169,7 +178,8 @@ impl Node {
         }
     }
 
-    /// A peer has our connect. Who says nothing for a second will not answer; who has closed may still dial us.
+    /// A peer has our connect. If it held the connection for a second and said nothing, it will not answer. If it closed
+    /// the connection, it may still dial us.
     pub(super) fn on_connect_taken(
         &mut self,
         to: SocketAddr,
@@ -190,7 +200,7 @@ impl Node {
         }
     }
 
-    /// Nobody answers that connect any more: the peer has it, and that is all.
+    /// No answer to that connect can come any more. The peer has it, so it is a success.
     pub(super) fn conclude_connect(&mut self, to: SocketAddr, report: Report) {
         let who = self.roster.who(to);
         self.report(report, true, Notice::ConnectSent(who));
