@@ -88,7 +88,7 @@ impl Broadcaster {
         self.gathered.take()
     }
 
-    /// A connection had no room. It may go on if it takes some when it has its chance.
+    /// A connection had no room. It stays if the kernel takes enough of its queue in this turn.
     pub(super) fn note_slow(&mut self, conn: ConnId, at: Instant) {
         self.slow.push((conn, at));
     }
@@ -103,7 +103,7 @@ impl Broadcaster {
         self.slow_at
     }
 
-    /// Those that had no room, and had their chance since.
+    /// Those that had no room, and had a turn to take some.
     pub(super) fn take_slow(&mut self) -> Vec<(ConnId, Instant)> {
         if self.slow_at.take().is_some() { std::mem::take(&mut self.slow) } else { Vec::new() }
     }

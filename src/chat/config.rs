@@ -1,11 +1,11 @@
-//! What a node is told at birth.
+//! What a node is created with.
 
 use crate::chat::book::Known;
 use crate::limits::Limits;
 use crate::proto::message::Dialect;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// What a node is told at birth, once and for its life.
+/// What a node is created with; it does not change.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The user's name; asked for if `None`.
@@ -22,8 +22,7 @@ pub struct Config {
     pub static_peers: Vec<SocketAddr>,
     /// What is remembered of peers.
     pub known: Vec<(SocketAddr, Known)>,
-    /// Remember also the peers that the user says nothing of: those that proved their address or were
-    /// reached at it.
+    /// Remember all peers whose address is confirmed, and not only those that the user says something of.
     pub must_remember: bool,
     /// Say hello to the static peers at start.
     pub greet: bool,

@@ -15,7 +15,7 @@ pub(super) struct Feed {
     shown_lines: Rate<SocketAddr>,
     /// Lines that were counted instead of shown.
     folded: BTreeMap<SocketAddr, (Who, u64)>,
-    /// When that will be told.
+    /// When their number is reported.
     fold_at: Option<Instant>,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Feed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     Shown,
-    /// It is counted, and the count is told later.
+    /// It is counted, and the count is reported later.
     Folded,
     /// Nobody wants to see lines.
     Hidden,
@@ -75,7 +75,7 @@ impl Feed {
         folded.into_values().map(|(who, lines)| Notice::Folded { who, lines })
     }
 
-    /// What was counted of an address is not told any more.
+    /// The count of an address is not reported any more.
     pub(super) fn forget(&mut self, address: SocketAddr) {
         self.folded.remove(&address);
     }

@@ -118,7 +118,7 @@ pub(super) struct Speaker {
 }
 
 impl Speaker {
-    /// Who said this line; `None` if its header is too long to be remembered, or bears another name.
+    /// The speaker of this line. `None`: its header is too long to be remembered, or has another name.
     pub(super) fn new(line: &[u8], id: PeerId, peer: &Peer, is_confirmed: bool) -> Option<Self> {
         let header = &line[..=memchr::memchr_iter(b' ', line).nth(1)?];
         let mut array = [0; SPEAKER_BYTES_MAX];

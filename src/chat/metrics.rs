@@ -16,7 +16,7 @@ pub struct Counters {
     pub folded: u64,
     /// Texts handed over; on a session that means queued.
     pub sent: u64,
-    /// Texts told as not sent.
+    /// Texts that were reported as not sent.
     pub not_sent: u64,
     /// Connections accepted.
     pub accepted: u64,

@@ -102,7 +102,7 @@ impl Prompter {
         self.menu = Menu::Text(audience);
     }
 
-    /// An answer to the question whom to connect to meant nobody: it is asked again.
+    /// The answer to the question whom to connect to was wrong: it is asked again.
     pub(super) fn ask_connect_to_again(&mut self) {
         if self.menu == Menu::Choice {
             self.menu = Menu::ConnectTo;

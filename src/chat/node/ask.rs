@@ -168,7 +168,7 @@ impl Node {
             self.report(report, false, Notice::NotConnected { to, why: Failure::Blocked });
         }
         if let Some(conn) = carrier {
-            // What is still queued on it was told just now.
+            // The texts in its queue were reported just now.
             self.close(conn, CloseReason::Eof, now);
         }
     }
@@ -196,7 +196,7 @@ impl Node {
         let (to, dialect) = match audience {
             Audience::One(to, dialect) => {
                 self.prompter.note_recipient(to);
-                // That holds also if this text does not arrive, or goes on a session, which has one form.
+                // The choice stays even if this text does not arrive, or goes on a session, which has one form.
                 if let Some(dialect) = dialect {
                     self.roster.choose_dialect(to, dialect);
                 }
@@ -214,7 +214,7 @@ impl Node {
         }
         self.record(&to, audience == Audience::All, dialect, text, meaning);
         self.deliver_and_wait(&to, told, now, |node, report| {
-            // A typed command is known by, and said in, the words of each peer's own dialect.
+            // What is a command depends on each peer's dialect.
             let (chatted, others): (Vec<_>, Vec<_>) = to.iter().partition(|&&to| {
                 let spoken = dialect.unwrap_or_else(|| node.roster.dialect_of(to));
                 dialect.is_none() && matches!(meaning(text, spoken), Content::Chat(_))
@@ -228,7 +228,7 @@ impl Node {
         Ok(())
     }
 
-    /// Tells to whom a text goes as one, if that is recorded: to some it may be a command.
+    /// Tells the recorder to whom a text goes. Peers for whose dialect it is a command are left out.
     pub(super) fn record(
         &mut self,
         to: &[SocketAddr],

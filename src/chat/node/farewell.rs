@@ -1,4 +1,4 @@
-//! The end: farewells to whom we know, and what is still heard until they are said.
+//! The end: we say exit to everybody we know, and hear what still comes until that is done.
 //!
 //! While the program quits, what it still reads is shown, and at the end nothing is read: what nobody will see must not
 //! be taken, since its sender would believe it delivered.
@@ -34,7 +34,7 @@ impl Node {
         let known = self.roster.directory().iter().filter(|peer| peer.is_real() && !peer.is_offline);
         let known: BTreeSet<SocketAddr> =
             known.map(|peer| peer.address).chain(self.outbox.addresses()).collect();
-        // Who lent us the port stays.
+        // The program that lent us its port stays.
         let known = if self.config.is_port_lent { BTreeSet::new() } else { known };
         for to in known {
             self.deliver(to, Content::Exit, None, Report::Nobody, now);
@@ -79,8 +79,7 @@ impl Node {
         }
     }
 
-    /// While we take our leave: what was said to us is shown, since its sender will take it for delivered. Nothing is
-    /// learned from it any more, and nobody is connected.
+    /// A line that comes while we quit. It is shown, and changes nothing any more.
     pub(super) fn hear_last_words(&mut self, conn: ConnId, line: &[u8], now: Instant) {
         let Some(connection) = self.connections.get(conn) else { return };
         let (remote, kind) = (connection.remote(), connection.data.kind);
@@ -104,7 +103,7 @@ impl Node {
         }
     }
 
-    /// At the very end: what came without its end is all that there is of it.
+    /// At the very end, unfinished messages are shown as they are.
     fn hear_unfinished(&mut self, now: Instant) {
         for conn in self.connections.ids() {
             if let Some(rest) = self.connections.get_mut(conn).and_then(Connection::flush) {

@@ -1,8 +1,8 @@
 //! What is heard: frame the bytes, understand each line, find out who says it, change what it changes, show it,
 //! answer it.
 //!
-//! A claimed address is no proof. What would hurt a third party is taken only from the IP address that it claims, and
-//! shown otherwise with the address that it came from.
+//! A claimed address proves nothing. So a message that could hurt a third party is taken only from the IP address that it
+//! claims. Otherwise it is shown with the address that it came from.
 
 use super::logged::Speaking;
 use super::{Node, Stage};
@@ -111,7 +111,7 @@ impl Node {
         }
     }
 
-    /// Whoever began with a port says no more until its last line was answered.
+    /// A peer that began with its port waits for an answer to each line.
     fn answer_line(&mut self, conn: ConnId, now: Instant) {
         let kind = self.connections.get(conn).map(|connection| connection.data.kind);
         if let Some(Kind::PortLine(_)) = kind {
@@ -140,7 +140,7 @@ impl Node {
         match self.meet(conn, message, now) {
             Some(id) => self.show_chat(from, id, message.text.as_bytes(), now),
             None => {
-                // No room for its sender: it is shown all the same, on the account of where it came from.
+                // There is no room for its sender. It is shown all the same, on the account of its source.
                 self.counters.raw += 1;
                 let who = self.roster.who_says(message.address, &Rc::from(&*message.name));
                 let text = message.text.to_string();

@@ -63,7 +63,7 @@ pub struct Node {
     feed: Feed,
     counters: Counters,
     metrics: Metrics,
-    /// When memory was still full at the end of what may be told in a turn.
+    /// Memory was still full when the turn had told as much as it may: this goes on in the next turn.
     full_at: Option<Instant>,
     outputs: VecDeque<Output<Notice>>,
     /// Bytes of texts that were told since the last timeout. Thousands of connections may be due at once, each with
@@ -228,7 +228,7 @@ impl Node {
 
     /// Ends a connection from our side.
     fn close(&mut self, conn: ConnId, reason: CloseReason, now: Instant) {
-        // What came on it is dropped: its sender must not take it for delivered.
+        // What came on it is dropped, and its sender must not believe that it was delivered.
         let is_dropped =
             matches!(reason, CloseReason::LineTooLong | CloseReason::MemoryFull | CloseReason::NoMessage);
         self.end(conn, if is_dropped { How::Reset } else { How::Now }, reason, now);
@@ -265,7 +265,7 @@ impl Node {
     }
 
     /// Half-closes a connection: what is queued is written, and what the peer still says is heard.
-    /// What of our texts it does not take any more will be told as not sent to `to`.
+    /// Texts that it does not take any more are reported as not sent to `to`.
     fn leave(&mut self, conn: ConnId, to: SocketAddr, now: Instant) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         if std::mem::replace(&mut connection.data.kind, Kind::Leaving) == Kind::Leaving {
@@ -363,7 +363,7 @@ impl Machine for Node {
             Input::Closed { conn, reason } => self.on_closed(conn, reason, now),
             Input::Connected { conn, local } => self.on_connected(conn, canonical(local).ip(), now),
             Input::Interrupted => self.quit(now),
-            // A quit under way goes on: only a second signal cuts its farewells short.
+            // Only a second signal cuts the farewells short.
             Input::StdinClosed if self.is_quitting() => {}
             Input::StdinClosed if self.must_settle() => self.quit_when_settled(now),
             Input::StdinClosed => self.quit(now),

@@ -1,4 +1,4 @@
-//! What became of what was said, and who is told.
+//! What became of a text, and how it is reported.
 //!
 //! A plain message counts as sent when the other side has closed, or has been quiet for a second after all was written,
 //! and not when `write` returned. A line on a session counts as sent when it is queued; if the session breaks before it is
@@ -42,7 +42,7 @@ impl Node {
             }
             return self.send_waiting(to, now);
         }
-        // What waits behind a failed dial would fail alike; behind a broken connection it may not.
+        // If a dial failed, what waits behind it would fail as well. If a connection broke, the next one may not.
         let failed =
             if was_up { self.outbox.pop(to).into_iter().collect() } else { self.outbox.take_all(to) };
         for outgoing in failed {
@@ -73,7 +73,7 @@ impl Node {
                     self.roster.note_sent(id, 1, now);
                 }
                 self.counters.sent += 1;
-                // Nothing takes it back if it fails, so it is not recorded before.
+                // A record cannot be taken back, so it is made only now.
                 if outgoing.report == Report::IfDelivered {
                     self.record(&[to], false, outgoing.dialect, &text, Content::chat);
                 }
@@ -90,7 +90,7 @@ impl Node {
     }
 
     pub(super) fn on_failed(&mut self, to: SocketAddr, outgoing: Outgoing, why: Failure) {
-        // These say nothing of whether the peer can be reached.
+        // These do not say that the peer cannot be reached.
         let is_ours = matches!(
             why,
             Failure::Connection(CloseReason::NoDescriptor | CloseReason::NoPort | CloseReason::SlowPeer)
@@ -110,7 +110,7 @@ impl Node {
         self.report(outgoing.report, false, notice);
     }
 
-    /// A session ended without an exit. What it did not take any more is told.
+    /// A session ended without an exit. Texts that it did not take are reported.
     pub(super) fn on_session_lost(
         &mut self,
         connection: &Connection<Role>,
@@ -134,8 +134,8 @@ impl Node {
         }
     }
 
-    /// Whether that was no session yet: its peer sent a connect and hung up, perhaps without having read
-    /// our answer. The end of one reads as a reset where the answer came too late.
+    /// Whether the peer only sent a connect and hung up, perhaps before it read our answer. If the answer came too late,
+    /// the end reads as a reset.
     fn has_hung_up(
         &self,
         connection: &Connection<Role>,
@@ -153,8 +153,8 @@ impl Node {
             && self.roster.directory().get(id).is_some_and(|peer| is_of_now(peer) && is_at_home(peer))
     }
 
-    /// Tells what of the user's texts a connection did not take any more; whether there was any. However
-    /// little else is to be told: what was typed is not lost in silence.
+    /// Reports the user's texts that a connection did not take; gives whether there were any. This holds even with
+    /// `--quiet`: no text is lost in silence.
     pub(super) fn tell_unsent(
         &mut self,
         connection: &Connection<Role>,
@@ -178,7 +178,7 @@ impl Node {
         is_any
     }
 
-    /// The program ends before all is said: what the user typed and nobody took is told.
+    /// The program ends before everything is said: texts of the user that nobody took are reported.
     pub(super) fn give_up_all(&mut self) {
         let reason = CloseReason::TimedOut;
         for (conn, to) in std::mem::take(&mut self.leaving) {
@@ -200,7 +200,7 @@ impl Node {
         }
     }
 
-    /// Tells an outcome to whom it matters.
+    /// Reports an outcome, if somebody waits for it.
     pub(super) fn report(&mut self, report: Report, is_success: bool, outcome: Notice) {
         if self.tickets.is_told(report, is_success, &outcome) {
             self.tell(outcome);

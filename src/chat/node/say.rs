@@ -110,7 +110,7 @@ impl Node {
             }
             Content::Exit => {
                 if let Some(from) = self.claimed_on(session) {
-                    // A queue that has no room for it ends with the connection anyway.
+                    // If the queue has no room for it, the connection ends anyway.
                     let exit = line(&Envelope::of_session(from, self.roster.me().name()), Body::Exit);
                     let _ = self.connections.send(session, exit);
                 }
@@ -133,7 +133,7 @@ impl Node {
             let outgoing = Outgoing { content, dialect: None, report };
             return self.on_failed(to, outgoing, Failure::Connection(reason));
         }
-        // Of many sessions, each is at hand: no look-up by address.
+        // The session knows its peer: with many sessions, a look-up by address would cost time.
         if let Some(connection) = self.connections.get_mut(session)
             && let Kind::Session(id) = connection.data.kind
         {
@@ -144,7 +144,7 @@ impl Node {
         self.report(report, true, Notice::Sent(to));
     }
 
-    /// All of the text or nothing: a part that waits would be told as not sent besides the whole.
+    /// Queues all of the text or nothing. If a part of it waited, it would be reported as not sent besides the whole.
     fn queue_lines(&mut self, session: ConnId, lines: &mut Lines<'_>) -> Result<(), CloseReason> {
         let from = self.claimed_on(session).ok_or(CloseReason::Reset)?;
         let lines = lines.under(from, self.roster.me().name());

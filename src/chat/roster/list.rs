@@ -1,4 +1,4 @@
-//! The lists that the user is shown, and whom their numbers mean, and names.
+//! The lists that the user sees, and which peer a number or a name means.
 
 use super::Roster;
 use crate::chat::book::Known;
@@ -36,7 +36,8 @@ impl Roster {
         self.directory.active().into_iter().filter(|peer| !peer.is_connected).collect()
     }
 
-    /// A mistake as the user is told it. If several have a name, one of them is asked for: they are the last list now.
+    /// A mistake, completed for the user. If several peers have a name, they become the last list, so that the user can choose
+    /// one by its number.
     pub(in crate::chat) fn explain(&mut self, mut mistake: Mistake, now: Instant) -> Mistake {
         if let Mistake::AmbiguousName { name, peers } = &mut mistake {
             *peers = (1..).zip(self.named(name)).map(|(n, address)| self.row(n, address, now)).collect();
@@ -71,7 +72,7 @@ impl Roster {
         if self.book.is_blocked(address) { Err(Mistake::Blocked(self.who(address))) } else { Ok(address) }
     }
 
-    /// The name of a partner in the prompt. A name that several have says nothing.
+    /// The partner as the prompt shows it: by name, or by address if several peers have that name.
     pub(in crate::chat) fn partner(&self, audience: Audience) -> String {
         let Audience::One(to, _) = audience else { return ALL.to_owned() };
         let name = self.who(to).name;
@@ -100,7 +101,7 @@ impl Roster {
         self.book.iter().filter(|&(address, _)| !self.me.is_own(address))
     }
 
-    /// Those who are remembered and not `listed`: first whom the user said something of, then the one heard last.
+    /// Those who are remembered and not `listed`: first those with an alias or blocked, then by when they were heard.
     fn known_rows(&self, listed: &[SocketAddr], now: Instant) -> Vec<KnownRow> {
         let listed: BTreeSet<SocketAddr> = listed.iter().copied().collect();
         let is_other = |(address, _): &(SocketAddr, Known)| {

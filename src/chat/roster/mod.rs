@@ -102,7 +102,7 @@ impl Roster {
         name.cloned().unwrap_or_default()
     }
 
-    /// Whether a peer has had a connection of ours or theirs before this run, was aliased, or has been sent to.
+    /// Whether a confirmed peer is more than a stranger: it is in the book, or the user has written to it.
     pub(super) fn is_known(&self, id: PeerId) -> bool {
         let is_known = |peer: &Peer| peer.sent > 0 || self.book.is_acquainted(peer.address);
         self.directory.get(id).is_some_and(|peer| peer.is_confirmed && is_known(peer))
@@ -114,7 +114,8 @@ impl Roster {
     }
 
     /// The entry for a message from the socket address `from`, made if need be, and whether its peer is new to the
-    /// user. `None` if there is no room for it: claims of others do not use up what the source may say of itself.
+    /// user. `None` if there is no room for it. Each source has two allowances: one for entries of its own address, and one
+    /// for those of others.
     pub(super) fn entry_for(
         &mut self,
         claimed: SocketAddr,
@@ -228,7 +229,7 @@ impl Roster {
         self.directory.bind(id, conn)
     }
 
-    /// The peer has no session any more, though it may speak on.
+    /// The peer has no session any more, but is still connected.
     pub(super) fn unbind(&mut self, id: PeerId) {
         self.directory.unbind(id);
     }
