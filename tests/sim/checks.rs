@@ -5,7 +5,7 @@ use crate::world::{HostId, World};
 use chinwag::chat::node::Node;
 use chinwag::limits::QUIT_TIMEOUT;
 use chinwag::proto::machine::{ConnId, Machine};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The way that a text took: who its sender was at the time, and on which session, if any. Within one
@@ -20,6 +20,8 @@ pub struct Ledger {
     last_heard: BTreeMap<(HostId, HostId, Route), u32>,
     /// Messages that came cut short.
     pub cut: usize,
+    /// Between whom.
+    cut_between: BTreeSet<(HostId, HostId)>,
 }
 
 #[derive(Debug)]
@@ -43,6 +45,7 @@ impl Ledger {
         let Some(number) = number(from, to, text) else {
             // What came before the connection ended is shown: its end completes a message.
             self.cut += 1;
+            self.cut_between.insert((from, to));
             return;
         };
         let key = (from, to, number);
@@ -112,7 +115,10 @@ pub fn at_rest(world: &World) {
     }
     let loses_nothing = world.faults.lose_nothing();
     for (&(from, to, number), text) in &world.ledger.texts {
-        let is_excused = text.is_given_up || !is_route_alive(world, from, to, text);
+        // A sender that is stopped in the middle of a message is silent for longer than a plain message may be.
+        let is_cut =
+            world.faults.slow > 0 && world.faults.stops > 0 && world.ledger.cut_between.contains(&(from, to));
+        let is_excused = text.is_given_up || is_cut || !is_route_alive(world, from, to, text);
         let is_fine = text.is_heard || (is_excused && !loses_nothing);
         assert!(is_fine, "{from}>{to} #{number} is neither heard nor given up: {text:?}");
     }
