@@ -259,7 +259,7 @@ mod tests {
         drop(console);
         let text = taker.join().unwrap();
         assert_eq!(text.matches("Message sent").count() as u64, notices);
-        let end = "Enter choice: … 1001 notices were not shown: the terminal was stopped\nEnter choice: ";
+        let end = "Enter choice: … 1,001 notices were not shown: the terminal was stopped\nEnter choice: ";
         assert!(text.ends_with(end), "{}", &text[text.len() - 200..]);
     }
 

@@ -362,7 +362,8 @@ fn error(mistake: &Mistake, sentence: String) -> Error<'_> {
             error.peers = rows(peers);
         }
         Mistake::BadAddress(typed) => {
-            error.sentence = format!("'{typed}' is no IP:PORT, number of the last list or known name.");
+            error.sentence =
+                format!("'{typed}' is not an IP:PORT, a number from the last list or a known name.");
         }
         Mistake::BadCommand(
             BadCommand::DuplicateField { column, .. }
@@ -672,7 +673,8 @@ mod tests {
         for mistake in mistakes.into_iter().chain(bad.into_iter().chain(malformed).map(Mistake::from)) {
             let event = event_of(&line(&Notice::Mistake(mistake), moment()).unwrap());
             let word = |field: &str| event[field].as_str().unwrap().to_owned();
-            assert!(word("sentence").ends_with('.') && !word("sentence").contains("menu"), "{event}");
+            let is_whole = word("sentence").ends_with('.') || word("sentence").starts_with("Usage: ");
+            assert!(is_whole && !word("sentence").contains("menu"), "{event}");
             told.push((word("reason"), word("sentence")));
         }
         told.sort();

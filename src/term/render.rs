@@ -95,20 +95,20 @@ impl Display for Sentence<'_> {
         match self.0 {
             Notice::Accepted(who) => writeln!(f, "{} accepted your connection", Named(who)),
             Notice::Aliased { who, alias: Some(alias) } => {
-                writeln!(f, "{} is called {} from now on", Named(who), CleanName(alias))
+                writeln!(f, "{} is now shown as {}", Named(who), CleanName(alias))
             }
-            Notice::Aliased { who, alias: None } => writeln!(f, "{} has no alias any more", Named(who)),
-            Notice::AlreadyConnected(who) => writeln!(f, "{} is connected already", Named(who)),
+            Notice::Aliased { who, alias: None } => writeln!(f, "{} no longer has an alias", Named(who)),
+            Notice::AlreadyConnected(who) => writeln!(f, "{} is already connected", Named(who)),
             Notice::Blocked(who) => {
-                writeln!(f, "{} is blocked from now on: neither heard nor written to", Named(who))
+                writeln!(f, "{} is blocked: its messages are ignored, and nothing is sent to it", Named(who))
             }
             Notice::ConnectList(rows) => connect_list(f, rows),
             Notice::Connected(who) => writeln!(f, "{} connected with you", Named(who)),
             Notice::ConnectSent(who) => {
-                writeln!(f, "Connected with {}; it does not answer connects", Named(who))
+                writeln!(f, "Connected with {}; it does not answer connect requests", Named(who))
             }
             Notice::DialectSet { who, dialect } => {
-                writeln!(f, "{} is written to in {} from now on", Named(who), dialect.name())
+                writeln!(f, "{} now gets messages in the {} dialect", Named(who), dialect.name())
             }
             Notice::Disconnected(who) => writeln!(f, "{} disconnected", Named(who)),
             Notice::Exiting => writeln!(f, "Exiting"),
@@ -133,7 +133,7 @@ impl Display for Sentence<'_> {
             Notice::NotConnected { to, why } => writeln!(f, "{}. Not connected.", Failed(to, *why)),
             Notice::NotRecorded(error) => writeln!(
                 f,
-                "The transcript cannot be written ({error}); until that is put right it lacks what is said."
+                "The transcript cannot be written ({error}); until this is fixed, messages are missing from it."
             ),
             Notice::NotSent { to, text, why } => {
                 writeln!(f, "{}. Not sent: {}", Failed(to, *why), Clean(text))
@@ -148,13 +148,13 @@ impl Display for Sentence<'_> {
             Notice::Stats(stats) => write!(f, "{}", Table(stats)),
             Notice::StillTrying(peers) => {
                 let peers = Count(*peers as u64, "peer");
-                writeln!(f, "Still trying to reach {peers}; you will be told how it ends")
+                writeln!(f, "Still trying to reach {peers}; you will be told the outcome")
             }
             Notice::Tally { messages, peers } => {
                 let (messages, peers) = (Count(*messages, "message"), Count(*peers, "peer"));
-                writeln!(f, "Received {messages} and met {peers}")
+                writeln!(f, "Received {messages} from {peers}.")
             }
-            Notice::Unblocked(who) => writeln!(f, "{} is heard again", Named(who)),
+            Notice::Unblocked(who) => writeln!(f, "{} is no longer blocked", Named(who)),
         }
     }
 }
@@ -185,13 +185,25 @@ impl Display for Headed<'_> {
     }
 }
 
-/// `1 peer`, `2 peers`.
+/// `1 peer`, `2 peers`, `1,000 peers`.
 pub(super) struct Count<'a>(pub(super) u64, pub(super) &'a str);
 
 impl Display for Count<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let plural = if self.0 == 1 { "" } else { "s" };
-        write!(f, "{} {}{plural}", self.0, self.1)
+        write!(f, "{} {}{plural}", Grouped(self.0), self.1)
+    }
+}
+
+/// A number with a comma after each thousand, `1,000,000`.
+pub(super) struct Grouped(pub(super) u64);
+
+impl Display for Grouped {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0..1000 => write!(f, "{}", self.0),
+            n => write!(f, "{},{:03}", Self(n / 1000), n % 1000),
+        }
     }
 }
 
@@ -227,7 +239,7 @@ fn help(f: &mut Formatter<'_>) -> fmt::Result {
         let typed = format!("{} {}", slash.name, slash.arguments);
         writeln!(f, "{typed:<22} {}", slash.does)?;
     }
-    writeln!(f, "WHO is an IP:PORT, a number of the last list, or a name.")
+    writeln!(f, "WHO is an IP:PORT, a number from the last list, or a name.")
 }
 
 fn peers(
@@ -275,16 +287,19 @@ fn file_fault(f: &mut Formatter<'_>, kept: Kept, path: &Path, why: &FileFault) -
         FileFault::Corrupt { reason, set_aside } => {
             let (reason, aside) = (Clean(reason), set_aside.display().to_string());
             let aside = Clean(&aside);
-            writeln!(f, "{what} in {path} cannot be understood ({reason}); that file is {aside} now.")
+            writeln!(f, "{what} in {path} cannot be understood ({reason}); the file was renamed to {aside}.")
         }
         FileFault::Odd { reasons, more } => {
             let reasons = reasons.join("; ");
             let reasons = Clean(&reasons);
             let more = if *more > 0 { format!("; and {more} more") } else { String::new() };
-            writeln!(f, "{what} in {path} are used but for this, which is left as it is: {reasons}{more}.")
+            writeln!(
+                f,
+                "{what} in {path} are used, except for these parts, which stay as they are: {reasons}{more}."
+            )
         }
         FileFault::Unreadable(error) => {
-            writeln!(f, "{what} in {path} cannot be read ({error}); the file is left as it is, and unused.")
+            writeln!(f, "{what} in {path} cannot be read ({error}); the file is left as it is and not used.")
         }
         FileFault::Unwritable(error) => {
             writeln!(f, "{what} cannot be written to {path} ({error}); they are kept for this run only.")
@@ -294,7 +309,7 @@ fn file_fault(f: &mut Formatter<'_>, kept: Kept, path: &Path, why: &FileFault) -
 
 fn connect_list(f: &mut Formatter<'_>, rows: &[PeerRow]) -> fmt::Result {
     if rows.is_empty() {
-        return writeln!(f, "No active peers that are yet to connect");
+        return writeln!(f, "No active peers to connect to");
     }
     writeln!(f, "Active peers, yet to connect:")?;
     rows.iter().try_for_each(|row| active_row(f, row))
@@ -312,22 +327,22 @@ fn active_row(f: &mut Formatter<'_>, row: &PeerRow) -> fmt::Result {
 fn listen_failed(f: &mut Formatter<'_>, port: u16, error: Fault) -> fmt::Result {
     match error.kind {
         io::ErrorKind::AddrInUse if port == 0 => {
-            writeln!(
-                f,
-                "No free port is left to listen on; choose one that is free, or try again in a minute."
-            )
+            writeln!(f, "No free port is left to listen on; choose another one, or try again in a minute.")
         }
         io::ErrorKind::AddrInUse => {
             writeln!(f, "Port {port} is in use by another program; choose another one.")
         }
         io::ErrorKind::PermissionDenied if error.may_be_of_bind() => {
-            writeln!(f, "Port {port} is not for every user; choose one above 1023.")
+            writeln!(f, "Port {port} needs administrator rights; choose one above 1023.")
         }
         io::ErrorKind::AddrNotAvailable => {
-            writeln!(f, "This host does not have the address to listen on; give --bind one of its own.")
+            writeln!(f, "This host does not have that address; give --bind one of its own addresses.")
         }
         _ if error.is_of_family() => {
-            writeln!(f, "This host has no address of that kind ({error}); give --bind one of its own.")
+            writeln!(
+                f,
+                "This host has no addresses of that kind ({error}); give --bind one of its own addresses."
+            )
         }
         _ => writeln!(f, "Port {port} cannot be listened on ({error}); choose another one."),
     }
@@ -336,7 +351,7 @@ fn listen_failed(f: &mut Formatter<'_>, port: u16, error: Fault) -> fmt::Result 
 fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
     match mistake {
         Mistake::AliasTaken(who) => {
-            writeln!(f, "You call {} so already; choose another name.", who.address)
+            writeln!(f, "You already use that name for {}; choose another one.", who.address)
         }
         Mistake::AmbiguousName { name, peers } => {
             let name = CleanName(name);
@@ -348,19 +363,27 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
         }
         Mistake::BadAddress(typed) => writeln!(
             f,
-            "'{}' is no IP address, number of the last list or known name; try again, or press \
+            "'{}' is not an IP address, a number from the last list or a known name; try again, or press \
              Enter for the menu.",
             Clean(typed)
         ),
         Mistake::BadAlias(typed) => {
-            writeln!(f, "'{}' could mean something else than a peer; choose another name.", CleanName(typed))
+            writeln!(
+                f,
+                "'{}' could also mean something other than a peer; choose another name.",
+                CleanName(typed)
+            )
         }
         Mistake::BadCommand(bad) => bad_command(f, bad),
         Mistake::BadDialect(typed) => {
-            writeln!(f, "'{}' is no dialect; choose standard, netech, block or bracketed.", Clean(typed))
+            writeln!(
+                f,
+                "'{}' is not a valid dialect: choose standard, bracketed, block, netech, json or portline.",
+                Clean(typed)
+            )
         }
         Mistake::BadPort(typed) => {
-            writeln!(f, "'{}' is no port; type a number from 1 to 65535.", Clean(typed))
+            writeln!(f, "'{}' is not a valid port: type a number from 1 to 65535.", Clean(typed))
         }
         Mistake::BadSlash(bad) => bad_slash(f, bad),
         Mistake::Blocked(who) => {
@@ -370,7 +393,7 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
         Mistake::EmptyName => writeln!(f, "A name is needed; type one, for example P1."),
         Mistake::HostName(typed) => writeln!(
             f,
-            "'{}' is no address, and names of hosts cannot be used here; give an IP:PORT, a number of the last list \
+            "'{}' is not an address, and host names cannot be used here; give an IP:PORT, a number from the last list \
              or a known name.",
             Clean(typed)
         ),
@@ -378,27 +401,26 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
         Mistake::NameTooLong => {
             writeln!(f, "That name is too long; choose one of at most {NAME_BYTES_MAX} bytes.")
         }
-        Mistake::NoneToConnect => writeln!(
-            f,
-            "There is nobody to connect to: no active peer is yet to connect; name one, or give an IP:PORT."
-        ),
+        Mistake::NoneToConnect => {
+            writeln!(f, "There are no active peers to connect to; name a peer, or give an IP:PORT.")
+        }
         Mistake::NoPeers => {
-            writeln!(f, "There is nobody to send to; send a message to an address first.")
+            writeln!(f, "No peers yet. Send a message to somebody's address first.")
         }
         Mistake::NoStaticPeers => {
-            writeln!(f, "There are no static peers; name some with --static-peer at the start.")
+            writeln!(f, "There are no static peers; name some with --static-peer when you start the program.")
         }
         Mistake::NoSuchNumber(number) => {
-            writeln!(f, "The last list has no number {number}; type one of it, or an address.")
+            writeln!(f, "There is no number {number} in the last list; choose one from it.")
         }
         Mistake::NotBlocked(who) => {
-            writeln!(f, "{} is not blocked; choice 2 lists who is.", Named(who))
+            writeln!(f, "{} is not blocked; choice 2 shows who is.", Named(who))
         }
         Mistake::UnknownChoice(typed) => {
-            writeln!(f, "'{}' is no choice; type a number from 0 to 5.", Clean(typed))
+            writeln!(f, "'{}' is not a valid choice: type a number from 0 to 5.", Clean(typed))
         }
         Mistake::Yourself(address) => {
-            writeln!(f, "{address} is this program itself; type the address of somebody else.")
+            writeln!(f, "{address} is this program; type somebody else's address.")
         }
     }
 }
@@ -407,23 +429,26 @@ fn bad_command(f: &mut Formatter<'_>, bad: &BadCommand) -> fmt::Result {
     match bad {
         BadCommand::DuplicateField { field, column } => {
             let field = Clean(field);
-            writeln!(f, "The field '{field}' is there again at column {column}; give it once.")
+            writeln!(f, "The field '{field}' is repeated at column {column}; give it once.")
         }
         BadCommand::Malformed { fault, column } => malformed(f, *fault, *column),
         BadCommand::Missing { command, field } => {
-            writeln!(f, "The command '{command}' needs the field '{field}' with a text in it.")
+            writeln!(f, "The command '{command}' needs the field '{field}', a string with some text.")
         }
         BadCommand::NoCommand => {
             writeln!(f, "The field 'command' is missing; it is one of {}.", COMMANDS.join(", "))
         }
         BadCommand::NotAnObject => {
-            writeln!(f, "That is no JSON object; write one a line, such as {{\"command\":\"peers\"}}.")
+            writeln!(
+                f,
+                "That is not a JSON object; write one on each line, such as {{\"command\":\"peers\"}}."
+            )
         }
         BadCommand::NotUtf8(column) => {
-            writeln!(f, "At column {column} is something that is no UTF-8; write UTF-8, or an escape.")
+            writeln!(f, "There are bytes at column {column} that are not UTF-8; write UTF-8, or an escape.")
         }
         BadCommand::Unknown(name) => {
-            writeln!(f, "'{}' is no command; use one of {}.", Clean(name), COMMANDS.join(", "))
+            writeln!(f, "'{}' is not a command: use one of {}.", Clean(name), COMMANDS.join(", "))
         }
         BadCommand::UnknownField { command, field } => {
             writeln!(f, "The command '{command}' has no field '{}'; leave it out.", Clean(field))
@@ -434,7 +459,7 @@ fn bad_command(f: &mut Formatter<'_>, bad: &BadCommand) -> fmt::Result {
 fn malformed(f: &mut Formatter<'_>, fault: JsonFault, column: usize) -> fmt::Result {
     match fault {
         JsonFault::BadEscape => {
-            writeln!(f, "The escape at column {column} is none of JSON; a backslash is written as two.")
+            writeln!(f, "The escape at column {column} is not valid JSON; write a backslash as two.")
         }
         JsonFault::ControlCharacter => {
             writeln!(f, "A string has a control character at column {column}; write an escape, such as \\t.")
@@ -444,10 +469,13 @@ fn malformed(f: &mut Formatter<'_>, fault: JsonFault, column: usize) -> fmt::Res
             "The escape at column {column} is half of a surrogate pair; write both halves, such as \\ud83d\\ude00."
         ),
         JsonFault::NumberOutOfRange => {
-            writeln!(f, "The number at column {column} is too large; a command needs none.")
+            writeln!(f, "The number at column {column} is too large; no command needs a number.")
         }
         JsonFault::Syntax => {
-            writeln!(f, "That is no JSON at column {column}; look at the quotes, colons and commas there.")
+            writeln!(
+                f,
+                "That is not valid JSON at column {column}; check the quotes, colons and commas there."
+            )
         }
         JsonFault::TooDeep => {
             writeln!(f, "The JSON is nested too deeply at column {column}; a command is one flat object.")
@@ -456,12 +484,15 @@ fn malformed(f: &mut Formatter<'_>, fault: JsonFault, column: usize) -> fmt::Res
             writeln!(f, "Nothing follows the comma before column {column}; leave it out.")
         }
         JsonFault::TrailingText => {
-            writeln!(f, "Something follows the object at column {column}; write one object a line.")
+            writeln!(
+                f,
+                "There is more text after the object at column {column}; write one object on each line."
+            )
         }
         JsonFault::Truncated => {
             writeln!(
                 f,
-                "The line ends at column {column}, before its object does; write all of it on one line."
+                "The line ends at column {column}, before the object is complete; write the whole object on one line."
             )
         }
     }
@@ -470,17 +501,21 @@ fn malformed(f: &mut Formatter<'_>, fault: JsonFault, column: usize) -> fmt::Res
 fn bad_slash(f: &mut Formatter<'_>, bad: &BadSlash) -> fmt::Result {
     match bad {
         BadSlash::ForPeople => {
-            writeln!(f, "A conversation is for people; name the peer of each text with /msg.")
+            writeln!(f, "Conversations are for people; use /msg, which names the peer each time.")
         }
         BadSlash::Unknown { word, nearest: Some(nearest) } => {
-            writeln!(f, "'{}' is no command; type {nearest} if you mean that, or /help for all.", Clean(word))
+            writeln!(
+                f,
+                "'{}' is not a command: did you mean {nearest}? Type /help for the list.",
+                Clean(word)
+            )
         }
         BadSlash::Unknown { word, nearest: None } => {
-            writeln!(f, "'{}' is no command; type /help for all.", Clean(word))
+            writeln!(f, "'{}' is not a command: type /help for the list.", Clean(word))
         }
-        BadSlash::Usage { name, arguments: "" } => writeln!(f, "Nothing follows {name}; type it alone."),
+        BadSlash::Usage { name, arguments: "" } => writeln!(f, "{name} takes no arguments."),
         BadSlash::Usage { name, arguments } => {
-            writeln!(f, "{name} does not go with these words; type {name} {arguments}.")
+            writeln!(f, "Usage: {name} {arguments}")
         }
     }
 }
@@ -494,31 +529,37 @@ impl Display for Failed<'_> {
         let reason = match why {
             Failure::Blocked => return write!(f, "You have blocked {to}; type /unblock {to} first"),
             Failure::TooManyWaiting => {
-                return write!(f, "Too many messages wait for {to} already; try again later");
+                return write!(f, "Too many messages are already waiting for {to}; try again later");
             }
             Failure::Yourself => {
-                return write!(f, "{to} is this program itself; choose the address of somebody else");
+                return write!(f, "{to} is this program; choose somebody else's address");
             }
             Failure::Connection(reason) => *reason,
         };
         match reason {
             CloseReason::NoDescriptor => {
-                write!(f, "No descriptor is left to reach {to}; raise 'ulimit -n', or try later")
+                write!(
+                    f,
+                    "There is no file descriptor left to reach {to}; raise 'ulimit -n', or try again later"
+                )
             }
             CloseReason::NoPort => {
                 write!(
                     f,
-                    "No free port is left to reach {to} from; close other connections, or try again in a minute"
+                    "There is no free local port left to reach {to}; close other connections, or try again in a minute"
                 )
             }
             CloseReason::Refused => {
-                write!(f, "{to} refused the connection: nobody listens there; check the port, or try later")
+                write!(
+                    f,
+                    "{to} refused the connection: nobody listens there; check the port, or try again later"
+                )
             }
             CloseReason::TimedOut => {
                 write!(f, "{to} did not answer in time; check the address, or try again later")
             }
             CloseReason::Unreachable => {
-                write!(f, "{to} cannot be reached from here; check the address and your network")
+                write!(f, "{to} is unreachable from here; check the address and your network")
             }
             CloseReason::Eof
             | CloseReason::Fault(_)
@@ -678,7 +719,7 @@ mod tests {
         assert!(
             said.ends_with(&format!("\n{}. 127.0.0.1:8080 anna\n… and 3 more\n", KNOWN_PEERS_SHOWN_MAX - 1))
         );
-        says_line(Notice::ConnectList(vec![]), "No active peers that are yet to connect");
+        says_line(Notice::ConnectList(vec![]), "No active peers to connect to");
         says_line(
             Notice::ConnectList(vec![row(7, "P1", false, Some(0))]),
             "Active peers, yet to connect:\n7. 127.0.0.1:8080 P1 (yet to connect, heard just now)",
@@ -700,22 +741,22 @@ mod tests {
         for (notice, words) in [
             (
                 Notice::Aliased { who: who("P1"), alias: Some("ann\x1b".into()) },
-                "P1 (127.0.0.1:8080) is called ann␛ from now on",
+                "P1 (127.0.0.1:8080) is now shown as ann␛",
             ),
-            (Notice::Aliased { who: who("P1"), alias: None }, "P1 (127.0.0.1:8080) has no alias any more"),
-            (Notice::AlreadyConnected(who("")), "127.0.0.1:8080 is connected already"),
+            (Notice::Aliased { who: who("P1"), alias: None }, "P1 (127.0.0.1:8080) no longer has an alias"),
+            (Notice::AlreadyConnected(who("")), "127.0.0.1:8080 is already connected"),
             (
                 Notice::Blocked(who("P1")),
-                "P1 (127.0.0.1:8080) is blocked from now on: neither heard nor written to",
+                "P1 (127.0.0.1:8080) is blocked: its messages are ignored, and nothing is sent to it",
             ),
             (
                 Notice::DialectSet { who: who("P1"), dialect: Dialect::Netech },
-                "P1 (127.0.0.1:8080) is written to in netech from now on",
+                "P1 (127.0.0.1:8080) now gets messages in the netech dialect",
             ),
-            (Notice::Unblocked(who("P1")), "P1 (127.0.0.1:8080) is heard again"),
+            (Notice::Unblocked(who("P1")), "P1 (127.0.0.1:8080) is no longer blocked"),
             (
                 Notice::ConnectSent(who("P1")),
-                "Connected with P1 (127.0.0.1:8080); it does not answer connects",
+                "Connected with P1 (127.0.0.1:8080); it does not answer connect requests",
             ),
             (Notice::Folded { who: who("P1"), lines: 1 }, "P1 (127.0.0.1:8080) sent 1 more line, not shown"),
             (
@@ -727,16 +768,20 @@ mod tests {
                 Notice::Raw { from: address(53211), text: text() },
                 "Not a chat message, from 127.0.0.1:53211: hello",
             ),
-            (Notice::Tally { messages: 2, peers: 1 }, "Received 2 messages and met 1 peer"),
+            (Notice::Tally { messages: 2, peers: 1 }, "Received 2 messages from 1 peer."),
+            (
+                Notice::Tally { messages: 1_375_204, peers: 19_005 },
+                "Received 1,375,204 messages from 19,005 peers.",
+            ),
             (
                 Notice::NotRecorded(io::ErrorKind::StorageFull.into()),
-                "The transcript cannot be written (no storage space); until that is put right it lacks what \
-                 is said.",
+                "The transcript cannot be written (no storage space); until this is fixed, messages are missing \
+                 from it.",
             ),
             (Notice::Said { to: SaidTo::One(who("P1")), text: text() }, "You, to P1 (127.0.0.1:8080): hello"),
             (Notice::Said { to: SaidTo::All(2), text: text() }, "You, to 2 peers: hello"),
             (Notice::SentToAll(2), "Message sent to 2 peers"),
-            (Notice::StillTrying(1), "Still trying to reach 1 peer; you will be told how it ends"),
+            (Notice::StillTrying(1), "Still trying to reach 1 peer; you will be told the outcome"),
         ] {
             says_line(notice, words);
         }
@@ -749,7 +794,7 @@ mod tests {
             (
                 CloseReason::Refused,
                 "127.0.0.1:9090 refused the connection: nobody listens there; check the port, or \
-                 try later. Not sent: hello",
+                 try again later. Not sent: hello",
             ),
             (
                 CloseReason::Fault(io::ErrorKind::PermissionDenied.into()),
@@ -777,18 +822,18 @@ mod tests {
         }
         says_line(
             Notice::NotConnected { to: address(9090), why: Failure::TooManyWaiting },
-            "Too many messages wait for 127.0.0.1:9090 already; try again later. Not connected.",
+            "Too many messages are already waiting for 127.0.0.1:9090; try again later. Not connected.",
         );
         says_line(
             Notice::NotConnected { to: address(9090), why: Failure::Yourself },
-            "127.0.0.1:9090 is this program itself; choose the address of somebody else. Not connected.",
+            "127.0.0.1:9090 is this program; choose somebody else's address. Not connected.",
         );
         for (error, words) in [
             (io::ErrorKind::AddrInUse, "Port 80 is in use by another program; choose another one."),
-            (io::ErrorKind::PermissionDenied, "Port 80 is not for every user; choose one above 1023."),
+            (io::ErrorKind::PermissionDenied, "Port 80 needs administrator rights; choose one above 1023."),
             (
                 io::ErrorKind::AddrNotAvailable,
-                "This host does not have the address to listen on; give --bind one of its own.",
+                "This host does not have that address; give --bind one of its own addresses.",
             ),
             (
                 io::ErrorKind::OutOfMemory,
@@ -799,13 +844,13 @@ mod tests {
         }
         says_line(
             Notice::ListenFailed { port: 0, error: io::ErrorKind::AddrInUse.into() },
-            "No free port is left to listen on; choose one that is free, or try again in a minute.",
+            "No free port is left to listen on; choose another one, or try again in a minute.",
         );
         let failed = |errno: Errno| Notice::ListenFailed { port: 80, error: Fault::from(&errno.into()) };
         says_line(
             failed(Errno::AFNOSUPPORT),
-            "This host has no address of that kind (Address family not supported by protocol); give --bind one of \
-             its own.",
+            "This host has no addresses of that kind (Address family not supported by protocol); give --bind one of \
+             its own addresses.",
         );
         let of_call = Fault::of_call("setsockopt", Errno::ACCESS);
         says_line(
@@ -826,22 +871,22 @@ mod tests {
         says(
             Kept::KnownPeers,
             FileFault::Corrupt { reason: "line 1".into(), set_aside: PathBuf::from("/b") },
-            "The known peers in /a␛ cannot be understood (line 1); that file is /b now.",
+            "The known peers in /a␛ cannot be understood (line 1); the file was renamed to /b.",
         );
         says(
             Kept::KnownPeers,
             FileFault::Odd { reasons: vec!["line 1".into(), "line\x1b2".into()], more: 0 },
-            "The known peers in /a␛ are used but for this, which is left as it is: line 1; line␛2.",
+            "The known peers in /a␛ are used, except for these parts, which stay as they are: line 1; line␛2.",
         );
         says(
             Kept::KnownPeers,
             FileFault::Odd { reasons: vec!["line 1".into()], more: 3 },
-            "The known peers in /a␛ are used but for this, which is left as it is: line 1; and 3 more.",
+            "The known peers in /a␛ are used, except for these parts, which stay as they are: line 1; and 3 more.",
         );
         says(
             Kept::KnownPeers,
             FileFault::Unreadable(io::ErrorKind::PermissionDenied.into()),
-            "The known peers in /a␛ cannot be read (permission denied); the file is left as it is, and unused.",
+            "The known peers in /a␛ cannot be read (permission denied); the file is left as it is and not used.",
         );
         says(
             Kept::History,
@@ -855,19 +900,16 @@ mod tests {
         let typed = || "x\x1b".to_string();
         let unknown = |nearest| Mistake::from(BadSlash::Unknown { word: typed(), nearest });
         for (mistake, words) in [
-            (Mistake::AliasTaken(who("P1")), "You call 127.0.0.1:8080 so already; choose another"),
-            (Mistake::BadAddress(typed()), "'x␛' is no IP address, number of the last list or"),
-            (Mistake::BadAlias(typed()), "'x␛' could mean something else than a peer; choose another"),
-            (BadSlash::ForPeople.into(), "A conversation is for people; name the peer"),
-            (unknown(None), "'x␛' is no command; type /help for all."),
-            (unknown(Some("/msg")), "'x␛' is no command; type /msg if you mean that, or /help"),
-            (BadSlash::Usage { name: "/quit", arguments: "" }.into(), "Nothing follows /quit; type it"),
-            (
-                BadSlash::Usage { name: "/exit", arguments: "WHO" }.into(),
-                "/exit does not go with these words; type /exit WHO.",
-            ),
-            (Mistake::BadDialect(typed()), "'x␛' is no dialect; choose standard,"),
-            (Mistake::BadPort(typed()), "'x␛' is no port; type a number from 1 to 65535."),
+            (Mistake::AliasTaken(who("P1")), "You already use that name for 127.0.0.1:8080; choose another"),
+            (Mistake::BadAddress(typed()), "'x␛' is not an IP address, a number from the last list or"),
+            (Mistake::BadAlias(typed()), "'x␛' could also mean something other than a peer; choose another"),
+            (BadSlash::ForPeople.into(), "Conversations are for people; use /msg,"),
+            (unknown(None), "'x␛' is not a command: type /help for the list."),
+            (unknown(Some("/msg")), "'x␛' is not a command: did you mean /msg? Type /help"),
+            (BadSlash::Usage { name: "/quit", arguments: "" }.into(), "/quit takes no arguments."),
+            (BadSlash::Usage { name: "/exit", arguments: "WHO" }.into(), "Usage: /exit WHO"),
+            (Mistake::BadDialect(typed()), "'x␛' is not a valid dialect: choose standard,"),
+            (Mistake::BadPort(typed()), "'x␛' is not a valid port: type a number from 1 to 65535."),
             (
                 Mistake::Blocked(who("P1")),
                 "You have blocked P1 (127.0.0.1:8080); type /unblock 127.0.0.1:8080 first.",
@@ -878,18 +920,19 @@ mod tests {
             (Mistake::NameTooLong, "That name is too long; choose one of at most 64 bytes."),
             (
                 Mistake::HostName(typed()),
-                "'x␛' is no address, and names of hosts cannot be used here; give an IP:PORT",
+                "'x␛' is not an address, and host names cannot be used here; give an IP:PORT",
             ),
-            (Mistake::NoneToConnect, "There is nobody to connect to: no active peer is yet to connect;"),
-            (Mistake::NoPeers, "There is nobody to send to; send a message to an address"),
+            (Mistake::NoneToConnect, "There are no active peers to connect to;"),
+            (Mistake::NoPeers, "No peers yet. Send a message to somebody's address"),
             (Mistake::NoStaticPeers, "There are no static peers; name some with --static-peer"),
-            (Mistake::NoSuchNumber(9), "The last list has no number 9; type one of it, or"),
-            (Mistake::NotBlocked(who("P1")), "P1 (127.0.0.1:8080) is not blocked; choice 2 lists"),
-            (Mistake::UnknownChoice(typed()), "'x␛' is no choice; type a number from 0 to 5."),
-            (Mistake::Yourself(address(8080)), "127.0.0.1:8080 is this program itself; type"),
+            (Mistake::NoSuchNumber(9), "There is no number 9 in the last list; choose one"),
+            (Mistake::NotBlocked(who("P1")), "P1 (127.0.0.1:8080) is not blocked; choice 2 shows"),
+            (Mistake::UnknownChoice(typed()), "'x␛' is not a valid choice: type a number from 0 to 5."),
+            (Mistake::Yourself(address(8080)), "127.0.0.1:8080 is this program; type"),
         ] {
             let said = Sentence(&Notice::Mistake(mistake)).to_string();
-            assert!(said.starts_with(words) && said.ends_with(".\n"), "{said}");
+            let is_usage = words.starts_with("Usage: ");
+            assert!(said.starts_with(words) && (is_usage || said.ends_with(".\n")), "{said}");
         }
     }
 

@@ -317,7 +317,10 @@ mod tests {
             (said(SaidTo::One(who("P1")), "hi"), "> 127.0.0.1:8080 P1 hi"),
             (said(SaidTo::One(who("")), "h\ti"), "> 127.0.0.1:8080 - h␉i"),
             (said(SaidTo::All(3), "hi"), "> all 3 hi"),
-            (not_sent, "! Too many messages wait for 127.0.0.1:8080 already; try again later. Not sent: a␊b"),
+            (
+                not_sent,
+                "! Too many messages are already waiting for 127.0.0.1:8080; try again later. Not sent: a␊b",
+            ),
             (Notice::NewPeer(who("P\n1")), "* New peer: P␊1 (127.0.0.1:8080)"),
         ];
         for (notice, line) in table {

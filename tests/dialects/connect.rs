@@ -55,7 +55,9 @@ fn a_peer_that_never_answers_has_the_message_and_is_connected() {
     program.connect(peer.address());
     let mut wire = peer.accept();
     assert_eq!(wire.read_once(), format!("{} P1 connect", program.address()));
-    program.stdout.expect(&format!("Connected with {}; it does not answer connects\n", peer.address()));
+    program
+        .stdout
+        .expect(&format!("Connected with {}; it does not answer connect requests\n", peer.address()));
     wire.expect_closed();
     assert_eq!(program.query().active, [format!("1. {} (connected)", peer.address())]);
 }
@@ -66,7 +68,9 @@ fn a_peer_that_reads_once_and_closes_has_the_message_and_is_connected() {
     let mut program = Program::node("P1");
     program.connect(peer.address());
     assert_eq!(peer.accept().read_once(), format!("{} P1 connect", program.address()));
-    program.stdout.expect(&format!("Connected with {}; it does not answer connects\n", peer.address()));
+    program
+        .stdout
+        .expect(&format!("Connected with {}; it does not answer connect requests\n", peer.address()));
     assert_eq!(program.query().active, [format!("1. {} (connected)", peer.address())]);
 }
 
@@ -160,7 +164,7 @@ fn the_list_of_choice_3_connects_by_number_or_all_at_once() {
         peer.stdout.expect(&format!("P1 ({}) connected with you\n", p1.address()));
     }
     p1.type_line("3");
-    p1.stdout.expect("No active peers that are yet to connect\n");
+    p1.stdout.expect("No active peers to connect to\n");
     p1.type_line("");
     assert!(p1.query().active.iter().all(|row| row.ends_with("(connected)")));
     p2.send(p1.address(), "hello again");

@@ -107,7 +107,9 @@ fn a_connect_that_nobody_answers_is_a_success() {
     let (mut program, peer) = (Program::node("P1"), Peer::new());
     program.connect(peer.address());
     peer.accept().read_once();
-    program.stdout.expect(&format!("Connected with {}; it does not answer connects\n", peer.address()));
+    program
+        .stdout
+        .expect(&format!("Connected with {}; it does not answer connect requests\n", peer.address()));
 }
 
 /// It said that the peer accepted our connection.

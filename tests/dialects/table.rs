@@ -105,7 +105,7 @@ fn a_peer_that_cannot_be_reached_leaves_the_lists_until_it_is_heard_again() {
     program.stdout.expect("Not sent: are you there?\n");
     assert!(program.query().active.is_empty());
     program.type_line("3");
-    program.stdout.expect("No active peers that are yet to connect\n");
+    program.stdout.expect("No active peers to connect to\n");
     program.type_line("");
     say(program.address(), format!("{from} P2 I am"));
     program.stdout.expect_line(&format!("{from} P2 I am"));

@@ -95,7 +95,7 @@ fn quiet_counts_what_peers_say_and_tells_the_tally_at_the_end() {
     program.signal(Signal::TERM);
     assert_eq!(wire.read_line(), format!("{} P1 exit\n", program.address()));
     drop(wire);
-    assert_eq!(program.stdout.rest(), "Received 3 messages and met 1 peer\nExiting\n");
+    assert_eq!(program.stdout.rest(), "Received 3 messages from 1 peer.\nExiting\n");
     assert_eq!(program.wait(), 0);
 }
 

@@ -65,8 +65,7 @@ fn a_restart_knows_whom_the_last_run_met_and_contacts_nobody() {
     terminal.type_keys("/peers\r");
     let row = format!("1. {address} anna (calls itself P2, heard just now)");
     terminal.expect_rows(&["No connected peers", "Known from before:", &row, "Enter choice: ▏"]);
-    for (line, nobody) in [("/connect all\r", "nobody to connect to"), ("/all hello\r", "nobody to send to")]
-    {
+    for (line, nobody) in [("/connect all\r", "no active peers"), ("/all hello\r", "No peers yet")] {
         terminal.type_keys(line);
         terminal.screen.expect(nobody);
     }
@@ -96,7 +95,7 @@ fn what_the_user_said_of_peers_survives_a_kill() {
     terminal.type_keys("/msg anna hi\r");
     terminal.screen.expect("You have blocked 127.0.0.1:9; type /unblock 127.0.0.1:9 first. Not sent: hi");
     terminal.type_keys("/unblock anna\r");
-    terminal.screen.expect("anna (127.0.0.1:9) is heard again");
+    terminal.screen.expect("anna (127.0.0.1:9) is no longer blocked");
     say(terminal.address(), format!("{peer} P9 and now"));
     assert!(!terminal.screen.expect("127.0.0.1:9 anna and now").contains("can you hear me"));
 }

@@ -24,7 +24,7 @@ fn peers_that_left_were_met() {
     wire.write(format!("{} P2 hello\n{0} P2 exit\n", peer.address()));
     wire.expect_closed();
     program.signal(Signal::TERM);
-    assert_eq!(program.stdout.rest(), "Received 1 message and met 1 peer\nExiting\n");
+    assert_eq!(program.stdout.rest(), "Received 1 message from 1 peer.\nExiting\n");
 }
 
 /// It said that there was nobody to send to.
@@ -33,10 +33,10 @@ fn nobody_to_connect_to_is_told_as_that() {
     let mut program = Program::node("P1");
     for line in ["3\na", "/connect all"] {
         program.type_line(line);
-        program.stdout.expect("There is nobody to connect to: no active peer is yet to connect; ");
+        program.stdout.expect("There are no active peers to connect to; ");
     }
     program.type_line("5\nhello");
-    program.stdout.expect("There is nobody to send to; ");
+    program.stdout.expect("No peers yet. ");
 }
 
 /// Of `make | chinwag send A -` a line `exit` took leave of everybody.

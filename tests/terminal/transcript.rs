@@ -80,7 +80,7 @@ fn it_has_what_both_sides_said_and_goes_on_after_a_restart() {
         "> all 1 to all of you",
         &format!("> {nobody} - is there anybody"),
         &format!(
-            "! {nobody} refused the connection: nobody listens there; check the port, or try later. Not \
+            "! {nobody} refused the connection: nobody listens there; check the port, or try again later. Not \
              sent: is there anybody"
         ),
         "* Disconnected from 127.0.0.1:9090",
