@@ -1,18 +1,17 @@
 //! Text from outside, made safe to show.
 //!
-//! A peer chooses its name and its texts, so they may hold escape sequences that repaint the
-//! terminal, newlines that forge a second message, and invisible characters that make one name look
-//! like another. All of that is made visible here, and only here; nothing is dropped. It works on
-//! characters: whoever has bytes decodes them lossily first, which also ends raw C1 bytes.
+//! A peer chooses its name and its texts, so they may hold escape sequences that repaint the terminal, newlines that
+//! forge a second message, and invisible characters that make one name look like another. All of that is made visible
+//! here, and only here; nothing is dropped. It works on characters: bytes are decoded lossily first, which also
+//! removes raw C1 bytes.
 //!
-//! Which characters those are, Unicode's own tables say; what they leave out is named here.
+//! Unicode's own tables say which characters those are; the few that they lack are named here.
 
 use regex_syntax::hir::{Class, ClassUnicode, HirKind};
 use std::fmt::{self, Write};
 use std::sync::LazyLock;
 
-/// A string that is displayed with everything visible that could disturb a terminal or mislead a
-/// reader.
+/// Displays a string and makes everything visible that could disturb a terminal or mislead a reader.
 ///
 /// Control characters become their pictures (`␛` for escape, `␊` for newline); C1 controls,
 /// bidirectional controls and invisible characters become `U+FFFD`. Text of every script, emoji with
@@ -25,17 +24,17 @@ impl fmt::Display for Clean<'_> {
         let mut joins = false;
         write_with(f, self.0, |c| {
             let stand_in = if is_joiner(c) && joins { None } else { stand_in(c, is_treacherous) };
-            // Not after another joiner: a run of them shows nothing and could spell something.
+            // A joiner after another joiner is not kept: a run of joiners shows nothing and could hide a message.
             joins = stand_in.is_none() && !c.is_ascii() && !is_joiner(c);
             stand_in
         })
     }
 }
 
-/// A name that is displayed so that it looks like no other, and like one word.
+/// Displays a name so that it does not look like another name, and looks like one word.
 ///
-/// As [`Clean`], and besides whatever [`is_unseen`] becomes `U+FFFD`, where it joins emoji or letters too: in a
-/// text that is part of the picture, in a name it may be all in which two differ.
+/// Like [`Clean`], but every character that [`is_unseen`] also becomes `U+FFFD`, even if it joins emoji or letters. In
+/// a text such a character is part of the picture; in a name it may be the only difference between two names.
 #[derive(Clone, Copy, Debug)]
 pub struct CleanName<'a>(pub &'a str);
 
@@ -47,7 +46,7 @@ impl fmt::Display for CleanName<'_> {
 
 /// Whether a character could disturb a terminal or mislead a reader of a text.
 pub fn is_treacherous(c: char) -> bool {
-    // Variation selectors belong to emoji. The interlinear ones are no text of any script.
+    // Variation selectors belong to emoji. Interlinear annotation characters are not text in any script.
     static TREACHEROUS: LazyLock<ClassUnicode> = LazyLock::new(|| {
         class(r"[\p{Cc}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\x{FFF9}-\x{FFFB}--[\x{FE00}-\x{FE0F}]]")
     });
@@ -57,11 +56,11 @@ pub fn is_treacherous(c: char) -> bool {
     }
 }
 
-/// Whether a reader of a name sees nothing of a character, or nobody knows what there is to see: spaces,
-/// controls, fillers, selectors, and what is not assigned to any script.
+/// Whether a character in a name is invisible, or nobody knows what it looks like: spaces, controls, fillers,
+/// selectors, and characters that are not assigned.
 pub fn is_unseen(c: char) -> bool {
-    // Khitan's filler is a mark by its category. The signs that Arabic writes under a number are controls by theirs,
-    // and many terminals have no place for them.
+    // The Khitan filler has the category of a mark. The Arabic signs under numbers have the category of a control, and
+    // many terminals show nothing for them.
     static UNSEEN: LazyLock<ClassUnicode> =
         LazyLock::new(|| class(r"[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\x{16FE4}]"));
     match c {
@@ -70,13 +69,13 @@ pub fn is_unseen(c: char) -> bool {
     }
 }
 
-/// Whether a character is an empty place: white space, or one of the signs whose picture is empty. Of those no
-/// table of Unicode tells: Braille's empty cell, a null notehead, two blank hieroglyphs.
+/// Whether a character looks empty: white space, or one of the signs whose picture is empty. No Unicode table lists
+/// those: the empty Braille cell, a null notehead, two blank hieroglyphs.
 pub fn is_blank(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{2800}' | '\u{1D159}' | '\u{13441}' | '\u{13442}')
 }
 
-/// Joins emoji into one and shapes Persian and Indic letters: needed there, invisible elsewhere.
+/// Joins several emoji into one, and shapes Persian and Indic letters. It is needed there and invisible elsewhere.
 fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200C}' | '\u{200D}')
 }
@@ -107,7 +106,7 @@ fn write_with(
     f.write_str(&text[shown..])
 }
 
-/// The characters of a class as regular expressions write it.
+/// The characters of a class, written as in a regular expression.
 fn class(pattern: &str) -> ClassUnicode {
     match regex_syntax::parse(pattern).map(|hir| hir.into_kind()) {
         Ok(HirKind::Class(Class::Unicode(class))) => class,

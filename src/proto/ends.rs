@@ -1,4 +1,4 @@
-//! The two addresses of a connection, in 16 bytes where IPv4 is spoken. Idle connections are many.
+//! The two addresses of a connection, in 16 bytes for IPv4, because there can be very many idle connections.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
