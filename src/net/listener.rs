@@ -1,7 +1,7 @@
-//! Accepting, and surviving that the system has no descriptor left.
+//! Accepts connections, and goes on when the system has no descriptor left.
 //!
-//! With edge triggering nobody calls again for what was left in the backlog, so the readiness bit stays
-//! set until `WouldBlock`, and a full descriptor table is met with a spare descriptor and a timer.
+//! With edge triggering no event comes for what was left in the backlog. So the readiness bit stays set until
+//! `WouldBlock`, and if the descriptor table is full, a spare descriptor and a timer help.
 //!
 //! A connection that is refused is reset. An orderly end after an accept would tell the dialler that its message was
 //! taken.
@@ -20,8 +20,8 @@ pub(super) struct Listener {
     pub(super) socket: TcpListener,
     /// Cleared only by `WouldBlock`.
     pub(super) is_readable: bool,
-    /// Given up for a moment so that one connection can be taken and closed, rather than be left to
-    /// wait without an answer.
+    /// It is closed for a moment so that one connection can be accepted and refused, instead of waiting without an
+    /// answer.
     spare: Option<File>,
     /// The system could not give us the next connection; when to try again.
     pub(super) retry_at: Option<Instant>,
@@ -53,7 +53,7 @@ impl Listener {
                 self.is_readable = false;
                 None
             }
-            // The connection was gone before it was taken: the next one may be well.
+            // The connection was gone before we accepted it. The next one may be good.
             Err(error) if matches!(error.kind(), Kind::Interrupted | Kind::ConnectionAborted) => None,
             Err(error) => {
                 if is_out_of_descriptors(&error) {
@@ -66,7 +66,7 @@ impl Listener {
         }
     }
 
-    /// A descriptor was freed: no need to wait for the timer.
+    /// A descriptor was freed, so there is no need to wait for the timer.
     pub(super) fn retry_now(&mut self, now: Instant) {
         if let Some(at) = &mut self.retry_at {
             *at = now;

@@ -71,7 +71,7 @@ fn where_the_limit_is_not_told_peers_are_served() {
     program.stdout.rest();
     assert_eq!(program.wait(), 0);
     assert!(
-        String::from_utf8(program.stderr.bytes()).unwrap().contains("the limit on open files is not known")
+        String::from_utf8(program.stderr.bytes()).unwrap().contains("the limit on open files is unknown")
     );
 }
 
