@@ -1,7 +1,7 @@
-//! The screen of the chat: notices above, the question that waits for an answer last.
+//! The screen of the chat: notices above, and last the prompt that waits for an answer.
 //!
-//! A question ends without a newline. When something else is to be shown it gets one, and the
-//! question is asked again at the end of the turn, once for all that came in it.
+//! A prompt ends without a newline. When something else must be shown, a newline ends it, and the prompt is printed
+//! again at the end of the turn, once for everything that was shown.
 
 use super::Screen;
 use super::render::{Count, question};
@@ -17,11 +17,11 @@ pub struct Console {
     out: Stdout,
     is_terminal: bool,
     look: Look,
-    /// The question that is yet to be answered.
+    /// The prompt that is not answered yet.
     prompt: Option<Prompt>,
-    /// Whether that question is the last thing shown.
+    /// Whether that prompt is the last thing shown.
     is_asked: bool,
-    /// Notices counted instead of shown since the terminal stopped.
+    /// Notices that were counted instead of shown since the terminal stopped.
     missed: u64,
     /// A peer said something in this turn.
     must_ring: bool,
@@ -45,12 +45,12 @@ impl Console {
         Self { look: Look { has_bell: look.has_bell && self.is_terminal, ..look }, ..self }
     }
 
-    /// Whether a person reads this. A program that does gets everything, whatever the amount.
+    /// Whether a person reads this. If a program reads it, it gets everything, however much that is.
     pub fn is_terminal(&self) -> bool {
         self.is_terminal
     }
 
-    /// Begins a line of its own: behind a question there is none yet.
+    /// Begins a new line if the cursor is behind a prompt.
     fn leave_question(&mut self) {
         if self.is_asked {
             self.out.append('\n');
@@ -68,8 +68,8 @@ impl Console {
         }
     }
 
-    /// Once notices are missed, all are until the terminal has taken everything: otherwise one that
-    /// drips would show a count after every line.
+    /// Once a notice is missed, all are, until the terminal has taken everything. Otherwise a terminal that takes a
+    /// little at a time would show a count after every line.
     fn must_miss(&self) -> bool {
         self.is_terminal && (self.missed > 0 || self.out.is_full())
     }
@@ -105,7 +105,7 @@ impl Screen<Notice> for Console {
     }
 
     fn line_taken(&mut self) {
-        // A script may have answered before the end of the turn in which it was asked.
+        // A script may answer before the end of the turn that printed the prompt.
         self.ask();
         self.prompt = None;
         self.is_asked = false;

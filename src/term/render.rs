@@ -1,8 +1,8 @@
 //! Every sentence that the user reads.
 //!
-//! The wording of the assignment is kept to the letter; a failure names the thing and the way out.
-//! Whatever a peer or the user wrote goes through [`Clean`] here, and each name through [`CleanName`]. Nothing is decided here: what is told
-//! at all, and when, is the node's.
+//! The wording of the assignment is kept to the letter. A failure names the problem and what to do. Whatever a peer or
+//! the user wrote goes through [`Clean`] here, and each name through [`CleanName`]. Nothing is decided here: the node
+//! decides what is shown and when.
 
 use super::stats::Table;
 use crate::chat::command::COMMANDS;
@@ -36,7 +36,7 @@ const MENU: &str = "
 0. Quit
 ";
 
-/// The words of a question. The answer is typed behind them, so they end in a space, not a newline.
+/// The words of a prompt. The answer is typed behind them, so they end in a space, not a newline.
 pub fn question(prompt: &Prompt) -> Cow<'static, str> {
     Cow::Borrowed(match prompt {
         Prompt::Choice => "Enter choice: ",
@@ -50,7 +50,7 @@ pub fn question(prompt: &Prompt) -> Cow<'static, str> {
     })
 }
 
-/// The same question in ever fewer words, beginning with all of them, for a row that has little room.
+/// The same prompt in fewer and fewer words, the full one first, for a narrow terminal.
 pub(super) fn questions(prompt: &Prompt) -> Vec<Cow<'static, str>> {
     let fewer: &[&str] = match prompt {
         Prompt::Choice => &["Choice: "],
@@ -76,7 +76,7 @@ fn short(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// A name that leaves room for what is typed in a narrow row.
+/// A name that leaves room for what is typed on a narrow terminal.
 fn narrow(name: &str) -> Cow<'_, str> {
     let mut columns = 0;
     let over = name.char_indices().find(|(_, c)| {
@@ -86,7 +86,7 @@ fn narrow(name: &str) -> Cow<'_, str> {
     over.map_or(name.into(), |(end, _)| format!("{}…", &name[..end]).into())
 }
 
-/// A notice in words: whole lines with their newlines, except that a prompt is its question.
+/// A notice in words: whole lines with their newlines. Only a prompt has no newline.
 #[derive(Clone, Copy, Debug)]
 pub struct Sentence<'a>(pub &'a Notice);
 
@@ -159,7 +159,7 @@ impl Display for Sentence<'_> {
     }
 }
 
-/// `P1 (127.0.0.1:8080)`, or the address alone of somebody who has said no name.
+/// `P1 (127.0.0.1:8080)`, or only the address if there is no name.
 pub(super) struct Named<'a>(pub(super) &'a Who);
 
 impl Display for Named<'_> {
@@ -219,7 +219,7 @@ fn said(f: &mut Formatter<'_>, to: &SaidTo, text: &str) -> fmt::Result {
     }
 }
 
-/// Coarse on purpose: nobody needs the second, and a test can know the words.
+/// Coarse on purpose: nobody needs seconds, and a test can know the words in advance.
 struct Heard(Duration);
 
 impl Display for Heard {
@@ -520,7 +520,7 @@ fn bad_slash(f: &mut Formatter<'_>, bad: &BadSlash) -> fmt::Result {
     }
 }
 
-/// Why something did not reach `.0`, and what to do: a sentence without its full stop.
+/// Why something did not reach `.0`, and what to do, without the final full stop.
 struct Failed<'a>(&'a SocketAddr, Failure);
 
 impl Display for Failed<'_> {

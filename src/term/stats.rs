@@ -1,4 +1,4 @@
-//! `/stats` in words: a screenful, each number with its unit.
+//! `/stats` in words: at most one screen, each number with its unit.
 
 use super::reasons::ended;
 use super::render::{Count, Grouped};

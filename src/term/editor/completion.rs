@@ -1,4 +1,4 @@
-//! What the Tab key makes of the line before the cursor, as far as it is clear what is meant.
+//! Completes the word before the cursor when the user presses Tab, if it is clear what is meant.
 
 use super::names::{Names, begins_with, common_beginning};
 use crate::chat::notice::Prompt;
@@ -6,12 +6,12 @@ use crate::chat::request::ALL;
 use crate::chat::slash::{DIALECT, SLASHES, Slash, WHO, WHO_OR_ALL};
 use crate::proto::message::Dialect;
 
-/// What comes of it.
+/// The result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Completed {
-    /// This, in place of what is before the cursor.
+    /// Replace what is before the cursor with this.
     Before(String),
-    /// It may become several things.
+    /// There are several candidates.
     Candidates(Vec<String>),
 }
 
@@ -19,11 +19,11 @@ pub(super) enum Completed {
 struct Word {
     start: usize,
     candidates: Vec<String>,
-    /// What is typed behind it once it is whole.
+    /// What is added after the complete word.
     then: &'static str,
 }
 
-/// Completes the last word of `before`, where the question says what it can be.
+/// Completes the last word of `before`, if the prompt says what it can be.
 pub(super) fn complete(prompt: Option<&Prompt>, before: &str, names: &Names) -> Option<Completed> {
     let Word { start, candidates, then } = match prompt? {
         Prompt::Recipient(_) | Prompt::ConnectTo if !before.contains(char::is_whitespace) => {
@@ -66,7 +66,7 @@ fn slash_word(before: &str, names: &Names) -> Option<Word> {
     Some(Word { start, candidates, then: if goes_on { " " } else { "" } })
 }
 
-/// Somebody who is spoken of, or spoken to at the beginning.
+/// A peer that is mentioned in a text, or addressed at its beginning.
 fn said_word(before: &str, names: &Names) -> Option<Word> {
     let part = before.rsplit(char::is_whitespace).next().filter(|part| !part.is_empty())?;
     let start = before.len() - part.len();

@@ -1,30 +1,30 @@
-//! One row of the screen: a question and as much of the line as has room, the cursor always among it.
+//! One row of the screen: a prompt and the part of the line that fits, always with the cursor.
 //!
-//! What is measured is the most that any terminal could take for it. So a row can be shorter on the screen
-//! than it was reckoned, and never longer.
+//! Widths are the most that any terminal could need. So a row on the screen may be shorter than computed, but never
+//! longer.
 
 use crate::proto::clean::Clean;
 use std::borrow::Cow;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Says that the character before it is an emoji.
+/// Marks the character before it as an emoji.
 const IS_EMOJI: char = '\u{FE0F}';
 
-/// What is drawn. Where the cursor is, the terminal knows best: it is wherever `before` ended.
+/// What is drawn. The terminal itself finds the place of the cursor: it is where `before` ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The question, and the line up to the cursor.
+    /// The prompt, and the line up to the cursor.
     pub before: String,
-    /// The line from the cursor on.
+    /// The line after the cursor.
     pub after: String,
     /// The columns of `before`.
     pub cursor_column: usize,
 }
 
-/// Lays out a row of `columns`, the last of which stays free. `questions` are the same one in ever fewer
-/// words. `start` is where the line began on the row drawn last, in bytes of what is shown of it; it moves when
-/// the cursor would leave the row.
+/// Lays out a row of `columns`; the last column stays free. `questions` is the same prompt in fewer and fewer words.
+/// `start` is where the visible part of the line began on the row drawn last, in bytes of the cleaned text; it moves
+/// when the cursor would leave the row.
 pub(super) fn lay_out(
     questions: &[Cow<'_, str>],
     text: &str,
@@ -33,7 +33,7 @@ pub(super) fn lay_out(
     start: &mut usize,
 ) -> Row {
     let room = columns.saturating_sub(1);
-    // What is cleaned stays as it is when more follows, so the cursor can be found in it.
+    // Cleaning a text does not depend on what follows it, so the position of the cursor can be computed.
     let (before, all) = (Clean(&text[..cursor]).to_string(), Clean(text).to_string());
     let after = &all[before.len()..];
     let question = fit_question(questions, room.saturating_sub(columns_of(&all)).max(columns / 2));
@@ -49,13 +49,13 @@ pub(super) fn lay_out(
     }
 }
 
-/// The columns that any terminal needs at most.
+/// The most columns that any terminal needs for this text.
 fn columns_of(text: &str) -> usize {
     text.graphemes(true).map(columns_of_one).sum()
 }
 
-/// Terminals differ: some draw the parts of an emoji one by one, some as one that is wider than its parts,
-/// some make each part wide that is said to be an emoji.
+/// Terminals differ: some draw the parts of an emoji one by one, some draw one emoji that is wider than its parts, and
+/// some make each part wide that is marked as an emoji.
 fn columns_of_one(character: &str) -> usize {
     let mut columns = 0;
     let mut last = 0;
@@ -69,17 +69,17 @@ fn columns_of_one(character: &str) -> usize {
     columns.max(character.width())
 }
 
-/// The most words for which there is room.
+/// The longest prompt that fits.
 fn fit_question(questions: &[Cow<'_, str>], room: usize) -> String {
     let fitting = questions.iter().find(|question| columns_of(question) <= room);
     match (fitting, questions.last()) {
         (Some(question), _) => question.clone().into_owned(),
-        // The end of a question says more than its beginning.
+        // The end of a prompt says more than its beginning.
         (None, last) => keep_end(last.map_or("", |last| last), room),
     }
 }
 
-/// A text, or its end if there is no room for more.
+/// A text, or only its end if the whole text does not fit.
 pub(super) fn keep_end(text: &str, room: usize) -> String {
     if columns_of(text) <= room {
         return text.to_owned();
@@ -94,7 +94,7 @@ fn start_of(before: &str, after: &str, room: usize, start: usize) -> usize {
     }
     let is_seen =
         before.get(start..).is_some_and(|seen| (start == 0 || !seen.is_empty()) && columns_of(seen) <= room);
-    // Half a row of context is left, so that not every key moves the line.
+    // Half a row stays visible before the cursor, so that not every key moves the line.
     if is_seen { start } else { before.len() - end_of(before, room / 2).len() }
 }
 
