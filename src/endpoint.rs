@@ -42,7 +42,7 @@ pub(crate) fn parse_endpoint(word: &str) -> Result<Endpoint, String> {
         return Ok(Endpoint::Host(word.to_owned()));
     }
     Err(format!(
-        "'{word}' is no IP:PORT or HOST:PORT, such as 192.168.1.5:8080, [::1]:8080 or bob.example:8080"
+        "'{word}' is not an IP:PORT or a HOST:PORT, such as 192.168.1.5:8080, [::1]:8080 or bob.example:8080"
     ))
 }
 

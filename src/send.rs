@@ -131,7 +131,9 @@ fn parse_recipients(list: &str) -> Result<Recipients, String> {
 
 fn parse_recipient(word: &str) -> Result<Endpoint, String> {
     match parse_endpoint(word)? {
-        Endpoint::Address(to) if to.ip().is_unspecified() => Err(format!("nobody can be written to at {to}")),
+        Endpoint::Address(to) if to.ip().is_unspecified() => {
+            Err(format!("{to} is not the address of a host; type one such as 192.168.1.5:8080"))
+        }
         endpoint => Ok(endpoint),
     }
 }

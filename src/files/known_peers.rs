@@ -1,12 +1,13 @@
 //! The file of known peers: read at the start, written when the book has changed.
 //!
-//! The file is merged, not overwritten: several programs on one machine are how the chat is tried. What has changed
-//! here since the last write goes over what is in the file; all else stays as somebody else, or the user's editor,
-//! left it. The lock is beside the file, because the file itself is replaced. Nobody waits for it before the end.
+//! The file is merged, not overwritten, because people try the chat with several programs on one machine. Our changes
+//! since the last write replace what is in the file; everything else stays as another program or the user's editor
+//! left it. The lock is a second file, because the file itself is replaced. The program waits for the lock only at its
+//! end.
 //!
-//! A peer that was only heard is written at the end, unless it left: nothing shows that anybody listens at such an
-//! address, and a program that sends one text and says `exit` would leave a row with each run. When a peer of the
-//! table was last heard is looked up when the file is written. A crash or a kill loses no more than these.
+//! A peer that was only heard is written at the end, and only if it has not left: nothing shows that anybody listens
+//! at its address, and a program that sends one text and says `exit` would add a row with each run. When a peer was
+//! last heard is looked up at each write. A crash or a kill loses only these two things.
 
 use super::Faults;
 use super::disk::{self, Lock, Unusable};
@@ -27,7 +28,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The file, and what we know of it.
+/// The file, and what we know about it.
 pub(super) struct KnownPeers {
     path: PathBuf,
     clock: Clock,
@@ -35,7 +36,7 @@ pub(super) struct KnownPeers {
     before: Records,
     /// The book's revision then.
     revision: u64,
-    /// Not to be written before this.
+    /// It is not written before this moment.
     not_before: Option<Instant>,
     faults: Faults,
 }
@@ -52,18 +53,18 @@ impl KnownPeers {
         });
         let document = document.unwrap_or_else(Document::new);
         faults.note_odd(document.odd());
-        // As the book will have them: what it cannot hold is not ours to change.
+        // Converted as the book will have them: what the book cannot hold, we must not change.
         let known = |(address, record): (_, Record)| (address, Record::of(&record.to_known(&clock), &clock));
         let before = record::bounded(document.records().clone()).into_iter().map(known).collect();
         Self { path, clock, before, revision: 0, not_before: None, faults }
     }
 
-    /// Whom the node knows.
+    /// The known peers, for the node.
     pub(super) fn known(&self) -> Vec<(SocketAddr, Known)> {
         self.before.iter().map(|(&address, record)| (address, record.to_known(&self.clock))).collect()
     }
 
-    /// The same as they are called, the one heard last first.
+    /// Their addresses and names, the one heard last first.
     pub(super) fn called(&self) -> Vec<Who> {
         let mut known = self.known();
         known.sort_by_key(|(_, known)| std::cmp::Reverse(known.heard_at));
@@ -72,7 +73,7 @@ impl KnownPeers {
         known.into_iter().map(who).collect()
     }
 
-    /// Writes the file if it is time to; says when it will be.
+    /// Writes the file if it is time; returns within what time to call it again.
     pub(super) fn look<S: Screen<Notice>>(
         &mut self,
         event_loop: &mut EventLoop<Node, S>,
@@ -100,7 +101,8 @@ impl KnownPeers {
         (node.book().revision() != self.revision).then_some(interval)
     }
 
-    /// Writes what has changed; `false` if another program holds the lock. At the end that is waited for.
+    /// Writes what has changed; `false` if another program holds the lock. At the end of the program it waits for the
+    /// lock.
     fn save(&mut self, node: &Node, is_over: bool) -> bool {
         let tries = if is_over { LOCK_TRIES } else { 1 };
         self.clock.update();
@@ -111,7 +113,7 @@ impl KnownPeers {
                 Ok(Some(())) => self.before = ours,
                 Ok(None) if !is_over => return false,
                 Ok(None) => self.faults.note_unwritable(&ErrorKind::ResourceBusy.into()),
-                // What changes next is reason enough to try again.
+                // The next change will be the time to try again.
                 Err(error) => self.faults.note_unwritable(&error),
             }
         }
@@ -143,11 +145,11 @@ impl KnownPeers {
     }
 }
 
-/// In which dialect to write to whom, for who keeps no such file: nothing is written, whatever is wrong with it. What
-/// is wrong is told in the log.
+/// The dialects of known peers, for a program that does not keep the file itself: nothing is written, whatever is
+/// wrong with the file. Faults go to the log.
 pub(super) fn dialects(path: &Path) -> Vec<(SocketAddr, Known)> {
     let file = shown(path.as_os_str());
-    let unused = |why: &str| log::warn!("not used of the known peers in {file}: {}", Clean(why));
+    let unused = |why: &str| log::warn!("ignored in the known peers of {file}: {}", Clean(why));
     let document =
         match understand(path).map_err(|error| Fault::from(&error).to_string()).and_then(|read| read) {
             Ok(document) => document.unwrap_or_else(Document::new),
@@ -161,8 +163,7 @@ pub(super) fn dialects(path: &Path) -> Vec<(SocketAddr, Known)> {
     document.records().iter().map(|(&address, record)| (address, known(record))).collect()
 }
 
-/// The file, if there is one. What cannot be understood is set aside, unless that has been done
-/// or mended meanwhile.
+/// The file, if there is one. A corrupt file is renamed, unless another program has renamed or repaired it in between.
 fn read(path: &Path) -> Result<Option<Document>, Unusable> {
     match understand(path).map_err(Unusable::Unreadable)? {
         Ok(document) => Ok(document),
@@ -204,7 +205,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use tempfile::TempDir;
 
-    /// A program with this file, as far as the file is concerned.
+    /// What a program does with this file.
     struct Run {
         file: KnownPeers,
         node: Node,

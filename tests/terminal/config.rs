@@ -91,7 +91,7 @@ fn each_effective_value_is_listed_with_where_it_came_from_in_the_order_of_the_he
 fn a_listing_is_a_config_file_that_says_the_same() {
     let user = User::new();
     let first = user.listing(&["--name", "a\"\u{1b}[2J", "--greet", "--static-peer", "[::1]:1"], &[]);
-    assert!(first.starts_with("# The config file is FILE, which is not there.\n"), "{first}");
+    assert!(first.starts_with("# The config file is FILE, which does not exist.\n"), "{first}");
     assert!(!first.contains('\u{1b}'));
     let again = User::with_config(&first).listing(&[], &[]);
     let assignments =
@@ -140,7 +140,7 @@ fn every_wrong_setting_is_one_sentence_on_stderr_and_exit_code_2() {
         ("greet = 1", "FILE:1: 'greet' takes true or false, not a number"),
         (
             "connect-timeout = 0",
-            "FILE:1: invalid value '0' for 'connect-timeout': a number of seconds, 0.001 to 3600",
+            "FILE:1: invalid value '0' for 'connect-timeout': type a number of seconds from 0.001 to 3600",
         ),
         ("name = 'P1'\nheadless = true", "FILE:2: 'headless' needs 'port'"),
         (
@@ -156,7 +156,7 @@ fn every_wrong_setting_is_one_sentence_on_stderr_and_exit_code_2() {
         (
             "CHINWAG_PEERS_MAX",
             "0",
-            "CHINWAG_PEERS_MAX: invalid value '0' for 'peers-max': a whole number above 0",
+            "CHINWAG_PEERS_MAX: invalid value '0' for 'peers-max': type a whole number above 0",
         ),
         (
             "CHINWAG_PEER_MAX",
@@ -174,7 +174,7 @@ fn every_wrong_setting_is_one_sentence_on_stderr_and_exit_code_2() {
 fn what_is_no_text_or_too_long_is_no_config_file() {
     let user = User::with_config("");
     for (bytes, sentence) in [
-        (&b"name = '\xff'"[..], "FILE: a config file is UTF-8 text, which this is not"),
+        (&b"name = '\xff'"[..], "FILE: the config file is not UTF-8 text"),
         (&[b'#'; (1 << 20) + 1], "FILE: the config file cannot be read: file too large"),
     ] {
         fs::write(user.file(), bytes).expect("a file");

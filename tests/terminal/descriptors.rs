@@ -42,7 +42,7 @@ fn where_not_even_one_peer_could_be_served_that_is_said_and_is_exit_code_2() {
         }
         assert_eq!((program.stdout.rest().as_str(), program.wait()), ("", 2), "{count}");
         let told = String::from_utf8(program.stderr.bytes()).unwrap();
-        assert!(told.contains(&format!("the limit on them is {count}; raise it")), "{told}");
+        assert!(told.contains(&format!("the limit on open files is {count}; raise it")), "{told}");
     }
 }
 

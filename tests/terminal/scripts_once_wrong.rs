@@ -397,7 +397,7 @@ fn a_file_name_that_a_config_file_cannot_say_is_listed_as_such() {
             let output = output.expect("the program runs");
             let listing = String::from_utf8(output.stdout).expect("UTF-8");
             let row = format!(
-                "{origin}: /tmp/\\xFFa\\xFE, which is not UTF-8; a config file cannot say it, a flag or {variable} can"
+                "{origin}: /tmp/\\xFFa\\xFE, which is not UTF-8; a config file cannot hold it, but a flag or {variable} can"
             );
             let rows: Vec<_> = listing.lines().filter(|line| line.contains(&format!("{key} ="))).collect();
             assert!(

@@ -243,8 +243,8 @@ fn wrong_usage_is_explained_with_exit_code_2() {
     let table: [(&[&str], &str); 10] = [
         (&[], "<ADDRESS>"),
         (&["127.0.0.1:1"], "<TEXT>"),
-        (&["127.0.0.1", "x"], "'127.0.0.1' is no IP:PORT"),
-        (&["127.0.0.1:1,P2", "x"], "'P2' is no IP:PORT"),
+        (&["127.0.0.1", "x"], "'127.0.0.1' is not an IP:PORT"),
+        (&["127.0.0.1:1,P2", "x"], "'P2' is not an IP:PORT"),
         (&["127.0.0.1:1", " "], "an empty message is not sent; give the text, or `-`"),
         (&["127.0.0.1:1", "x", "--port", "0"], "from 1 to 65535"),
         (&["127.0.0.1:1", "x", "--name", "two words"], "two_words"),
