@@ -1,4 +1,4 @@
-//! The values that flags take, of the chat and of `send`: a parser each. The error is what clap says of a wrong one.
+//! Parsers for the values of flags of the chat and of `send`. Each error is the reason that clap shows.
 
 use chinwag::limits::NAME_BYTES_MAX;
 use chinwag::proto::message::{Dialect, one_word};

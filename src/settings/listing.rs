@@ -121,7 +121,10 @@ mod tests {
         let rows: Vec<_> = rows.map(|(assignment, origin)| (assignment.trim_end(), origin)).collect();
         for row in [
             ("name = \"a\\\"b\\\\\\U0000001Bü\"", "flag"),
-            ("# port =", "not set: The port to listen on, 0 for any free one; asked for if not given"),
+            (
+                "# port =",
+                "not set: The port to listen on, 0 for any free one; you are asked for it if it is not given",
+            ),
             ("static-peer = [\"127.0.0.1:1\", \"[::1]:23\"]", "file /home/a␛b:3"),
             ("greet = false", "default"),
             ("connect-timeout = 2.5", "environment CHINWAG_CONNECT_TIMEOUT"),

@@ -761,7 +761,7 @@ mod tests {
             (Notice::Folded { who: who("P1"), lines: 1 }, "P1 (127.0.0.1:8080) sent 1 more line, not shown"),
             (
                 Notice::Lost { who: who("P1"), reason: CloseReason::Eof },
-                "Lost the connection with P1 (127.0.0.1:8080): it was closed at the other end",
+                "Lost the connection with P1 (127.0.0.1:8080): the other side closed it",
             ),
             (Notice::NameChanged("P_1".into()), "Your name is P_1: a name has no spaces"),
             (

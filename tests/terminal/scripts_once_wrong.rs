@@ -142,7 +142,7 @@ fn the_log_tells_of_a_connection_from_its_beginning_to_its_end() {
     let log = |line: String| drop(program.stderr.expect(&format!("{line}\n")));
     log(format!("0.1 {from}: accepted"));
     log(format!("0.1 {from}: speaks as {} ␛[2J", plain.address()));
-    log(format!("0.1 {from}: connection ended: it was closed at the other end"));
+    log(format!("0.1 {from}: connection ended: the other side closed it"));
 
     let mut wire = session(program.address(), p2.address(), "P2");
     log(format!("0.2 {}: accepted", wire.local()));
@@ -152,7 +152,7 @@ fn the_log_tells_of_a_connection_from_its_beginning_to_its_end() {
     wire.ping(1);
     let local = wire.local();
     wire.reset();
-    let session = "it was broken off at the other end or on the way";
+    let session = "it was reset by the other side or on the way";
     log(format!("0.2 {local}: session with {} P2 ended: {session}", p2.address()));
 
     program.send(plain.address(), "hello");
@@ -161,7 +161,7 @@ fn the_log_tells_of_a_connection_from_its_beginning_to_its_end() {
     let log = |line: String| drop(program.stderr.expect(&format!("{line}\n")));
     log(format!("0.3 {}: dialled", plain.address()));
     log(format!("0.3 {}: the dial is up", plain.address()));
-    log(format!("0.3 {}: connection ended: it was closed at the other end", plain.address()));
+    log(format!("0.3 {}: connection ended: the other side closed it", plain.address()));
     assert!(!program.stderr.bytes().contains(&0x1b));
 }
 
@@ -351,8 +351,9 @@ fn a_log_level_that_is_none_is_told_by_every_command() {
             ("debgu,x=", "'debgu', 'x='"),
         ] {
             let (_, told) = outcome(command_with_default_static_peers(args).env("RUST_LOG", spec));
-            let start =
-                format!("warning: RUST_LOG: {wrong} is not understood, and left out; a level (off, error,");
+            let start = format!(
+                "warning: RUST_LOG: {wrong} is not understood and is ignored; use a level (off, error,"
+            );
             assert!(
                 told.starts_with(&start) && told.matches("RUST_LOG").count() == 1,
                 "{args:?} {spec}: {told}"
