@@ -184,7 +184,7 @@ impl Program {
     /// Waits until its connect was answered, or left without an answer for a second.
     #[track_caller]
     pub(crate) fn is_accepted(&self) -> bool {
-        let outcomes = ["accepted your connection\n", "it does not answer connects\n"];
+        let outcomes = ["accepted your connection\n", "it does not answer connect requests\n"];
         self.stdout.expect_one_of(&outcomes).ends_with(outcomes[0])
     }
 

@@ -78,7 +78,7 @@ fn a_network_that_leads_nowhere_is_told_in_words() {
         program.type_line("4\nhello, campus");
         for address in ADDRESSES {
             program.stdout.expect_that("the outcome", |shown| {
-                shown.contains(&format!("{address} cannot be reached from here"))
+                shown.contains(&format!("{address} is unreachable from here"))
             });
         }
     });

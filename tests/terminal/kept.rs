@@ -54,7 +54,7 @@ fn a_restart_knows_whom_the_last_run_met_and_contacts_nobody() {
     say(terminal.address(), format!("{address} P2 hello"));
     terminal.screen.expect("P2 hello");
     terminal.type_keys("/alias P2 anna\r");
-    terminal.screen.expect("is called anna from now on");
+    terminal.screen.expect("is now shown as anna");
     terminal.type_keys("0\r");
     peer.take();
     assert_eq!(terminal.wait(), 0);
@@ -124,7 +124,7 @@ fn a_corrupt_file_is_set_aside_with_a_sentence_and_the_chat_goes_on() {
         let aside = file.with_extension("toml.corrupt");
         terminal.screen.expect_that("the sentence", |text| {
             text.contains("cannot be understood (line 3: ")
-                && text.contains(&format!("that file is {}", aside.display()))
+                && text.contains(&format!("the file was renamed to {}", aside.display()))
         });
         assert!(aside.exists() && !file.exists());
         terminal.type_keys("/block 127.0.0.1:9\r");
@@ -161,7 +161,7 @@ fn a_file_that_cannot_be_written_is_told_once_and_spoils_no_row() {
     // Nobody can make a directory there, whoever runs the tests.
     let mut terminal = Terminal::node_at(Path::new("/proc"), &["--name", "P1"]);
     terminal.type_keys("/alias 127.0.0.1:9 anna\r/block anna\r");
-    terminal.screen.expect("anna (127.0.0.1:9) is blocked from now on");
+    terminal.screen.expect("anna (127.0.0.1:9) is blocked: ");
     terminal.type_keys("half a li");
     terminal.expect_rows(&["Enter choice: half a li▏"]);
     let text = String::from_utf8(terminal.screen.bytes()).unwrap();
@@ -176,12 +176,12 @@ fn a_pipe_and_who_does_not_want_it_leave_no_file_and_a_named_one_is_used_in_any_
     let home = home();
     let mut terminal = Terminal::node_at(home.path(), &["--name", "P1", "--no-known-peers", "--no-history"]);
     terminal.type_keys("/block 127.0.0.1:9\r");
-    terminal.screen.expect("is blocked from now on");
+    terminal.screen.expect("is blocked: ");
     quit(&mut terminal);
     let mut piped = command(&["--name", "P1", "--port", "0"]);
     let mut piped = Program::spawn(piped.env("HOME", home.path())).listening();
     piped.type_line("/block 127.0.0.1:9");
-    piped.stdout.expect("is blocked from now on");
+    piped.stdout.expect("is blocked: ");
     piped.type_line(0);
     assert_eq!(piped.wait(), 0);
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);

@@ -50,7 +50,7 @@ fn each_page_that_a_page_names_is_there() {
 fn the_examples_of_a_page_are_a_line_each_and_what_follows_is_filled() {
     let page = written("man", &["send"]);
     let example = "\n  chinwag send 127.0.0.1:8080 hello, you there\n";
-    for words in ["\nExamples:\n.nf\n  chinwag send", example, "\n.PP\n.fi\nExit codes: 0 all"] {
+    for words in ["\nExamples:\n.nf\n  chinwag send", example, "\n.PP\n.fi\nExit codes: 0 everything"] {
         assert!(page.contains(words), "{words} is missing:\n{page}");
     }
 }

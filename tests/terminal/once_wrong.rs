@@ -112,7 +112,7 @@ fn the_question_whom_to_connect_to_is_whole_on_80_columns_and_understood_on_40()
 fn a_search_takes_a_paste_and_is_left_with_the_escape_key() {
     let mut terminal = Terminal::node("P1");
     terminal.type_keys("seven\r");
-    terminal.screen.expect("'seven' is no choice");
+    terminal.screen.expect("'seven' is not a valid choice");
     terminal.type_keys("\x12\x1b[200~eve\x1b[201~");
     terminal.expect_rows(&["(search 'eve') s▏even"]);
     terminal.type_keys("\x1b");

@@ -67,7 +67,7 @@ fn a_line_of_stdin_is_a_text_unless_commands_are_asked_for() {
     assert_eq!(texts, ["quit", "quit", "quit", "connect"]);
     let (exits, connect) = told.split_at("Disconnected from P2\n".len() * 3);
     assert_eq!(exits, "Disconnected from P2\n".repeat(3));
-    assert_eq!(connect, "Connected with P2; it does not answer connects\n");
+    assert_eq!(connect, "Connected with P2; it does not answer connect requests\n");
 }
 
 /// Only the usage was told, and nothing of `-`.
@@ -212,7 +212,7 @@ fn a_host_that_is_named_in_the_chat_is_refused_with_what_would_do() {
     let mut program = Program::node("P1");
     for line in ["1\nbob.example:8080\n", "1\nbob.example\n", "/msg bob:8080 hi", "3\nbob.example:1\n"] {
         program.type_line(line);
-        program.stdout.expect(" is no address, and names of hosts cannot be used here; give an IP:PORT, ");
+        program.stdout.expect(" is not an address, and host names cannot be used here; give an IP:PORT, ");
     }
 }
 
@@ -436,7 +436,7 @@ fn who_only_sends_is_not_remembered() {
     }
     // Whom the user says something of is written, and with it would be whoever else is to be.
     terminal.type_keys("/alias 127.0.0.1:9 anna\r/peers\r");
-    terminal.screen.expect("is called anna");
+    terminal.screen.expect("is now shown as anna");
     let listed = terminal.screen.expect("anna\r\n");
     assert!(!listed.contains("ci"), "{listed}");
     terminal.type_keys("0\r");
@@ -456,10 +456,7 @@ fn send_says_that_a_signal_came_before_the_end_of_stdin() {
     assert_eq!(peer.take(), "127.0.0.1:9 P1 hello");
     send.signal(Signal::TERM);
     assert_eq!(send.wait(), 4);
-    assert_eq!(
-        send.stderr.rest(),
-        "A signal came before the end of stdin: what is left of it was not sent.\n"
-    );
+    assert_eq!(send.stderr.rest(), "A signal came before the end of stdin, and the rest was not sent.\n");
 }
 
 /// The chat ended with 0, and `RUST_LOG=off` hid the only line about it.

@@ -89,7 +89,7 @@ fn an_empty_stdin_sends_nothing_and_dials_nobody() {
 fn a_stdin_that_cannot_be_read_is_told_with_exit_code_1_where_it_is_wanted() {
     let (peer, nobody) = (Peer::new(), Port::reserve());
     let directory = || File::open("/").unwrap();
-    let unread = "stdin could not be read to its end: what is left of it was not sent;";
+    let unread = "stdin could not be read to its end, and the rest was not sent;";
     let mut command = subcommand("send", &["--port", "9", "--quiet", &peer.address().to_string(), "-"]);
     let (code, told) = outcome(&mut Program::spawn(command.stdin(directory())));
     assert_eq!(code, 1);

@@ -10,8 +10,8 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use tempfile::{TempDir, tempdir};
 
-const FULL: &str = "The transcript cannot be written (No space left on device); until that is put right it lacks what is \
-                    said.";
+const FULL: &str = "The transcript cannot be written (No space left on device); until this is fixed, messages are \
+                    missing from it.";
 
 /// A place for a transcript.
 fn place() -> (TempDir, String) {
@@ -186,7 +186,7 @@ fn what_is_no_file_is_refused_at_the_start() {
     assert!(std::process::Command::new("mkfifo").arg(named("fifo")).status().unwrap().success());
     fs::create_dir(named("directory")).unwrap();
     let missing = Path::new(&path).join("not/there");
-    let something_else = ["socket", "fifo", "directory"].map(|name| (named(name), "is something else"));
+    let something_else = ["socket", "fifo", "directory"].map(|name| (named(name), "is not a file"));
     for (path, word) in something_else.into_iter().chain([(missing, "cannot be opened")]) {
         let path = path.to_str().unwrap();
         let mut program = Program::start(&["--name", "P1", "--port", "0", "--transcript", path]);
