@@ -1,4 +1,4 @@
-//! Connecting, from both ends, with our own kind and with every other.
+//! Connecting in both directions, with chinwag and with other programs.
 
 use crate::common::peer::{Peer, Wire, say, session};
 use crate::common::program::Program;
@@ -7,7 +7,7 @@ use crate::common::program::Program;
 fn a_connect_is_held_open_and_the_answer_with_the_token_makes_it_a_session() {
     let peer = Peer::new();
     let mut program = Program::node("P1");
-    // The other side has a second to answer; on a busy machine this one may need a second try.
+    // The other side has one second to answer; on a busy machine, this may need a second try.
     let mut wire = loop {
         program.connect(peer.address());
         let mut wire = peer.accept();
@@ -104,7 +104,7 @@ fn after_an_undelimited_message_on_the_session_we_only_read_there_and_send_plain
     assert_eq!(program.query().active, [format!("1. {} P2 (connected)", peer.address())]);
 }
 
-/// A connect, and the connection closed with it.
+/// Sends a connect and closes the connection.
 fn connect_and_close(program: &Program, message: String) {
     program.frozen(|| say(program.address(), message));
     program.stdout.expect("connected with you\n");
@@ -117,7 +117,7 @@ fn a_connect_of_a_connection_that_is_closed_is_acknowledged_by_a_dial_once_a_min
     connect_and_close(&program, format!("{} P2 connect", peer.address()));
     assert_eq!(peer.take(), format!("{} P1 connect_ack", program.address()));
     connect_and_close(&program, format!("{} P2 connect", peer.address()));
-    // The next that it is sent is this, not a second acknowledgement.
+    // The next message to it is this, not a second acknowledgement.
     program.send(peer.address(), "hello");
     assert_eq!(peer.take(), format!("{} P1 hello", program.address()));
     assert_eq!(program.query().active, [format!("1. {} P2 (connected)", peer.address())]);
@@ -174,7 +174,7 @@ fn the_list_of_choice_3_connects_by_number_or_all_at_once() {
 #[test]
 fn both_sides_may_connect_at_once() {
     let [mut p1, mut p2] = ["P1", "P2"].map(Program::node);
-    // Each reads the user's line before it can hear of the other.
+    // Each program reads the user's line before it can hear from the other.
     p1.freeze();
     p2.freeze();
     p1.connect(p2.address());

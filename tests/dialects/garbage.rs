@@ -1,4 +1,4 @@
-//! What no chat program would send. It is bounded, it is shown harmlessly, and nobody else notices.
+//! Input that no chat program would send. It is bounded, it is shown without harm, and other peers do not notice it.
 
 use crate::common::peer::{Peer, Wire, say, session};
 use crate::common::program::Program;
@@ -83,7 +83,7 @@ fn a_session_with_too_long_a_line_is_lost_and_told() {
     let peer = Peer::new();
     let mut program = Program::node("P1");
     let mut wire = session(program.address(), peer.address(), "P2");
-    // The program may close before it has taken everything.
+    // The program may close before it has read everything.
     let _ = wire.0.write_all(&vec![b'x'; 1024 * 1024]);
     program
         .stdout

@@ -1,4 +1,4 @@
-//! Who may say what for whom: a claimed address is no proof.
+//! Who may say what for whom: a claimed address is not proof.
 
 use crate::common::peer::{Peer, Wire, say, session};
 use crate::common::program::Program;

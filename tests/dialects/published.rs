@@ -1,4 +1,4 @@
-//! What the published programs were seen to do besides their dialect.
+//! How the published programs behave, besides their dialects.
 
 use crate::common::peer::{Peer, Wire, say};
 use crate::common::program::Program;

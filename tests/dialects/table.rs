@@ -118,7 +118,7 @@ fn a_session_that_ends_without_exit_is_lost_and_its_peer_stays() {
     let mut program = Program::node("P1");
     let mut wire = session(program.address(), peer.address(), "P2");
     program.stdout.expect("connected with you\n");
-    // Who says nothing on it may as well have asked and hung up.
+    // A peer that says nothing on it may as well have asked and closed.
     wire.ping(1);
     drop(wire);
     program.stdout.expect(&format!("\nLost the connection with P2 ({})", peer.address()));

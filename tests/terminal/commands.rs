@@ -1,5 +1,5 @@
-//! Slash commands, conversations and the recipient that is filled in, as a person has them on a terminal and
-//! a script in a pipe. In a row that is expected the bar is the cursor.
+//! Slash commands, conversations and the recipient that is filled in, for a person on a terminal and for a script in a
+//! pipe. In expected rows the bar is the cursor.
 
 use crate::common::peer::{Peer, say, session};
 use crate::common::port::Port;
@@ -116,7 +116,7 @@ fn a_peer_with_a_hostile_name_is_talked_to_and_completed_like_any_other() {
         ("/etc/passwd", "/etc/passwd", "/etc/passwd"),
         ("$(x)", "$(x)", "$(x)"),
         (&long, &kept, &shortened),
-        // It cannot be typed: the address stands for it.
+        // The name cannot be typed, so the address is offered instead.
         ("n\x1b[2J\x1b]0;t\x07", "", ""),
     ] {
         let peer = Peer::new();

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// A user who may have a config file.
+/// A user with or without a config file.
 struct User {
     home: TempDir,
 }
@@ -27,8 +27,8 @@ impl User {
         self.home.path().join("chinwag/config.toml")
     }
 
-    /// Runs a subcommand with these variables to its end; gives exit code, stdout and stderr, which call
-    /// the file FILE.
+    /// Runs a subcommand with these variables to its end; returns exit code, stdout and stderr, in which the path of
+    /// the file is FILE.
     fn run(&self, name: &str, args: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
         let mut command = subcommand(name, args);
         command.env("XDG_CONFIG_HOME", self.home.path()).envs(variables.iter().copied());
@@ -40,7 +40,7 @@ impl User {
         (code, named(stdout), named(stderr))
     }
 
-    /// What `chinwag config` writes.
+    /// The output of `chinwag config`.
     #[track_caller]
     fn listing(&self, args: &[&str], variables: &[(&str, &str)]) -> String {
         let (code, stdout, stderr) = self.run("config", args, variables);
@@ -49,7 +49,7 @@ impl User {
     }
 }
 
-/// The assignments of a listing, each with where it comes from.
+/// The assignments of a listing, each with its origin.
 fn rows(listing: &str) -> Vec<(&str, &str)> {
     let rows = listing.lines().filter_map(|row| row.split_once("  # "));
     rows.map(|(assignment, origin)| (assignment.trim_end(), origin)).collect()

@@ -12,14 +12,14 @@ fn without_a_descriptor_left_the_peers_are_served_and_room_is_used_again() {
     let mut program = Program::spawn(&mut command_with_descriptors(48, &args)).listening();
     let mut wire = session(program.address(), peer.address(), "P2");
     let crowd: Vec<Wire> = (0..60).map(|_| Wire::dial(program.address())).collect();
-    // The last ones find no descriptor.
+    // For the last ones there is no descriptor left.
     let mut last = crowd.into_iter().rev().collect::<Vec<_>>();
     last[0].expect_closed();
     wire.ping(1);
     wire.write(format!("{} P2 still here\n", peer.address()));
     program.stdout.expect(&format!("{} P2 still here\n", peer.address()));
     last.clear();
-    // Whoever closed before this is answered is known to have closed.
+    // After this answer, the program has noticed everyone who closed before it.
     wire.ping(2);
     let mut new = Wire::dial(program.address());
     new.write("127.0.0.1:9 P3 at last\n");
@@ -46,7 +46,7 @@ fn where_not_even_one_peer_could_be_served_that_is_said_and_is_exit_code_2() {
     }
 }
 
-/// The chat took that for no descriptors at all, and served nobody.
+/// The chat took that for a limit of zero, and served nobody.
 #[test]
 #[cfg(target_os = "linux")]
 fn where_the_limit_is_not_told_peers_are_served() {
@@ -77,7 +77,7 @@ fn where_the_limit_is_not_told_peers_are_served() {
 
 #[test]
 fn over_the_limit_the_newest_is_refused_and_the_others_are_served() {
-    // 32 are kept for everything that is no peer.
+    // 32 are kept for everything except peers.
     const ROOM: usize = 8;
     let args = ["--name", "P1", "--port", "0"];
     let program = Program::spawn(&mut command_with_descriptors(32 + ROOM as u32, &args)).listening();
@@ -92,9 +92,9 @@ fn over_the_limit_the_newest_is_refused_and_the_others_are_served() {
     say_all(&mut wires, "hello");
     Wire::dial(program.address()).expect_closed();
     say_all(&mut wires, "still here");
-    // A drop alone may close later: what another test starts just now holds our sockets until it runs.
+    // A drop alone may close later: a program that another test is just starting holds our sockets until its exec.
     wires.pop().unwrap().half_close();
-    // Whoever closed before this is shown is known to have closed.
+    // After this is shown, the program has noticed everyone who closed before it.
     say_all(&mut wires, "room for one");
     let mut wire = Wire::dial(program.address());
     wire.write("127.0.0.1:9 P9 hello\n");

@@ -5,7 +5,7 @@ use crate::common::program::{Program, command};
 use rustix::process::Signal;
 use std::process::Stdio;
 
-/// Runs it to its end; gives the exit code, stdout and stderr.
+/// Runs it to its end; returns the exit code, stdout and stderr.
 fn run(args: &[&str]) -> (i32, String, String) {
     let mut program = Program::start(args);
     let stdout = program.stdout.rest();

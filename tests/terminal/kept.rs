@@ -1,4 +1,4 @@
-//! What is kept in files from run to run: known peers and typed lines.
+//! The files that last from run to run: known peers and typed lines.
 
 use crate::common::PATIENCE;
 use crate::common::peer::{Peer, say, session};
@@ -25,7 +25,7 @@ fn history(home: &TempDir) -> PathBuf {
     home.path().join(".local/state/chinwag/history")
 }
 
-/// Waits until a file has these words; gives all of it.
+/// Waits until a file has these words; returns its text.
 #[track_caller]
 fn await_words(path: &Path, words: &[&str]) -> String {
     let until = Instant::now() + PATIENCE;
@@ -39,7 +39,7 @@ fn await_words(path: &Path, words: &[&str]) -> String {
     }
 }
 
-/// Ends it as a person does.
+/// Quits as a person does.
 #[track_caller]
 fn quit(terminal: &mut Terminal) {
     terminal.type_keys("0\r");
@@ -158,7 +158,7 @@ fn typed_lines_come_back_after_a_kill_unless_that_is_not_wanted() {
 
 #[test]
 fn a_file_that_cannot_be_written_is_told_once_and_spoils_no_row() {
-    // Nobody can make a directory there, whoever runs the tests.
+    // Nobody can make a directory there, not even root.
     let mut terminal = Terminal::node_at(Path::new("/proc"), &["--name", "P1"]);
     terminal.type_keys("/alias 127.0.0.1:9 anna\r/block anna\r");
     terminal.screen.expect("anna (127.0.0.1:9) is blocked: ");

@@ -1,4 +1,4 @@
-//! What was once wrong for scripts that use the program; each test failed before.
+//! Faults of the past for scripts that use the program; each test failed before its fix.
 
 use crate::common::peer::{Peer, say, session};
 use crate::common::port::Port;
@@ -15,7 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// It said "met 0 peers", since those that said exit have left the table.
+/// It counted 0 peers, since those that said exit have left the table.
 #[test]
 fn peers_that_left_were_met() {
     let peer = Peer::new();
@@ -27,7 +27,7 @@ fn peers_that_left_were_met() {
     assert_eq!(program.stdout.rest(), "Received 1 message from 1 peer.\nExiting\n");
 }
 
-/// It said that there was nobody to send to.
+/// It said that there were no peers.
 #[test]
 fn nobody_to_connect_to_is_told_as_that() {
     let mut program = Program::node("P1");
@@ -39,7 +39,7 @@ fn nobody_to_connect_to_is_told_as_that() {
     program.stdout.expect("No peers yet. ");
 }
 
-/// Of `make | chinwag send A -` a line `exit` took leave of everybody.
+/// In `make | chinwag send A -`, a line `exit` said goodbye to everybody.
 #[test]
 fn a_line_of_stdin_is_a_text_unless_commands_are_asked_for() {
     let words = ["exit", "quit", "DISCONNECT", "connect"];
@@ -70,7 +70,7 @@ fn a_line_of_stdin_is_a_text_unless_commands_are_asked_for() {
     assert_eq!(connect, "Connected with P2; it does not answer connect requests\n");
 }
 
-/// Only the usage was told, and nothing of `-`.
+/// Only the usage was shown, and `-` was not mentioned.
 #[test]
 fn a_missing_text_is_told_with_the_way_out() {
     for args in [&["127.0.0.1:1"][..], &[]] {
@@ -82,7 +82,7 @@ fn a_missing_text_is_told_with_the_way_out() {
     }
 }
 
-/// What stdin says, as a file that is read to its end; gives what is said of it on stdout.
+/// Runs the program with this text as stdin; returns its stdout.
 fn said(args: &[&str], stdin: &[u8]) -> String {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("stdin");
@@ -93,7 +93,8 @@ fn said(args: &[&str], stdin: &[u8]) -> String {
     stdout
 }
 
-/// Each of these was called `not-an-object`, or sent with a stand-in; after a byte order mark so was anything.
+/// Each of these was reported as `not-an-object`, or sent with a replacement character; after a byte order mark, so
+/// was every line.
 #[test]
 fn a_fault_of_json_is_named_with_its_place() {
     let table: [(&[u8], &str, usize); 5] = [
@@ -118,7 +119,7 @@ fn a_fault_of_json_is_named_with_its_place() {
     assert_eq!(events.next().unwrap()["event"], "exiting");
 }
 
-/// The first line was no choice, or was sent with the mark.
+/// The first line was an unknown choice, or was sent with the mark.
 #[test]
 fn a_byte_order_mark_is_no_part_of_the_first_line() {
     let told = said(&["--name", "P1", "--port", "0"], "\u{FEFF}2\n0\n".as_bytes());
@@ -131,7 +132,7 @@ fn a_byte_order_mark_is_no_part_of_the_first_line() {
     assert_eq!(peer.take(), "127.0.0.1:9 P1 hello");
 }
 
-/// It had the ends alone, such as `0.1 127.0.0.1:52464: Eof`.
+/// It had only the ends, such as `0.1 127.0.0.1:52464: Eof`.
 #[test]
 fn the_log_tells_of_a_connection_from_its_beginning_to_its_end() {
     let (plain, p2) = (Peer::new(), Peer::new());
@@ -165,7 +166,7 @@ fn the_log_tells_of_a_connection_from_its_beginning_to_its_end() {
     assert!(!program.stderr.bytes().contains(&0x1b));
 }
 
-/// `HOST:PORT` was no address anywhere; of `LOCALHOST` not even in the chat.
+/// `HOST:PORT` was not accepted anywhere, and `LOCALHOST` not even in the chat.
 #[test]
 fn a_host_may_be_named_on_a_command_line() {
     let peer = Peer::new();
@@ -186,7 +187,7 @@ fn a_host_may_be_named_on_a_command_line() {
 
 #[test]
 fn a_host_that_cannot_be_looked_up_is_told_before_anything_is_done() {
-    // No question leaves this network.
+    // No DNS query leaves this network.
     in_namespace(&[], || {
         let host = "chat.invalid:8080";
         let peer = Peer::new();
@@ -206,7 +207,7 @@ fn a_host_that_cannot_be_looked_up_is_told_before_anything_is_done() {
     });
 }
 
-/// It was called no IP address, with no word of why.
+/// It was refused as an invalid IP address, without the reason.
 #[test]
 fn a_host_that_is_named_in_the_chat_is_refused_with_what_would_do() {
     let mut program = Program::node("P1");
@@ -216,7 +217,7 @@ fn a_host_that_is_named_in_the_chat_is_refused_with_what_would_do() {
     }
 }
 
-/// Everything that is asked for and answered with a text on stdout.
+/// Everything that is answered with a text on stdout.
 const ASKED: [&[&str]; 11] = [
     &["--help"],
     &["-h"],
@@ -231,7 +232,7 @@ const ASKED: [&[&str]; 11] = [
     &["completions", "zsh"],
 ];
 
-/// Wrong usage, as clap finds it, as a command itself does, and as the settings have it.
+/// Wrong usage that is found by clap, by a command itself, and in the settings.
 const MISUSED: [&[&str]; 6] = [
     &["--port", "x"],
     &["help", "nonsense"],
@@ -259,7 +260,7 @@ fn outcome(command: &mut Command) -> (Option<i32>, String) {
     (status.code(), String::from_utf8(stderr).expect("UTF-8"))
 }
 
-/// Help and version ended with 0 in silence; `RUST_LOG=off` hid the sentence of the others.
+/// Help and version ended with 0 and said nothing; `RUST_LOG=off` hid the sentence of the others.
 #[test]
 #[cfg(target_os = "linux")]
 fn an_answer_that_cannot_be_written_is_told_whatever_was_asked() {
@@ -281,7 +282,7 @@ fn who_reads_only_the_beginning_of_an_answer_hears_of_no_error() {
     }
 }
 
-/// Where a sentence of the load generator found no room, wrong usage was a fault.
+/// If a sentence of the load generator could not be written, wrong usage became a fault.
 #[test]
 #[cfg(target_os = "linux")]
 fn wrong_usage_that_cannot_be_told_is_seen_by_the_exit_code() {
@@ -296,7 +297,7 @@ fn wrong_usage_that_cannot_be_told_is_seen_by_the_exit_code() {
     }
 }
 
-/// The files were not written then, and a closed pipe was an error.
+/// In that case the files were not written, and a closed pipe was an error.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_report_that_finds_no_room_costs_none_of_the_files_nor_the_other_way_round() {
@@ -332,7 +333,7 @@ fn a_report_that_finds_no_room_costs_none_of_the_files_nor_the_other_way_round()
     assert!(is_there("3.hlog"));
 }
 
-/// It was taken for a module, and then nothing was logged, not even a fault.
+/// It was taken for a module, and nothing was logged, not even faults.
 #[test]
 fn a_log_level_that_is_none_is_told_by_every_command() {
     let table: [&[&str]; 7] = [
@@ -364,7 +365,7 @@ fn a_log_level_that_is_none_is_told_by_every_command() {
             assert!(!told.contains("RUST_LOG"), "{args:?} {spec}: {told}");
         }
     }
-    // What is left holds.
+    // The rest is used.
     let words = ["--name", "P1", "--port", "0", "--headless", "--static-peer", "127.0.0.1:1"];
     let mut chat = command_with_default_static_peers(&words);
     let chat = Program::spawn(chat.env("RUST_LOG", "nonsense,chinwag=debug")).listening();
@@ -373,7 +374,7 @@ fn a_log_level_that_is_none_is_told_by_every_command() {
     chat.stderr.expect(" DEBUG chinwag::");
 }
 
-/// Each process of a run told it again.
+/// Each process of a run repeated it.
 #[test]
 fn of_several_processes_one_tells_of_the_log() {
     let node = Program::node_with("N", &["--headless", "--quiet"]);
@@ -383,7 +384,7 @@ fn of_several_processes_one_tells_of_the_log() {
     assert_eq!((code, told.matches("RUST_LOG").count()), (Some(0), 1), "{told}");
 }
 
-/// Another name was listed, with a stand-in for what is no UTF-8.
+/// Another name was listed, with replacement characters for bytes that are not UTF-8.
 #[test]
 fn a_file_name_that_a_config_file_cannot_say_is_listed_as_such() {
     let name = OsStr::from_bytes(b"/tmp/\xFFa\xFE");
@@ -423,7 +424,7 @@ fn a_file_name_that_a_config_file_cannot_say_is_listed_as_such() {
     assert!(listed.contains("# file no\\xFFfile:1\n"), "{listed}");
 }
 
-/// Each of them left a peer in the file, at an address where nobody listens, and the next run listed it.
+/// Each of them left a peer in the file, with an address where nobody listens, and the next run listed it.
 #[test]
 fn who_only_sends_is_not_remembered() {
     let home = TempDir::new().unwrap();
@@ -434,7 +435,7 @@ fn who_only_sends_is_not_remembered() {
         terminal.screen.expect("ci done");
         terminal.screen.expect("disconnected");
     }
-    // Whom the user says something of is written, and with it would be whoever else is to be.
+    // A peer with an alias is written to the file at once, and so would be every other peer that is kept.
     terminal.type_keys("/alias 127.0.0.1:9 anna\r/peers\r");
     terminal.screen.expect("is now shown as anna");
     let listed = terminal.screen.expect("anna\r\n");
@@ -445,7 +446,7 @@ fn who_only_sends_is_not_remembered() {
     assert!(file.contains("anna") && !file.contains("ci"), "{file}");
 }
 
-/// It ended with 0 if all that had come by then was sent.
+/// It ended with 0 if everything that had come by then was sent.
 #[test]
 fn send_says_that_a_signal_came_before_the_end_of_stdin() {
     let peer = Peer::new();

@@ -1,4 +1,4 @@
-//! `chinwag send`: what is sent, what is told, and the exit code.
+//! `chinwag send`: what is sent, what is shown, and the exit code.
 
 use crate::common::peer::{Peer, Wire, say};
 use crate::common::port::Port;
@@ -13,7 +13,7 @@ fn send(args: &[&str]) -> Program {
     Program::spawn(&mut subcommand("send", args))
 }
 
-/// Waits for its end; stdout stays empty whatever happened. Gives the exit code and what stderr has.
+/// Waits for its end; stdout must be empty. Returns the exit code and stderr.
 fn outcome(program: &mut Program) -> (i32, String) {
     let code = program.wait();
     assert_eq!(program.stdout.rest(), "");
@@ -33,7 +33,7 @@ fn a_message_is_sent_from_an_address_that_answers_meanwhile_and_is_taken_leave_o
     let message = wire.read_to_end();
     let ours = claimed(&message);
     assert_eq!(message, format!("{ours} P1 hello, you  there"));
-    // Published peers write back before they close, some of them with an empty connection.
+    // Published peers answer before they close, some of them with an empty connection.
     say(ours, format!("{} P2 hi", peer.address()));
     say(ours, "");
     drop(wire);
@@ -94,7 +94,7 @@ fn a_stdin_that_cannot_be_read_is_told_with_exit_code_1_where_it_is_wanted() {
     let (code, told) = outcome(&mut Program::spawn(command.stdin(directory())));
     assert_eq!(code, 1);
     assert!(told.contains(unread), "{told}");
-    // A text of the command line needs no stdin.
+    // A text on the command line needs no stdin.
     let mut command = subcommand("send", &["--port", "9", &nobody.address().to_string(), "hello"]);
     let (code, told) = outcome(&mut Program::spawn(command.stdin(directory())));
     assert_eq!(code, 3);
@@ -187,7 +187,7 @@ fn a_reset_instead_of_a_close_is_exit_code_3() {
     assert!(told.contains("Not sent: hello\n"), "{told}");
 }
 
-/// A listener whose queue is full: who dials it waits.
+/// A listener whose queue is full: dials to it wait.
 fn silent() -> (Socket, Wire, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
@@ -230,7 +230,7 @@ fn a_signal_ends_it_and_what_was_not_sent_counts_as_timed_out() {
     sender.type_line("hello");
     assert_eq!(peer.take(), "127.0.0.1:9 P1 hello");
     sender.signal(Signal::INT);
-    // The second one does not wait for what is under way.
+    // The second signal does not wait for what is under way.
     sender.signal(Signal::TERM);
     let (code, told) = outcome(&mut sender);
     assert_eq!(code, 4);

@@ -1,5 +1,5 @@
-//! Colours, times and the bell, seen on the screen of an emulator. How a row looks is a letter for each cell:
-//! bold, dim or coloured.
+//! Colours, times and the bell, seen on the screen of an emulator. The look of a row is a letter for each cell: bold,
+//! dim or coloured.
 
 use crate::common::peer::{Peer, Wire, session};
 use crate::common::program::{Program, command};
@@ -8,7 +8,7 @@ use std::fmt::Display;
 
 const NODE: [&str; 4] = ["--name", "P1", "--port", "0"];
 
-/// A peer whose colour is known, since its address is; it listens nowhere.
+/// A peer with a fixed address, so that its colour is known; it does not listen.
 const PEER: &str = "127.0.0.1:9090";
 const COLOR: u8 = 130;
 const COLOR_OF_EIGHT: u8 = 2;
@@ -22,7 +22,7 @@ fn say(wire: &mut Wire, text: impl Display) {
     wire.ping(1);
 }
 
-/// Waits for a row; gives how it looks.
+/// Waits for a row; returns its look.
 #[track_caller]
 fn look_of(terminal: &Terminal, row: &str) -> (Option<String>, String, Option<u8>) {
     let look = std::cell::RefCell::new(None);
@@ -76,7 +76,7 @@ fn nothing_of_a_hostile_text_leaks_into_another_row() {
     wire.write(format!("{PEER} N{HOSTILE} renamed\n"));
     wire.ping(2);
     terminal.type_keys("4\r");
-    // The emulator leaves the stand-in of a C1 control out.
+    // The emulator leaves out the replacement character of a C1 control.
     let (_, look, _) = look_of(&terminal, &format!("{PEER} P2 ␛[31;1;44mred␛[7m4m"));
     assert_eq!(look, format!("ddddd {}", "c".repeat(PEER.len() + 3)));
     terminal.expect_rows(&["Enter your message: ▏"]);

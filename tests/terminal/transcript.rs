@@ -1,4 +1,4 @@
-//! The transcript: what is in the file, whose it is, and what happens when it cannot be written.
+//! The transcript: what is in the file, who may read it, and what happens if it cannot be written.
 
 use crate::common::peer::{Peer, session};
 use crate::common::port::Port;
@@ -25,7 +25,7 @@ fn recorded(path: &str, args: &[&str]) -> Program {
     Program::spawn(command(&all).env("TZ", "<-03>3")).listening()
 }
 
-/// The lines, each with its time taken off, which was a local one.
+/// The lines without their times, which must be local times.
 #[track_caller]
 fn lines(path: &str) -> Vec<String> {
     let shape =
@@ -66,7 +66,7 @@ fn it_has_what_both_sides_said_and_goes_on_after_a_restart() {
     program.stdout.expect("Message sent to 1 peer\n");
     program.send(nobody, "is there anybody");
     program.stdout.expect("Not sent: is there anybody\n");
-    // The words of an exit are no message.
+    // An exit is not recorded as a message.
     program.send("P2", "exit");
     program.stdout.expect("Disconnected from");
     program.type_line(0);
