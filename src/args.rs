@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_address_or_port_to_claim_is_told_with_what_would_do() {
+    fn a_wrong_address_or_port_to_claim_is_reported_with_a_valid_example() {
         let table = [
             ("--ip 10.103.45.601", "192.168.1.5"),
             ("--bind host", "192.168.1.5"),

@@ -75,7 +75,7 @@ mod tests {
 
     /// The resolver would accept some of these as unexpected addresses.
     #[test]
-    fn what_is_neither_an_address_nor_a_host_is_not_looked_up() {
+    fn a_word_that_is_neither_an_address_nor_a_host_is_not_looked_up() {
         for word in [
             "",
             "bob",

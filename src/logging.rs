@@ -89,7 +89,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn what_can_be_meant_is_kept_and_the_rest_is_told() {
+    fn valid_parts_are_kept_and_the_others_are_reported() {
         let table: [(&str, &str, &[&str]); 18] = [
             ("", "warn", &[]),
             (" , ", "warn", &[]),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_modules_are_those_that_there_are() {
+    fn the_list_of_modules_is_complete() {
         let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).expect("a directory");
         let names = files.map(|file| file.expect("a file").path().file_stem().expect("a name").to_owned());
         let modules = names.map(|name| name.into_string().expect("UTF-8"));

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_aside_takes_nobodys_name() {
+    fn a_renamed_corrupt_file_never_replaces_another_file() {
         let home = TempDir::new().unwrap();
         let path = home.path().join("file");
         for (text, name) in [("one", "file.corrupt"), ("two", "file.corrupt.2"), ("three", "file.corrupt.3")]
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_end_of_a_long_file_is_read_and_nothing_that_is_no_file() {
+    fn only_the_end_of_a_long_file_is_read_and_only_regular_files() {
         let home = TempDir::new().unwrap();
         let path = home.path().join("file");
         assert!(read_end(&path, 9).unwrap().is_none());

@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_what_was_written() {
+    fn a_written_file_reads_back_the_same() {
         let record = Record {
             name: "P \u{1b}1\n".to_owned(),
             alias: Some("anna".to_owned()),
@@ -473,7 +473,7 @@ address = \"nowhere\"
     }
 
     #[test]
-    fn a_field_that_is_taken_back_goes_unless_the_user_wrote_a_comment_to_it() {
+    fn a_field_with_its_default_is_removed_unless_the_user_wrote_a_comment_on_it() {
         let take_back = |records: &mut Records| {
             records.values_mut().for_each(|record| (record.alias, record.blocked) = (None, false));
         };
@@ -484,7 +484,7 @@ address = \"nowhere\"
     }
 
     #[test]
-    fn an_entry_that_goes_takes_none_of_the_others_with_it() {
+    fn removing_an_entry_removes_no_other_entry() {
         let heading = HEADING.to_owned();
         let text = changed(&(heading.clone() + OWN), |records| drop(records.remove(&address(2))));
         let start = OWN.find("\n# the second").unwrap();
@@ -495,7 +495,7 @@ address = \"nowhere\"
     }
 
     #[test]
-    fn a_list_in_brackets_or_of_one_is_understood_and_added_to() {
+    fn an_inline_list_or_a_single_table_is_understood_and_can_grow() {
         let inline = "peer = [\n    # home\n    { address = \"127.0.0.1:1\", name = \"P1\" },\n    7,\n]\n";
         let document = parse(inline);
         assert_eq!(document.odd(), ["line 4: a peer must be a table"]);
@@ -541,7 +541,7 @@ address = \"nowhere\"
     }
 
     #[test]
-    fn what_cannot_be_used_is_told_with_its_line_and_the_rest_is_used() {
+    fn an_invalid_part_is_reported_with_its_line_and_the_rest_is_used() {
         let long = format!("name = \"{}\"", "x".repeat(NAME_BYTES_MAX + 1));
         let alias = "'alias' of 127.0.0.1:9 must be one word of at most 64 bytes that cannot be mistaken for anything else";
         let name = "'name' of 127.0.0.1:9 must be a string of at most 64 bytes";
@@ -604,7 +604,7 @@ address = \"nowhere\"
     }
 
     #[test]
-    fn what_is_no_toml_or_no_list_cannot_be_understood() {
+    fn a_file_that_is_not_toml_or_has_no_list_cannot_be_understood() {
         let table = [
             ("\n\n\0\0", "line 3: "),
             ("[[peer]]\naddress = \"127.0.0.1:9\"\naddress = \"127.0.0.1:8\"", "line 3: duplicate key"),
@@ -619,7 +619,7 @@ address = \"nowhere\"
     }
 
     #[test]
-    fn whatever_stands_in_a_file_is_never_lost_by_a_write() {
+    fn a_write_never_loses_anything_in_the_file() {
         let crlf = OWN.replace('\n', "\r\n");
         for text in [OWN, &crlf] {
             for end in (0..=text.len()).filter(|&end| text.is_char_boundary(end)) {

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_editor_made_of_the_file_is_no_part_of_a_line() {
+    fn what_an_editor_adds_to_the_file_is_not_part_of_a_line() {
         type Answers = &'static [(&'static str, &'static str)];
         let table: [(&[u8], Answers); 9] = [
             (b"text\tone\r\nchoice\t1\r\n", &[("text", "one"), ("choice", "1")]),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_nobody_could_type_takes_no_room_from_the_others() {
+    fn a_line_that_nobody_could_type_does_not_displace_other_lines() {
         let (_home, path) = place();
         add_all(&path, &[("text", "one"), ("text", &"x".repeat(HISTORY_BYTES_MAX)), ("text", "two")]);
         let longest = "x".repeat(TYPED_BYTES_MAX + 1);

@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_run_keeps_the_next_one_knows() {
+    fn one_run_knows_what_the_run_before_has_kept() {
         let (_home, path) = place();
         let mut first = Run::new(&path);
         first.save();
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_stays_as_it_was() {
+    fn entries_of_others_stay_as_they_were() {
         let (_home, path) = place();
         fs::create_dir(path.parent().unwrap()).unwrap();
         let text = "[[peer]]\naddress = \"127.0.0.1:1\"\nname = \"P1\"\nlast_heard = \"2026-03-01T00:00:07.25Z\"\nshoe_size = 44\n";
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_corrupt_file_is_set_aside_and_told_and_nothing_else_breaks() {
+    fn a_corrupt_file_is_renamed_and_reported_and_nothing_else_breaks() {
         let (_home, path) = place();
         fs::create_dir(path.parent().unwrap()).unwrap();
         let aside = path.with_extension("toml.corrupt");
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_told_and_stays_whoever_writes() {
+    fn an_invalid_part_is_reported_and_stays_after_every_write() {
         let (_home, path) = place();
         fs::create_dir(path.parent().unwrap()).unwrap();
         let text = "# mine\nx = 1\n\n[[peer]]\naddress = \"127.0.0.1:2\"\nblocked = true # spam\n\n\
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn of_very_many_faults_the_first_few_are_told() {
+    fn only_the_first_of_very_many_faults_are_reported() {
         let (_home, path) = place();
         fs::create_dir(path.parent().unwrap()).unwrap();
         fs::write(&path, "[[peer]]\n".repeat(20)).unwrap();
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_left_alone() {
+    fn a_file_that_cannot_be_read_is_left_alone() {
         let (_home, path) = place();
         fs::create_dir_all(path.join("in the way")).unwrap();
         let mut run = Run::new(&path);
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_told_once_and_tried_again() {
+    fn a_failed_write_is_reported_once_and_tried_again() {
         let (_home, path) = place();
         let mut run = Run::new(&path);
         fs::write(path.parent().unwrap(), "a file where a directory should be").unwrap();
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn while_another_program_has_the_lock_it_is_tried_again_soon() {
+    fn while_another_program_has_the_lock_the_write_is_tried_again_soon() {
         let (_home, path) = place();
         let mut run = Run::new(&path);
         let lock = disk::lock(&path, 1).unwrap();

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_programs_know_is_put_together() {
+    fn the_knowledge_of_two_programs_is_merged() {
         let before = records(&[
             record(1, "P1", Some(5)),
             record(2, "P2", Some(5)),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_user_takes_back_here_is_gone_there_and_the_address_stays() {
+    fn what_the_user_removes_here_is_removed_from_the_file_and_the_address_stays() {
         let blocked = Record { blocked: true, alias: Some("anna".to_owned()), ..Record::default() };
         let before = records(&[(address(1), blocked)]);
         let ours = records(&[(address(1), Record::default())]);
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn times_come_back_as_they_were_and_moments_of_this_run_become_times() {
+    fn times_are_unchanged_and_moments_of_this_run_become_times() {
         let mut clock = Clock::start();
         for time in ["2026-03-01T00:00:07Z", "1999-12-31T23:59:59Z"] {
             let time: Timestamp = time.parse().unwrap();

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_misleads_becomes_visible() {
+    fn misleading_characters_become_visible() {
         let hidden = "\u{61C}\u{200E}\u{200F}\u{202A}\u{202E}\u{2066}\u{2069}\u{AD}\u{180E}\u{200B}\
                       \u{2060}\u{2064}\u{206A}\u{206F}\u{FEFF}\u{FFF9}\u{FFFB}\u{E0000}\u{E0041}\
                       \u{E007F}\u{2028}\u{2029}\u{34F}\u{115F}\u{1160}\u{3164}\u{FFA0}\u{17B4}\u{17B5}\
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_blank_or_invisible_is_seen_in_a_name() {
+    fn blank_and_invisible_characters_in_a_name_become_visible() {
         let unseen = "\u{FE0F}\u{FE00}\u{A0}\u{1680}\u{2000}\u{200A}\u{202F}\u{205F}\u{3000}\u{2800}\u{13430}\u{13438}\
                       \u{1343F}\u{13441}\u{16FE4}\u{1D159}\u{200C}\u{200D}\u{3164}\u{600}\u{E0100}\u{E000}\u{FFFE}\u{10FFFF}\u{378} ";
         for c in unseen.chars() {

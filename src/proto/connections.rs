@@ -518,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_grows_byte_by_byte_is_given_up_whatever_it_is_on() {
+    fn a_line_that_grows_byte_by_byte_is_given_up_on_any_connection() {
         for is_session in [false, true] {
             let (mut connections, start) = table(Limits::default());
             let conn = accept(&mut connections, "10.0.0.2:1", start).unwrap();
@@ -563,7 +563,7 @@ mod tests {
     }
 
     #[test]
-    fn when_memory_is_full_the_largest_go_first_and_the_spared_last() {
+    fn when_memory_is_full_the_largest_are_closed_first_and_the_spared_last() {
         let limits = Limits { memory_bytes_max: 100_000, ..Limits::default() };
         let sizes = [40_000, 10_000, 30_000, 19_000, 10_000];
         let (mut connections, now) = table(limits.clone());
@@ -581,7 +581,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_or_is_shared_is_not_held() {
+    fn written_and_shared_bytes_are_not_counted_as_held() {
         let limits = Limits { memory_bytes_max: 100_000, ..Limits::default() };
         let (mut connections, now) = table(limits);
         let (conns, _) = holding(&mut connections, &[0; 10], now);

@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_cut_behind_the_last_space_that_is_near() {
+    fn a_text_is_cut_after_the_last_space_that_is_near() {
         let words = "four words of text ".repeat(400);
         let mut rest = words.as_str();
         while !rest.is_empty() {
@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_spaces_are_looked_at_once() {
+    fn a_very_long_run_of_spaces_is_scanned_once() {
         let spaces = " ".repeat(4 << 20);
         // The room ends in the spaces: each cut among them was trimmed anew, all the way.
         for text in [format!("exit{spaces}x"), format!("hello{spaces}x"), format!("exit{spaces}xexit")] {
@@ -484,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn no_part_is_empty_to_who_strips_it_and_words_stay_whole() {
+    fn no_part_is_empty_after_stripping_and_words_stay_whole() {
         let texts = [
             "four words of text ".repeat(400),
             format!("{}{}{}", "x".repeat(ROOM - 10), " ".repeat(20), "y".repeat(ROOM)),

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_has_the_words_of_the_system_and_no_number() {
+    fn a_fault_has_the_words_of_the_system_without_the_error_number() {
         for errno in [Errno::AFNOSUPPORT, Errno::NOBUFS, Errno::ACCESS, Errno::IO] {
             let error = io::Error::from(errno);
             let fault = Fault::from(&error);

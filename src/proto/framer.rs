@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_of_blocks_in_a_row_is_no_long_message() {
+    fn many_blocks_in_a_row_do_not_count_as_one_long_message() {
         let block = b"<10.0.0.5:8080> @ <P1>\nhello\n<end>";
         let all = block.repeat(10_000);
         let mut framer = Framer::default();

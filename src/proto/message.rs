@@ -514,7 +514,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_port_a_line_is_of_that_port_whatever_it_is() {
+    fn after_a_port_line_every_line_comes_from_that_port() {
         let from: SocketAddr = FROM.parse().unwrap();
         let table = [
             ("CONNECT", "", "CONNECT", Command::Connect),
@@ -536,7 +536,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_one_word_whatever_is_white_in_it() {
+    fn a_name_becomes_one_word_with_any_white_space() {
         let table = [
             ("P1", "P1"),
             (" a  b\t", "a_b"),
@@ -553,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_of_ipv6_is_one_source_as_an_address_of_ipv4_is() {
+    fn an_ipv6_link_is_one_source_and_so_is_an_ipv4_address() {
         let source = |ip: &str| source_of(ip.parse().unwrap()).to_string();
         assert_eq!(source("10.0.0.5"), "10.0.0.5");
         assert_eq!(source("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");

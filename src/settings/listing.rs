@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn each_value_is_told_with_its_origin() {
+    fn each_value_is_listed_with_its_origin() {
         let file = Origin::File { path: PathBuf::from("/home/a\u{1b}b"), line: 3 };
         let variable = Origin::Environment { variable: "CHINWAG_CONNECT_TIMEOUT".to_owned() };
         let text = listed(&[

@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_flag_needs_may_be_set_anywhere() {
+    fn a_required_flag_may_be_set_in_any_place() {
         let both = [("CHINWAG_NAME", "a"), ("CHINWAG_PORT", "0")];
         for (words, variables, file) in [
             ("--headless", &both[..], ""),
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn send_takes_what_it_shares_with_the_chat() {
+    fn send_uses_the_settings_that_it_shares_with_the_chat() {
         let file = "name = 'a'\nport = 8080\nquiet = true\ndialect = 'block'\njson = true";
         let (matches, _) = settled("send 127.0.0.1:1 --quiet=false -- --name -1", &[], file).unwrap();
         let (_, send) = matches.subcommand().unwrap();
@@ -355,12 +355,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_nothing_leaves_the_settings_out() {
+    fn an_empty_config_file_sets_nothing() {
         assert_eq!(effective("port", "--config /dev/null", &[], "port = 9"), " by default");
     }
 
     #[test]
-    fn nothing_else_reads_the_settings() {
+    fn other_subcommands_ignore_the_settings() {
         for words in ["swarm 127.0.0.1:1", "man", "completions bash"] {
             assert!(settled(words, &[("CHINWAG_X", "1")], "x = 1").is_ok(), "{words}");
         }
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_is_no_text_is_named_and_a_path_may_be_none() {
+    fn a_variable_that_is_not_utf_8_is_named_but_a_path_need_not_be_utf_8() {
         let settled = |variable: &str| {
             let value = OsString::from_vec(vec![0xFF]);
             settle(&command(), &["chinwag".into()], [(variable.into(), value)].into_iter(), None)
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_the_command_line_is_told_of_the_command_line() {
+    fn an_error_of_the_command_line_names_the_command_line() {
         for (words, told) in [
             ("--headless", "--name"),
             ("--port x", "'--port <PORT>'"),
@@ -450,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn of_flags_that_exclude_each_other_the_stronger_source_holds_and_one_source_may_not_have_both() {
+    fn of_conflicting_flags_the_stronger_source_counts_and_one_source_may_not_have_both() {
         let switch = Arg::new("loud").long("loud").num_args(0..=1).require_equals(true);
         let switch = switch.value_parser(clap::builder::BoolValueParser::new()).default_missing_value("true");
         let file = Arg::new("file").long("file").conflicts_with("loud");

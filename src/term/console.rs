@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_terminal_counts_and_tells_when_it_flows() {
+    fn a_stopped_terminal_counts_notices_and_shows_the_count_when_it_continues() {
         let (console, mut reader) = console();
         let mut console = Console { is_terminal: true, ..console };
         console.show(choice());
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_reads_gets_everything() {
+    fn a_reading_program_gets_everything() {
         let (mut console, _reader) = console();
         fill(&mut console);
         assert!(console.is_full() && !console.flush().unwrap());

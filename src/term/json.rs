@@ -616,7 +616,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_peer_wrote_is_one_line_that_reads_back_the_same_and_moves_no_cursor() {
+    fn any_text_of_a_peer_is_one_line_that_reads_back_the_same_and_has_no_control_characters() {
         let nasty = "a\"b\\c\n\r\0\u{1b}[2J\u{9b}31m\u{202e}\u{2028}\u{e0041} 日本 e\u{301} 👩‍🚀 \u{7f}";
         let who = Who { address: address(9), name: nasty.into() };
         let line = line(&Notice::Message { who, text: nasty.to_owned() }, moment()).unwrap();
@@ -682,7 +682,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_a_person_apart_may_be_one_word_for_a_program() {
+    fn different_sentences_may_share_one_reason() {
         let typed = || "x.example".to_owned();
         for (mistake, word) in [
             (Mistake::NoneToConnect, "no-peers"),
@@ -696,7 +696,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_those_of_the_calendar() {
+    fn times_are_calendar_times() {
         let table = [
             (0, "1970-01-01T00:00:00.000Z"),
             (951_782_399_001, "2000-02-28T23:59:59.001Z"),

@@ -660,7 +660,7 @@ mod tests {
     }
 
     #[test]
-    fn questions_leave_the_cursor_behind_them_and_in_fewer_words_fit_half_of_40_columns() {
+    fn prompts_end_at_the_cursor_and_their_short_forms_fit_half_of_40_columns() {
         for (prompt, words) in [
             (Prompt::Name, "Enter your name: "),
             (Prompt::Port, "Enter your port number: "),
@@ -864,7 +864,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_kept_is_named_with_what_becomes_of_it() {
+    fn a_file_fault_names_the_file_and_what_happens_to_it() {
         let says = |kept, why, words: &str| {
             says_line(Notice::FileFault { kept, path: PathBuf::from("/a\x1b"), why }, words);
         };
@@ -937,7 +937,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_share_a_name_are_listed_to_be_told_apart() {
+    fn peers_with_the_same_name_are_listed() {
         let peers = vec![row(1, "P1", true, Some(0)), row(2, "p1", false, None)];
         says_line(
             Notice::Mistake(Mistake::AmbiguousName { name: "P1".into(), peers }),

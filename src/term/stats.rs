@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_told_in_its_two_largest_units() {
+    fn a_time_is_shown_in_its_two_largest_units() {
         for (seconds, words) in [
             (1, "1 second"),
             (59, "59 seconds"),

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_left_out_at_the_beginning_alone() {
+    fn a_byte_order_mark_is_removed_only_at_the_beginning() {
         for end in ["\n", "\r\n"] {
             let all = format!("\u{FEFF}one{end}\u{FEFF}two{end}");
             assert_eq!(lines_of(all.into_bytes()), ["one", "\u{FEFF}two"]);
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_utf_8_has_the_substitute_that_is_asked_for() {
+    fn bytes_that_are_not_utf_8_become_the_chosen_substitute() {
         let (reader, mut writer) = io::pipe().unwrap();
         writer.write_all(b"\xffa\xf0\x9f\x98b\xfe\n\xc3\xb6\xef\xbf\xbd\n").unwrap();
         drop(writer);
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_an_error() {
+    fn a_failed_read_is_an_error() {
         assert!(Stdin::new(File::open("/").unwrap()).fill().is_err());
         // Nothing is mapped at address 0.
         #[cfg(target_os = "linux")]

@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_we_share_stays_blocking() {
+    fn a_shared_descriptor_stays_blocking() {
         let (_far_end, shared) = terminal();
         let out = Stdout::new(shared.as_fd()).unwrap();
         assert!(!is_nonblocking(&shared));

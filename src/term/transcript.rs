@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_has_fields_and_nothing_can_forge_a_line() {
+    fn messages_have_fields_and_nothing_can_forge_a_line() {
         let said = |to, text: &str| Notice::Said { to, text: text.to_owned() };
         let to = who("P1").address;
         let not_sent = Notice::NotSent { to, text: "a\nb".to_owned(), why: Failure::TooManyWaiting };
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_loses_lines_and_tears_none() {
+    fn a_full_disk_loses_lines_but_leaves_no_partial_line() {
         let disk = Disk::default();
         let mut transcript = Transcript::new(disk.clone());
         let mut says = |text, takes: &[usize]| {
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_told_once_and_again_only_after_something_was_written_and_a_while() {
+    fn a_fault_is_reported_again_only_after_a_successful_write_and_some_time() {
         let disk = Disk::default();
         let mut transcript = Transcript::new(disk.clone());
         let start = crate::testing::start();
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_is_its_owners_and_an_old_one_keeps_its_lines_and_its_mode() {
+    fn only_its_owner_reads_a_new_file_and_an_old_file_keeps_its_lines_and_its_mode() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("transcript");
         let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;

@@ -52,7 +52,7 @@ fn a_connect_from_the_address_that_it_claims_is_acknowledged_there() {
 }
 
 #[test]
-fn a_peer_that_claims_to_be_us_is_nobody() {
+fn a_peer_that_claims_our_address_is_ignored() {
     let mut program = Program::node("P1");
     let ours = program.address();
     let from = say(ours, format!("{ours} P1 hello"));

@@ -41,7 +41,7 @@ fn a_bye_with_a_time_or_a_name_before_the_word_is_a_bye() {
 /// However the user chose the dialect, a connect in another form changed it, also for the acknowledgement and all
 /// later messages.
 #[test]
-fn the_dialect_that_the_user_chose_outlasts_all_but_a_chat_in_another() {
+fn the_chosen_dialect_stays_until_a_chat_in_another_one() {
     type Choose = fn(&mut Program, &Peer);
     let by_suffix: Choose = |program, peer| program.send(format_args!("{} block", peer.address()), "first");
     let by_flag: Choose = |program, peer| program.send(peer.address(), "first");
@@ -185,7 +185,7 @@ fn a_text_forges_no_message_in_any_dialect() {
 
 /// A text that looks like an answer of the program was taken for one.
 #[test]
-fn connected_is_a_word_that_can_be_said() {
+fn the_word_connected_can_be_said() {
     let (mut speaker, hearer) = (Program::node("P1"), Program::node("P2"));
     speaker.send(hearer.address(), "connected");
     hearer.stdout.expect_line(&format!("{} P1 connected.", speaker.address()));
@@ -270,7 +270,7 @@ fn a_program_that_speaks_json_is_understood_and_answered_in_kind() {
 }
 
 #[test]
-fn who_is_listed_already_is_no_new_peer() {
+fn a_listed_peer_is_not_a_new_peer() {
     let (mut program, peer) = (Program::node("P1"), Peer::new());
     program.send(peer.address(), "hello");
     peer.take();
@@ -282,7 +282,7 @@ fn who_is_listed_already_is_no_new_peer() {
 
 /// It was still listed, as known from before and heard just now.
 #[test]
-fn who_said_exit_is_not_in_the_query_where_peers_are_remembered_either() {
+fn a_peer_that_said_exit_is_not_in_the_query_even_if_it_is_remembered() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("peers.toml");
     let mut program = Program::node_with("P1", &["--known-peers", file.to_str().unwrap()]);

@@ -63,7 +63,7 @@ fn the_longest_text_that_fits_goes_in_one_message_and_one_byte_more_in_two() {
 }
 
 #[test]
-fn a_reset_instead_of_a_close_is_told_with_the_text_that_was_not_sent() {
+fn a_reset_instead_of_a_close_is_reported_with_the_text_that_was_not_sent() {
     let peer = Peer::new();
     let mut program = Program::node("P1");
     program.send(peer.address(), "hello");
@@ -75,7 +75,7 @@ fn a_reset_instead_of_a_close_is_told_with_the_text_that_was_not_sent() {
 }
 
 #[test]
-fn a_host_that_does_not_answer_is_told_with_the_text_that_was_not_sent() {
+fn a_host_that_does_not_answer_is_reported_with_the_text_that_was_not_sent() {
     // The queue has room for one connection, which is never accepted.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
@@ -91,7 +91,7 @@ fn a_host_that_does_not_answer_is_told_with_the_text_that_was_not_sent() {
 /// Messages that came while the program was quitting were read and dropped, and the orderly end told the sender that
 /// they had arrived.
 #[test]
-fn what_is_taken_while_the_program_quits_is_shown() {
+fn messages_that_arrive_while_the_program_quits_are_shown() {
     for _ in 0..3 {
         let mut program = Program::node_with("P1", &["--headless"]);
         let to = program.address();

@@ -72,7 +72,7 @@ fn choice_4_tells_which_of_them_could_not_be_reached() {
 }
 
 #[test]
-fn a_network_that_leads_nowhere_is_told_in_words() {
+fn a_network_without_a_way_out_is_reported_in_words() {
     in_namespace(&[], || {
         let mut program = node(&[]);
         program.type_line("4\nhello, campus");
@@ -85,7 +85,7 @@ fn a_network_that_leads_nowhere_is_told_in_words() {
 }
 
 #[test]
-fn a_greeting_that_fails_is_not_told_and_not_tried_again() {
+fn a_failed_greeting_is_not_reported_and_not_tried_again() {
     let nobody = Port::reserve();
     let address = nobody.address().to_string();
     let mut program = Program::start(&["--name", "P1", "--port", "0", "--greet", "--static-peer", &address]);

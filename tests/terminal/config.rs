@@ -171,7 +171,7 @@ fn every_wrong_setting_is_one_sentence_on_stderr_and_exit_code_2() {
 }
 
 #[test]
-fn what_is_no_text_or_too_long_is_no_config_file() {
+fn a_file_that_is_not_text_or_too_long_is_refused_as_config_file() {
     let user = User::with_config("");
     for (bytes, sentence) in [
         (&b"name = '\xff'"[..], "FILE: the config file is not UTF-8 text"),

@@ -6,7 +6,7 @@ use crate::common::skip;
 use std::process::{Command, Stdio};
 
 #[test]
-fn without_a_descriptor_left_the_peers_are_served_and_room_is_used_again() {
+fn without_a_free_descriptor_peers_are_served_and_freed_ones_are_used_again() {
     let peer = Peer::new();
     let args = ["--name", "P1", "--port", "0", "--connections-max", "1000"];
     let mut program = Program::spawn(&mut command_with_descriptors(48, &args)).listening();
@@ -30,7 +30,7 @@ fn without_a_descriptor_left_the_peers_are_served_and_room_is_used_again() {
 }
 
 #[test]
-fn where_not_even_one_peer_could_be_served_that_is_said_and_is_exit_code_2() {
+fn too_few_descriptors_for_one_peer_are_reported_with_exit_code_2() {
     let args = ["--name", "P1", "--port", "0", "--headless"];
     for (count, is_enough) in [(6, false), (8, false), (12, false), (24, true)] {
         let mut program = Program::spawn(&mut command_with_descriptors(count, &args));
@@ -49,7 +49,7 @@ fn where_not_even_one_peer_could_be_served_that_is_said_and_is_exit_code_2() {
 /// The chat took that for a limit of zero, and served nobody.
 #[test]
 #[cfg(target_os = "linux")]
-fn where_the_limit_is_not_told_peers_are_served() {
+fn peers_are_served_even_if_the_limit_is_unknown() {
     if !Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success()) {
         return skip("a refused prlimit: there is no strace here");
     }

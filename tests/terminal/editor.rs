@@ -205,7 +205,7 @@ fn in_the_background_the_screen_is_left_alone_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_program_in_the_background_ends_there_with_its_last_words() {
+fn a_program_in_the_background_can_end_and_shows_its_last_lines() {
     let mut terminal = Terminal::node_behind_a_shell("P1");
     let other = Peer::new();
     let pid = terminal.front();
@@ -221,7 +221,7 @@ fn a_program_in_the_background_ends_there_with_its_last_words() {
 }
 
 #[test]
-fn a_program_stopped_from_outside_and_woken_in_the_background_ends_when_told() {
+fn a_program_stopped_from_outside_and_woken_in_the_background_ends_on_request() {
     let script = "sh -c 'echo \"pid $$ .\"; exec \"$0\" \"$@\"' \"$0\" \"$@\"; echo stopped; read line; bg; \
                   wait; echo ended; jobs; echo \"that is all\"";
     let mut terminal = node_after(&["sh", "-mc", script]);
@@ -281,7 +281,7 @@ fn a_stopped_screen_takes_keys_and_shows_them_when_it_flows() {
 }
 
 #[test]
-fn hostile_text_is_seen_and_does_nothing() {
+fn hostile_text_is_shown_and_has_no_effect() {
     const HOSTILE: &str =
         "\x1b]0;title\x07\x1b[2J\x1b[?25l\x1b(0\x1b[8mx\x07\x0e\x1bc\u{9b}2J\x1b]52;c;aGk=\x07\u{202e}";
     let (peer, other) = (Peer::new(), Peer::new());
@@ -447,7 +447,7 @@ fn a_dumb_terminal_is_a_plain_one() {
 }
 
 #[test]
-fn a_row_that_the_terminal_breaks_into_several_is_wiped_whole() {
+fn a_row_that_the_terminal_wraps_is_erased_completely() {
     // All terminals except xterm wrap their rows again, and so does tmux inside xterm.
     for words in [["env", "-u", "XTERM_VERSION"], ["env", "TMUX=/tmp/tmux", "XTERM_VERSION=XTerm(1)"]] {
         let mut terminal = node_after(&words);
@@ -459,7 +459,7 @@ fn a_row_that_the_terminal_breaks_into_several_is_wiped_whole() {
 }
 
 #[test]
-fn a_row_that_just_fits_into_a_narrower_terminal_takes_nothing_above_with_it() {
+fn a_row_that_just_fits_a_narrower_terminal_erases_nothing_above_it() {
     // At the end of the line the cursor has no cell of its own that could be wrapped.
     for (keys, rows_above) in [("x".repeat(26), 1), ("x".repeat(27) + LEFT, 2)] {
         let mut terminal = node_after(&["env", "-u", "XTERM_VERSION"]);

@@ -62,7 +62,7 @@ fn a_newline_inside_a_text_forges_no_second_message() {
 }
 
 #[test]
-fn a_name_with_something_unseen_in_it_looks_like_no_other_on_screen_in_the_log_and_in_the_transcript() {
+fn a_name_with_invisible_characters_looks_different_on_screen_in_the_log_and_in_the_transcript() {
     // A selector that changes nothing, an ideographic space, a hieroglyphic control and a joiner.
     const NAME: &str = "P1\u{FE0F}\u{3000}said\u{13430}pay\u{200D}é\u{200D}";
     const SHOWN: &str = "P1\u{FFFD}_said\u{FFFD}pay\u{FFFD}é\u{FFFD}";

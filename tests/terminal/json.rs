@@ -204,7 +204,7 @@ fn the_end_of_stdin_quits_after_the_outcomes() {
 }
 
 #[test]
-fn what_could_not_be_sent_is_an_event_with_its_text() {
+fn a_failed_message_is_an_event_with_its_text() {
     let peer = Peer::new();
     let address = peer.address();
     let (mut program, _) = node(&[]);

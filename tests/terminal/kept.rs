@@ -47,7 +47,7 @@ fn quit(terminal: &mut Terminal) {
 }
 
 #[test]
-fn a_restart_knows_whom_the_last_run_met_and_contacts_nobody() {
+fn a_restarted_program_knows_its_peers_and_contacts_none() {
     let (home, peer) = (home(), Peer::new());
     let address = peer.address();
     let mut terminal = Terminal::node_at(home.path(), &["--name", "P1"]);
@@ -114,7 +114,7 @@ fn two_programs_at_once_keep_each_others_entries() {
 }
 
 #[test]
-fn a_corrupt_file_is_set_aside_with_a_sentence_and_the_chat_goes_on() {
+fn a_corrupt_file_is_renamed_with_a_sentence_and_the_chat_goes_on() {
     for flags in [&["--name", "P1"][..], &["--name", "P1", "--plain"]] {
         let home = home();
         let file = known_peers(&home);
@@ -157,7 +157,7 @@ fn typed_lines_come_back_after_a_kill_unless_that_is_not_wanted() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_told_once_and_spoils_no_row() {
+fn a_file_that_cannot_be_written_is_reported_once_and_the_row_stays_whole() {
     // Nobody can make a directory there, not even root.
     let mut terminal = Terminal::node_at(Path::new("/proc"), &["--name", "P1"]);
     terminal.type_keys("/alias 127.0.0.1:9 anna\r/block anna\r");
@@ -172,7 +172,7 @@ fn a_file_that_cannot_be_written_is_told_once_and_spoils_no_row() {
 }
 
 #[test]
-fn a_pipe_and_who_does_not_want_it_leave_no_file_and_a_named_one_is_used_in_any_mode() {
+fn a_pipe_or_a_flag_means_no_file_and_a_named_file_is_used_in_any_mode() {
     let home = home();
     let mut terminal = Terminal::node_at(home.path(), &["--name", "P1", "--no-known-peers", "--no-history"]);
     terminal.type_keys("/block 127.0.0.1:9\r");

@@ -63,7 +63,7 @@ fn a_signal_without_a_name_leaves_the_terminal_as_found_too() {
 /// It was caught anyway, and ended the program.
 #[cfg(target_os = "linux")]
 #[test]
-fn what_whoever_started_us_wants_ignored_stays_ignored() {
+fn a_signal_that_the_parent_ignores_stays_ignored() {
     let mut terminal = node_after("trap '' HUP QUIT USR1");
     for signal in [Signal::HUP, Signal::QUIT, Signal::USR1] {
         terminal.signal(signal);
@@ -77,7 +77,7 @@ fn what_whoever_started_us_wants_ignored_stays_ignored() {
 
 /// The reply was typed into the line.
 #[test]
-fn what_the_terminal_answers_is_typed_nowhere_not_even_before_the_first_question() {
+fn replies_of_the_terminal_are_never_typed_even_before_the_first_prompt() {
     const REPLIES: &str = "\x1b]11;rgb:0000/0000/0000\x07\x1b]10;rgb:ffff/ffff/ffff\x1b\\\x1bP>|XTerm(370)\x1b\\\
                            \x1b_Gi=31;OK\x1b\\\x1b^x\x1b\\\x1bXx\x1b\\\x1b[M !!";
     let plain = command(&[]);
@@ -94,7 +94,7 @@ fn what_the_terminal_answers_is_typed_nowhere_not_even_before_the_first_question
 
 /// Its beginning was missing, because half of the row was kept free for no reason.
 #[test]
-fn the_question_whom_to_connect_to_is_whole_on_80_columns_and_understood_on_40() {
+fn the_prompt_of_choice_3_is_whole_on_80_columns_and_understood_on_40() {
     let other = Peer::new();
     let mut terminal = Terminal::node_with(&["--name", "P1", "--port", "0", "--color", "never"]);
     say(terminal.address(), format!("{} P2 hi", other.address()));
@@ -132,7 +132,7 @@ fn home_with_peers(text: &str) -> (TempDir, std::path::PathBuf) {
 
 /// For one bad entry the whole file was renamed, with all blocks and aliases; comments and the text above were lost.
 #[test]
-fn one_odd_entry_of_the_known_peers_is_told_and_all_else_in_the_file_is_used_and_stays() {
+fn one_invalid_known_peer_is_reported_and_the_rest_of_the_file_is_used_and_stays() {
     let text = "# my peers\ncolour = \"red\"\n\n[[peer]]\naddress = \"127.0.0.1:2\"\nalias = \"bob\" # my boss\n\n\
                 [[peer]]\naddress = \"127.0.0.1:1\"\nlast_heard = 2026-03-01\nblocked = true\n\n\
                 [[peer]]\naddress = \"127.0.0.1:0\"\n";
@@ -182,7 +182,7 @@ fn is_ragged(line: &str, next: &str, width: usize) -> bool {
 
 /// Lines that were broken by hand were broken again at the width of the terminal.
 #[test]
-fn help_is_broken_where_the_terminal_ends_and_nowhere_else() {
+fn help_is_wrapped_at_the_width_of_the_terminal_and_nowhere_else() {
     assert!(is_ragged("broken", "by hand", 80) && !is_ragged("broken", "by hand", 8));
     for command in ["", "swarm", "swarm merge", "send", "config", "completions", "man"] {
         for flag in ["-h", "--help"] {
@@ -214,7 +214,7 @@ fn help_is_broken_where_the_terminal_ends_and_nowhere_else() {
 
 /// The log had the path unchanged, with its control characters.
 #[test]
-fn the_log_names_a_file_so_that_no_terminal_is_disturbed() {
+fn a_file_name_in_the_log_cannot_disturb_a_terminal() {
     let home = TempDir::new().expect("a directory");
     let data = home.path().join("\x1b[31m");
     fs::create_dir_all(data.join("chinwag")).expect("a directory");

@@ -29,7 +29,7 @@ fn peers_that_left_were_met() {
 
 /// It said that there were no peers.
 #[test]
-fn nobody_to_connect_to_is_told_as_that() {
+fn connecting_without_active_peers_has_its_own_sentence() {
     let mut program = Program::node("P1");
     for line in ["3\na", "/connect all"] {
         program.type_line(line);
@@ -72,7 +72,7 @@ fn a_line_of_stdin_is_a_text_unless_commands_are_asked_for() {
 
 /// Only the usage was shown, and `-` was not mentioned.
 #[test]
-fn a_missing_text_is_told_with_the_way_out() {
+fn a_missing_text_is_reported_with_what_to_do() {
     for args in [&["127.0.0.1:1"][..], &[]] {
         let mut sender = Program::spawn(&mut subcommand("send", args));
         assert_eq!(sender.wait(), 2);
@@ -96,7 +96,7 @@ fn said(args: &[&str], stdin: &[u8]) -> String {
 /// Each of these was reported as `not-an-object`, or sent with a replacement character; after a byte order mark, so
 /// was every line.
 #[test]
-fn a_fault_of_json_is_named_with_its_place() {
+fn a_json_error_is_named_with_its_column() {
     let table: [(&[u8], &str, usize); 5] = [
         (br#"{"command":"send-all","text":"a\ud83d b"}"#, "lone-surrogate", 38),
         (br#"{"command":"peers",}"#, "trailing-comma", 20),
@@ -121,7 +121,7 @@ fn a_fault_of_json_is_named_with_its_place() {
 
 /// The first line was an unknown choice, or was sent with the mark.
 #[test]
-fn a_byte_order_mark_is_no_part_of_the_first_line() {
+fn a_byte_order_mark_is_not_part_of_the_first_line() {
     let told = said(&["--name", "P1", "--port", "0"], "\u{FEFF}2\n0\n".as_bytes());
     assert!(told.contains("Enter choice: No connected peers\n"), "{told}");
     let peer = Peer::new();
@@ -186,7 +186,7 @@ fn a_host_may_be_named_on_a_command_line() {
 }
 
 #[test]
-fn a_host_that_cannot_be_looked_up_is_told_before_anything_is_done() {
+fn a_failed_host_lookup_is_reported_before_anything_is_done() {
     // No DNS query leaves this network.
     in_namespace(&[], || {
         let host = "chat.invalid:8080";
@@ -209,7 +209,7 @@ fn a_host_that_cannot_be_looked_up_is_told_before_anything_is_done() {
 
 /// It was refused as an invalid IP address, without the reason.
 #[test]
-fn a_host_that_is_named_in_the_chat_is_refused_with_what_would_do() {
+fn a_host_name_in_the_chat_is_refused_with_what_to_type() {
     let mut program = Program::node("P1");
     for line in ["1\nbob.example:8080\n", "1\nbob.example\n", "/msg bob:8080 hi", "3\nbob.example:1\n"] {
         program.type_line(line);
@@ -263,7 +263,7 @@ fn outcome(command: &mut Command) -> (Option<i32>, String) {
 /// Help and version ended with 0 and said nothing; `RUST_LOG=off` hid the sentence of the others.
 #[test]
 #[cfg(target_os = "linux")]
-fn an_answer_that_cannot_be_written_is_told_whatever_was_asked() {
+fn an_answer_that_cannot_be_written_is_always_reported() {
     for args in ASKED {
         for log in ["", "off", "mio=debug"] {
             let mut program = command_with_default_static_peers(args);
@@ -275,7 +275,7 @@ fn an_answer_that_cannot_be_written_is_told_whatever_was_asked() {
 }
 
 #[test]
-fn who_reads_only_the_beginning_of_an_answer_hears_of_no_error() {
+fn a_reader_that_stops_early_gets_no_error() {
     for args in ASKED {
         let told = outcome(command_with_default_static_peers(args).stdout(unread()));
         assert_eq!(told, (Some(0), String::new()), "{args:?}");
@@ -285,7 +285,7 @@ fn who_reads_only_the_beginning_of_an_answer_hears_of_no_error() {
 /// If a sentence of the load generator could not be written, wrong usage became a fault.
 #[test]
 #[cfg(target_os = "linux")]
-fn wrong_usage_that_cannot_be_told_is_seen_by_the_exit_code() {
+fn wrong_usage_that_cannot_be_printed_has_its_exit_code() {
     for args in MISUSED {
         for stderr in [full(), unread()] {
             let (code, _) = outcome(command_with_default_static_peers(args).stderr(stderr));
@@ -300,7 +300,7 @@ fn wrong_usage_that_cannot_be_told_is_seen_by_the_exit_code() {
 /// In that case the files were not written, and a closed pipe was an error.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_report_that_finds_no_room_costs_none_of_the_files_nor_the_other_way_round() {
+fn a_report_that_cannot_be_printed_does_not_prevent_its_files_and_the_reverse() {
     let node = Program::node_with("N", &["--headless", "--quiet"]);
     let address = node.address().to_string();
     let home = TempDir::new().expect("a directory");
@@ -335,7 +335,7 @@ fn a_report_that_finds_no_room_costs_none_of_the_files_nor_the_other_way_round()
 
 /// It was taken for a module, and nothing was logged, not even faults.
 #[test]
-fn a_log_level_that_is_none_is_told_by_every_command() {
+fn an_invalid_log_level_is_reported_by_every_command() {
     let table: [&[&str]; 7] = [
         &["--port", "x"],
         &["config"],
@@ -376,7 +376,7 @@ fn a_log_level_that_is_none_is_told_by_every_command() {
 
 /// Each process of a run repeated it.
 #[test]
-fn of_several_processes_one_tells_of_the_log() {
+fn only_one_of_several_processes_reports_the_log_setting() {
     let node = Program::node_with("N", &["--headless", "--quiet"]);
     let address = node.address().to_string();
     let words = [&address, "hold", "--peers", "4", "--time", "0.01", "--processes", "4"];
@@ -386,7 +386,7 @@ fn of_several_processes_one_tells_of_the_log() {
 
 /// Another name was listed, with replacement characters for bytes that are not UTF-8.
 #[test]
-fn a_file_name_that_a_config_file_cannot_say_is_listed_as_such() {
+fn a_file_name_that_a_config_file_cannot_hold_is_listed_as_such() {
     let name = OsStr::from_bytes(b"/tmp/\xFFa\xFE");
     for (key, variable) in [("transcript", "CHINWAG_TRANSCRIPT"), ("known-peers", "CHINWAG_KNOWN_PEERS")] {
         let mut flag = OsString::from(format!("--{key}="));
@@ -426,7 +426,7 @@ fn a_file_name_that_a_config_file_cannot_say_is_listed_as_such() {
 
 /// Each of them left a peer in the file, with an address where nobody listens, and the next run listed it.
 #[test]
-fn who_only_sends_is_not_remembered() {
+fn a_peer_that_only_sends_is_not_remembered() {
     let home = TempDir::new().unwrap();
     let mut terminal = Terminal::node_at(home.path(), &["--name", "P1"]);
     for _ in 0..4 {

@@ -26,7 +26,7 @@ fn claimed(message: &str) -> SocketAddr {
 }
 
 #[test]
-fn a_message_is_sent_from_an_address_that_answers_meanwhile_and_is_taken_leave_of() {
+fn a_message_comes_from_an_address_that_takes_answers_and_says_exit_at_the_end() {
     let peer = Peer::new();
     let mut sender = send(&["--name", "P1", &peer.address().to_string(), "hello,", "you  there"]);
     let mut wire = peer.accept();
@@ -86,7 +86,7 @@ fn an_empty_stdin_sends_nothing_and_dials_nobody() {
 }
 
 #[test]
-fn a_stdin_that_cannot_be_read_is_told_with_exit_code_1_where_it_is_wanted() {
+fn an_unreadable_stdin_is_reported_with_exit_code_1_if_it_is_needed() {
     let (peer, nobody) = (Peer::new(), Port::reserve());
     let directory = || File::open("/").unwrap();
     let unread = "stdin could not be read to its end, and the rest was not sent;";
@@ -102,7 +102,7 @@ fn a_stdin_that_cannot_be_read_is_told_with_exit_code_1_where_it_is_wanted() {
 }
 
 #[test]
-fn a_line_that_is_too_long_is_told_and_the_others_are_sent() {
+fn a_line_that_is_too_long_is_reported_and_the_others_are_sent() {
     let peer = Peer::new();
     let to = peer.address().to_string();
     let received = peer.take_all();
@@ -198,7 +198,7 @@ fn silent() -> (Socket, Wire, SocketAddr) {
 }
 
 #[test]
-fn of_several_addresses_each_has_its_line_and_the_highest_code_counts() {
+fn each_of_several_addresses_has_its_line_and_the_highest_code_counts() {
     let (peer, nobody, (_socket, _only_one, silent)) = (Peer::new(), Port::reserve(), silent());
     let to = format!("{silent},{},{}", peer.address(), nobody.address());
     let mut sender = send(&["--name", "P1", "--port", "9", "--connect-timeout", "0.1", &to, "hello"]);

@@ -73,7 +73,7 @@ const OFFERS: [(&str, &[&str]); 10] = [
 ];
 
 #[test]
-fn bash_offers_the_values_that_there_are_and_files_for_files_alone() {
+fn bash_offers_the_possible_values_and_files_only_for_files() {
     let Some(bash) = Shell::find("bash", "bash") else { return };
     // bash has split these into words.
     let broken: [(&str, &[&str]); 3] = [
@@ -95,7 +95,7 @@ fn bash_offers_the_values_that_there_are_and_files_for_files_alone() {
 }
 
 #[test]
-fn fish_offers_the_values_that_there_are_and_files_for_files_alone() {
+fn fish_offers_the_possible_values_and_files_only_for_files() {
     let Some(fish) = Shell::find("fish", "fish") else { return };
     let besides = [("send ", &[][..]), ("man swarm-", &["swarm-merge"]), ("help s", &["send", "swarm"])];
     let table = OFFERS.into_iter().chain(besides);
@@ -141,7 +141,7 @@ fn zsh(directory: &Path) -> Terminal {
 }
 
 #[test]
-fn zsh_offers_the_values_that_there_are_wherever_compinit_stands() {
+fn zsh_offers_the_possible_values_wherever_compinit_is() {
     let Some(shell) = Shell::find("zsh", "zsh") else { return };
     let (source, compinit) = ("source <(chinwag completions zsh)", "autoload -Uz compinit; compinit -u -D");
     let ways = [

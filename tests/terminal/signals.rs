@@ -79,7 +79,7 @@ fn a_termination_leaves_the_terminal_as_it_was() {
 
 /// A poll of the event queue that a stop interrupts finds nothing, even if something came in between.
 #[test]
-fn who_was_stopped_has_heard_what_came_before_anything_is_due() {
+fn after_a_stop_input_is_read_before_deadlines_fire() {
     let peer = Peer::new();
     let (program, clock) = (Program::node("P1"), Program::node("P2"));
     let mut wire = session(program.address(), peer.address(), "P3");

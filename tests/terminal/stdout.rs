@@ -30,7 +30,7 @@ fn node_on_a_pipe() -> (Program, BufReader<PipeReader>, u16) {
 /// broken disk.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_file_that_cannot_be_written_is_a_fault_and_no_hang_up() {
+fn a_failed_write_to_a_file_is_a_fault_and_not_a_hang_up() {
     let broken = File::options().write(true).open("/proc/self/mem").unwrap();
     let mut program = Program::spawn(command(&["--name", "P1", "--port", "0"]).stdout(broken));
     program.stderr.expect("error: the output cannot be written: Input/output error");
@@ -38,7 +38,7 @@ fn a_file_that_cannot_be_written_is_a_fault_and_no_hang_up() {
 }
 
 #[test]
-fn a_closed_stdout_is_quit_and_no_panic() {
+fn a_closed_stdout_quits_without_a_panic() {
     let peer = Peer::new();
     let (mut program, reader, port) = node_on_a_pipe();
     drop(reader);

@@ -68,7 +68,7 @@ fn what_the_user_says_and_what_failed_look_different() {
 }
 
 #[test]
-fn nothing_of_a_hostile_text_leaks_into_another_row() {
+fn a_hostile_text_does_not_leak_into_another_row() {
     const HOSTILE: &str = "\x1b[31;1;44mred\x1b[7m\u{9b}4m";
     let mut terminal = Terminal::node("P1");
     let mut wire = session(terminal.address(), PEER.parse().unwrap(), "P2");
@@ -84,7 +84,7 @@ fn nothing_of_a_hostile_text_leaks_into_another_row() {
 }
 
 #[test]
-fn no_colour_at_all_where_none_is_wanted() {
+fn no_colour_at_all_if_none_is_wanted() {
     let (off, empty) = (["NO_COLOR=1"], ["NO_COLOR="]);
     let table: [(&[&str], &[&str], bool); 5] = [
         (&off, &[], false),
@@ -129,7 +129,7 @@ fn a_terminal_gets_no_more_colours_than_it_has() {
 }
 
 #[test]
-fn a_plain_terminal_and_a_pipe_have_no_time_and_colours_only_if_they_must() {
+fn a_plain_terminal_and_a_pipe_have_no_times_and_colours_only_on_request() {
     let head = format!("\x1b[38;5;{COLOR}m{PEER} P2\x1b[m hi");
     for (args, shown) in
         [(["--plain", "--color", "auto"], format!("{PEER} P2 hi")), (["--plain", "--color", "always"], head)]
@@ -150,7 +150,7 @@ fn a_plain_terminal_and_a_pipe_have_no_time_and_colours_only_if_they_must() {
 }
 
 #[test]
-fn the_bell_rings_once_for_what_comes_together_and_only_if_wanted() {
+fn the_bell_rings_once_per_burst_and_only_if_wanted() {
     for args in [vec!["--bell"], vec!["--bell", "--plain"], vec![]] {
         let terminal = Terminal::node_with(&with(&args));
         let mut wire = session(terminal.address(), PEER.parse().unwrap(), "P2");

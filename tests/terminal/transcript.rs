@@ -53,7 +53,7 @@ fn a_greeting_is_said_once_it_has_arrived() {
 }
 
 #[test]
-fn it_has_what_both_sides_said_and_goes_on_after_a_restart() {
+fn it_has_what_both_sides_said_and_continues_after_a_restart() {
     let (_directory, path) = place();
     let (nobody, from) = (Peer::new().address(), "127.0.0.1:9090");
     let mut program = recorded(&path, &[]);
@@ -96,7 +96,7 @@ fn it_has_what_both_sides_said_and_goes_on_after_a_restart() {
 }
 
 #[test]
-fn a_program_and_a_server_have_one_too_and_nothing_else_changes() {
+fn a_program_and_a_headless_node_have_one_too_and_nothing_else_changes() {
     for mode in ["--json", "--headless"] {
         let (_directory, path) = place();
         let all = ["--name", "P1", "--port", "0", mode];
@@ -135,7 +135,7 @@ fn a_program_and_a_server_have_one_too_and_nothing_else_changes() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_full_disk_is_told_once_and_the_chat_goes_on() {
+fn a_full_disk_is_reported_once_and_the_chat_goes_on() {
     let from = "127.0.0.1:9090";
     let mut program = recorded("/dev/full", &[]);
     let mut wire = session(program.address(), from.parse().unwrap(), "P2");
@@ -161,7 +161,7 @@ fn a_full_disk_is_told_once_and_the_chat_goes_on() {
 }
 
 #[test]
-fn a_limit_on_the_size_of_files_is_told_as_a_full_disk_is() {
+fn a_limit_on_file_size_is_reported_like_a_full_disk() {
     let (_directory, path) = place();
     let args = ["--name", "P1", "--port", "0", "--static-peer", "127.0.0.1:1", "--transcript", &path];
     let mut program = Program::spawn(&mut below_limit("-f 1", &args)).listening();
@@ -179,7 +179,7 @@ fn a_limit_on_the_size_of_files_is_told_as_a_full_disk_is() {
 }
 
 #[test]
-fn what_is_no_file_is_refused_at_the_start() {
+fn a_transcript_that_is_not_a_file_is_refused_at_the_start() {
     let (directory, path) = place();
     let named = |name: &str| directory.path().join(name);
     let _socket = UnixListener::bind(named("socket")).unwrap();

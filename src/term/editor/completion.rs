@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_clear_is_completed_and_a_space_follows_where_more_is_to_come() {
+    fn a_unique_candidate_is_completed_and_followed_by_a_space_if_more_words_follow() {
         let table = [
             ("/ms", "/msg "),
             ("/PE", "/peers "),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_spoken_to_or_of_is_completed_in_a_text() {
+    fn a_peer_that_is_addressed_or_mentioned_in_a_text_is_completed() {
         let table =
             [("BE", "berta: "), ("hello be", "hello berta "), ("is it 10.0.0.1:4", "is it 10.0.0.1:4 ")];
         for (before, after) in table {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_made_of_what_can_be_anything() {
+    fn a_word_that_can_be_anything_is_not_completed() {
         for before in
             ["", "be", " /ms", "/x", "/msg x", "/msg berta be", "/all be", "/peers be", "/x be", "//ms"]
         {

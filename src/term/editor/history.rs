@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_new_is_given_once_and_what_is_old_never() {
+    fn new_answers_are_returned_once_and_recalled_ones_never() {
         let mut history = History::default();
         history.recall([(TEXT.to_owned(), "one".to_owned())]);
         assert_eq!(history.take_new().count(), 0);

@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_dropped_whole_and_types_nothing() {
+    fn a_sequence_that_is_not_a_key_is_dropped_whole_and_types_nothing() {
         let long = [b"\x1b[".as_slice(), &[b'1'; 1000], b"x"].concat();
         let longer = [b"\x1bO".as_slice(), &[b'1'; 1000], b"P"].concat();
         for bytes in SEQUENCES.into_iter().chain([long.as_slice(), &longer]) {
@@ -590,7 +590,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_after_the_escape_key_is_typed_unless_it_means_something_with_it() {
+    fn a_key_after_escape_is_typed_unless_both_together_mean_something() {
         let table: [(&str, Duration, &str, Vec<Key>); 10] = [
             ("\x1b", Duration::ZERO, "hi", [vec![Key::Alt('h')], chars("i")].concat()),
             ("\x1b", ESCAPE_TIMEOUT, "hi", chars("hi")),
@@ -623,7 +623,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_become_a_stand_in() {
+    fn invalid_bytes_become_the_replacement_character() {
         assert_eq!(keys(&[b"a\xffb"]), chars("a\u{FFFD}b"));
         assert_eq!(keys(&[b"\xe4\xbda"]), chars("\u{FFFD}a"));
         assert_eq!(keys(&[b"\xf0\x9f\xf0\x9f\x91\x8d"]), chars("\u{FFFD}👍"));
@@ -631,7 +631,7 @@ mod tests {
     }
 
     #[test]
-    fn a_paste_is_text_whatever_is_in_it() {
+    fn a_paste_is_text_even_with_control_characters() {
         let table = [
             "",
             "two\nlines\r",

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_killed_in_a_row_is_put_back_as_one() {
+    fn several_kills_in_a_row_are_put_back_as_one_text() {
         let mut line = line("one two| three");
         line.kill(Way::Back, Far::Blank);
         line.kill(Way::Back, Far::Blank);
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_is_to_be_killed_what_was_killed_last_is_kept() {
+    fn a_kill_of_nothing_keeps_the_last_killed_text() {
         let mut line = line("one two|");
         line.kill(Way::Back, Far::Blank);
         line.go(Way::Back, Far::Line);

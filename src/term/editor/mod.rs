@@ -587,7 +587,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_typed_ahead_mean_what_they_mean_at_the_question_they_meet() {
+    fn keys_typed_ahead_apply_to_the_prompt_that_takes_them() {
         let mut editor = editor(Prompt::Choice);
         editor.handle_keys(b"1\rbe\t\rhello\r", start());
         for (line, next) in
@@ -603,7 +603,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_typed_ahead_than_there_is_room_for() {
+    fn typing_ahead_is_limited() {
         let mut editor = editor(Prompt::Text);
         editor.press(&vec![b'\n'; TYPED_AHEAD_BYTES_MAX - 1]);
         assert!(editor.wants_keys());
@@ -614,7 +614,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_given_too_long() {
+    fn a_line_that_is_too_long_is_handed_over_too_long() {
         let mut editor = editor(Prompt::Text);
         editor.press(&vec![b'x'; TYPED_BYTES_MAX]);
         editor.press(b"\r");
@@ -766,7 +766,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_terminal_answers_is_typed_nowhere_in_whatever_pieces_it_comes() {
+    fn replies_of_the_terminal_are_never_typed_in_any_pieces() {
         const REPLIES: &[u8] =
             b"\x1b]11;rgb:0000/0000/0000\x07\x1bP>|xterm(370)\x1b\\\x1b_Gi=31;OK\x1b\\\x1b[M !!\x1b[12;40R\x9b?62c";
         type Begin = fn() -> Editor;
@@ -794,7 +794,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_seems_to_begin_a_reply_takes_what_is_typed_for_a_second_at_most() {
+    fn a_key_that_looks_like_a_reply_swallows_typing_for_at_most_a_second() {
         for key in ["\x1b", "\x1b]", "\x1bP", "\x1b_", "\x1b^", "\x1bX", "\x1b[", "\x1bO", "\x1b[["] {
             let mut editor = editor(Prompt::Text);
             editor.press(key.as_bytes());
@@ -839,7 +839,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_written_to_last_is_offered_until_a_key_says_otherwise() {
+    fn the_last_recipient_is_offered_until_a_key_changes_it() {
         let table: [(&str, &str, &[&str]); 13] = [
             ("", "10.0.0.1:7|", &[]),
             ("\r", "|", &["10.0.0.1:7"]),
@@ -867,7 +867,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_offered_over_what_is_typed_or_left_in_the_next_question() {
+    fn nothing_is_offered_over_typed_text_or_kept_for_the_next_prompt() {
         let offering = Notice::Prompt(Prompt::Recipient(Some(([10, 0, 0, 1], 7).into())));
         let mut editor = editor(Prompt::Choice);
         editor.press(b"typed ahead");
@@ -959,7 +959,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_gives_way_only_to_what_is_typed_and_is_understood_on_40_columns() {
+    fn a_prompt_is_shortened_only_for_typed_text_and_is_understood_on_40_columns() {
         let address = "255.255.255.255:65535";
         let table = [
             (Prompt::ConnectTo, 80, "", "Enter a number, 'a' for all, or IP:PORT: "),

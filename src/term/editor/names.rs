@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_could_mean_something_else_is_offered_by_its_address() {
+    fn an_ambiguous_name_is_offered_as_its_address() {
         for name in [
             "",
             "a",
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_are_kept_than_there_is_room_for() {
+    fn the_number_of_names_is_limited() {
         let known: Vec<(u16, &str)> = (1..=NAMES_MAX as u16 + 1).map(|port| (port, "")).collect();
         let candidates = names(&known).candidates("");
         assert_eq!(candidates.len(), NAMES_MAX);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_candidates_have_in_common_is_found_by_character() {
+    fn the_common_beginning_of_candidates_ends_at_a_character() {
         let common = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(ToString::to_string).collect();
             common_beginning(&names).to_owned()

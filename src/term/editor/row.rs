@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn no_row_is_wider_than_its_terminal_whatever_is_typed() {
+    fn no_typed_text_makes_a_row_wider_than_its_terminal() {
         let texts = [
             "plain text that goes on and on and on and on and on and on and on and on and on and on",
             "你好世界你好世界你好世界你好世界你好世界你好世界你好世界你好世界你好世界你好世界",
