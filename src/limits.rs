@@ -120,7 +120,7 @@ pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 pub const SCREEN_RETRY: Duration = Duration::from_millis(50);
 
 /// How often a program in the background checks whether it is in the foreground, because a shell need not say so.
-pub const FRONT_RETRY: Duration = Duration::from_millis(200);
+pub const FOREGROUND_RETRY: Duration = Duration::from_millis(200);
 
 /// The least time between two reports that the transcript cannot be written.
 pub const RECORD_FAULT_INTERVAL: Duration = Duration::from_secs(60);

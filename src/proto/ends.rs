@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ends_give_back_the_addresses_that_they_were_made_from() {
+    fn ends_return_the_addresses_that_they_were_made_from() {
         let table = [
             ("10.0.0.1:8080", "10.0.0.2"),
             ("[::1]:8080", "::1"),

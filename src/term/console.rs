@@ -4,7 +4,7 @@
 //! again at the end of the turn, once for everything that was shown.
 
 use super::Screen;
-use super::render::{Count, question};
+use super::render::{Count, prompt_text};
 use super::stdout::Stdout;
 use super::style::{BELL, Look, Painted, is_worth_a_bell};
 use crate::chat::notice::{Notice, Prompt};
@@ -51,7 +51,7 @@ impl Console {
     }
 
     /// Begins a new line if the cursor is behind a prompt.
-    fn leave_question(&mut self) {
+    fn leave_prompt(&mut self) {
         if self.is_asked {
             self.out.append('\n');
             self.is_asked = false;
@@ -63,7 +63,7 @@ impl Console {
             && !self.is_asked
             && self.missed == 0
         {
-            self.out.append(question(prompt));
+            self.out.append(prompt_text(prompt));
             self.is_asked = true;
         }
     }
@@ -75,7 +75,7 @@ impl Console {
     }
 
     fn tell_missed(&mut self) {
-        self.leave_question();
+        self.leave_prompt();
         let notices = Count(self.missed, "notice");
         let were = if self.missed == 1 { "was" } else { "were" };
         self.out.append(format_args!("… {notices} {were} not shown: the terminal was stopped\n"));
@@ -87,7 +87,7 @@ impl Screen<Notice> for Console {
     fn show(&mut self, notice: Notice) {
         if let Notice::Prompt(prompt) = notice {
             if self.prompt.as_ref() != Some(&prompt) {
-                self.leave_question();
+                self.leave_prompt();
             }
             self.prompt = Some(prompt);
             return;
@@ -99,7 +99,7 @@ impl Screen<Notice> for Console {
             self.missed += 1;
             return;
         }
-        self.leave_question();
+        self.leave_prompt();
         self.must_ring |= self.look.has_bell && is_worth_a_bell(&notice);
         self.out.append(Painted { notice: &notice, colors: self.look.colors, at: None });
     }

@@ -594,7 +594,7 @@ mod tests {
         };
         let failures = [CloseReason::WORDS, FAILURE_REASONS].concat();
         assert_eq!(listed("### Reasons of failures"), failures.into_iter().collect());
-        // Only a menu has questions that these are wrong answers to.
+        // Only the menu can cause these mistakes.
         let of_menus = ["empty-name", "no-static-peers", "unknown-choice"];
         let mistakes = [MISTAKE_REASONS, JSON_REASONS].concat();
         let of_lines = mistakes.into_iter().filter(|word| !of_menus.contains(word)).collect();

@@ -84,7 +84,7 @@ pub trait Screen<N> {
     fn suspend(&mut self) {}
 
     /// The process is about to end without another turn: restores the terminal.
-    fn give_back(&mut self) {}
+    fn restore_terminal(&mut self) {}
 
     /// Within what time it wants another [`Screen::flush`], even if nothing happens.
     fn flush_within(&self) -> Option<Duration> {

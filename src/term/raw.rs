@@ -37,7 +37,7 @@ static PANIC_HOOK: Once = Once::new();
 /// controls it, and we must leave it alone.
 #[derive(Debug)]
 pub struct Raw {
-    is_in_front: bool,
+    is_foreground: bool,
 }
 
 impl Raw {
@@ -51,17 +51,17 @@ impl Raw {
         PANIC_HOOK.call_once(|| {
             let hook = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
-                give_back("\n");
+                restore("\n");
                 hook(panic);
             }));
         });
-        Some(Self { is_in_front: false })
+        Some(Self { is_foreground: false })
     }
 
     /// Takes the terminal over, also if another program had it in between. In the background nothing is done.
     pub fn take(&mut self) -> io::Result<()> {
-        self.is_in_front = is_in_foreground();
-        if !self.is_in_front {
+        self.is_foreground = is_in_foreground();
+        if !self.is_foreground {
             return Ok(());
         }
         let stdin = stdin();
@@ -82,8 +82,8 @@ impl Raw {
     /// Whether we may read keys and draw. In the background a read or a change of settings would stop us, and our
     /// output would disturb the program in the foreground. Only [`Raw::take`] finds out, because a shell need not tell
     /// us.
-    pub fn is_in_front(&self) -> bool {
-        self.is_in_front
+    pub fn is_foreground(&self) -> bool {
+        self.is_foreground
     }
 
     /// Sends our process group the signal of Ctrl-Z, as the terminal would.
@@ -94,14 +94,14 @@ impl Raw {
     }
 
     /// Restores the terminal, until it is taken again.
-    pub fn give_back(&mut self) {
-        self.is_in_front = false;
-        give_back("");
+    pub fn restore(&mut self) {
+        self.is_foreground = false;
+        restore("");
     }
 
     /// Restores the terminal and stops; returns when woken. If nobody could wake us, the system does not let us stop.
     pub fn stop(&mut self) {
-        give_back("");
+        restore("");
         // The signal of Ctrl-Z is caught, so it would not stop us; this one does.
         if let Err(error) = kill_process(getpid(), Signal::TTOU) {
             log::warn!("the program cannot be stopped: {error}");
@@ -123,12 +123,12 @@ impl Raw {
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        give_back("");
+        restore("");
     }
 }
 
 /// Writes `text` and restores the settings, once. It never waits, whatever the state of the terminal.
-fn give_back(text: &str) {
+fn restore(text: &str) {
     let found = FOUND.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(found) = found else { return };
     let stdout = stdout();

@@ -37,7 +37,7 @@ const MENU: &str = "
 ";
 
 /// The words of a prompt. The answer is typed behind them, so they end in a space, not a newline.
-pub fn question(prompt: &Prompt) -> Cow<'static, str> {
+pub fn prompt_text(prompt: &Prompt) -> Cow<'static, str> {
     Cow::Borrowed(match prompt {
         Prompt::Choice => "Enter choice: ",
         Prompt::ConnectTo => "Enter a number, 'a' for all, or IP:PORT: ",
@@ -51,13 +51,13 @@ pub fn question(prompt: &Prompt) -> Cow<'static, str> {
 }
 
 /// The same prompt in fewer and fewer words, the full one first, for a narrow terminal.
-pub(super) fn questions(prompt: &Prompt) -> Vec<Cow<'static, str>> {
+pub(super) fn prompt_texts(prompt: &Prompt) -> Vec<Cow<'static, str>> {
     let fewer: &[&str] = match prompt {
         Prompt::Choice => &["Choice: "],
         Prompt::ConnectTo => &["Number, 'a' for all, or IP:PORT: ", "Number, 'a', IP:PORT: ", "Connect to: "],
         Prompt::Conversation(partner) => {
             let short = format!("→ {}: ", narrow(&CleanName(partner).to_string()));
-            return vec![question(prompt), short.into()];
+            return vec![prompt_text(prompt), short.into()];
         }
         Prompt::Name => &["Name: "],
         Prompt::Port => &["Port number: ", "Port: "],
@@ -65,7 +65,7 @@ pub(super) fn questions(prompt: &Prompt) -> Vec<Cow<'static, str>> {
         Prompt::RecipientPort => &["Recipient's port: "],
         Prompt::Text => &["Message: "],
     };
-    std::iter::once(question(prompt)).chain(fewer.iter().copied().map(Cow::Borrowed)).collect()
+    std::iter::once(prompt_text(prompt)).chain(fewer.iter().copied().map(Cow::Borrowed)).collect()
 }
 
 /// A name that leaves room for what is typed.
@@ -139,7 +139,7 @@ impl Display for Sentence<'_> {
                 writeln!(f, "{}. Not sent: {}", Failed(to, *why), Clean(text))
             }
             Notice::Peers { active, contacted, known } => peers(f, active, contacted, known),
-            Notice::Prompt(prompt) => f.write_str(&question(prompt)),
+            Notice::Prompt(prompt) => f.write_str(&prompt_text(prompt)),
             Notice::Raw { from, text } => writeln!(f, "Not a chat message, from {from}: {}", Clean(text)),
             Notice::Renamed { who, was } => renamed(f, who, was),
             Notice::Said { to, text } => said(f, to, text),
@@ -655,7 +655,7 @@ mod tests {
             assert!(sentence.contains(SHOWN), "{sentence}");
             assert!(!sentence.contains(['\u{A0}', '\u{FE0F}', '\u{2800}']), "{sentence}");
         }
-        let short = &questions(&Prompt::Conversation(NAME.to_owned()))[1];
+        let short = &prompt_texts(&Prompt::Conversation(NAME.to_owned()))[1];
         assert_eq!(short, &format!("→ {SHOWN}: "));
     }
 
@@ -673,8 +673,8 @@ mod tests {
             (Prompt::Conversation("$(x)\x1b[2J".to_owned()), "→ $(x)␛[2J: "),
             (Prompt::Conversation("é".repeat(32)), "→ éééééééééééééééééééééééé…: "),
         ] {
-            let all = questions(&prompt);
-            let columns: Vec<usize> = all.iter().map(|question| question.width()).collect();
+            let all = prompt_texts(&prompt);
+            let columns: Vec<usize> = all.iter().map(|text| text.width()).collect();
             assert!(all[0] == words && columns.is_sorted_by(|more, fewer| more >= fewer), "{all:?}");
             assert!(columns.last().is_some_and(|&fewest| fewest <= 20), "{all:?}");
             says(Notice::Prompt(prompt), words);

@@ -13,12 +13,12 @@
 
 use super::editor::{Editor, Wish};
 use super::raw::{MODES_ON, Raw};
-use super::render::{Count, question};
+use super::render::{Count, prompt_text};
 use super::stdout::Stdout;
 use super::style::{BELL, Colors, Look, Own, Painted, is_own_words, is_worth_a_bell};
 use super::{Screen, Typed};
 use crate::chat::notice::Notice;
-use crate::limits::{CANDIDATES_SHOWN_MAX, FRONT_RETRY, PASTE_BYTES_MAX};
+use crate::limits::{CANDIDATES_SHOWN_MAX, FOREGROUND_RETRY, PASTE_BYTES_MAX};
 use crate::proto::clean::{Clean, CleanName};
 use jiff::Zoned;
 use std::fmt;
@@ -193,9 +193,9 @@ impl Terminal {
 
     /// Leaves the complete row where it is, and continues below it.
     fn leave_row(&mut self) {
-        let (question, text) = self.editor.whole_row();
-        if !question.is_empty() || !text.is_empty() {
-            let row = format!("{question}{}\n", Clean(text));
+        let (prompt, text) = self.editor.whole_row();
+        if !prompt.is_empty() || !text.is_empty() {
+            let row = format!("{prompt}{}\n", Clean(text));
             self.print(row);
         }
     }
@@ -217,14 +217,14 @@ impl Terminal {
     /// In the background the screen belongs to another program: output waits until we are in the foreground, or until
     /// the end of the program.
     fn must_wait(&mut self) -> bool {
-        if !self.raw.is_in_front() {
+        if !self.raw.is_foreground() {
             self.redraw();
         }
-        if !self.raw.is_in_front() && std::mem::take(&mut self.must_suspend) {
+        if !self.raw.is_foreground() && std::mem::take(&mut self.must_suspend) {
             self.raw.stop();
             self.redraw();
         }
-        let may_write = self.raw.is_in_front() || self.is_exiting && self.raw.may_write();
+        let may_write = self.raw.is_foreground() || self.is_exiting && self.raw.may_write();
         !may_write
     }
 }
@@ -251,13 +251,13 @@ impl Screen<Notice> for Terminal {
         let answer = self.answered.take().unwrap_or_default();
         // An answer that was typed while nothing could be shown is not counted; its outcome is.
         if !self.must_miss() {
-            let question = prompt.as_ref().map(question).unwrap_or_default();
+            let shown = prompt.as_ref().map(prompt_text).unwrap_or_default();
             let is_own = prompt.as_ref().is_some_and(|prompt| is_own_words(prompt, &answer));
             let answer = Clean(&answer);
             if self.look.colors != Colors::None && is_own {
-                self.print(format_args!("{question}{}\n", Own(answer)));
+                self.print(format_args!("{shown}{}\n", Own(answer)));
             } else {
-                self.print(format_args!("{question}{answer}\n"));
+                self.print(format_args!("{shown}{answer}\n"));
             }
         }
         self.note_change();
@@ -295,7 +295,7 @@ impl Screen<Notice> for Terminal {
     }
 
     fn wants_keys(&self) -> bool {
-        self.raw.is_in_front() && self.editor.wants_keys()
+        self.raw.is_foreground() && self.editor.wants_keys()
     }
 
     fn poll_typed(&mut self, wants_line: bool) -> Option<Typed> {
@@ -320,7 +320,7 @@ impl Screen<Notice> for Terminal {
         if let Err(error) = self.raw.take() {
             log::debug!("the terminal cannot be set: {error}");
         }
-        if !self.raw.is_in_front() {
+        if !self.raw.is_foreground() {
             return;
         }
         self.columns = self.raw.columns();
@@ -339,17 +339,17 @@ impl Screen<Notice> for Terminal {
         self.must_suspend = true;
     }
 
-    fn give_back(&mut self) {
-        if self.raw.is_in_front() {
+    fn restore_terminal(&mut self) {
+        if self.raw.is_foreground() {
             self.out.append('\n');
             // A stopped terminal has no row for it anyway.
             let _ = self.out.flush();
         }
-        self.raw.give_back();
+        self.raw.restore();
     }
 
     fn flush_within(&self) -> Option<Duration> {
-        (!self.raw.is_in_front()).then_some(FRONT_RETRY)
+        (!self.raw.is_foreground()).then_some(FOREGROUND_RETRY)
     }
 }
 

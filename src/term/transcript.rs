@@ -121,8 +121,8 @@ impl<S: Screen<Notice>> Screen<Notice> for Recorded<S> {
         self.screen.suspend();
     }
 
-    fn give_back(&mut self) {
-        self.screen.give_back();
+    fn restore_terminal(&mut self) {
+        self.screen.restore_terminal();
     }
 
     fn flush_within(&self) -> Option<Duration> {

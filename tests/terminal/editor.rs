@@ -407,7 +407,7 @@ fn a_panic_leaves_the_terminal_as_found() {
 fn panics_on_a_terminal() {
     let mut raw = Raw::find().expect("a terminal");
     raw.take().expect("settings");
-    assert!(raw.is_in_front());
+    assert!(raw.is_foreground());
     println!("keys are ours");
     panic!("the reason is legible");
 }

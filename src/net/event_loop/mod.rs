@@ -304,7 +304,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         if has_terminal_changed && let Some(signals) = &mut self.of_terminal {
             match signals::asked(signals) {
                 Asked::Die(signal) => {
-                    self.display.screen.give_back();
+                    self.display.screen.restore_terminal();
                     signals::die(signal);
                 }
                 Asked::Redraw => self.display.screen.redraw(),

@@ -19,7 +19,7 @@ mod names;
 mod row;
 
 use super::Typed;
-use super::render::{question, questions};
+use super::render::{prompt_text, prompt_texts};
 use crate::chat::notice::{Notice, Prompt, Who};
 use crate::limits::{PASTE_BYTES_MAX, PASTED_LINES_UNASKED, TYPED_AHEAD_BYTES_MAX};
 use crate::proto::clean::Clean;
@@ -191,7 +191,7 @@ impl Editor {
         }
         let (ask, text, cursor) = match &self.state {
             State::Editing | State::Pasting(_, None) => {
-                let ask = self.prompt.as_ref().map(questions).unwrap_or_default();
+                let ask = self.prompt.as_ref().map(prompt_texts).unwrap_or_default();
                 (ask, self.line.text(), self.line.cursor())
             }
             State::Asking(paste) => {
@@ -215,11 +215,11 @@ impl Editor {
 
     /// The whole row, however long, as it stays on the screen after the program has stopped.
     pub fn whole_row(&self) -> (Cow<'static, str>, &str) {
-        (self.question(), self.line.text())
+        (self.prompt_text(), self.line.text())
     }
 
-    fn question(&self) -> Cow<'static, str> {
-        self.prompt.as_ref().map(question).unwrap_or_default()
+    fn prompt_text(&self) -> Cow<'static, str> {
+        self.prompt.as_ref().map(prompt_text).unwrap_or_default()
     }
 
     /// The kind of the current prompt.
@@ -515,7 +515,7 @@ mod tests {
 
     /// The row without its prompt; the bar is the cursor.
     fn shown(editor: &mut Editor) -> String {
-        let ask = editor.question();
+        let ask = editor.prompt_text();
         let row = editor.row(200);
         format!("{}|{}", row.before.strip_prefix(&*ask).unwrap_or(&row.before), row.after)
     }
@@ -660,7 +660,7 @@ mod tests {
         }
         editor.learn(&Notice::Prompt(Prompt::Choice));
         editor.press(b"\x1b[A");
-        assert_eq!(shown(&mut editor), "draft|", "other questions have other answers");
+        assert_eq!(shown(&mut editor), "draft|", "other prompts have other answers");
     }
 
     #[test]
@@ -683,7 +683,7 @@ mod tests {
         for (keys, row) in table {
             let mut editor = searched();
             editor.press(keys.as_bytes());
-            assert_eq!(shown(&mut editor).trim_start_matches(&*question(&Prompt::Text)), row, "{keys:?}");
+            assert_eq!(shown(&mut editor).trim_start_matches(&*prompt_text(&Prompt::Text)), row, "{keys:?}");
         }
         let mut editor = editor(Prompt::Text);
         editor.handle_keys(b"one\rtwo\r\x12on\r", start());

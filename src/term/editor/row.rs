@@ -22,11 +22,11 @@ pub struct Row {
     pub cursor_column: usize,
 }
 
-/// Lays out a row of `columns`; the last column stays free. `questions` is the same prompt in fewer and fewer words.
+/// Lays out a row of `columns`; the last column stays free. `prompts` is the same prompt in fewer and fewer words.
 /// `start` is where the visible part of the line began on the row drawn last, in bytes of the cleaned text; it moves
 /// when the cursor would leave the row.
 pub(super) fn lay_out(
-    questions: &[Cow<'_, str>],
+    prompts: &[Cow<'_, str>],
     text: &str,
     cursor: usize,
     columns: usize,
@@ -36,15 +36,15 @@ pub(super) fn lay_out(
     // Cleaning a text does not depend on what follows it, so the position of the cursor can be computed.
     let (before, all) = (Clean(&text[..cursor]).to_string(), Clean(text).to_string());
     let after = &all[before.len()..];
-    let question = fit_question(questions, room.saturating_sub(columns_of(&all)).max(columns / 2));
-    let question_columns = columns_of(&question);
-    let room = room.saturating_sub(question_columns);
+    let prompt = fit_prompt(prompts, room.saturating_sub(columns_of(&all)).max(columns / 2));
+    let prompt_columns = columns_of(&prompt);
+    let room = room.saturating_sub(prompt_columns);
     *start = start_of(&before, after, room, *start);
     let before = &before[*start..];
     let after_columns = room.saturating_sub(columns_of(before));
     Row {
-        cursor_column: question_columns + columns_of(before),
-        before: question + before,
+        cursor_column: prompt_columns + columns_of(before),
+        before: prompt + before,
         after: beginning(after, after_columns).to_owned(),
     }
 }
@@ -70,10 +70,10 @@ fn columns_of_one(character: &str) -> usize {
 }
 
 /// The longest prompt that fits.
-fn fit_question(questions: &[Cow<'_, str>], room: usize) -> String {
-    let fitting = questions.iter().find(|question| columns_of(question) <= room);
-    match (fitting, questions.last()) {
-        (Some(question), _) => question.clone().into_owned(),
+fn fit_prompt(prompts: &[Cow<'_, str>], room: usize) -> String {
+    let fitting = prompts.iter().find(|prompt| columns_of(prompt) <= room);
+    match (fitting, prompts.last()) {
+        (Some(prompt), _) => prompt.clone().into_owned(),
         // The end of a prompt says more than its beginning.
         (None, last) => keep_end(last.map_or("", |last| last), room),
     }
@@ -128,10 +128,10 @@ fn end_of(text: &str, room: usize) -> &str {
 mod tests {
     use super::*;
 
-    fn shown(question: &str, line: &str, columns: usize, start: &mut usize) -> String {
+    fn shown(prompt: &str, line: &str, columns: usize, start: &mut usize) -> String {
         let (before, after) = line.split_once('|').unwrap();
-        let questions: Vec<_> = question.split('/').map(Cow::from).collect();
-        let row = lay_out(&questions, &format!("{before}{after}"), before.len(), columns, start);
+        let prompts: Vec<_> = prompt.split('/').map(Cow::from).collect();
+        let row = lay_out(&prompts, &format!("{before}{after}"), before.len(), columns, start);
         assert_eq!(row.cursor_column, columns_of(&row.before));
         format!("{}|{}", row.before, row.after)
     }
@@ -158,8 +158,8 @@ mod tests {
             ("Enter: ", "abc|", 1, "|"),
             ("Enter: ", "abc|", 0, "|"),
         ];
-        for (question, line, columns, expected) in table {
-            assert_eq!(shown(question, line, columns, &mut 0), expected, "{line} in {columns}");
+        for (prompt, line, columns, expected) in table {
+            assert_eq!(shown(prompt, line, columns, &mut 0), expected, "{line} in {columns}");
         }
     }
 
