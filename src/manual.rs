@@ -67,8 +67,8 @@ pub(crate) fn completions(shell: Shell) -> io::Result<u8> {
     write_out(script.as_bytes())
 }
 
-/// What fish may offer where there is no flag: clap_complete leaves that to fish, which offers file names. After
-/// `help` it offers nothing, because it takes `help` for a subcommand that was already typed.
+/// The words that fish may offer if no flag is being typed: clap_complete leaves that to fish, which offers file
+/// names. After `help` it offers nothing, because it takes `help` for a subcommand that was already typed.
 fn words_for_fish(command: &Command) -> String {
     let mut lines = String::new();
     for subcommand in command.get_subcommands() {

@@ -451,7 +451,7 @@ mod tests {
             assert!(sender.judge(&notice));
             assert_eq!(sender.exit_code, code, "{notice:?}");
         }
-        assert!(!sender.judge(&Notice::Exiting), "it is no outcome");
+        assert!(!sender.judge(&Notice::Exiting), "it is not an outcome");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use toml_edit::{
     Value,
 };
 
-// What a name and an alias must be, as the sentences have it.
+// How sentences describe a valid name and a valid alias.
 const _: () = assert!(NAME_BYTES_MAX == 64);
 const NAME: &str = "a string of at most 64 bytes";
 const ALIAS: &str = "one word of at most 64 bytes that cannot be mistaken for anything else";

@@ -306,7 +306,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&aside).unwrap(), "peer = 1\n");
         fs::write(&path, "\0").unwrap();
         run.ask(Request::Block(peer(1))).save();
-        assert!(matches!(&run.faults()[..], [FileFault::Corrupt { .. }]), "it was spoilt meanwhile");
+        assert!(matches!(&run.faults()[..], [FileFault::Corrupt { .. }]), "it became corrupt in between");
         assert_eq!(Run::new(&path).file.known().len(), 1);
     }
 

@@ -60,7 +60,7 @@ mod tests {
     use std::collections::VecDeque;
     use std::io::ErrorKind::{ConnectionReset, Interrupted, WouldBlock};
 
-    /// Gives one scripted result for each read; at the end of the script the socket would block.
+    /// Returns one scripted result for each read, and `WouldBlock` at the end of the script.
     struct Scripted(VecDeque<Result<usize, io::ErrorKind>>);
 
     impl Read for Scripted {

@@ -167,7 +167,7 @@ mod tests {
         }
     }
 
-    /// What a terminal shows of it, cell by cell. This one leaves out U+FFFD, which is a question mark to it.
+    /// What a terminal shows, cell by cell. This emulator cannot show U+FFFD, so tests use a question mark instead.
     fn cells(terminal: &mut vt100::Parser, shown: &str) -> Vec<String> {
         terminal.process(b"\x1b[H\x1b[K");
         terminal.process(shown.as_bytes());
@@ -186,7 +186,7 @@ mod tests {
         let size = |cells| NonZeroU16::new(cells).unwrap();
         let mut terminal = vt100::Parser::new(size(2), size(4 * AT_ONCE as u16), 0);
         let mut seen = |shown: String| cells(&mut terminal, &shown.replace(char::REPLACEMENT_CHARACTER, "?"));
-        // Accents, letters that are drawn onto others, and the caret of Devanagari.
+        // Accents, letters that combine with others, and the caret of Devanagari.
         let joins = class(r"[\p{M}\p{Lo}\x{A8FA}]");
         let mut last_name = String::new();
         let characters: Vec<char> = ('\0'..=char::MAX).collect();
@@ -198,7 +198,7 @@ mod tests {
                     .collect::<String>()
             };
             seen(Clean(&between('a', 4)).to_string());
-            // Of most nothing is seen, and one look at that is enough.
+            // Most characters are shown as the same replacement, and checking that once is enough.
             let name = CleanName(&between('P', 1)).to_string();
             if std::mem::replace(&mut last_name, name.clone()) == name {
                 continue;

@@ -551,7 +551,8 @@ mod tests {
         assert!(accept(&mut connections, "2001:db8::3").is_some());
     }
 
-    /// Connections with an unfinished message of so many bytes, the first from port 1; and whether memory is full then.
+    /// Makes connections with unfinished messages of these sizes, the first from port 1; also returns whether memory
+    /// is full then.
     fn holding(connections: &mut Connections<()>, bytes: &[usize], now: Instant) -> (Vec<ConnId>, bool) {
         let mut hold = |(n, &bytes): (usize, &usize)| {
             let conn = accept(connections, &format!("10.0.0.2:{}", n + 1), now).unwrap();

@@ -213,7 +213,7 @@ mod tests {
         envelope(Dialect::Standard).split(text, PLAIN_BYTES_MAX)
     }
 
-    /// What a receiver of ours reads in bytes that come in such chunks, up to the end of the connection.
+    /// What chinwag reads from bytes that come in such chunks, up to the end of the connection.
     fn read(bytes: &[u8], chunk: usize) -> Vec<Message<'static>> {
         let mut framer = Framer::default();
         let mut port = None;
@@ -238,7 +238,7 @@ mod tests {
         messages
     }
 
-    /// A text or a name made of what has a meaning to somebody.
+    /// A text or a name made of strings that mean something in some dialect.
     fn nasty(rng: &mut Rng) -> String {
         const PIECES: [&str; 42] = [
             "<end>",
@@ -287,7 +287,7 @@ mod tests {
         (0..rng.usize(1..6)).map(|_| PIECES[rng.usize(..PIECES.len())]).collect()
     }
 
-    /// A text as it looks, whatever it was written with.
+    /// A text with similar characters made equal.
     fn looks(text: &str) -> String {
         let like = |c| match c {
             '¦' => '|',
@@ -476,7 +476,7 @@ mod tests {
     #[test]
     fn a_very_long_run_of_spaces_is_scanned_once() {
         let spaces = " ".repeat(4 << 20);
-        // The room ends in the spaces: each cut among them was trimmed anew, all the way.
+        // The limit falls among the spaces: once, each cut there was trimmed again over the whole run.
         for text in [format!("exit{spaces}x"), format!("hello{spaces}x"), format!("exit{spaces}xexit")] {
             let (part, rest) = envelope(Dialect::Standard).split(&text, 2 << 20);
             assert!(["exi", "hello"].contains(&part) && part.len() + rest.len() == text.len());

@@ -220,7 +220,7 @@ fn block_end(partial: &[u8], rest: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// Feeds the chunks one after the other; gives the messages, those of the final flush included.
+    /// Feeds the chunks one after the other; returns the messages, with those of the final flush.
     fn frame(chunks: &[&str]) -> Vec<String> {
         let mut framer = Framer::default();
         let mut messages = Vec::new();

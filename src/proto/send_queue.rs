@@ -180,7 +180,7 @@ impl Deref for Payload {
 mod tests {
     use super::*;
 
-    /// Takes the given number of bytes at each write, then would block.
+    /// Takes the given number of bytes at each write, and then returns `WouldBlock`.
     struct Scripted {
         takes: Vec<usize>,
         taken: Vec<u8>,

@@ -15,7 +15,7 @@ use std::fmt::Write;
 use std::io;
 use toml_edit::Value;
 
-/// Writes it on stdout; gives the exit code.
+/// Writes it to stdout; returns the exit code.
 pub(crate) fn list(settings: &Settings) -> io::Result<u8> {
     write_out(text(settings).as_bytes())
 }

@@ -164,7 +164,7 @@ mod tests {
         text
     }
 
-    /// Shows until the reader, who reads nothing, has made the console full.
+    /// Shows notices until the console is full, because nobody reads.
     fn fill(console: &mut Console) -> u64 {
         let mut notices = 0;
         while !console.out.is_full() {

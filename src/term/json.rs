@@ -43,7 +43,7 @@ impl JsonLines {
 }
 
 impl Screen<Notice> for JsonLines {
-    #[expect(clippy::disallowed_methods, reason = "an event bears the time of day")]
+    #[expect(clippy::disallowed_methods, reason = "an event has the time of day")]
     fn show(&mut self, notice: Notice) {
         if let Some(line) = line(&notice, SystemTime::now()) {
             self.0.append(line);
@@ -429,8 +429,8 @@ mod tests {
     const GOLDEN: &str = include_str!("events.jsonl");
     const KINDS: usize = 36;
 
-    /// The place of a notice's kind. A new kind does not compile until it is here; then [`KINDS`] is one
-    /// more, and [`examples`] has one, and the golden file a line.
+    /// The index of a notice's kind. A new kind does not compile until it is here; then increase [`KINDS`], and add an
+    /// example to [`examples`] and a line to the golden file.
     fn kind(notice: &Notice) -> usize {
         match notice {
             Notice::Accepted(_) => 0,
@@ -561,7 +561,7 @@ mod tests {
         assert_eq!(lines, GOLDEN);
     }
 
-    /// The part of the page on scripting that begins with this heading.
+    /// The section of the scripting page with this heading.
     fn section(heading: &str) -> &'static str {
         let (_, rest) =
             include_str!("../../docs/scripting.md").split_once(&format!("\n{heading}\n")).unwrap();

@@ -40,7 +40,7 @@ pub struct Stdin<F = io::Stdin> {
 
 impl Stdin {
     /// The lines of descriptor 0. std's own buffer is never used, so no byte hides in it.
-    #[expect(clippy::disallowed_methods, reason = "this is the room for descriptor 0")]
+    #[expect(clippy::disallowed_methods, reason = "this is the module for descriptor 0")]
     pub fn inherited() -> Self {
         Self::new(io::stdin())
     }
@@ -168,7 +168,7 @@ mod tests {
     use std::fs::File;
     use std::io::Write;
 
-    /// Everything that is there now.
+    /// All lines that can be read now.
     fn lines<F: AsFd>(stdin: &mut Stdin<F>) -> Vec<String> {
         let mut lines = Vec::new();
         while stdin.fill().unwrap() {

@@ -38,7 +38,7 @@ enum Manner {
 
 impl Stdout {
     /// Writes to descriptor 1. std's own buffer is never used.
-    #[expect(clippy::disallowed_methods, reason = "this is the room for descriptor 1")]
+    #[expect(clippy::disallowed_methods, reason = "this is the module for descriptor 1")]
     pub fn inherited() -> io::Result<Self> {
         Self::new(io::stdout().as_fd())
     }
@@ -168,7 +168,7 @@ mod tests {
     use std::io::Read;
     use std::os::unix::net::UnixStream;
 
-    /// A terminal: its far end, and the open file that a shell would share with us.
+    /// A terminal: its other end, and the open file that a shell would share with us.
     fn terminal() -> (Box<dyn MasterPty + Send>, File) {
         let pair = native_pty_system().openpty(PtySize::default()).unwrap();
         let name = pair.master.tty_name().unwrap();

@@ -310,7 +310,7 @@ mod tests {
     use jiff::Timestamp;
     use jiff::tz::{TimeZone, offset};
 
-    /// Names and texts that would like to change the colours, and to look like other parts of a sentence.
+    /// Names and texts that try to change colours, or to look like other parts of a sentence.
     const HOSTILE: [&str; 5] = ["\x1b[31mx", "\x1b[m", "a\nb", "(127.0.0.1:1)", "\u{9b}8m127.0.0.1:1"];
 
     fn who(port: u16, name: &str) -> Who {
@@ -367,7 +367,7 @@ mod tests {
         ]
     }
 
-    /// The text without its sequences; each of them is ours, and taken back in its line.
+    /// The text without its sequences; each of them must be ours, and must end within its line.
     fn bare(painted: &str) -> String {
         let mut bare = String::new();
         for line in painted.split_inclusive('\n') {
@@ -425,7 +425,7 @@ mod tests {
         for (term, of_entry, color_term, colors) in table {
             assert_eq!(Colors::told(term, of_entry, color_term), colors, "{term} {color_term}");
         }
-        // Found wherever there is a terminfo at all, and where there is none.
+        // True with and without a terminfo database.
         for (term, colors) in [("vt100", No), ("xterm-256color", Table), ("../../../etc/passwd", No)] {
             assert_eq!(Colors::of_terminal(term, ""), colors, "{term}");
         }
@@ -436,7 +436,7 @@ mod tests {
         let home = tempfile::TempDir::new().unwrap();
         let path = home.path().join("entry");
         for (number, colors) in [(-1, 0), (-2, 0), (8, 8), (256, 256)] {
-            // A name, no flags, 14 numbers of which that of the colours is the last, and no strings.
+            // A name, no flags, 14 numbers, of which the last is the number of colours, and no strings.
             let lengths = [2, 0, 14, 0, 0].map(i16::to_le_bytes).concat();
             let narrow =
                 [[-1i16; 13].map(i16::to_le_bytes).concat(), i16::to_le_bytes(number).into()].concat();
@@ -480,7 +480,7 @@ mod tests {
         assert_eq!(used.len(), PALETTE.len(), "neighbours share few colours");
     }
 
-    /// As the guidelines for accessible content reckon it.
+    /// As defined in the Web Content Accessibility Guidelines.
     fn luminance(number: u8) -> f64 {
         let level = |n: u8| if n == 0 { 0.0 } else { f64::from(55 + 40 * u32::from(n)) / 255.0 };
         let linear = |c: f64| if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) };

@@ -136,7 +136,7 @@ impl Terminal {
         self.row = Drawn::On(column, false);
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a message bears the time of day")]
+    #[expect(clippy::disallowed_methods, reason = "a message has the time of day")]
     fn tell(&mut self, notice: &Notice) {
         self.must_ring |= self.look.has_bell && is_worth_a_bell(notice) && !self.must_miss();
         self.print(Painted { notice, colors: self.look.colors, at: Some(&Zoned::now()) });

@@ -59,7 +59,7 @@ impl<S> Recorded<S> {
 }
 
 impl<S: Screen<Notice>> Screen<Notice> for Recorded<S> {
-    #[expect(clippy::disallowed_methods, reason = "a line bears the time of day")]
+    #[expect(clippy::disallowed_methods, reason = "a line has the time of day")]
     fn show(&mut self, notice: Notice) {
         if let Some(transcript) = &mut self.transcript {
             transcript.note(&notice, Zoned::now);
@@ -70,7 +70,7 @@ impl<S: Screen<Notice>> Screen<Notice> for Recorded<S> {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a fault is told once in a while")]
+    #[expect(clippy::disallowed_methods, reason = "a fault is reported once in a while")]
     fn flush(&mut self) -> io::Result<bool> {
         if let Some(transcript) = &mut self.transcript
             && let Err(error) = transcript.flush()
@@ -337,7 +337,7 @@ mod tests {
         assert!(transcript.file.is_empty());
     }
 
-    /// Takes so many bytes at each write, then is full.
+    /// Takes so many bytes at each write, and then is full.
     #[derive(Clone, Default)]
     struct Disk(Rc<RefCell<(Vec<u8>, VecDeque<usize>)>>);
 
@@ -395,7 +395,7 @@ mod tests {
             let outcome = transcript.flush();
             assert_eq!(outcome.is_ok(), is_room);
             assert_eq!(outcome.is_err() && transcript.must_tell(start + after), is_told, "{n}");
-            // That nothing is to be written does not prove that something could be.
+            // A flush of nothing does not prove that a write would succeed.
             transcript.flush().unwrap();
         }
     }

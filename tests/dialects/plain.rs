@@ -7,7 +7,7 @@ use socket2::{Domain, Socket, Type};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 
-/// One plain message in all, in bytes.
+/// The most bytes of one plain message.
 const BYTES_MAX: usize = 1023;
 
 #[test]
