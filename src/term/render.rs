@@ -127,7 +127,7 @@ impl Display for Sentence<'_> {
             Notice::Message { who, text } => writeln!(f, "{} {}", Headed(who), Clean(text)),
             Notice::Mistake(mistake) => mistaken(f, mistake),
             Notice::NameChanged(name) => {
-                writeln!(f, "Your name is {}: a name has no spaces", CleanName(name))
+                writeln!(f, "Your name is {}: a name cannot have spaces", CleanName(name))
             }
             Notice::NewPeer(who) => writeln!(f, "New peer: {}", Named(who)),
             Notice::NotConnected { to, why } => writeln!(f, "{}. Not connected.", Failed(to, *why)),
@@ -327,7 +327,10 @@ fn active_row(f: &mut Formatter<'_>, row: &PeerRow) -> fmt::Result {
 fn listen_failed(f: &mut Formatter<'_>, port: u16, error: Fault) -> fmt::Result {
     match error.kind {
         io::ErrorKind::AddrInUse if port == 0 => {
-            writeln!(f, "No free port is left to listen on; choose another one, or try again in a minute.")
+            writeln!(
+                f,
+                "There is no free port left to listen on; choose another one, or try again in a minute."
+            )
         }
         io::ErrorKind::AddrInUse => {
             writeln!(f, "Port {port} is in use by another program; choose another one.")
@@ -344,7 +347,7 @@ fn listen_failed(f: &mut Formatter<'_>, port: u16, error: Fault) -> fmt::Result 
                 "This host has no addresses of that kind ({error}); give --bind one of its own addresses."
             )
         }
-        _ => writeln!(f, "Port {port} cannot be listened on ({error}); choose another one."),
+        _ => writeln!(f, "Cannot listen on port {port} ({error}); choose another one."),
     }
 }
 
@@ -569,7 +572,7 @@ impl Display for Failed<'_> {
             | CloseReason::NoMessage
             | CloseReason::Reset
             | CloseReason::SlowPeer => {
-                write!(f, "The connection with {to} ended, {reason}; try again")
+                write!(f, "The connection with {to} ended: {reason}; try again")
             }
         }
     }
@@ -763,7 +766,7 @@ mod tests {
                 Notice::Lost { who: who("P1"), reason: CloseReason::Eof },
                 "Lost the connection with P1 (127.0.0.1:8080): the other side closed it",
             ),
-            (Notice::NameChanged("P_1".into()), "Your name is P_1: a name has no spaces"),
+            (Notice::NameChanged("P_1".into()), "Your name is P_1: a name cannot have spaces"),
             (
                 Notice::Raw { from: address(53211), text: text() },
                 "Not a chat message, from 127.0.0.1:53211: hello",
@@ -798,7 +801,7 @@ mod tests {
             ),
             (
                 CloseReason::Fault(io::ErrorKind::PermissionDenied.into()),
-                "The connection with 127.0.0.1:9090 ended, the system reports: permission denied; \
+                "The connection with 127.0.0.1:9090 ended: the system reports: permission denied; \
                  try again. Not sent: hello",
             ),
         ] {
@@ -835,16 +838,13 @@ mod tests {
                 io::ErrorKind::AddrNotAvailable,
                 "This host does not have that address; give --bind one of its own addresses.",
             ),
-            (
-                io::ErrorKind::OutOfMemory,
-                "Port 80 cannot be listened on (out of memory); choose another one.",
-            ),
+            (io::ErrorKind::OutOfMemory, "Cannot listen on port 80 (out of memory); choose another one."),
         ] {
             says_line(Notice::ListenFailed { port: 80, error: error.into() }, words);
         }
         says_line(
             Notice::ListenFailed { port: 0, error: io::ErrorKind::AddrInUse.into() },
-            "No free port is left to listen on; choose another one, or try again in a minute.",
+            "There is no free port left to listen on; choose another one, or try again in a minute.",
         );
         let failed = |errno: Errno| Notice::ListenFailed { port: 80, error: Fault::from(&errno.into()) };
         says_line(
@@ -855,11 +855,11 @@ mod tests {
         let of_call = Fault::of_call("setsockopt", Errno::ACCESS);
         says_line(
             Notice::ListenFailed { port: 80, error: of_call },
-            "Port 80 cannot be listened on (setsockopt: Permission denied); choose another one.",
+            "Cannot listen on port 80 (setsockopt: Permission denied); choose another one.",
         );
         says_line(
             failed(Errno::NOBUFS),
-            "Port 80 cannot be listened on (No buffer space available); choose another one.",
+            "Cannot listen on port 80 (No buffer space available); choose another one.",
         );
     }
 
