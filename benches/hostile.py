@@ -6,16 +6,18 @@
 - the most memory that the chat took, and what it still took when it was over, while sessions do not read what they
   asked for;
 - how long a newcomer waits for the answer to its connect after so many invented addresses, and the memory for them;
+- how many messages were not shown whole that came while the chat was stopped, longer than their senders' time limit;
 - how many messages that were taken while the chat quit were not shown.
 
     cargo build --release && python3 benches/hostile.py [--peers 4000] [--sessions 400] [--addresses 1000000]
-        [--quits 100] [--memory-max BYTES] [--program target/release/chinwag]
+        [--stopped 3000] [--quits 100] [--memory-max BYTES] [--program target/release/chinwag]
 
 A number of 0 leaves a part out. It needs Linux, and a descriptor for each peer.
 """
 
 import argparse
 import itertools
+import signal
 import socket
 import subprocess
 import threading
@@ -138,6 +140,27 @@ def invented_addresses(given):
     chat.end()
 
 
+def stopped(given):
+    chat = Chat(given)
+    texts = [f"whole.{n}" if n % 2 else f"half.{n}" for n in range(given.stopped)]
+    streams = [socket.create_connection(chat.address) for _ in texts]
+    # The time limit for a first message is 10 s.
+    time.sleep(8)
+    halves = [f"127.0.0.1:9 P {text}"[: None if "whole" in text else -4] for text in texts]
+    for stream, text, half in zip(streams, texts, halves):
+        if "half" in text:
+            stream.sendall(half.encode())
+    chat.process.send_signal(signal.SIGSTOP)
+    for stream, text, half in zip(streams, texts, halves):
+        rest = f"127.0.0.1:9 P {text}"[len(half) :] if "half" in text else half
+        stream.sendall(f"{rest}\n".encode())
+    time.sleep(3)
+    chat.process.send_signal(signal.SIGCONT)
+    time.sleep(2)
+    shown = {line.split(" P ")[1] for line in chat.end().splitlines() if " P " in line}
+    print(f"{given.stopped} messages around a stop: {len(set(texts) - shown)} of them not shown whole")
+
+
 def lost_at_quits(given):
     taken, lost = 0, 0
     for _ in range(given.quits):
@@ -173,7 +196,7 @@ def lost_at_quits(given):
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = {"peers": (4000, worst_ping), "sessions": (400, unread_answers)}
-    parts |= {"addresses": (1_000_000, invented_addresses), "quits": (100, lost_at_quits)}
+    parts |= {"addresses": (1_000_000, invented_addresses), "stopped": (3000, stopped), "quits": (100, lost_at_quits)}
     for part, (count, _) in parts.items():
         arguments.add_argument(f"--{part}", type=int, default=count)
     arguments.add_argument("--memory-max")

@@ -61,13 +61,27 @@ def ignore(stream):
 kept = []
 
 
+def await_catching(run):
+    """Waits until the process catches SIGINT, where the system says so; before that the signal would just kill it."""
+    while True:
+        try:
+            with open(f"/proc/{run.pid}/status") as status:
+                caught = next(line for line in status if line.startswith("SigCgt:"))
+        except FileNotFoundError:
+            return
+        if int(caught.split()[1], 16) & 1 << signal.SIGINT - 1:
+            return
+        time.sleep(0.01)
+
+
 def worst(program, port, scenario, runs, signals):
     longest = 0.0
     for _ in range(runs):
         words = [program, "swarm", f"127.0.0.1:{port}", *scenario.split(), "--lines", "--timeout", "60"]
         run = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        # From before the first dial to deep in the run; not before it can catch anything.
-        time.sleep(0.1 + random.random())
+        await_catching(run)
+        # From the first dials to deep in the run.
+        time.sleep(random.random())
         begun = time.monotonic()
         for _ in range(signals):
             run.send_signal(signal.SIGINT)

@@ -1,5 +1,6 @@
 //! The command line, parsed once.
 
+use crate::drive;
 use crate::drive::args::SwarmArgs;
 use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
@@ -11,6 +12,7 @@ use chinwag::proto::message::Dialect;
 use chinwag::term::stdin::Stdin;
 use chinwag::term::style::{Coloring, Colors, Look};
 use chinwag::term::transcript::Transcript;
+use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use std::net::{IpAddr, SocketAddr};
@@ -31,9 +33,13 @@ Examples:
   chinwag --name bot --port 8080 --headless
   # Events as JSON on stdout, commands as JSON on stdin
   chinwag --name bot --port 8080 --json
-  # Benchmark the program at an address with 1000 peers
+";
+
+const SWARM_EXAMPLE: &str = "  # Benchmark the program at an address with 1000 peers
   chinwag swarm 127.0.0.1:8080 --peers 1000
-  # Send one message; the exit code says how it went
+";
+
+const NOTES: &str = "  # Send one message; the exit code says how it went
   chinwag send 127.0.0.1:8080 hello
 
 Settings: each flag can also be set in the config file (connect-timeout = 2, greet = true) and in the \
@@ -43,9 +49,12 @@ file; --greet=false switches a flag off. `chinwag config` shows each value in ef
 Exit codes: 0 success, 1 a fault, 2 wrong usage or a port that is not available. RUST_LOG=debug logs each connection on \
 stderr, and why it ended.";
 
+/// The subcommands that have a manual page, those of the load generator first.
+const PAGES: [&str; 6] = ["swarm", "swarm-merge", "send", "config", "completions", "man"];
+
 /// A peer-to-peer terminal chat: every node listens and dials, and there is no server.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXAMPLES, max_term_width = 100, args_conflicts_with_subcommands = true)]
+#[command(version, after_help = notes(), max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -159,6 +168,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Benchmark a node, ours or another program's, with many concurrent peers
+    #[command(hide = !drive::IS_HERE)]
     Swarm(Box<SwarmArgs>),
     /// Send a message, wait until it is delivered, and exit
     Send(SendArgs),
@@ -172,9 +182,18 @@ pub(crate) enum Command {
     /// Print the manual page of the program or of a subcommand
     Man {
         /// The subcommand
-        #[arg(value_parser = ["swarm", "swarm-merge", "send", "config", "completions", "man"])]
+        #[arg(value_parser = pages())]
         subcommand: Option<String>,
     },
+}
+
+/// The text below the flags.
+fn notes() -> String {
+    [EXAMPLES, if drive::IS_HERE { SWARM_EXAMPLE } else { "" }, NOTES].concat()
+}
+
+fn pages() -> PossibleValuesParser {
+    PAGES.into_iter().filter(|page| drive::IS_HERE || !page.starts_with("swarm")).into()
 }
 
 impl Args {
@@ -185,7 +204,7 @@ impl Args {
 
     /// Whether this process is a worker that another process directs.
     pub(crate) fn is_worker(&self) -> bool {
-        matches!(&self.command, Some(Command::Swarm(args)) if args.worker.is_some())
+        matches!(&self.command, Some(Command::Swarm(args)) if args.is_worker())
     }
 
     /// Whether a program reads the events.

@@ -27,6 +27,9 @@ pub const HEADER_SCAN_BYTES: usize = 256;
 /// The most bytes to read from each connection in a turn; also the size of the read buffer.
 pub const READ_BYTES_PER_TURN: usize = 64 * 1024;
 
+/// About how many bytes a turn writes to links that had stalled, before it serves everybody else again.
+pub const WRITTEN_BYTES_PER_TURN: usize = 4 * 1024 * 1024;
+
 /// The most connections to accept in a turn.
 pub const ACCEPTS_PER_TURN: usize = 64;
 
@@ -356,6 +359,10 @@ pub const SWARM_BATCH_MAX: usize = 65_536;
 /// The most bytes of one write of a peer of the load generator, and about the most that it prepares for all peers in a
 /// turn: the largest batch of messages of the default length.
 pub const SWARM_WRITE_BYTES_MAX: usize = SWARM_BATCH_MAX * SWARM_LENGTH_DEFAULT;
+
+/// How many bytes of its batch a peer of the load generator keeps, if one write can carry the batch in such parts.
+/// Whole batches of hundreds of peers take so much memory that the system needs a tenth of a second to free it.
+pub const SWARM_PAYLOAD_BYTES: usize = SWARM_WRITE_BYTES_MAX / SLICES_PER_WRITE;
 
 /// The default bytes of a message of the load generator, with its newline.
 pub const SWARM_LENGTH_DEFAULT: usize = 64;

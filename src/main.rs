@@ -1,6 +1,10 @@
 //! The program: parse the arguments, build the node, run the loop, pass on the exit code.
 
 mod args;
+#[cfg(feature = "bench")]
+mod drive;
+#[cfg(not(feature = "bench"))]
+#[path = "drive/absent.rs"]
 mod drive;
 mod endpoint;
 mod files;

@@ -91,13 +91,14 @@ fn words_for_fish(command: &Command) -> String {
     lines
 }
 
-/// The command as completions need it: clap_complete offers hidden flags too, so they are left out here.
+/// The command as completions need it: clap_complete also offers hidden subcommands and flags, so they are left out
+/// here.
 fn completable(command: &Command) -> Command {
     let args = command.get_arguments().filter(|arg| !arg.is_hide_set()).cloned().map(completable_arg);
     let plain = Command::new(command.get_name().to_owned())
         .about(command.get_about().cloned().unwrap_or_default())
         .args(args)
-        .subcommands(command.get_subcommands().map(completable));
+        .subcommands(command.get_subcommands().filter(|command| !command.is_hide_set()).map(completable));
     match command.get_version() {
         Some(version) => plain.version(version.to_owned()),
         None => plain,

@@ -4,7 +4,7 @@
 
 use chinwag::chat::node::{Config, Node};
 use chinwag::chat::notice::Notice;
-use chinwag::limits::{ACCEPTS_PER_TURN, IDLE_FLUSH, Limits, READ_BYTES_PER_TURN};
+use chinwag::limits::{ACCEPTS_PER_TURN, IDLE_FLUSH, Limits, READ_BYTES_PER_TURN, WRITTEN_BYTES_PER_TURN};
 use chinwag::net::event_loop::EventLoop;
 use chinwag::proto::machine::CloseReason;
 use chinwag::term::Screen;
@@ -86,6 +86,16 @@ impl Peer {
 
     fn texts(&self) -> Vec<&str> {
         self.seen.iter().filter_map(text_of).collect()
+    }
+
+    /// Bytes that wait for its sessions.
+    fn queued(&mut self) -> usize {
+        self.type_lines(&["/stats"]);
+        let told = self.node.screen_mut().notices.iter().rev().find_map(|notice| match notice {
+            Notice::Stats(stats) => Some(stats.queued_bytes),
+            _ => None,
+        });
+        told.expect("it is told")
     }
 
     /// A connection to it as from another program.
@@ -371,6 +381,36 @@ fn a_slow_reader_is_written_to_again_when_it_reads() {
     let expected: String = texts.iter().map(|text| format!("{} N {text}\n", node.address)).collect();
     until(&mut [&mut node], |_| read_some(&mut stream, &mut received) && received.len() >= expected.len());
     assert!(received == expected.as_bytes());
+}
+
+#[test]
+fn readers_that_all_go_on_at_once_share_the_budget_of_a_turn() {
+    const LINKS: usize = 16;
+    const MESSAGES: usize = 100;
+    let limits = Limits { send_queue_bytes_max: 64 << 20, ..Limits::default() };
+    let mut node = Peer::with("N", Ipv4Addr::LOCALHOST.into(), limits);
+    let mut readers: Vec<_> = (9..).take(LINKS).map(|port| (node.session(port), Vec::new())).collect();
+    let text = "x".repeat(60_000);
+    (0..MESSAGES).for_each(|_| node.type_lines(&["5", &text]));
+    node.turn();
+    let stalled = node.queued();
+    assert!(
+        stalled > LINKS * WRITTEN_BYTES_PER_TURN / 4,
+        "the kernel took nearly everything: {stalled} are left"
+    );
+    for (stream, received) in &mut readers {
+        assert!(read_some(stream, received));
+    }
+    node.turn();
+    let written = stalled - node.queued();
+    // The last of them may have had all of its own waiting.
+    let written_max = WRITTEN_BYTES_PER_TURN + MESSAGES * 61_000;
+    assert!((1..=written_max).contains(&written), "{written}");
+    until(&mut [&mut node], |_| {
+        readers
+            .iter_mut()
+            .all(|(stream, received)| read_some(stream, received) && received.len() >= MESSAGES * text.len())
+    });
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Connects that were handed over, and may yet be answered on a connection of its own.
 //!
 //! Most programs of others take a connect and say nothing; some dial an acknowledgement a moment later. Until that
-//! moment has passed, nobody can tell which it is.
+//! moment has passed, nobody can tell which it is. A connect has one outcome, so the outcome waits for that moment.
 
 use super::outbox::Report;
 use std::collections::{BTreeMap, VecDeque};

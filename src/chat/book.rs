@@ -1,7 +1,9 @@
 //! The address book: what is remembered of peers from one run to the next.
 //!
-//! Apart from the table of who is there now: nobody is contacted, listed as active or taken leave of because
-//! they are in here. What it costs a node whose user says nothing of peers is a comparison with zero.
+//! It is not the table of who is there now: nobody is contacted, listed as active or said exit to because they are in here.
+//! As long as the user gives no alias and blocks nobody, it costs a comparison with zero.
+//!
+//! It remembers moments, since a machine has no clock. Whoever writes the file turns them into times of day.
 
 use super::directory::Peer;
 use super::notice::Who;
@@ -97,8 +99,7 @@ impl Book {
         Who { address, name: Rc::clone(alias.unwrap_or(own)) }
     }
 
-    /// The name and the dialect of somebody who is not confirmed. A mere claim changes neither where they are
-    /// remembered.
+    /// The name and the dialect to believe of a peer that nothing confirms: those in the book, if there are any.
     pub(super) fn believe<'a>(
         &'a self,
         address: SocketAddr,
@@ -116,7 +117,7 @@ impl Book {
         self.get(address).filter(|known| known.is_dialect_chosen)?.dialect
     }
 
-    /// Whether somebody is no news to the user, who is shown all in the book but those who left.
+    /// Whether the user has seen an address: the query shows all in the book but those who left.
     pub(super) fn is_acquainted(&self, address: SocketAddr) -> bool {
         self.entries.get(&address).is_some_and(|entry| !entry.is_gone)
     }
@@ -147,7 +148,7 @@ impl Book {
 
     /// Keeps what the user says of an address.
     pub(super) fn set(&mut self, address: SocketAddr, change: impl FnOnce(&mut Known)) {
-        // Whom the user names has room in any case.
+        // There is always room for a peer that the user says something of.
         if !self.entries.contains_key(&address) && self.entries.len() >= KNOWN_PEERS_MAX {
             self.make_room();
         }
@@ -158,8 +159,8 @@ impl Book {
         self.count();
     }
 
-    /// Keeps what the table has of a peer, unless that is a mere claim. Its dialect counts if it was heard
-    /// in it, or if the user has chosen it.
+    /// Keeps what the table has of a peer, if its address is confirmed. Its dialect counts if the peer used it, or if the user
+    /// chose it.
     pub(super) fn note(&mut self, peer: &Peer) {
         let is_new = !self.entries.contains_key(&peer.address);
         let is_full = self.entries.len() >= KNOWN_PEERS_MAX;
@@ -181,11 +182,11 @@ impl Book {
             known.name = Rc::clone(&peer.name);
         }
         known.heard_at = known.heard_at.max(peer.heard_at);
-        // Who was only heard is not written before the end.
+        // A peer that was only heard is written at the end, so this is not a change yet.
         self.revision += u64::from((is_spoken || is_renamed) && !entry.is_only_heard);
     }
 
-    /// Who was heard longest ago goes, unless the user said something of them; `false` if nobody can.
+    /// Removes the one that was heard longest ago. Those with an alias or blocked stay. `false`: nobody can go.
     fn make_room(&mut self) -> bool {
         let others = self.iter().filter(|(_, known)| !known.is_kept());
         let oldest = others.max_by_key(|(_, known)| Reverse(known.heard_at)).map(|(address, _)| address);

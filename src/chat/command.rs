@@ -1,8 +1,11 @@
 //! What a program types: a line is a JSON object that names a command, or a slash command, and leads to a
 //! request.
 //!
-//! A pure function, like the menu, but without a state: nothing is asked back. An object must say all that is
-//! needed and nothing that is not known, so that a misspelt field is told instead of being ignored.
+//! A pure function, like the menu, but without a state: a program is asked nothing. An object must have every field that
+//! its command needs, and no others, so that a misspelt field is an error.
+//!
+//! A program does not wait for outcomes, as a person at the menu does. A bot that answers as it reads would wait for a
+//! program that waits for it, and one peer that does not answer would hold up all others.
 
 use super::notice::{BadCommand, BadSlash, JsonFault, Mistake};
 use super::request::{Audience, Designation, Request, parse_designation};
@@ -52,7 +55,7 @@ pub fn parse(line: &str) -> Result<Option<Request>, Mistake> {
     Ok(Some(request))
 }
 
-/// A program has no conversation: nothing tells it whom its lines go to.
+/// A program has no conversation: it could not know where its lines go.
 fn on_slash(line: &str) -> Result<Request, Mistake> {
     match slash::parse(line)? {
         Request::Converse(_) | Request::ConverseWithAll => Err(BadSlash::ForPeople.into()),

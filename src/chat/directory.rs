@@ -44,7 +44,7 @@ pub struct Peer {
     pub session: Option<ConnId>,
     /// One side has connected with the other.
     pub is_connected: bool,
-    /// A message of its came from the IP that it claims, or it was reached at its address. See
+    /// One of its messages came from the IP that it claims, or it was reached at its address. See
     /// [`Directory::confirm`].
     pub is_confirmed: bool,
     /// The last attempt to reach it failed, and it has not been heard since.
@@ -58,7 +58,7 @@ impl Peer {
         (self.heard > 0 || self.is_connected) && !self.is_offline
     }
 
-    /// Whether it is more than a claim.
+    /// Whether something confirms it: its address is confirmed, or it has a session.
     pub fn is_real(&self) -> bool {
         self.is_confirmed || self.session.is_some()
     }
@@ -68,10 +68,21 @@ impl Peer {
         (self.dialect, self.is_dialect_chosen) = (dialect, true);
     }
 
-    /// It was sent chat.
-    pub fn note_sent(&mut self, now: Instant) {
-        self.sent += 1;
-        self.sent_at = Some(now);
+    /// It was sent so many texts, the last one at `at`.
+    pub fn note_sent(&mut self, texts: u64, at: Instant) {
+        self.sent += texts;
+        self.sent_at = Some(at);
+    }
+
+    /// It said something in this dialect. Only chat tells how it wants to be written to, or its first message.
+    pub fn note_heard(&mut self, dialect: Dialect, is_chat: bool, now: Instant) {
+        if is_chat || (self.heard == 0 && !self.is_dialect_chosen) {
+            self.is_dialect_chosen &= self.dialect == dialect;
+            self.dialect = dialect;
+        }
+        self.heard += 1;
+        self.heard_at = Some(now);
+        self.is_offline = false;
     }
 
     /// Takes over the name of its latest message, cut to what the table keeps.
@@ -89,8 +100,8 @@ pub(super) fn kept_of(name: &str) -> &str {
     &name[..name.floor_char_boundary(NAME_BYTES_MAX)]
 }
 
-/// The table. Where it is full, an entry that is no more than a claim makes room, the oldest first: inventing
-/// addresses costs nothing, and must neither shut out who comes later nor drive out who is there.
+/// The table. If it is full, the oldest entry that nothing confirms makes room: inventing addresses costs nothing, and must
+/// neither shut out newcomers nor drive out peers that are there.
 #[derive(Debug)]
 pub struct Directory {
     peers: Slab<Peer>,
@@ -119,7 +130,7 @@ impl Directory {
         self.peers.len()
     }
 
-    /// How many entries were ever made, those that were removed included. Who left and came back counts anew.
+    /// How many entries were ever made, removed ones included. A peer that left and came back counts twice.
     pub fn met(&self) -> u64 {
         self.met
     }
@@ -154,7 +165,7 @@ impl Directory {
         self.get_mut(self.find(address)?)
     }
 
-    /// The entry of an address, made if need be; `None` if the table is full of peers that are more than a claim.
+    /// The entry of an address, made if need be. `None`: the table is full of confirmed peers.
     pub fn find_or_add(&mut self, address: SocketAddr) -> Option<PeerId> {
         if let Some(id) = self.find(address) {
             return Some(id);

@@ -1,7 +1,7 @@
 //! The dialogue: where the user stands in it, and what one typed line leads to.
 //!
-//! A pure function from a state and a line to the next state and a request. It knows no peers: who a
-//! number or a name stands for is the node's to say.
+//! A pure function from a state and a line to the next state and a request. It knows no peers: which
+//! one a number or a name means, the node finds out.
 
 use super::notice::Mistake;
 use super::request::{Audience, Designation, Request, parse_designation, parse_host, parse_port};
@@ -19,7 +19,7 @@ pub enum Menu {
     Port,
     /// Before the menu.
     Choice,
-    /// The same after a slash command, which the menu need not be shown again for.
+    /// The same after a slash command: the menu is not shown again.
     Command,
     /// Asked for a recipient.
     Recipient,

@@ -1,15 +1,27 @@
 //! What it all means: people, menus, who is known.
 //!
 //! Pure like the floor that it stands on. It names neither sockets nor the terminal.
+//!
+//! [`node`] is the machine. It is made of parts, which know nothing of each other: each owns its fields, answers
+//! questions, and says by what it returns what should happen.
 
 mod asked;
 pub mod book;
+mod broadcast;
 pub mod command;
+mod config;
 pub mod directory;
+mod feed;
+mod identity;
+mod inbound;
 pub mod menu;
+mod metrics;
 pub mod node;
 pub mod notice;
 mod outbox;
+mod prompter;
 mod rate;
 pub mod request;
+mod roster;
 pub mod slash;
+mod tickets;

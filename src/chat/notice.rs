@@ -41,9 +41,9 @@ pub struct KnownRow {
     pub number: usize,
     /// Who it is.
     pub who: Who,
-    /// The name that it used last, where the user calls it otherwise.
+    /// The name that the peer gives itself, if the user gave it an alias.
     pub own_name: Option<Rc<str>>,
-    /// Whether it is neither heard nor written to.
+    /// Whether the user ignores it.
     pub is_blocked: bool,
     /// How long ago it was last heard; `None` if never.
     pub heard_ago: Option<Duration>,
@@ -66,7 +66,7 @@ pub enum Prompt {
     Text,
     /// Whom to connect to: a number, `a`, or an address.
     ConnectTo,
-    /// What to say next to whom is called so: by name, by address, or `all`.
+    /// The next line of a conversation with this partner: a name, an address or `all`.
     Conversation(String),
 }
 
@@ -96,10 +96,10 @@ pub enum Mistake {
     AmbiguousName {
         /// The name as it was typed.
         name: String,
-        /// Who bears it.
+        /// Who has it.
         peers: Vec<PeerRow>,
     },
-    /// Not a command; only a program is told this.
+    /// Not a command. Only programs get this one.
     BadCommand(BadCommand),
     /// Not an IP address, a number of the last list or a known name.
     BadAddress(String),
@@ -111,7 +111,7 @@ pub enum Mistake {
     BadPort(String),
     /// A slash command that cannot be used.
     BadSlash(BadSlash),
-    /// Whom the user does not want to write to.
+    /// The user blocked this peer.
     Blocked(Who),
     /// Nothing to send.
     EmptyMessage,
@@ -124,7 +124,7 @@ pub enum Mistake {
     LineTooLong,
     /// The name went over [`crate::limits::NAME_BYTES_MAX`].
     NameTooLong,
-    /// There is nobody to connect to: no active peer is yet to connect.
+    /// There is nobody to connect to: all active peers are connected.
     NoneToConnect,
     /// There is nobody to send to.
     NoPeers,
@@ -132,7 +132,7 @@ pub enum Mistake {
     NoStaticPeers,
     /// The last list has no such number.
     NoSuchNumber(usize),
-    /// Who is to be unblocked was not blocked.
+    /// The peer to be unblocked was not blocked.
     NotBlocked(Who),
     /// Not an entry of the menu.
     UnknownChoice(String),
@@ -143,14 +143,14 @@ pub enum Mistake {
 /// What was wrong with a command of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadCommand {
-    /// This field is there more than once: which one counts, nothing says.
+    /// This field is there more than once, and nothing says which one counts.
     DuplicateField {
         /// The name of the field.
         field: String,
         /// Where it is there again.
         column: usize,
     },
-    /// It begins as an object does, and is no JSON.
+    /// It begins like an object, and is not JSON.
     Malformed {
         /// What is wrong.
         fault: JsonFault,
@@ -168,7 +168,7 @@ pub enum BadCommand {
     NoCommand,
     /// Not a JSON object.
     NotAnObject,
-    /// Bytes that are no UTF-8, and where.
+    /// Bytes that are not UTF-8, and where.
     NotUtf8(usize),
     /// There is no command of this name.
     Unknown(String),
@@ -188,7 +188,7 @@ pub enum JsonFault {
     BadEscape,
     /// A control character stands in a string as it is.
     ControlCharacter,
-    /// One half of a surrogate pair without the other stands for no character.
+    /// One half of a surrogate pair is not a character.
     LoneSurrogate,
     /// A number is too large.
     NumberOutOfRange,
@@ -213,7 +213,7 @@ impl From<BadCommand> for Mistake {
 /// What was wrong with a slash command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadSlash {
-    /// It begins a conversation; only a program is told this.
+    /// It begins a conversation, which programs cannot have.
     ForPeople,
     /// There is no such command.
     Unknown {
@@ -237,7 +237,7 @@ impl From<BadSlash> for Mistake {
     }
 }
 
-/// How it stands: what there is now, and what was counted since the start.
+/// What there is now, and what was counted since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Since when we listen.
@@ -260,7 +260,7 @@ pub struct Stats {
     pub accepted: u64,
     /// Connections dialled, those that wait for their turn included.
     pub dialled: u64,
-    /// Connections refused for a limit.
+    /// Connections refused for a limit, of ours or of the system's on open files.
     pub refused: u64,
     /// Connections that ended, by reason.
     pub ended: Vec<(CloseReason, u64)>,
@@ -276,11 +276,11 @@ pub struct Stats {
     pub heard: u64,
     /// Texts handed over; on a session that means queued.
     pub sent: u64,
-    /// Texts told as not sent.
+    /// Texts that were reported as not sent.
     pub not_sent: u64,
     /// Lines that were folded instead of shown.
     pub folded: u64,
-    /// What was shown and is no message of a peer in the table.
+    /// Lines that were shown and are not messages of a peer in the table.
     pub raw: u64,
     /// Messages in the name of a blocked peer, which were dropped.
     pub blocked: u64,
@@ -349,7 +349,7 @@ pub enum FileFault {
 pub enum Notice {
     /// A peer accepted our connection.
     Accepted(Who),
-    /// A peer is called otherwise from here on.
+    /// A peer has an alias from here on, or has none any more.
     Aliased {
         /// The peer, by the name that it uses itself.
         who: Who,
@@ -461,7 +461,7 @@ pub enum Notice {
     },
     /// A question; the answer is the next typed line.
     Prompt(Prompt),
-    /// Something that is no message of a known peer, with the address that it really came from.
+    /// Something that is not a message of a known peer, with the address that it really came from.
     Raw {
         /// The other end of the socket.
         from: SocketAddr,
@@ -476,7 +476,7 @@ pub enum Notice {
         /// What it says.
         text: String,
     },
-    /// A peer calls itself otherwise now.
+    /// A peer has changed its name.
     Renamed {
         /// The peer, by its new name.
         who: Who,
@@ -489,7 +489,7 @@ pub enum Notice {
     SentToAll(usize),
     /// How it stands.
     Stats(Box<Stats>),
-    /// So many outcomes are not known yet; they will be told when they are.
+    /// So many outcomes are not known yet. They are reported as soon as they are known.
     StillTrying(usize),
     /// What was counted instead of being shown.
     Tally {

@@ -3,11 +3,13 @@
 //! Two connections to one peer can overtake each other, so of what goes to an address only the first is
 //! under way; the rest waits behind it.
 
-use crate::limits::WAITING_MESSAGES_MAX;
+use super::rate::Rate;
+use crate::limits::{ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, WAITING_MESSAGES_MAX};
 use crate::proto::machine::ConnId;
-use crate::proto::message::Dialect;
+use crate::proto::message::{Command, Dialect, source_of};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 /// What is to be said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +18,25 @@ pub(super) enum Content {
     Chat(String),
     Connect,
     Exit,
+}
+
+/// What a text says to a peer that speaks a dialect.
+pub(super) type Meaning = fn(&str, Dialect) -> Content;
+
+impl Content {
+    /// The meaning of what is typed: it may be the word for a command.
+    pub(super) fn typed(text: &str, dialect: Dialect) -> Self {
+        match Command::of(text.as_bytes(), dialect) {
+            Command::Exit => Self::Exit,
+            Command::Connect => Self::Connect,
+            Command::Ack { .. } | Command::Chat => Self::chat(text, dialect),
+        }
+    }
+
+    /// The meaning of a text that stays a text, whatever it looks like.
+    pub(super) fn chat(text: &str, _: Dialect) -> Self {
+        Self::Chat(text.to_owned())
+    }
 }
 
 /// Who wants to know what came of it.
@@ -49,23 +70,39 @@ struct Queue {
 }
 
 /// The queues; an address has one only while something is under way to it.
-#[derive(Debug, Default)]
-pub(super) struct Outbox(BTreeMap<SocketAddr, Queue>);
+#[derive(Debug)]
+pub(super) struct Outbox {
+    queues: BTreeMap<SocketAddr, Queue>,
+    /// Acknowledgements that we dial a peer for.
+    acks: Rate<SocketAddr>,
+    /// The same for each source of peers, which share our dials.
+    acks_of_source: Rate<IpAddr>,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self {
+            queues: BTreeMap::new(),
+            acks: Rate::new(1, ACK_INTERVAL),
+            acks_of_source: Rate::new(ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL),
+        }
+    }
+}
 
 impl Outbox {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.queues.is_empty()
     }
 
     /// How many are on their way or wait.
     pub(super) fn len(&self) -> usize {
-        self.0.values().map(|queue| queue.outgoing.len()).sum()
+        self.queues.values().map(|queue| queue.outgoing.len()).sum()
     }
 
     /// Whether `to` had nothing under way, so that it must be dialled now; or the thing back, because
     /// too much waits already.
     pub(super) fn push(&mut self, to: SocketAddr, outgoing: Outgoing) -> Result<bool, Outgoing> {
-        let queue = self.0.entry(to).or_default();
+        let queue = self.queues.entry(to).or_default();
         if queue.outgoing.len() > WAITING_MESSAGES_MAX {
             return Err(outgoing);
         }
@@ -75,27 +112,27 @@ impl Outbox {
 
     /// The first for `to` is carried by `conn`.
     pub(super) fn dialled(&mut self, to: SocketAddr, conn: ConnId) {
-        if let Some(queue) = self.0.get_mut(&to) {
+        if let Some(queue) = self.queues.get_mut(&to) {
             queue.conn = Some(conn);
         }
     }
 
     /// What is under way to `to`, and on which connection.
     pub(super) fn under_way(&self, to: SocketAddr) -> Option<(ConnId, &Outgoing)> {
-        let queue = self.0.get(&to)?;
+        let queue = self.queues.get(&to)?;
         Some((queue.conn?, queue.outgoing.front()?))
     }
 
     /// The connection carries only so many bytes of the text.
     pub(super) fn carry(&mut self, to: SocketAddr, bytes: usize) {
-        if let Some(queue) = self.0.get_mut(&to) {
+        if let Some(queue) = self.queues.get_mut(&to) {
             queue.carried = bytes;
         }
     }
 
     /// What the connection carried has arrived. `true`: the text goes on, and its rest is now the first.
     pub(super) fn advance(&mut self, to: SocketAddr) -> bool {
-        let Some(queue) = self.0.get_mut(&to) else { return false };
+        let Some(queue) = self.queues.get_mut(&to) else { return false };
         let carried = std::mem::take(&mut queue.carried);
         match queue.outgoing.front_mut() {
             Some(Outgoing { content: Content::Chat(text), .. }) if carried < text.len() => {
@@ -108,34 +145,49 @@ impl Outbox {
 
     /// Takes what was under way to `to`.
     pub(super) fn pop(&mut self, to: SocketAddr) -> Option<Outgoing> {
-        let queue = self.0.get_mut(&to)?;
+        let queue = self.queues.get_mut(&to)?;
         let outgoing = queue.outgoing.pop_front();
         queue.conn = None;
         if queue.outgoing.is_empty() {
-            self.0.remove(&to);
+            self.queues.remove(&to);
         }
         outgoing
     }
 
     /// Takes all that waits for `to`.
     pub(super) fn take_all(&mut self, to: SocketAddr) -> VecDeque<Outgoing> {
-        self.0.remove(&to).unwrap_or_default().outgoing
+        self.queues.remove(&to).unwrap_or_default().outgoing
     }
 
     /// The addresses that something is under way to.
     pub(super) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.0.keys().copied()
+        self.queues.keys().copied()
     }
 
     /// Whether a connect or an acknowledgement of ours is on its way to `to`.
     pub(super) fn greets(&self, to: SocketAddr) -> bool {
         let is_greeting = |outgoing: &Outgoing| matches!(outgoing.content, Content::Ack | Content::Connect);
-        self.0.get(&to).is_some_and(|queue| queue.outgoing.iter().any(is_greeting))
+        self.queues.get(&to).is_some_and(|queue| queue.outgoing.iter().any(is_greeting))
+    }
+
+    /// The connection of our own connect to an address, if one is under way.
+    pub(super) fn connect_under_way(&self, to: SocketAddr) -> Option<ConnId> {
+        let (conn, outgoing) = self.under_way(to)?;
+        (outgoing.content == Content::Connect).then_some(conn)
+    }
+
+    /// Whether an acknowledgement may be dialled to `to`, which is counted: now and then at most, and not if it is
+    /// being greeted anyway.
+    pub(super) fn may_acknowledge(&mut self, to: SocketAddr, now: Instant) -> bool {
+        let source = source_of(to.ip());
+        !self.greets(to)
+            && self.acks.take(to, now)
+            && (source.is_loopback() || self.acks_of_source.take(source, now))
     }
 
     /// Whether something waits for `to`.
     pub(super) fn waits(&self, to: SocketAddr) -> bool {
-        self.0.contains_key(&to)
+        self.queues.contains_key(&to)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can be asked of a node, by whatever way it is typed; and how somebody is named there.
 //!
-//! Whom a number or a name stands for is the node's to say.
+//! Which peer a number or a name means, the node finds out.
 
 use super::notice::Mistake;
 use crate::limits::HOST_NAME_BYTES_MAX;
@@ -35,11 +35,11 @@ pub enum Designation {
 /// What the user asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Call somebody by a name of one's own; by theirs again, if there is none.
+    /// Give somebody an alias, or remove it.
     Alias(Designation, Option<String>),
-    /// Be called so; `true` if spaces were replaced in it.
+    /// The user's own name; `true` if spaces were replaced in it.
     BeCalled(String, bool),
-    /// Neither hear somebody any more nor write to them.
+    /// Ignore somebody, and stop writing to them.
     Block(Designation),
     /// Connect to one peer.
     Connect(Designation),
@@ -49,9 +49,9 @@ pub enum Request {
     Converse(Designation),
     /// Have every line sent to everybody.
     ConverseWithAll,
-    /// Say exit to somebody: they leave our table, and we theirs.
+    /// Say exit to somebody: they leave our table, and we leave theirs.
     Exit(Designation),
-    /// Find out whom the user means, and ask for the text to send.
+    /// Find out which peer the user means, and ask for the text to send.
     Find(Designation, Option<Dialect>),
     /// List the slash commands.
     Help,
@@ -61,7 +61,7 @@ pub enum Request {
     Query,
     /// End the program.
     Quit,
-    /// Send a line of a conversation. It is told only if it fails.
+    /// Send a line of a conversation. Only a failure is reported.
     Say(Audience, String),
     /// Send a text. It has no line break: on a session that would end it, and the rest could be a message
     /// in another's name.
@@ -76,11 +76,11 @@ pub enum Request {
     ShowConnectable,
     /// Show what was counted.
     Stats,
-    /// Hear somebody again who was blocked.
+    /// Stop ignoring somebody.
     Unblock(Designation),
 }
 
-/// Whom a word means: an address, a number of the last list, or a name.
+/// What a word means where a peer is asked for: an address, a number of the last list, or a name.
 pub(super) fn parse_designation(word: &str) -> Result<Designation, Mistake> {
     if let Some(address) = parse_host_and_port(word) {
         return Ok(Designation::Address(address));

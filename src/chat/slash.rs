@@ -1,7 +1,7 @@
 //! What a person types beside the menu's choices: a line that begins with a slash names a command.
 //!
 //! A pure function, and the one table of these commands: the sentences for what is wrong with a line, `/help`,
-//! completion and the table of the guide come from it. Whom a word means is the node's to find out.
+//! completion and the table of the guide come from it. Which peer a word means, the node finds out.
 
 use super::notice::{BadSlash, Mistake};
 use super::request::{ALL, Audience, Designation, Request, is_unmistakable, parse_designation};
@@ -36,7 +36,7 @@ pub static SLASHES: [Slash; 13] = [
     Slash::new("/all", "TEXT", "send a text to all peers", |rest| {
         Ok(Request::Send(Audience::All, message(rest)?))
     }),
-    Slash::new("/to", WHO_OR_ALL, "send them every line, until an empty one", |rest| {
+    Slash::new("/to", WHO_OR_ALL, "send every line to them, until an empty line", |rest| {
         Ok(who_or_all(rest)?.map_or(Request::ConverseWithAll, Request::Converse))
     }),
     Slash::new("/peers", "", "list the peers", |rest| alone(rest, Request::Query)),
@@ -44,7 +44,7 @@ pub static SLASHES: [Slash; 13] = [
         Ok(who_or_all(rest)?.map_or(Request::ConnectAll, Request::Connect))
     }),
     Slash::new("/exit", WHO, "say exit to one peer", |rest| Ok(Request::Exit(who(rest)?))),
-    Slash::new("/alias", "WHO [NAME]", "call a peer so; without NAME by its own name", |rest| {
+    Slash::new("/alias", "WHO [NAME]", "give a peer an alias; omit NAME to remove it", |rest| {
         let (who, name) = who_and_rest(rest)?;
         let name = if name.is_empty() { None } else { Some(alias(one_word(name)?)?) };
         Ok(Request::Alias(who, name))
@@ -54,8 +54,8 @@ pub static SLASHES: [Slash; 13] = [
         let dialect = one_word(word)?.parse().map_err(|_| Mistake::BadDialect(word.to_owned()))?;
         Ok(Request::SetDialect(who, dialect))
     }),
-    Slash::new("/block", WHO, "neither hear a peer nor write to it", |rest| Ok(Request::Block(who(rest)?))),
-    Slash::new("/unblock", WHO, "hear it again", |rest| Ok(Request::Unblock(who(rest)?))),
+    Slash::new("/block", WHO, "ignore a peer, and stop writing to it", |rest| Ok(Request::Block(who(rest)?))),
+    Slash::new("/unblock", WHO, "stop ignoring a peer", |rest| Ok(Request::Unblock(who(rest)?))),
     Slash::new("/stats", "", "show what was counted", |rest| alone(rest, Request::Stats)),
     Slash::new("/help", "", "show this list", |rest| alone(rest, Request::Help)),
     Slash::new("/quit", "", "say exit to everybody, and end", |rest| alone(rest, Request::Quit)),
@@ -108,7 +108,7 @@ fn unknown(word: &str) -> Mistake {
     BadSlash::Unknown { word: word.to_owned(), nearest: nearest(word) }.into()
 }
 
-/// The command that was meant, if a slip of the finger explains the word, or its end is missing.
+/// The command that was meant, if the word is a typing error of it, or its beginning.
 fn nearest(word: &str) -> Option<&'static str> {
     let word = word.to_ascii_lowercase();
     let slips = |name: &str| strsim::osa_distance(&word, name);

@@ -230,6 +230,11 @@ impl fmt::Display for ScenarioName {
 }
 
 impl SwarmArgs {
+    /// Whether this is one of several processes that another one directs.
+    pub(crate) const fn is_worker(&self) -> bool {
+        self.worker.is_some()
+    }
+
     /// What one process is to do. `place`: its number, of how many.
     pub(crate) fn plan(&self, target: SocketAddr, place: (usize, usize)) -> Plan {
         let (number, processes) = place;

@@ -9,6 +9,7 @@ use chinwag::net::socket;
 use chinwag::net::socket::descriptor_limit;
 use chinwag::swarm::plan::{Plan, Scenario};
 use chinwag::swarm::report::Host;
+use chinwag::swarm::units::agree;
 use rustix::system::uname;
 use std::fs;
 use std::io::ErrorKind;
@@ -71,7 +72,7 @@ fn own_descriptors(whole: &Plan, processes: usize, host: &Host) -> Option<String
         format!("use --processes {enough}, or raise the limit with ulimit -n")
     } else {
         format!(
-            "use fewer peers, or raise the limit with ulimit -n; not even --processes {SWARM_PROCESSES_MAX} are enough"
+            "use fewer peers, or raise the limit with ulimit -n; not even --processes {SWARM_PROCESSES_MAX} is enough"
         )
     };
     (needed > limit).then(|| {
@@ -83,8 +84,9 @@ fn target_descriptors(whole: &Plan, host: &Host) -> Option<String> {
     let needed = (at_once(whole, whole.peers) + DESCRIPTORS_RESERVED) as u64;
     let limit = host.target_descriptors_max.filter(|&limit| needed > limit)?;
     Some(format!(
-        "the target may have {limit} open files, and {needed} are needed: start it under a higher ulimit -n, or \
-         use fewer peers"
+        "the target may have {limit} open {}, and {needed} are needed: start it under a higher ulimit -n, or \
+         use fewer peers",
+        agree(limit, "file", "files")
     ))
 }
 
@@ -99,7 +101,7 @@ fn claims(whole: &Plan, host: &Host) -> Option<String> {
     })
 }
 
-/// What the kernel needs for connections with both ends here, and we for the batches that peers repeat.
+/// What the kernel needs for connections with both ends here, and for a batch on its way on each.
 fn memory(whole: &Plan, available: Option<u64>) -> Option<String> {
     let connections = at_once(whole, whole.peers) as u64;
     let kernel =
@@ -108,21 +110,22 @@ fn memory(whole: &Plan, available: Option<u64>) -> Option<String> {
     let needed = connections.saturating_mul(each);
     let available = available.filter(|&available| needed > available)?;
     Some(format!(
-        "some {} MiB of memory are needed for {connections} connections and what they write at once, and {} MiB \
-         are free: use fewer peers, a smaller --batch or a smaller --length",
-        needed >> 20,
+        "some {} MiB of memory is needed for {connections} {} and what is written at once, and {} MiB is free: use \
+         fewer peers, a smaller --batch or a smaller --length",
+        needed.div_ceil(1 << 20),
+        agree(connections, "connection", "connections"),
         available >> 20
     ))
 }
 
-/// What one process needs for its peers and the batches that they repeat; the kernel's part is not limited so.
+/// What one process needs for its peers and what they repeat; the kernel's part is not limited so.
 fn own_memory(whole: &Plan, processes: usize, room: Option<u64>) -> Option<String> {
     let connections = at_once(whole, whole.peers).div_ceil(processes) as u64;
-    let each = SWARM_BYTES_PER_PEER + (whole.batch * whole.message_bytes) as u64;
+    let each = SWARM_BYTES_PER_PEER + whole.payload_bytes() as u64;
     let needed = SWARM_BYTES + connections.saturating_mul(each);
     let room = room.filter(|&room| needed > room)?;
     Some(format!(
-        "some {} MiB of memory are needed in each process, and its limit leaves {} MiB: use fewer peers, more \
+        "some {} MiB of memory is needed in each process, and its limit leaves {} MiB: use fewer peers, more \
          --processes, a smaller --batch or a smaller --length, or raise the limit with ulimit -v and -d",
         needed.div_ceil(1 << 20),
         room >> 20
@@ -130,10 +133,8 @@ fn own_memory(whole: &Plan, processes: usize, room: Option<u64>) -> Option<Strin
 }
 
 pub(super) fn source_addresses(host: &Host) -> String {
-    match host.sources {
-        1 => "one source address has".to_owned(),
-        sources => format!("{sources} source addresses have"),
-    }
+    let verb = agree(host.sources as u64, "source address has", "source addresses have");
+    format!("{} {verb}", host.sources)
 }
 
 pub(super) fn first_number(file: &str) -> Option<u64> {
@@ -193,6 +194,23 @@ pub(super) mod tests {
         }
         let churn = Plan { scenario: Scenario::Churn, peers: 1_000_000, ..plan(1) };
         assert_eq!(own_descriptors(&churn, 1, &host), None);
+    }
+
+    #[test]
+    fn the_words_agree_with_the_numbers() {
+        for (limit, peers, open, asked) in [
+            (0, 0, "may have 0 open files", "for 0 connections"),
+            (1, 1, "may have 1 open file,", "for 1 connection "),
+            (2, 2, "may have 2 open files", "for 2 connections"),
+        ] {
+            let host = Host { target_descriptors_max: Some(limit), ..Host::default() };
+            let whole = Plan { peers, ..plan(1) };
+            let told = target_descriptors(&whole, &host).unwrap();
+            assert!(told.contains(open), "{told}");
+            if let Some(told) = memory(&whole, Some(0)) {
+                assert!(told.contains(asked), "{told}");
+            }
+        }
     }
 
     #[test]

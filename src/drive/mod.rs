@@ -23,6 +23,7 @@ use args::{ScenarioName, SwarmArgs, SwarmCommand};
 use chinwag::net::socket;
 use chinwag::swarm::generator::Ending;
 use chinwag::swarm::plan::Plan;
+use chinwag::swarm::units::agree;
 use generator::{Generator, Local};
 use run::Run;
 use rustix::process::Signal;
@@ -35,6 +36,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use target::Target;
 use trigger::Trigger;
 use workers::Workers;
+
+/// Whether this program has it. Without the feature `bench` another file stands in its place.
+pub(crate) const IS_HERE: bool = true;
 
 /// Something failed or was lost.
 const EXIT_FLAWED: u8 = 1;
@@ -69,7 +73,10 @@ fn direct(args: &SwarmArgs, address: SocketAddr) -> io::Result<u8> {
     let host = host::facts(&whole, target.as_ref());
     let mut obstacles = args.contradictions(&whole);
     obstacles.extend(host::obstacles(&whole, args.processes, &host));
-    obstacles.extend(publish::obstacles(args));
+    // To find out whether files can be written makes them.
+    if obstacles.is_empty() {
+        obstacles = publish::obstacles(args);
+    }
     if !obstacles.is_empty() {
         return Ok(refuse(&obstacles));
     }
@@ -133,7 +140,12 @@ fn find_target(args: &SwarmArgs, pid: u32, address: SocketAddr) -> Result<Target
         Ok(false) => format!("--pid {pid} does not hold the socket that listens on {address}"),
         Err(error) => format!("whether --pid {pid} listens on {address} cannot be seen: {error}"),
     };
-    let others: Vec<String> = listeners::holders(address).into_iter().map(process).collect();
+    let others = listeners::holders(address);
+    // The first look can have missed it: what /proc shows is no snapshot.
+    if others.contains(&pid) {
+        return Ok(target);
+    }
+    let others: Vec<String> = others.into_iter().map(process).collect();
     let hint =
         if others.is_empty() { String::new() } else { format!("; it is held by {}", others.join(", ")) };
     let way_out = if is_burst { "" } else { ". Give it twice if it is the target all the same" };
@@ -183,7 +195,8 @@ fn may_go_remote(args: &SwarmArgs, plan: &Plan) -> io::Result<bool> {
     }
     let mut stderr = io::stderr().lock();
     let scenario = plan.scenario.name();
-    let what = format!("About to open {} connections to {} for {scenario}. ", plan.peers, plan.target);
+    let connections = agree(plan.peers as u64, "connection", "connections");
+    let what = format!("About to open {} {connections} to {} for {scenario}. ", plan.peers, plan.target);
     if args.yes {
         // It was answered before it was asked.
         let _ = writeln!(stderr, "{what}");

@@ -4,6 +4,7 @@ use super::host::{at_once, first_number, source_addresses};
 use chinwag::limits::{TIME_WAIT, TIME_WAIT_REUSE};
 use chinwag::swarm::plan::{Plan, Scenario};
 use chinwag::swarm::report::Host;
+use chinwag::swarm::units::agree;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr};
@@ -26,22 +27,23 @@ fn too_few(whole: &Plan, host: &Host, hold: Duration, held: usize) -> Option<Str
         0 => String::new(),
         held => format!(" besides {held} that earlier connections to the target still hold"),
     };
-    let has = format!("{} {ports} ports{besides}", source_addresses(host));
+    let has = format!("{} {ports} {}{besides}", source_addresses(host), agree(ports as u64, "port", "ports"));
     if needed > ports {
         return Some(format!(
-            "{has}, and {needed} connections need one each: give more addresses with --source, or widen \
-             net.ipv4.ip_local_port_range"
+            "{has}, and {needed} {} one each: give more addresses with --source, or widen \
+             net.ipv4.ip_local_port_range",
+            agree(needed as u64, "connection needs", "connections need")
         ));
     }
-    let needed = needed + used_up(whole, hold);
+    let needed = (needed + used_up(whole, hold)).min(whole.peers);
     // The rate that leaves room for those that are there at once.
     let rate = (ports - at_once(whole, whole.peers)) as f64 / hold.as_secs_f64();
-    (needed.min(whole.peers) > ports).then(|| {
+    (needed > ports).then(|| {
         format!(
-            "{has}, each is held for {} s after its connection, and {} are needed in that time: use --rate \
+            "{has}, each is held for {} s after its connection, and {needed} {} needed in that time: use --rate \
              {} or less, or fewer --messages, or give more addresses with --source",
             hold.as_secs(),
-            needed.min(whole.peers),
+            agree(needed as u64, "is", "are"),
             rate.floor().max(1.0)
         )
     })
@@ -166,6 +168,27 @@ mod tests {
         assert_eq!(too_few(&hold, &host, minute, 0), None, "they are there at once");
         let told = too_few(&hold, &host, minute, 1).unwrap();
         assert!(told.contains("have 1799 ports besides 1 that"), "{told}");
+    }
+
+    #[test]
+    fn the_words_agree_with_the_numbers() {
+        let table = [
+            (0, 1, 1, "1 source address has 0 ports, and 1 connection needs one each"),
+            (1, 1, 2, "1 source address has 1 port, and 2 connections need one each"),
+            (2, 1, 3, "1 source address has 2 ports, and 3 connections need one each"),
+            (1, 2, 3, "2 source addresses have 2 ports, and 3 connections need one each"),
+        ];
+        for (each, sources, peers, wanted) in table {
+            let host = Host { port_range: Some((1, each)), sources, ..Host::default() };
+            let host =
+                if each == 0 { Host { port_range: Some((1, 1)), ports_reserved: 1, ..host } } else { host };
+            let told = too_few(&Plan { peers, ..plan(sources) }, &host, TIME_WAIT, 0).unwrap();
+            assert!(told.starts_with(wanted), "{told}");
+        }
+        let host = Host { port_range: Some((1, 2)), sources: 1, ..Host::default() };
+        let churn = Plan { scenario: Scenario::Churn, in_flight: 1, ..plan(1) };
+        let told = too_few(&Plan { peers: 2, ..churn }, &host, TIME_WAIT, 1).unwrap();
+        assert!(told.contains("has 1 port besides 1 that") && told.contains("and 2 are needed"), "{told}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use chinwag::swarm::generator::Ending;
 use chinwag::swarm::plan::{Carrier, Plan, Scenario};
 use chinwag::swarm::report::{Report, Times};
 use chinwag::swarm::tally::Measure;
+use chinwag::swarm::units::agree;
 use std::time::Duration;
 
 /// Adds the remarks on a run, after those of whoever conducted it, and finds out whether the generator was
@@ -47,14 +48,15 @@ fn on_ending(report: &Report, plan: &Plan) -> Option<String> {
 }
 
 fn on_unsent(report: &Report) -> Option<String> {
-    let (unsent, what) = match report.setup.scenario {
-        Scenario::Ping { .. } => (report.counts.unsent, "questions"),
-        _ => (report.counts.unsent, "messages"),
+    let unsent = report.counts.unsent;
+    let what = match report.setup.scenario {
+        Scenario::Ping { .. } => agree(unsent, "question that was", "questions that were"),
+        _ => agree(unsent, "message that was", "messages that were"),
     };
     (unsent > 0).then(|| {
         format!(
-            "Not sent: {unsent} {what} that were due. Who was to send them had no connection, or the run was given up; \
-             no time counts them."
+            "Not sent: {unsent} {what} due. Who was to send had no connection, or the run was given up; no time \
+             counts what was not sent."
         )
     })
 }
@@ -64,8 +66,9 @@ fn on_ports(report: &Report) -> Option<String> {
     let without = portless(report);
     (without > 0).then(|| {
         format!(
-            "{without} dials found no free port. After a connection its port is held for a minute, beyond loopback. Use \
-             a lower --rate, more addresses with --source, or a wider net.ipv4.ip_local_port_range."
+            "{without} {} found no free port. After a connection its port is held for a minute, beyond loopback. Use \
+             a lower --rate, more addresses with --source, or a wider net.ipv4.ip_local_port_range.",
+            agree(without, "dial", "dials")
         )
     })
 }
@@ -347,7 +350,8 @@ mod tests {
         let mute = Counts { connected: 2, ..Counts::default() };
         let failed = |reason: &str| Counts { failed: [(reason.to_owned(), 2)].into(), ..Counts::default() };
         let (unreachable, portless) = (failed("unreachable"), failed("no-port"));
-        let unsent = Counts { connected: 2, answered: 2, unsent: 603, ..Counts::default() };
+        let without = |unsent| Counts { connected: 2, answered: 2, unsent, ..Counts::default() };
+        let failed_once = Counts { failed: [("no-port".to_owned(), 1)].into(), ..Counts::default() };
         let fine = Counts { connected: 2, answered: 2, ..Counts::default() };
         let table = [
             (Ending::Complete, fine.clone(), 0.5, None),
@@ -357,7 +361,10 @@ mod tests {
             (Ending::Complete, mute, 0.5, Some("try --lines")),
             (Ending::Complete, unreachable, 0.5, Some("connect to 127.0.0.1:5000: unreachable.")),
             (Ending::Complete, portless, 0.95, Some("2 dials found no free port")),
-            (Ending::Complete, unsent, 0.5, Some("Not sent: 603 messages")),
+            (Ending::Complete, failed_once, 0.95, Some("1 dial found no free port")),
+            (Ending::Complete, without(0), 0.5, None),
+            (Ending::Complete, without(1), 0.5, Some("Not sent: 1 message that was due")),
+            (Ending::Complete, without(603), 0.5, Some("Not sent: 603 messages that were due")),
             (Ending::Complete, failed("refused"), 0.5, Some("does anything listen on 127.0.0.1:5000")),
             (Ending::Complete, fine, 0.95, Some("may have been the bottleneck: it used 95 %")),
         ];

@@ -14,6 +14,16 @@ use std::io::{self, ErrorKind as Kind};
 use std::net::SocketAddr;
 use std::time::Instant;
 
+/// The result of an attempt to accept a connection.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    /// There is none now; [`Listener::is_ready`] says whether to try again.
+    Nothing,
+    /// No descriptor was left for it: it was accepted with the spare one, and reset.
+    Refused(SocketAddr),
+    Taken(TcpStream, SocketAddr),
+}
+
 /// The listening socket and its readiness.
 #[derive(Debug)]
 pub(super) struct Listener {
@@ -38,30 +48,29 @@ impl Listener {
         self.is_readable && self.retry_at.is_none_or(|at| at <= now)
     }
 
-    /// The next connection; `None` if there is none now, and [`Listener::is_ready`] says whether to come
-    /// back for more.
-    pub(super) fn accept(&mut self, now: Instant) -> Option<(TcpStream, SocketAddr)> {
+    /// Takes the next connection.
+    pub(super) fn accept(&mut self, now: Instant) -> Accepted {
         self.retry_at = None;
         match self.socket.accept() {
-            Ok(accepted) => {
+            Ok((stream, from)) => {
                 if self.spare.is_none() {
                     self.spare = open_spare();
                 }
-                Some(accepted)
+                Accepted::Taken(stream, from)
             }
             Err(error) if error.kind() == Kind::WouldBlock => {
                 self.is_readable = false;
-                None
+                Accepted::Nothing
             }
             // The connection was gone before we accepted it. The next one may be good.
-            Err(error) if matches!(error.kind(), Kind::Interrupted | Kind::ConnectionAborted) => None,
+            Err(error) if matches!(error.kind(), Kind::Interrupted | Kind::ConnectionAborted) => {
+                Accepted::Nothing
+            }
             Err(error) => {
-                if is_out_of_descriptors(&error) {
-                    self.refuse_with_spare();
-                }
                 self.warn(&error, now);
                 self.retry_at = Some(now + ACCEPT_RETRY);
-                None
+                let refused = is_out_of_descriptors(&error).then(|| self.refuse_with_spare()).flatten();
+                refused.map_or(Accepted::Nothing, Accepted::Refused)
             }
         }
     }
@@ -73,13 +82,16 @@ impl Listener {
         }
     }
 
-    fn refuse_with_spare(&mut self) {
-        if self.spare.take().is_some() {
-            if let Ok((stream, _)) = self.socket.accept() {
-                refuse(&stream);
-            }
-            self.spare = open_spare();
-        }
+    /// Returns the address of the refused peer.
+    fn refuse_with_spare(&mut self) -> Option<SocketAddr> {
+        self.spare.take()?;
+        let refused = self.socket.accept().ok().map(|(stream, from)| {
+            refuse(&stream);
+            log::debug!("{from}: refused; no descriptor is left");
+            from
+        });
+        self.spare = open_spare();
+        refused
     }
 
     fn warn(&mut self, error: &io::Error, now: Instant) {

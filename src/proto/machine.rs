@@ -104,6 +104,12 @@ pub enum Input<'a> {
         /// Some bytes, at least one.
         bytes: &'a [u8],
     },
+    /// A peer connected, but the driver had to refuse it without asking [`Machine::accept`], because no descriptor was
+    /// left for it. The machine need not do anything, but it may count it.
+    Refused {
+        /// Who.
+        from: SocketAddr,
+    },
     /// The user will type nothing more, or can be told nothing more. This too asks the program to end.
     StdinClosed,
     /// The moment that [`Machine::poll_timeout`] named is here.

@@ -440,7 +440,7 @@ mod tests {
             ("--greet=si", "'--greet[=<BOOL>]'"),
             ("--name a --name b", "cannot be used multiple times"),
             ("--name a config", "subcommand 'config' cannot be used with"),
-            ("swarm", "<IP:PORT>"),
+            ("completions", "<SHELL>"),
             ("send", "<ADDRESS>"),
             ("--no-such-flag", "--no-such-flag"),
         ] {

@@ -23,7 +23,7 @@ pub(super) struct Peer {
     /// It was ready once; until then it counts as under way.
     is_settled: bool,
     /// Its batch of messages, once it has said one.
-    batch: Option<Rc<[u8]>>,
+    batch: Option<Batch>,
     /// Messages in its last write.
     pub(super) in_write: u64,
     /// Messages sent behind the last question.
@@ -62,6 +62,9 @@ impl Peer {
         self.stage == Stage::Ready && self.questions.is_empty()
     }
 }
+
+/// Messages that go out in one write: payloads of a bounded size, and all but the last are one and the same.
+type Batch = Rc<[Rc<[u8]>]>;
 
 /// Where a peer stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +110,7 @@ pub(super) struct Crew {
     /// Those that became ready, in that order; some may be gone.
     pub(super) ready: Vec<ConnId>,
     /// Those whose queue was asked for, and may be empty now. Kept only if the scenario wants to know.
-    flushed: Vec<ConnId>,
+    flushed: VecDeque<ConnId>,
     pub(super) wants_flushed: bool,
     /// Connections that are neither ready nor gone.
     pub(super) unsettled: usize,
@@ -138,7 +141,7 @@ impl Crew {
             connections: Connections::new(limits),
             outputs: VecDeque::new(),
             ready: Vec::new(),
-            flushed: Vec::new(),
+            flushed: VecDeque::new(),
             wants_flushed: false,
             unsettled: 0,
             unanswered: 0,
@@ -278,9 +281,11 @@ impl Crew {
             peer.in_write = messages;
             peer.unasked += messages;
             self.tally.counts.sent += messages;
-            self.tally.counts.message_bytes_sent += batch.len() as u64;
         }
-        self.send(conn, batch);
+        for payload in batch.iter() {
+            self.tally.counts.message_bytes_sent += payload.len() as u64;
+            self.send(conn, Rc::clone(payload));
+        }
         true
     }
 
@@ -417,7 +422,7 @@ impl Crew {
             && !connection.queue().is_empty()
             && !std::mem::replace(&mut connection.data.is_flushed, true)
         {
-            self.flushed.push(conn);
+            self.flushed.push_back(conn);
         }
     }
 
@@ -426,15 +431,19 @@ impl Crew {
         !self.flushed.is_empty()
     }
 
-    /// Those whose queue has been written to its end.
+    /// Those whose queue has been written to its end; of many only some, since each may want to write its next batch.
     pub(super) fn take_flushed(&mut self) -> Vec<ConnId> {
-        let mut flushed = std::mem::take(&mut self.flushed);
-        flushed.retain(|&conn| {
-            let Some(connection) = self.connections.get_mut(conn) else { return false };
+        let mut taken = Vec::new();
+        while taken.len() < self.plan.batches_per_turn()
+            && let Some(conn) = self.flushed.pop_front()
+        {
+            let Some(connection) = self.connections.get_mut(conn) else { continue };
             connection.data.is_flushed = false;
-            connection.queue().is_empty()
-        });
-        flushed
+            if connection.queue().is_empty() {
+                taken.push(conn);
+            }
+        }
+        taken
     }
 
     fn send(&mut self, conn: ConnId, payload: Rc<[u8]>) {
@@ -456,10 +465,14 @@ impl Crew {
         Some((self.plan.claim(number, connection.local()), self.plan.name(number)))
     }
 
-    fn make_batch(&mut self, conn: ConnId, messages: u64) -> Option<Rc<[u8]>> {
+    fn make_batch(&mut self, conn: ConnId, messages: u64) -> Option<Batch> {
         let (claim, name) = self.introduction(conn)?;
         let line = self.message(claim, &name) + "\n";
-        let batch: Rc<[u8]> = line.repeat(messages as usize).into_bytes().into();
+        let payload = |messages: u64| Rc::from(line.repeat(messages as usize).into_bytes());
+        let each = messages.clamp(1, self.plan.messages_per_payload() as u64);
+        let mut payloads = vec![payload(each); (messages / each) as usize];
+        payloads.extend(Some(messages % each).filter(|&rest| rest > 0).map(payload));
+        let batch = Batch::from(payloads);
         // A part of one is sent once.
         if messages == self.plan.batch as u64 {
             self.peer_mut(conn)?.batch = Some(Rc::clone(&batch));

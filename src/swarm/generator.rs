@@ -394,7 +394,7 @@ impl Machine for Swarm {
             Input::Line(GO) => self.go(now),
             Input::Received { conn, bytes } => self.on_received(conn, bytes, now),
             Input::Timeout => self.on_timeout(now),
-            Input::Line(_) | Input::Listening { .. } | Input::ListenFailed(_) => {}
+            Input::Line(_) | Input::Listening { .. } | Input::ListenFailed(_) | Input::Refused { .. } => {}
         }
         self.go_on(now);
     }
@@ -432,7 +432,8 @@ impl Machine for Swarm {
 mod tests {
     use super::*;
     use crate::limits::{
-        SWARM_BATCHES_PER_TURN, SWARM_DIALS_PER_TURN, SWARM_QUEUED_BYTES_MAX, SWARM_WRITE_BYTES_MAX,
+        SLICES_PER_WRITE, SWARM_BATCHES_PER_TURN, SWARM_DIALS_PER_TURN, SWARM_PAYLOAD_BYTES,
+        SWARM_QUEUED_BYTES_MAX, SWARM_WRITE_BYTES_MAX,
     };
     use crate::swarm::plan::{Carrier, Origin};
     use crate::swarm::tally::Measure;
@@ -592,6 +593,45 @@ mod tests {
                 assert_eq!(run.swarm.tally().counts.sent, made * batch as u64, "{scenario:?}");
                 input = Input::Timeout;
             }
+        }
+    }
+
+    #[test]
+    fn what_all_write_next_is_made_in_parts_too() {
+        let batch = SWARM_WRITE_BYTES_MAX / 64 / 2;
+        let flood = Kind::Flood { messages: 8 * batch as u64 };
+        let mut run = Run::of(Plan { batch, message_bytes: 64, ..plan(flood, 4) });
+        run.swarm.handle(Input::Line(GO), run.now);
+        run.swarm.handle(Input::Timeout, run.now);
+        for &conn in &run.conns {
+            run.swarm.send_queue(conn).unwrap().write_to(&mut std::io::sink()).unwrap();
+        }
+        for made in [6, 8] {
+            assert!(run.swarm.poll_timeout().is_some_and(|at| at <= run.now), "it goes on at once");
+            run.swarm.handle(Input::Timeout, run.now);
+            assert_eq!(run.swarm.tally().counts.sent, made * batch as u64);
+        }
+    }
+
+    #[test]
+    fn a_peer_keeps_little_of_its_batch_and_one_write_carries_all_of_it() {
+        for (batch, message_bytes) in
+            [(65_536, 64), (65_535, 64), (4_097, 1_000), (63, 65_536), (5, 64), (1, 64)]
+        {
+            let flood = Kind::Flood { messages: batch as u64 };
+            let mut run = Run::of(Plan { batch, message_bytes, ..plan(flood, 1) });
+            run.swarm.handle(Input::Line(GO), run.now);
+            let queue = run.swarm.send_queue(run.conns[0]).unwrap();
+            let payloads: Vec<_> = queue.unsent().map(|(payload, _)| payload).collect();
+            let (last, others) = payloads.split_last().unwrap();
+            assert!(others.len() < SLICES_PER_WRITE, "{batch} of {message_bytes}: {}", payloads.len());
+            assert!(others.iter().all(|payload| std::ptr::eq(*payload, payloads[0])));
+            let kept = payloads[0].len().max(last.len());
+            assert!(kept <= SWARM_PAYLOAD_BYTES + message_bytes, "{batch} of {message_bytes}: {kept}");
+            let written = run.turn(Input::Timeout);
+            let (messages, question) = written.split_at(batch * message_bytes);
+            assert!(messages.lines().all(|line| line.len() + 1 == message_bytes));
+            assert_eq!((messages.lines().count(), question), (batch, "!ping 0\n"));
         }
     }
 

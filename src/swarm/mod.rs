@@ -20,4 +20,4 @@ pub mod report;
 mod scenario;
 pub mod table;
 pub mod tally;
-mod units;
+pub mod units;

@@ -1,7 +1,8 @@
 //! What a run is to do: the target, the scenario, and who the peers are. Plain data.
 
 use crate::limits::{
-    SWARM_BATCHES_PER_TURN, SWARM_CLAIM_FIRST_PORT, SWARM_CLAIM_PORTS, SWARM_SOURCES, SWARM_WRITE_BYTES_MAX,
+    SLICES_PER_WRITE, SWARM_BATCHES_PER_TURN, SWARM_CLAIM_FIRST_PORT, SWARM_CLAIM_PORTS, SWARM_PAYLOAD_BYTES,
+    SWARM_SOURCES, SWARM_WRITE_BYTES_MAX,
 };
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -149,6 +150,18 @@ impl Plan {
     pub(super) fn batches_per_turn(&self) -> usize {
         let in_bytes = SWARM_WRITE_BYTES_MAX / (self.batch * self.message_bytes).max(1);
         in_bytes.clamp(1, SWARM_BATCHES_PER_TURN as usize)
+    }
+
+    /// Messages in one payload of a batch. A batch says the same again and again, so a peer keeps a payload and not the
+    /// batch; and they are so many that one write can carry it whole.
+    pub(super) fn messages_per_payload(&self) -> usize {
+        let in_bytes = SWARM_PAYLOAD_BYTES / self.message_bytes.max(1);
+        in_bytes.max(self.batch.div_ceil(SLICES_PER_WRITE)).min(self.batch).max(1)
+    }
+
+    /// Bytes that a peer keeps for its batch, about.
+    pub fn payload_bytes(&self) -> usize {
+        self.messages_per_payload() * self.message_bytes
     }
 
     /// How many peers can claim an address of their own.

@@ -4,7 +4,7 @@
 use super::plan::Scenario;
 use super::report::{Report, Times};
 use super::tally::Measure;
-use super::units::{count_tick, time_tick, whole};
+use super::units::{count_tick, counted, time_tick, whole};
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::coord::types::RangedCoordf64;
@@ -100,11 +100,10 @@ fn draw(text: &mut String, report: &Report, rates: &[(f64, f64)], curves: &[Curv
 
 fn title(area: &Area<'_>, report: &Report) -> Result<(), String> {
     let setup = &report.setup;
-    let peers = whole(setup.peers as u64);
+    let peers = setup.peers as u64;
     let who = match setup.scenario {
-        Scenario::Churn => format!("{peers} connections"),
-        _ if setup.peers == 1 => "1 peer".to_owned(),
-        _ => format!("{peers} peers"),
+        Scenario::Churn => counted(peers, "connection", "connections"),
+        _ => counted(peers, "peer", "peers"),
     };
     let title = format!("{}: {who}, to {}", setup.scenario.name(), setup.target);
     let mut below = report.program.clone();

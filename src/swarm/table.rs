@@ -7,7 +7,7 @@ use super::generator::Ending;
 use super::plan::{Carrier, Origin, Scenario};
 use super::report::{Host, Report, TargetUse, Times};
 use super::tally::Measure;
-use super::units::{percent, rate, seconds, size, speed, time, whole};
+use super::units::{counted, percent, rate, seconds, size, speed, time, whole};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -65,23 +65,28 @@ fn machines(report: &Report) -> String {
 fn run(report: &Report) -> Vec<String> {
     let setup = &report.setup;
     let what = match setup.scenario {
-        Scenario::Burst { rounds } => format!("{} rounds", whole(rounds.into())),
-        Scenario::Churn => format!("{} connections", whole(setup.peers as u64)),
+        Scenario::Burst { rounds } => counted(rounds.into(), "round", "rounds"),
+        Scenario::Churn => counted(setup.peers as u64, "connection", "connections"),
         Scenario::FanOut { rounds, origin } => {
             let origin = match origin {
                 Origin::Relay => "relayed",
                 Origin::Trigger => "triggered",
                 Origin::Watch => "watched",
             };
-            format!("{} rounds, {origin}", whole(rounds.into()))
+            format!("{}, {origin}", counted(rounds.into(), "round", "rounds"))
         }
-        Scenario::Flood { messages } => format!("{} messages", whole(messages)),
+        Scenario::Flood { messages } => counted(messages, "message", "messages"),
         Scenario::Hold { time } => format!("for {}", seconds(time.as_secs_f64())),
         Scenario::Pace { rate: messages, time } => {
-            format!("{} for each peer, for {}", rate(messages, " messages"), seconds(time.as_secs_f64()))
+            format!(
+                "{} for each peer, for {}",
+                rate(messages, "message", "messages"),
+                seconds(time.as_secs_f64())
+            )
         }
         Scenario::Ping { rounds, active } => {
-            format!("{} questions of {} peers", whole(rounds), whole(active as u64))
+            let questions = counted(rounds, "question", "questions");
+            format!("{questions} of {}", counted(active as u64, "peer", "peers"))
         }
     };
     vec![format!("{}: {what}, to {}", setup.scenario.name(), setup.target), report.program.clone()]
@@ -122,7 +127,7 @@ fn connections(report: &Report) -> Vec<String> {
         Some(format!("connected {}", whole(counts.connected))),
         has_sessions.then(|| format!("answered {}", whole(counts.answered))),
         Some(format!("failed {}", whole(counts.failures()))),
-        (per_second > 0.0).then(|| format!("{} in {}", rate(per_second, ""), seconds(duration))),
+        (per_second > 0.0).then(|| format!("{} in {}", rate(per_second, "", ""), seconds(duration))),
     ])
 }
 
@@ -147,13 +152,13 @@ fn messages(report: &Report) -> Vec<String> {
 
 fn rates(report: &Report) -> Vec<String> {
     let (messages, bytes) = (report.messages_per_second(), report.bytes_per_second());
-    let what = match report.setup.scenario {
-        Scenario::FanOut { .. } => " deliveries",
-        Scenario::Ping { .. } => " answers",
-        _ => " messages",
+    let (one, other) = match report.setup.scenario {
+        Scenario::FanOut { .. } => ("delivery", "deliveries"),
+        Scenario::Ping { .. } => ("answer", "answers"),
+        _ => ("message", "messages"),
     };
     items([
-        (messages > 0.0).then(|| format!("{} in {}", rate(messages, what), seconds(report.seconds))),
+        (messages > 0.0).then(|| format!("{} in {}", rate(messages, one, other), seconds(report.seconds))),
         (messages > 0.0 && bytes > 0.0).then(|| speed(bytes)),
     ])
 }
@@ -219,7 +224,7 @@ fn host(host: &Host) -> Vec<String> {
     items([
         (!host.kernel.is_empty()).then(|| host.kernel.clone()),
         host.cpu.clone(),
-        (host.cpus > 0).then(|| format!("{} CPUs", whole(host.cpus as u64))),
+        (host.cpus > 0).then(|| counted(host.cpus as u64, "CPU", "CPUs")),
     ])
 }
 
@@ -393,6 +398,26 @@ messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
             head(&report) + &traffic(&report)
         });
         assert_eq!(tables.join("\n"), SCENARIOS);
+    }
+
+    #[test]
+    fn the_words_of_a_run_agree_with_its_numbers() {
+        let table = [
+            (Scenario::Burst { rounds: 1 }, "burst: 1 round, to"),
+            (Scenario::Churn, "churn: 1 connection, to"),
+            (Scenario::FanOut { rounds: 1, origin: Origin::Relay }, "fan-out: 1 round, relayed"),
+            (Scenario::Flood { messages: 0 }, "flood: 0 messages, to"),
+            (Scenario::Flood { messages: 1 }, "flood: 1 message, to"),
+            (Scenario::Flood { messages: 2 }, "flood: 2 messages, to"),
+            (Scenario::Pace { rate: 1.0, time: Duration::from_secs(1) }, "pace: 1 message/s for each peer"),
+            (Scenario::Ping { rounds: 2, active: 1 }, "ping: 2 questions of 1 peer, to"),
+        ];
+        for (scenario, wanted) in table {
+            let mut report = full();
+            (report.setup.scenario, report.setup.peers, report.host.cpus) = (scenario, 1, 1);
+            let text = Table(&report).to_string();
+            assert!(text.contains(wanted) && text.contains("   1 CPU\n"), "{wanted}: {text}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Numbers as people read them: three digits, and a unit that fits.
+//! Numbers as people read them: three digits, a unit that fits, and words that agree with them.
 
 /// What is printed for a number that is none.
 const UNKNOWN: &str = "?";
@@ -62,14 +62,26 @@ pub(super) fn whole(number: u64) -> String {
     grouped
 }
 
-/// So many `what` in a second: whole numbers, unless they are small.
-pub(super) fn rate(per_second: f64, what: &str) -> String {
+/// The word that agrees with a number: that for one, or that for any other number, none included.
+pub fn agree<'a>(number: u64, one: &'a str, other: &'a str) -> &'a str {
+    if number == 1 { one } else { other }
+}
+
+/// So many of something.
+pub(super) fn counted(number: u64, one: &str, other: &str) -> String {
+    format!("{} {}", whole(number), agree(number, one, other))
+}
+
+/// So many in a second, of what has such words: whole numbers, unless they are small.
+pub(super) fn rate(per_second: f64, one: &str, other: &str) -> String {
     let number = if per_second >= 100.0 && per_second.is_finite() {
         whole(per_second.round() as u64)
     } else {
         scaled(per_second, &[(1.0, "")])
     };
-    format!("{number}{what}/s")
+    let what = if number == "1" { one } else { other };
+    let gap = if what.is_empty() { "" } else { " " };
+    format!("{number}{gap}{what}/s")
 }
 
 /// Three digits in the largest of `units` that keeps the number at 1 or above.
@@ -144,6 +156,20 @@ mod tests {
     }
 
     #[test]
+    fn words_agree_with_their_number() {
+        for (number, text) in [(0, "0 rounds"), (1, "1 round"), (2, "2 rounds"), (1_001, "1,001 rounds")] {
+            assert_eq!(counted(number, "round", "rounds"), text);
+            let verb = if number == 1 { "has" } else { "have" };
+            assert_eq!(agree(number, "has", "have"), verb);
+        }
+        for (per_second, text) in
+            [(0.0, "0 messages/s"), (0.5, "0.50 messages/s"), (1.0, "1 message/s"), (2.0, "2 messages/s")]
+        {
+            assert_eq!(rate(per_second, "message", "messages"), text);
+        }
+    }
+
+    #[test]
     fn whole_numbers_are_grouped() {
         for (number, text) in [
             (0, "0"),
@@ -154,9 +180,9 @@ mod tests {
         ] {
             assert_eq!(whole(number), text);
         }
-        assert_eq!(rate(1_234_567.4, " messages"), "1,234,567 messages/s");
-        assert_eq!(rate(12.34, ""), "12.3/s");
-        assert_eq!(rate(0.0, ""), "0/s");
-        assert_eq!(rate(f64::NAN, ""), "?/s");
+        assert_eq!(rate(1_234_567.4, "message", "messages"), "1,234,567 messages/s");
+        assert_eq!(rate(12.34, "", ""), "12.3/s");
+        assert_eq!(rate(0.0, "", ""), "0/s");
+        assert_eq!(rate(f64::NAN, "", ""), "?/s");
     }
 }

@@ -11,6 +11,11 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Once};
 
+/// Whether the program under test knows this command line: it may be built without the load generator.
+pub(crate) fn is_here(args: &[&str]) -> bool {
+    cfg!(feature = "bench") || !args.iter().any(|word| word.starts_with("swarm"))
+}
+
 /// A running program. It is killed when dropped, so it sends no farewells.
 pub(crate) struct Program {
     child: Child,

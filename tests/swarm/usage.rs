@@ -81,6 +81,17 @@ fn wrong_usage_is_explained_on_stderr_with_exit_code_2_and_nobody_is_dialled() {
     }
 }
 
+/// Empty files were left behind.
+#[test]
+fn what_is_refused_leaves_no_file() {
+    let (witness, scratch) = (Witness::new(), Scratch::new("refused"));
+    let (json, plot) = (scratch.word("report.json"), scratch.word("plot.png"));
+    witness.assert_refused("a PNG", &run(witness.address(), &format!("--json {json} --plot {plot}")), "SVG");
+    for file in [json, plot] {
+        assert!(!std::path::Path::new(&file).exists(), "{file}");
+    }
+}
+
 #[test]
 fn more_peers_than_open_files_are_refused_with_the_way_out() {
     let witness = Witness::new();
@@ -100,9 +111,9 @@ fn more_peers_than_open_files_are_refused_with_the_way_out() {
 fn more_than_a_limit_on_memory_leaves_is_refused_with_the_way_out() {
     let (witness, node) = (Witness::new(), node());
     let outcome = |target: String, processes| {
-        let words = ["swarm", &target, "flood", "--messages", "64", "--peers", "64", "--batch", "64"];
+        let words = ["swarm", &target, "flood", "--messages", "64", "--peers", "512", "--batch", "64"];
         let words = [&words[..], &["--length", "16384", "--processes", processes]].concat();
-        Outcome::of(Program::spawn(&mut below_limit("-v 60000", &words)))
+        Outcome::of(Program::spawn(&mut below_limit("-v 45000", &words)))
     };
     witness.assert_refused("one process", &outcome(witness.address(), "1"), "--processes");
     let run = outcome(node.address().to_string(), "4");
@@ -225,15 +236,18 @@ fn two_results_in_one_file_are_refused_by_whatever_name_it_goes() {
     let [file, link, dotted] = ["file", "link", "./file"].map(|name| scratch.word(name));
     scratch.file("file", "precious");
     std::fs::hard_link(&file, &link).expect("a second name");
-    for (one, other) in [(&file, &file), (&file, &link), (&dotted, &file)] {
+    let by_name = format!("--json and --plot cannot both be {file}");
+    let by_itself = format!("--plot {link}: --json is written to the same file");
+    for (one, other, word) in
+        [(&file, &file, &by_name), (&dotted, &file, &by_name), (&file, &link, &by_itself)]
+    {
         let args = format!("hold --json {one} --plot {other}");
-        let word = format!("--plot {other}: --json is written to the same file");
-        witness.assert_refused(&args, &run(witness.address(), &args), &word);
+        witness.assert_refused(&args, &run(witness.address(), &args), word);
     }
     assert_eq!(scratch.read("file"), "precious");
     for flag in ["--plot", "--hlog", "--hgrm"] {
         let args = format!("hold {flag} -");
-        witness.assert_refused(&args, &run(witness.address(), &args), "only --json");
+        witness.assert_refused(&args, &run(witness.address(), &args), " --json");
     }
     assert_eq!(run(node().address(), "--time 0.01 --peers 2 --json /dev/null --hgrm /dev/null").code, 0);
 }

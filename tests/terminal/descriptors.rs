@@ -3,6 +3,8 @@
 use crate::common::peer::{Peer, Wire, session};
 use crate::common::program::{Program, command_with_descriptors};
 use crate::common::skip;
+use serde_json::Value;
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 #[test]
@@ -27,6 +29,44 @@ fn without_a_free_descriptor_peers_are_served_and_freed_ones_are_used_again() {
     program.send(peer.address(), "and out again");
     assert_eq!(wire.read_line(), format!("{} P1 and out again\n", program.address()));
     assert!(String::from_utf8(program.stderr.bytes()).unwrap().contains("a peer was refused"));
+}
+
+/// More connections than there are descriptors.
+const CROWD: u64 = 50;
+
+/// Dials that many times, and waits until the last connection was served or refused; they are handled in order.
+fn crowd(address: SocketAddr) -> Vec<Wire> {
+    let mut crowd: Vec<Wire> = (0..CROWD).map(|_| Wire::dial(address)).collect();
+    crowd.last_mut().expect("a crowd").expect_closed();
+    crowd
+}
+
+#[test]
+fn a_peer_that_is_refused_because_no_descriptor_is_left_is_counted() {
+    let args = ["--name", "P1", "--port", "0", "--connections-max", "1000"];
+    let mut program = Program::spawn(&mut command_with_descriptors(48, &args)).listening();
+    let _crowd = crowd(program.address());
+    program.type_line("/stats");
+    let told = program.stdout.expect(" refused so far");
+    let before = |word: &str| told.split_once(word)?.0.rsplit(' ').next()?.parse::<u64>().ok();
+    let (accepted, refused) = (before(" accepted"), before(" refused"));
+    assert_eq!(accepted.zip(refused).map(|(accepted, refused)| accepted + refused), Some(CROWD), "{told}");
+    assert!(refused > Some(0), "{told}");
+}
+
+#[test]
+fn a_program_can_read_how_many_were_refused_because_no_descriptor_was_left() {
+    let args = ["--json", "--name", "P1", "--port", "0", "--connections-max", "1000"];
+    let mut program = Program::spawn(&mut command_with_descriptors(48, &args));
+    let event = |program: &Program| -> Value {
+        serde_json::from_str(&program.stdout.expect("\n")).expect("an event in a line")
+    };
+    let port = event(&program)["port"].as_u64().and_then(|port| u16::try_from(port).ok());
+    let _crowd = crowd(SocketAddr::from(([127, 0, 0, 1], port.expect("a port"))));
+    program.type_line("/stats");
+    let stats = event(&program);
+    let count = |name: &str| stats[name].as_u64().expect("a count");
+    assert!(count("refused") > 0 && count("accepted") + count("refused") == CROWD, "{stats}");
 }
 
 #[test]

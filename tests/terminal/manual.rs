@@ -1,6 +1,6 @@
 //! `chinwag completions` and `chinwag man`.
 
-use crate::common::program::{Program, subcommand};
+use crate::common::program::{Program, is_here, subcommand};
 
 #[track_caller]
 fn written(name: &str, args: &[&str]) -> String {
@@ -15,7 +15,7 @@ fn each_shell_has_its_completions() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = written("completions", &[shell]);
         for word in ["static-peer", "headless", "connect-timeout", "swarm", "send", "completions"] {
-            assert!(script.contains(word), "{shell} has no {word}");
+            assert_eq!(script.contains(word), is_here(&[word]), "{shell}: {word}");
         }
     }
 }
@@ -27,6 +27,9 @@ fn the_program_and_each_subcommand_have_a_manual_page() {
         assert!(page.contains(words), "{words} is missing:\n{page}");
     }
     for name in ["swarm", "swarm-merge", "send", "config", "completions", "man"] {
+        if !is_here(&[name]) {
+            continue;
+        }
         let page = written("man", &[name]);
         assert!(page.contains(&format!(".TH chinwag-{name} 1")), "{page}");
     }
@@ -34,7 +37,11 @@ fn the_program_and_each_subcommand_have_a_manual_page() {
 
 #[test]
 fn each_manual_page_that_is_referenced_exists() {
-    for (name, count) in [(&[][..], 5), (&["swarm"], 1)] {
+    let of_program = if is_here(&["swarm"]) { 5 } else { 4 };
+    for (name, count) in [(&[][..], of_program), (&["swarm"], 1)] {
+        if !is_here(name) {
+            continue;
+        }
         let page = written("man", name);
         let (_, pages) = page.split_once(".SH SUBCOMMANDS\n").unwrap();
         let named = pages.lines().filter_map(|line| line.strip_prefix("chinwag\\-")?.strip_suffix("(1)"));
@@ -60,12 +67,36 @@ fn an_unknown_shell_or_page_is_wrong_usage() {
     for (name, args, word) in [
         ("completions", &["tcsh"][..], "possible values: bash"),
         ("completions", &[], "<SHELL>"),
-        ("man", &["mann"], "possible values: swarm"),
+        (
+            "man",
+            &["mann"],
+            if is_here(&["swarm"]) { "possible values: swarm" } else { "possible values: send" },
+        ),
     ] {
         let mut program = Program::spawn(&mut subcommand(name, args));
         assert_eq!((program.wait(), program.stdout.rest().as_str()), (2, ""));
         let told = String::from_utf8(program.stderr.bytes()).unwrap();
         assert!(told.contains(word), "{told}");
+    }
+}
+
+/// A user who knows the command is told why it is missing, whatever the arguments are.
+#[test]
+#[cfg(not(feature = "bench"))]
+fn a_program_without_the_load_generator_says_so_and_offers_it_nowhere() {
+    for args in [&[][..], &["127.0.0.1:1", "--peers", "5"], &["--help"], &["merge", "x"]] {
+        let mut program = Program::spawn(&mut subcommand("swarm", args));
+        assert_eq!((program.wait(), program.stdout.rest().as_str()), (2, ""), "{args:?}");
+        let told = String::from_utf8(program.stderr.bytes()).unwrap();
+        assert!(
+            told.starts_with("chinwag swarm: this program was built without its load generator"),
+            "{told}"
+        );
+    }
+    assert!(written("help", &["swarm"]).starts_with("chinwag swarm: this program was built without"));
+    for args in [&["--help"][..], &["help"], &["man"], &["man", "man"], &["completions", "zsh"]] {
+        let text = written(args[0], &args[1..]);
+        assert!(!text.contains("swarm") && !text.contains("Benchmark"), "{args:?}: {text}");
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::common::peer::{Peer, say, session};
 use crate::common::port::Port;
 use crate::common::program::{
-    Program, command, command_with_default_static_peers, subcommand, swarm_command,
+    Program, command, command_with_default_static_peers, is_here, subcommand, swarm_command,
 };
 use crate::namespace::in_namespace;
 use crate::pty::Terminal;
@@ -178,6 +178,13 @@ fn a_host_may_be_named_on_a_command_line() {
     assert_eq!(peer.take(), format!("{} P1 hello", program.address()));
     program.type_line(format_args!("/msg {to} hi"));
     assert_eq!(peer.take(), format!("{} P1 hi", program.address()));
+}
+
+#[test]
+fn the_host_of_a_target_may_be_named_too() {
+    if !is_here(&["swarm"]) {
+        return;
+    }
     let nobody = Port::reserve();
     let mut swarm =
         Program::spawn(&mut swarm_command(format_args!("localhost:{}", nobody.number()), "--peers 1"));
@@ -193,11 +200,9 @@ fn a_failed_host_lookup_is_reported_before_anything_is_done() {
         let peer = Peer::new();
         let to = format!("{},{host}", peer.address());
         let chat = ["--name", "P1", "--port", "0", "--static-peer", host];
-        for (mut program, code) in [
-            (Program::spawn(&mut subcommand("send", &[&to, "hello"])), 3),
-            (Program::spawn(&mut swarm_command(host, "")), 2),
-            (Program::start(&chat), 2),
-        ] {
+        let swarm = is_here(&["swarm"]).then(|| (Program::spawn(&mut swarm_command(host, "")), 2));
+        let send = Program::spawn(&mut subcommand("send", &[&to, "hello"]));
+        for (mut program, code) in swarm.into_iter().chain([(send, 3), (Program::start(&chat), 2)]) {
             assert_eq!(program.stdout.rest(), "");
             assert_eq!(program.wait(), code);
             let told = String::from_utf8(program.stderr.bytes()).unwrap();
@@ -232,6 +237,10 @@ const ASKED: [&[&str]; 11] = [
     &["completions", "zsh"],
 ];
 
+fn asked() -> impl Iterator<Item = &'static [&'static str]> {
+    ASKED.into_iter().filter(|args| is_here(args))
+}
+
 /// Wrong usage that is found by clap, by a command itself, and in the settings.
 const MISUSED: [&[&str]; 6] = [
     &["--port", "x"],
@@ -264,7 +273,7 @@ fn outcome(command: &mut Command) -> (Option<i32>, String) {
 #[test]
 #[cfg(target_os = "linux")]
 fn an_answer_that_cannot_be_written_is_always_reported() {
-    for args in ASKED {
+    for args in asked() {
         for log in ["", "off", "mio=debug"] {
             let mut program = command_with_default_static_peers(args);
             let told = outcome(program.env("RUST_LOG", log).stdout(full()));
@@ -276,7 +285,7 @@ fn an_answer_that_cannot_be_written_is_always_reported() {
 
 #[test]
 fn a_reader_that_stops_early_gets_no_error() {
-    for args in ASKED {
+    for args in asked() {
         let told = outcome(command_with_default_static_peers(args).stdout(unread()));
         assert_eq!(told, (Some(0), String::new()), "{args:?}");
     }
@@ -301,6 +310,9 @@ fn wrong_usage_that_cannot_be_printed_has_its_exit_code() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_report_that_cannot_be_printed_does_not_prevent_its_files_and_the_reverse() {
+    if !is_here(&["swarm"]) {
+        return;
+    }
     let node = Program::node_with("N", &["--headless", "--quiet"]);
     let address = node.address().to_string();
     let home = TempDir::new().expect("a directory");
@@ -377,6 +389,9 @@ fn an_invalid_log_level_is_reported_by_every_command() {
 /// Each process of a run repeated it.
 #[test]
 fn only_one_of_several_processes_reports_the_log_setting() {
+    if !is_here(&["swarm"]) {
+        return;
+    }
     let node = Program::node_with("N", &["--headless", "--quiet"]);
     let address = node.address().to_string();
     let words = [&address, "hold", "--peers", "4", "--time", "0.01", "--processes", "4"];

@@ -1,6 +1,6 @@
 //! The completions, each in its shell. A shell that is not installed is skipped, with a message.
 
-use crate::common::program::subcommand;
+use crate::common::program::{is_here, subcommand};
 use crate::common::skip;
 use crate::pty::Terminal;
 use std::ffi::OsString;
@@ -58,6 +58,10 @@ impl Shell {
 }
 
 /// What is typed, and all candidates for it.
+fn offers() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    OFFERS.into_iter().filter(|(typed, _)| is_here(&[typed]))
+}
+
 const OFFERS: [(&str, &[&str]); 10] = [
     ("--dialect ", &["block", "bracketed", "json", "netech", "portline", "standard"]),
     ("--color ", &["always", "auto", "never"]),
@@ -81,7 +85,7 @@ fn bash_offers_the_possible_values_and_files_only_for_files() {
         ("--static-peer 127.0.0.1 : ", &[]),
         ("--bind :: ", &[]),
     ];
-    for (typed, offers) in OFFERS.into_iter().chain(broken) {
+    for (typed, offers) in offers().chain(broken) {
         // As bash calls it, except for `compopt`, which works only in a real completion.
         let code = "compopt() { :; }; source \"$script\"; COMP_WORDS=(chinwag $0); \
                     case \"$0\" in *\\ ) COMP_WORDS+=('');; esac; COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); \
@@ -98,7 +102,8 @@ fn bash_offers_the_possible_values_and_files_only_for_files() {
 fn fish_offers_the_possible_values_and_files_only_for_files() {
     let Some(fish) = Shell::find("fish", "fish") else { return };
     let besides = [("send ", &[][..]), ("man swarm-", &["swarm-merge"]), ("help s", &["send", "swarm"])];
-    let table = OFFERS.into_iter().chain(besides);
+    let besides = besides.into_iter().filter(|(_, offers)| is_here(offers));
+    let table = offers().chain(besides);
     for (typed, offers) in table {
         let code = format!("source $script; complete -C 'chinwag {typed}'");
         let said = fish.run(&["fish", "--no-config", "-c", &code]);
@@ -116,6 +121,9 @@ fn elvish_offers_flags_and_subcommands() {
                 eval &ns=(ns [&edit:=$edit:]) (slurp < $E:script); \
                 each {|word| echo $word} [($edit:completion:arg-completer[chinwag] chinwag $@args)]";
     for (words, offer) in [("''", "--static-peer"), ("''", "swarm"), ("send ''", "--dialect")] {
+        if !is_here(&[offer]) {
+            continue;
+        }
         let code = code.replace("$@args", words);
         let said = elvish.run(&["elvish", "-norc", "-c", &code]);
         assert!(said.lines().any(|line| line == offer), "{offer}: {said}");
@@ -155,7 +163,7 @@ fn zsh_offers_the_possible_values_wherever_compinit_is() {
         terminal.type_keys(&format!("{way}; echo set''up\r"));
         terminal.screen.expect("setup");
         terminal.screen.expect("ready> ");
-        for (typed, offers) in OFFERS {
+        for (typed, offers) in offers() {
             // The typed line is not run; other output shows when everything is over.
             terminal.type_keys(&format!("chinwag {typed}\t\x15echo d''one\r"));
             let shown = terminal.screen.expect("done");

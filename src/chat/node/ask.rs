@@ -1,96 +1,43 @@
-//! What the user asks for: typed lines through the menu to requests, and from there to what is said.
+//! What the user asks for: a typed line becomes a request, and the request changes something or says something.
 
-use super::say::{Ticket, Told};
-use super::{Dialogue, Node, Stage};
-use crate::chat::command;
-use crate::chat::menu::Menu;
-use crate::chat::notice::{Mistake, Notice, Prompt, SaidTo};
-use crate::chat::outbox::{Content, Report};
+use super::{Node, Stage};
+use crate::chat::notice::{Failure, Mistake, Notice, SaidTo};
+use crate::chat::outbox::{Content, Meaning, Report};
 use crate::chat::request::{Audience, Designation, Request};
-use crate::limits::OUTCOME_TIMEOUT;
-use crate::proto::message::{Command, Dialect};
+use crate::chat::tickets::Told;
+use crate::limits::{KNOWN_PEERS_SHOWN_MAX, OUTCOME_TIMEOUT};
+use crate::proto::machine::CloseReason;
+use crate::proto::message::Dialect;
 use std::net::SocketAddr;
 use std::time::Instant;
 
 impl Node {
     pub(super) fn on_line(&mut self, line: &str, now: Instant) {
-        match self.config.dialogue {
-            Dialogue::Commands => self.on_command(line, now),
-            Dialogue::Menu | Dialogue::Silent => self.on_answer(line, now),
-        }
-    }
-
-    fn on_command(&mut self, line: &str, now: Instant) {
-        if self.stage != Stage::Running {
+        if self.prompter.is_driven() && self.stage != Stage::Running {
             return;
         }
-        let result = command::parse(line).and_then(|request| match request {
-            Some(request) => self.on_request(request, now),
-            None => Ok(()),
-        });
+        let asked = self.prompter.take(line);
+        let result =
+            asked.and_then(|request| request.map_or(Ok(()), |request| self.on_request(request, now)));
         if let Err(mistake) = result {
             self.tell_mistake(mistake, now);
         }
-    }
-
-    fn on_answer(&mut self, line: &str, now: Instant) {
-        let (menu, result) = self.menu.on_line(line);
-        self.menu = menu;
-        let result = result.and_then(|request| match request {
-            Some(request) => self.on_request(request, now),
-            None => Ok(()),
-        });
-        if let Err(mistake) = result {
-            self.tell_mistake(mistake, now);
-        }
-        if self.awaited.is_none() {
+        if !self.prompter.is_waiting() {
             self.ask();
         }
     }
 
-    /// Asks the question of the menu's state.
+    /// Asks for the next line, if one can be taken.
     pub(super) fn ask(&mut self) {
-        let can_answer = matches!(self.stage, Stage::Starting | Stage::Running);
-        if self.config.dialogue != Dialogue::Menu || !can_answer {
-            return;
-        }
-        if self.menu == Menu::Choice {
-            self.tell(Notice::Menu);
-        }
-        self.tell(Notice::Prompt(self.prompt()));
-    }
-
-    /// The question of the menu's state.
-    fn prompt(&self) -> Prompt {
-        match self.menu {
-            Menu::Name => Prompt::Name,
-            Menu::Port => Prompt::Port,
-            Menu::Choice | Menu::Command => Prompt::Choice,
-            Menu::Recipient => Prompt::Recipient(self.last_recipient),
-            Menu::RecipientPort(..) => Prompt::RecipientPort,
-            Menu::Text(_) => Prompt::Text,
-            Menu::ConnectTo => Prompt::ConnectTo,
-            Menu::Conversation(audience) => Prompt::Conversation(self.partner(audience)),
+        if matches!(self.stage, Stage::Starting | Stage::Running) {
+            let question: Vec<Notice> = self.prompter.question(|whom| self.roster.partner(whom)).collect();
+            question.into_iter().for_each(|notice| self.tell(notice));
         }
     }
 
-    /// Whether a typed line can be taken.
-    pub(super) fn takes_line(&self) -> bool {
-        match self.config.dialogue {
-            _ if self.is_last_awaited => false,
-            // It may answer in the same breath as it reads: who waited for it, it would wait for.
-            Dialogue::Commands => self.stage == Stage::Running,
-            Dialogue::Menu if self.is_conversing() => self.stage == Stage::Running && self.can_say(),
-            Dialogue::Menu => {
-                self.awaited.is_none() && matches!(self.stage, Stage::Starting | Stage::Running)
-            }
-            Dialogue::Silent => false,
-        }
-    }
-
-    /// Whether a program types the lines.
-    pub(super) fn is_driven(&self) -> bool {
-        self.config.dialogue == Dialogue::Commands
+    pub(super) fn tell_mistake(&mut self, mistake: Mistake, now: Instant) {
+        let mistake = self.roster.explain(mistake, now);
+        self.tell(Notice::Mistake(mistake));
     }
 
     pub(super) fn on_request(&mut self, request: Request, now: Instant) -> Result<(), Mistake> {
@@ -106,44 +53,71 @@ impl Node {
         }
         self.flush_broadcast();
         match request {
-            Request::Alias(whom, name) => return self.alias(&whom, name),
+            Request::Alias(whom, name) => {
+                let aliased = self.roster.alias(&whom, name)?;
+                self.tell(aliased);
+            }
             Request::BeCalled(name, is_changed) => self.be_called(name, is_changed),
             Request::Block(whom) => return self.block(&whom, now),
             Request::Connect(whom) => return self.connect(&whom, now),
             Request::ConnectAll => return self.connect_all(now),
-            Request::Converse(whom) => return self.converse(&whom),
-            Request::ConverseWithAll => self.menu = Menu::Conversation(Audience::All),
-            Request::Exit(whom) => return self.exit(&whom, now),
-            Request::Find(whom, dialect) => return self.find(&whom, dialect),
+            Request::Converse(whom) => {
+                let to = self.roster.recipient(&whom)?;
+                self.prompter.converse(Audience::One(to, None));
+            }
+            Request::ConverseWithAll => self.prompter.converse(Audience::All),
+            Request::Exit(whom) => {
+                let to = self.roster.resolve(&whom)?;
+                self.deliver_and_wait(&[to], Told::Each, now, |node, report| {
+                    node.deliver(to, Content::Exit, None, report, now);
+                });
+            }
+            Request::Find(whom, dialect) => {
+                let to = self.roster.recipient(&whom)?;
+                self.prompter.ask_text(Audience::One(to, dialect));
+            }
             Request::Help => self.tell(Notice::Help),
             Request::Listen(port) => {
-                self.port = port;
+                self.roster.me_mut().listen_on(port);
                 self.listen(port);
             }
-            Request::Query => self.query(now),
-            Request::Quit if self.is_driven() => self.quit_when_settled(now),
+            Request::Query => {
+                let shown = if self.prompter.is_driven() { usize::MAX } else { KNOWN_PEERS_SHOWN_MAX };
+                let list = self.roster.list(shown, now);
+                self.tell(list);
+            }
+            Request::Quit if self.prompter.is_driven() => self.quit_when_settled(now),
             Request::Quit => self.quit(now),
             Request::Say(audience, text) => return self.say(audience, &text, now),
             Request::Send(audience, text) => {
-                return self.send(audience, &text, content, how_told(audience), now);
+                return self.send(audience, &text, Content::typed, how_told(audience), now);
             }
             Request::SendText(audience, text) => {
-                return self.send(audience, &text, chat, how_told(audience), now);
+                return self.send(audience, &text, Content::chat, how_told(audience), now);
             }
             Request::SendTo(whom, dialect, text) => {
-                let to = self.resolve(&whom)?;
-                return self.send(Audience::One(to, dialect), &text, content, Told::Each, now);
+                let to = self.roster.resolve(&whom)?;
+                return self.send(Audience::One(to, dialect), &text, Content::typed, Told::Each, now);
             }
-            Request::SetDialect(whom, dialect) => return self.set_dialect(&whom, dialect),
-            Request::ShowConnectable => self.show_connectable(now),
+            Request::SetDialect(whom, dialect) => {
+                let set = self.roster.set_dialect(&whom, dialect)?;
+                self.tell(set);
+            }
+            Request::ShowConnectable => {
+                let list = self.roster.list_connectable(now);
+                self.tell(list);
+            }
             Request::Stats => self.tell_stats(now),
-            Request::Unblock(whom) => return self.unblock(&whom),
+            Request::Unblock(whom) => {
+                let unblocked = self.roster.unblock(&whom)?;
+                self.tell(unblocked);
+            }
         }
         Ok(())
     }
 
     fn be_called(&mut self, name: String, is_changed: bool) {
-        self.name = name.as_str().into();
+        self.roster.me_mut().rename(&name);
         if is_changed {
             self.tell(Notice::NameChanged(name));
         }
@@ -152,36 +126,16 @@ impl Node {
         }
     }
 
-    fn find(&mut self, whom: &Designation, dialect: Option<Dialect>) -> Result<(), Mistake> {
-        let address = self.recipient(whom)?;
-        self.menu = Menu::Text(Audience::One(address, dialect));
-        Ok(())
-    }
-
     fn connect(&mut self, whom: &Designation, now: Instant) -> Result<(), Mistake> {
-        let to = match self.resolve(whom) {
-            Err(mistake) if self.menu == Menu::Choice => {
-                self.menu = Menu::ConnectTo;
-                return Err(mistake);
-            }
-            resolved => resolved?,
-        };
+        let to = self.roster.resolve(whom).inspect_err(|_| self.prompter.ask_connect_to_again())?;
         self.deliver_and_wait(&[to], Told::Each, now, |node, report| {
             node.deliver(to, Content::Connect, None, report, now);
         });
         Ok(())
     }
 
-    fn exit(&mut self, whom: &Designation, now: Instant) -> Result<(), Mistake> {
-        let to = self.resolve(whom)?;
-        self.deliver_and_wait(&[to], Told::Each, now, |node, report| {
-            node.deliver(to, Content::Exit, None, report, now);
-        });
-        Ok(())
-    }
-
     fn connect_all(&mut self, now: Instant) -> Result<(), Mistake> {
-        let all: Vec<SocketAddr> = self.connectable().into_iter().map(|peer| peer.address).collect();
+        let all: Vec<SocketAddr> = self.roster.connectable().into_iter().map(|peer| peer.address).collect();
         self.deliver_and_wait(&all, Told::Each, now, |node, report| {
             for &to in &all {
                 node.deliver(to, Content::Connect, None, report, now);
@@ -190,7 +144,48 @@ impl Node {
         if all.is_empty() { Err(Mistake::NoneToConnect) } else { Ok(()) }
     }
 
-    pub(super) fn send(
+    /// Ignores somebody from now on: their session ends, and what is on its way to them is given up.
+    fn block(&mut self, whom: &Designation, now: Instant) -> Result<(), Mistake> {
+        let who = self.roster.block(whom)?;
+        let address = who.address;
+        self.feed.forget(address);
+        self.tell(Notice::Blocked(who));
+        if let Some(session) = self.roster.remove(address).and_then(|peer| peer.session) {
+            self.leave(session, address, now);
+        }
+        self.call_off(address, now);
+        self.prompter.forget(address);
+        Ok(())
+    }
+
+    /// Gives up what is on its way to an address.
+    fn call_off(&mut self, to: SocketAddr, now: Instant) {
+        let carrier = self.outbox.under_way(to).map(|(conn, _)| conn);
+        for outgoing in self.outbox.take_all(to) {
+            self.on_failed(to, outgoing, Failure::Blocked);
+        }
+        if let Some(report) = self.asked.take(to) {
+            self.report(report, false, Notice::NotConnected { to, why: Failure::Blocked });
+        }
+        if let Some(conn) = carrier {
+            // The texts in its queue were reported just now.
+            self.close(conn, CloseReason::Eof, now);
+        }
+    }
+
+    /// Sends a line of a conversation; saying exit ends it.
+    fn say(&mut self, audience: Audience, text: &str, now: Instant) -> Result<(), Mistake> {
+        let dialect = match audience {
+            Audience::One(to, _) => self.roster.dialect_of(to),
+            Audience::Static | Audience::All => Dialect::Standard,
+        };
+        if Content::typed(text, dialect) == Content::Exit {
+            self.prompter.go_to_menu();
+        }
+        self.send(audience, text, Content::typed, Told::Never, now)
+    }
+
+    fn send(
         &mut self,
         audience: Audience,
         text: &str,
@@ -200,16 +195,16 @@ impl Node {
     ) -> Result<(), Mistake> {
         let (to, dialect) = match audience {
             Audience::One(to, dialect) => {
-                self.last_recipient = Some(to);
-                // That holds also if this text does not arrive, or goes on a session, which has one form.
-                if let (Some(dialect), Some(peer)) = (dialect, self.directory.peer_mut(to)) {
-                    peer.choose(dialect);
+                self.prompter.note_recipient(to);
+                // The choice stays even if this text does not arrive, or goes on a session, which has one form.
+                if let Some(dialect) = dialect {
+                    self.roster.choose_dialect(to, dialect);
                 }
                 (vec![to], dialect)
             }
             Audience::Static => (self.config.static_peers.clone(), None),
             Audience::All => {
-                let all = self.directory.iter().filter(|peer| !peer.is_offline);
+                let all = self.roster.directory().iter().filter(|peer| !peer.is_offline);
                 (all.map(|peer| peer.address).collect(), None)
             }
         };
@@ -219,21 +214,21 @@ impl Node {
         }
         self.record(&to, audience == Audience::All, dialect, text, meaning);
         self.deliver_and_wait(&to, told, now, |node, report| {
-            // A typed command is known by, and said in, the words of each peer's own dialect.
+            // What is a command depends on each peer's dialect.
             let (chatted, others): (Vec<_>, Vec<_>) = to.iter().partition(|&&to| {
-                let spoken = dialect.unwrap_or_else(|| node.dialect_of(to));
+                let spoken = dialect.unwrap_or_else(|| node.roster.dialect_of(to));
                 dialect.is_none() && matches!(meaning(text, spoken), Content::Chat(_))
             });
             node.deliver_to_all(&chatted, text, report, now);
             for to in others {
-                let spoken = dialect.unwrap_or_else(|| node.dialect_of(to));
+                let spoken = dialect.unwrap_or_else(|| node.roster.dialect_of(to));
                 node.deliver(to, meaning(text, spoken), dialect, report, now);
             }
         });
         Ok(())
     }
 
-    /// Tells to whom a text goes as one, if that is recorded: to some it may be a command.
+    /// Tells the recorder to whom a text goes. Peers for whose dialect it is a command are left out.
     pub(super) fn record(
         &mut self,
         to: &[SocketAddr],
@@ -246,7 +241,7 @@ impl Node {
             return;
         }
         let is_heard = |&&to: &&SocketAddr| {
-            let spoken = dialect.unwrap_or_else(|| self.dialect_of(to));
+            let spoken = dialect.unwrap_or_else(|| self.roster.dialect_of(to));
             matches!(meaning(text, spoken), Content::Chat(_))
         };
         let hearers: Vec<SocketAddr> = to.iter().filter(is_heard).copied().collect();
@@ -254,7 +249,7 @@ impl Node {
             return self.tell_said(SaidTo::All(hearers.len()), text);
         }
         for address in hearers {
-            self.tell_said(SaidTo::One(self.who(address)), text);
+            self.tell_said(SaidTo::One(self.roster.who(address)), text);
         }
     }
 
@@ -275,14 +270,11 @@ impl Node {
         if to.is_empty() {
             return;
         }
-        self.last_ticket = self.last_ticket.wrapping_add(1);
-        let number = self.last_ticket;
-        self.tickets.insert(number, Ticket::new(to.len(), told));
-        self.awaited = None;
+        let number = self.tickets.open(to.len(), told);
+        self.prompter.stop_waiting();
         deliver(self, Report::Request(number));
-        let is_asked_later = self.config.dialogue == Dialogue::Menu && !self.is_conversing();
-        if self.tickets.contains_key(&number) && is_asked_later {
-            self.awaited = Some((number, now + OUTCOME_TIMEOUT));
+        if self.tickets.left(number) > 0 {
+            self.prompter.wait_for(number, now + OUTCOME_TIMEOUT);
         }
     }
 }
@@ -294,28 +286,11 @@ fn how_told(audience: Audience) -> Told {
     }
 }
 
-/// What a text says to a peer that speaks a dialect.
-pub(super) type Meaning = fn(&str, Dialect) -> Content;
-
-/// The meaning of what is typed: it may be the word for a command.
-pub(super) fn content(text: &str, dialect: Dialect) -> Content {
-    match Command::of(text.as_bytes(), dialect) {
-        Command::Exit => Content::Exit,
-        Command::Connect => Content::Connect,
-        Command::Ack { .. } | Command::Chat => chat(text, dialect),
-    }
-}
-
-/// The meaning of a text that is one, whatever it looks like.
-pub(super) fn chat(text: &str, _: Dialect) -> Content {
-    Content::Chat(text.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::node::Config;
-    use crate::chat::node::say::tests::handle;
+    use crate::chat::node::tests::handle;
+    use crate::chat::node::{Config, Dialogue};
     use crate::chat::notice::{Failure, Who};
     use crate::proto::machine::{CloseReason, Input, Machine, Output};
 

@@ -1,12 +1,16 @@
-//! The end: farewells to whom we know, and what is still heard until they are said.
+//! The end: we say exit to everybody we know, and hear what still comes until that is done.
+//!
+//! While the program quits, what it still reads is shown, and at the end nothing is read: what nobody will see must not
+//! be taken, since its sender would believe it delivered.
 
-use super::{Kind, Node, Stage};
+use super::{Node, Stage};
+use crate::chat::inbound::{Meaning, meaning};
 use crate::chat::notice::Notice;
 use crate::chat::outbox::{Content, Report};
 use crate::limits::QUIT_TIMEOUT;
 use crate::proto::connection::Connection;
 use crate::proto::machine::{CloseReason, ConnId, How, Output};
-use crate::proto::message::{Command, LINE_TAKEN, Message, trim_end};
+use crate::proto::message::{Command, LINE_TAKEN, Message};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -21,16 +25,16 @@ impl Node {
             Stage::Starting | Stage::Binding | Stage::Running => {}
         }
         self.stage = Stage::Quitting(now + QUIT_TIMEOUT);
-        self.awaited = None;
-        if !self.config.quiet {
+        self.prompter.stop_waiting();
+        if !self.feed.is_quiet() {
             self.tell(Notice::Exiting);
         }
         // Who was only claimed gets no farewell: any stranger could have us dial third parties so. Who
         // is being dialled for the first time gets one after what is under way.
-        let known = self.directory.iter().filter(|peer| peer.is_real() && !peer.is_offline);
+        let known = self.roster.directory().iter().filter(|peer| peer.is_real() && !peer.is_offline);
         let known: BTreeSet<SocketAddr> =
             known.map(|peer| peer.address).chain(self.outbox.addresses()).collect();
-        // Who lent us the port stays.
+        // The program that lent us its port stays.
         let known = if self.config.is_port_lent { BTreeSet::new() } else { known };
         for to in known {
             self.deliver(to, Content::Exit, None, Report::Nobody, now);
@@ -42,7 +46,7 @@ impl Node {
         if self.tickets.is_empty() {
             self.quit(now);
         } else {
-            self.is_last_awaited = true;
+            self.prompter.end();
         }
     }
 
@@ -52,11 +56,17 @@ impl Node {
         self.hear_unfinished(now);
         self.tell_folded();
         self.give_up_all();
-        if self.config.quiet && was_quitting {
-            self.tell(Notice::Tally { messages: self.counters.chats, peers: self.directory.met() });
+        if self.feed.is_quiet() && was_quitting {
+            let peers = self.roster.directory().met();
+            self.tell(Notice::Tally { messages: self.counters.chats, peers });
             self.tell(Notice::Exiting);
         }
         self.outputs.push_back(Output::Quit(code));
+    }
+
+    /// Whether the end of input waits for what was asked for: a program's commands, or the lines of a conversation.
+    pub(super) fn must_settle(&self) -> bool {
+        self.prompter.is_driven() || self.prompter.is_conversing() || self.tickets.has_silent()
     }
 
     pub(super) fn is_quitting(&self) -> bool {
@@ -69,33 +79,31 @@ impl Node {
         }
     }
 
-    /// While we take our leave: what was said to us is shown, since its sender will take it for delivered. Nothing is
-    /// learned from it any more, and nobody is connected.
+    /// A line that comes while we quit. It is shown, and changes nothing any more.
     pub(super) fn hear_last_words(&mut self, conn: ConnId, line: &[u8], now: Instant) {
         let Some(connection) = self.connections.get(conn) else { return };
         let (remote, kind) = (connection.remote(), connection.data.kind);
         let text = String::from_utf8_lossy(line);
-        let is_session = matches!(kind, Kind::Session(_) | Kind::Leaving);
-        if (is_session && text.starts_with('!')) || trim_end(&text) == LINE_TAKEN {
-            return;
-        }
-        match self.understood(kind, &text, remote) {
-            None => self.on_raw(remote, trim_end(&text), now),
-            Some(message) if self.book.is_blocked(message.address) => self.counters.blocked += 1,
-            Some(Message { command: Command::Chat, address, name, text, .. }) => {
+        match meaning(kind, &text, remote, self.roster.me()) {
+            Meaning::Nothing | Meaning::Ping(_) | Meaning::Raw(LINE_TAKEN) => {}
+            Meaning::Raw(text) => self.show_raw(remote, text, now),
+            Meaning::Message(message) if self.roster.is_blocked(message.address) => {
+                self.counters.blocked += 1;
+            }
+            Meaning::Message(Message { command: Command::Chat, address, name, text, .. }) => {
                 self.counters.chats += 1;
-                let who = self.book.who(address, &Rc::from(&*name));
+                let who = self.roster.who_says(address, &Rc::from(&*name));
                 let text = text.into_owned();
-                self.show_line(remote, who, |who| Notice::Message { who, text }, now);
+                self.show(remote, who, |who| Notice::Message { who, text }, now);
             }
-            Some(Message { command: Command::Connect, .. }) => {
-                self.end(conn, How::Reset, CloseReason::Eof, now)
+            Meaning::Message(Message { command: Command::Connect, .. }) => {
+                self.end(conn, How::Reset, CloseReason::Eof, now);
             }
-            Some(Message { command: Command::Ack { .. } | Command::Exit, .. }) => {}
+            Meaning::Message(Message { command: Command::Ack { .. } | Command::Exit, .. }) => {}
         }
     }
 
-    /// At the very end: what came without its end is all that there is of it.
+    /// At the very end, unfinished messages are shown as they are.
     fn hear_unfinished(&mut self, now: Instant) {
         for conn in self.connections.ids() {
             if let Some(rest) = self.connections.get_mut(conn).and_then(Connection::flush) {

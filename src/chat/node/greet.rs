@@ -1,50 +1,44 @@
 //! Connects and their answers: who asks whom, what is answered where, how a session begins.
+//!
+//! A connect is answered on its own connection, which makes it a session, if that is still open and its sender speaks
+//! our lines. Otherwise it is answered by a dial. Our own connect goes out by a dial; its answer comes on that
+//! connection, or on one that the peer makes, or not at all: most published programs answer none. One connect has one
+//! outcome all the same.
 
-use super::hear::End;
+use super::Node;
 use super::logged::Speaking;
 use super::say::line;
-use super::{Kind, Node, Role};
 use crate::chat::directory::PeerId;
+use crate::chat::inbound::{End, Kind, Role};
 use crate::chat::notice::Notice;
 use crate::chat::outbox::{Content, Outgoing, Report};
 use crate::limits::SETTLE_TIMEOUT;
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::envelope::{Body, Envelope};
 use crate::proto::machine::{CloseReason, ConnId};
-use crate::proto::message::{Dialect, Message, source_of};
+use crate::proto::message::{Dialect, Message};
 use std::net::SocketAddr;
 use std::time::Instant;
 
 impl Node {
     pub(super) fn on_connect(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
         let Some(connection) = self.connections.get(conn) else { return };
-        let is_confirmed = self.is_confirmed(conn, message.address);
-        // What speaks these two is no kin of ours, and a line in another form would confuse it.
+        let (from, is_confirmed) = (connection.remote(), self.is_confirmed(conn, message.address));
+        // Programs that speak these two dialects are not ours, and a line in another form would confuse them.
         let is_foreign = matches!(message.dialect, Dialect::Json | Dialect::PortLine);
         let can_answer_here = end != End::Gone
             && !is_foreign
             && matches!(connection.data.kind, Kind::Inbound | Kind::Session(_));
-        let from = connection.remote();
-        let is_of_another = |session: ConnId| {
-            self.connections.get(session).is_some_and(|session| session.remote().ip() != from.ip())
+        // Whoever is not where they claim to be must not make us dial a third party, nor take over what is meant for
+        // somebody else.
+        let is_allowed = is_confirmed || (can_answer_here && !self.is_spoken_for(message.address, from));
+        let Some(id) = Some(message).filter(|_| is_allowed).and_then(|message| self.meet(conn, message, now))
+        else {
+            return self.show_unconfirmed(conn, message, now);
         };
-        let was_heard = self.book.get(message.address).is_some_and(|known| known.heard_at.is_some());
-        let peer = self.directory.peer(message.address);
-        let is_taken = was_heard
-            || peer.is_some_and(|peer| peer.is_confirmed || peer.session.is_some_and(is_of_another))
-            || self.connect_under_way(message.address).is_some();
-        // Who is not where they say must not make us dial, nor take over what is meant for another.
-        if !is_confirmed && (!can_answer_here || is_taken) {
-            return self.on_unconfirmed(conn, message, now);
-        }
-        let Some(id) = self.meet(conn, message, now) else {
-            return self.on_unconfirmed(conn, message, now);
-        };
-        if let Some(peer) = self.directory.get_mut(id) {
-            peer.is_connected = true;
-            let who = self.book.who(peer.address, &peer.name);
-            self.book.note_reached(peer.address);
-            self.show_line(from, who, Notice::Connected, now);
+        self.roster.note_connected(id);
+        if let Some(peer) = self.roster.directory().get(id) {
+            self.show(from, self.roster.who_is(peer), Notice::Connected, now);
         }
         if can_answer_here {
             return self.answer_here(conn, id, message.address, now);
@@ -58,21 +52,34 @@ impl Node {
         }
     }
 
-    /// Answers a connect on its own connection, which makes it a session, unless a dial of ours is to.
+    /// Whether an address is known to be somebody's who is not at the other end of the socket `from`.
+    fn is_spoken_for(&self, address: SocketAddr, from: SocketAddr) -> bool {
+        let is_of_another = |session: ConnId| {
+            self.connections.get(session).is_some_and(|session| session.remote().ip() != from.ip())
+        };
+        let was_heard = self.roster.book().get(address).is_some_and(|known| known.heard_at.is_some());
+        let peer = self.roster.directory().peer(address);
+        was_heard
+            || peer.is_some_and(|peer| peer.is_confirmed || peer.session.is_some_and(is_of_another))
+            || self.outbox.connect_under_way(address).is_some()
+    }
+
+    /// Answers a connect on its own connection, which makes it a session. If we are dialling that peer as well, one of
+    /// the two connections stays: both sides must choose the same one without a word.
     fn answer_here(&mut self, conn: ConnId, id: PeerId, address: SocketAddr, now: Instant) {
-        let Some(ours) = self.header(conn) else { return };
-        // Who asks as well has answered what we asked before.
+        let Some(ours) = self.claimed_on(conn) else { return };
+        // A peer that asks as well has answered what we asked before.
         if let Some(report) = self.asked.take(address) {
             self.settle(report);
         }
-        if let Some(own_dial) = self.connect_under_way(address) {
+        if let Some(own_dial) = self.outbox.connect_under_way(address) {
             if ours < address {
                 // Both dial at once: the dial of the smaller address stays.
                 return;
             }
             self.abandon(own_dial, address, now);
         }
-        let answer = line(&Envelope::of_session(ours, &self.name), Body::AckSession);
+        let answer = line(&Envelope::of_session(ours, self.roster.me().name()), Body::AckSession);
         if let Err(reason) = self.connections.send(conn, answer) {
             return self.close(conn, reason, now);
         }
@@ -84,37 +91,33 @@ impl Node {
 
     /// Dials an acknowledgement to a peer that asked and hung up, now and then at most.
     pub(super) fn acknowledge(&mut self, id: PeerId, now: Instant) {
-        let Some(peer) = self.directory.get(id) else { return };
+        let Some(peer) = self.roster.directory().get(id) else { return };
         let address = peer.address;
-        let ip = source_of(address.ip());
-        let is_free = peer.session.is_none() && !self.outbox.greets(address);
-        if is_free && self.acks.take(address, now) && (ip.is_loopback() || self.acks_of_ip.take(ip, now)) {
+        if peer.session.is_none() && self.outbox.may_acknowledge(address, now) {
             self.deliver(address, Content::Ack, None, Report::Nobody, now);
         }
     }
 
     pub(super) fn on_ack(&mut self, conn: ConnId, message: &Message<'_>, session: bool, now: Instant) {
         let Some(remote) = self.connections.get(conn).map(Connection::remote) else { return };
-        let is_answer = self.connect_under_way(remote) == Some(conn);
-        // Whom we dialled is known better than by what it claims.
+        let is_answer = self.outbox.connect_under_way(remote) == Some(conn);
+        // We dialled its address: that says more than what it claims.
         let message =
             &Message { address: if is_answer { remote } else { message.address }, ..message.clone() };
         let is_confirmed = self.is_confirmed(conn, message.address);
-        if !is_confirmed && self.directory.peer(message.address).is_some_and(|peer| peer.is_confirmed) {
-            return self.on_unconfirmed(conn, message, now);
+        let peer = self.roster.directory().peer(message.address);
+        if !is_confirmed && peer.is_some_and(|peer| peer.is_confirmed) {
+            return self.show_unconfirmed(conn, message, now);
         }
         let Some(id) = self.meet(conn, message, now) else { return };
         let is_awaited = is_answer || (is_confirmed && self.awaits_answer(message.address));
-        if let Some(peer) = self.directory.get_mut(id) {
-            let was_connected = std::mem::replace(&mut peer.is_connected, true);
-            let who = self.book.who(peer.address, &peer.name);
-            self.book.note_reached(peer.address);
-            match (is_awaited, was_connected) {
-                (true, _) => self.show_line(remote, who, Notice::Accepted, now),
-                (false, false) => self.show_line(remote, who, Notice::Connected, now),
-                // We did not ask, or were told already what came of it.
-                (false, true) => {}
-            }
+        let was_connected = self.roster.note_connected(id);
+        // Otherwise we did not ask, or have reported the outcome already.
+        if (is_awaited || !was_connected)
+            && let Some(peer) = self.roster.directory().get(id)
+        {
+            let notice = if is_awaited { Notice::Accepted } else { Notice::Connected };
+            self.show(remote, self.roster.who_is(peer), notice, now);
         }
         if is_awaited && !is_answer {
             self.connect_is_answered(message.address, now);
@@ -136,33 +139,34 @@ impl Node {
         message.dialect == Dialect::Json && self.awaits_answer(message.address)
     }
 
-    /// Whether that address has a connect of ours, and may answer it on a connection of its own.
+    /// Whether that address has our connect, and may answer it on a connection of its own.
     fn awaits_answer(&self, address: SocketAddr) -> bool {
-        let dial = self.connect_under_way(address).and_then(|conn| self.connections.get(conn));
+        let dial = self.outbox.connect_under_way(address).and_then(|conn| self.connections.get(conn));
         self.asked.awaits(address) || dial.is_some_and(|connection| connection.phase() == Phase::Settling)
     }
 
-    /// It has answered: one request has one outcome.
+    /// It has answered. Whatever else our connect would have led to is given up: one request has one outcome.
     fn connect_is_answered(&mut self, address: SocketAddr, now: Instant) {
         if !self.awaits_answer(address) {
             return;
         }
         if let Some(report) = self.asked.take(address) {
             self.settle(report);
-        } else if let Some(dial) = self.connect_under_way(address) {
+        } else if let Some(dial) = self.outbox.connect_under_way(address) {
             self.abandon(dial, address, now);
         }
     }
 
-    /// From here on the peer is spoken to on `conn`. An older session of its gives way.
+    /// From here on the peer is spoken to on `conn`. Its older session, if there is one, ends: the peer may have
+    /// restarted, and would never close that one.
     fn bind_session(&mut self, conn: ConnId, id: PeerId, now: Instant) {
-        let older = self.directory.bind(id, conn).filter(|&older| older != conn);
-        let Some(address) = self.directory.get(id).map(|peer| peer.address) else { return };
+        let older = self.roster.bind(id, conn).filter(|&older| older != conn);
+        let Some(address) = self.roster.directory().get(id).map(|peer| peer.address) else { return };
         if let Some(older) = older {
             self.leave(older, address, now);
         }
         let Some(connection) = self.connections.get_mut(conn) else { return };
-        if let Some(peer) = self.directory.get(id) {
+        if let Some(peer) = self.roster.directory().get(id) {
             log::debug!("{conn:?} {}: session with {} begins", connection.remote(), Speaking(peer));
         }
         let before = std::mem::replace(&mut connection.data.kind, Kind::Session(id));
@@ -170,17 +174,12 @@ impl Node {
         if let Kind::Session(other) = before
             && other != id
         {
-            self.disconnect(other);
+            self.roster.disconnect(other);
         }
     }
 
-    /// The connection of our own connect to `address`, if one is under way.
-    pub(super) fn connect_under_way(&self, address: SocketAddr) -> Option<ConnId> {
-        let (conn, outgoing) = self.outbox.under_way(address)?;
-        (outgoing.content == Content::Connect).then_some(conn)
-    }
-
-    /// A peer has our connect. Who says nothing for a second will not answer; who has closed may still dial us.
+    /// A peer has our connect. If it held the connection for a second and said nothing, it will not answer. If it closed
+    /// the connection, it may still dial us.
     pub(super) fn on_connect_taken(
         &mut self,
         to: SocketAddr,
@@ -188,8 +187,8 @@ impl Node {
         reason: CloseReason,
         now: Instant,
     ) {
-        if let Some(peer) = self.contact(to, outgoing.dialect, now) {
-            peer.is_connected = true;
+        if let Some(id) = self.on_reached(to, outgoing.dialect, now) {
+            self.roster.note_connected(id);
         }
         if let Some(before) = self.asked.take(to) {
             self.conclude_connect(to, before);
@@ -201,9 +200,9 @@ impl Node {
         }
     }
 
-    /// Nobody answers that connect any more: the peer has it, and that is all.
+    /// No answer to that connect can come any more. The peer has it, so it is a success.
     pub(super) fn conclude_connect(&mut self, to: SocketAddr, report: Report) {
-        let who = self.who(to);
+        let who = self.roster.who(to);
         self.report(report, true, Notice::ConnectSent(who));
     }
 
@@ -239,7 +238,7 @@ impl Node {
 mod tests {
     use super::*;
     use crate::chat::node::Config;
-    use crate::chat::node::say::tests::{handle, running_as};
+    use crate::chat::node::tests::{handle, running_as};
     use crate::chat::request::{Designation, Request};
     use crate::proto::machine::{Input, Machine, Output};
 

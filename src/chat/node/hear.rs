@@ -1,27 +1,24 @@
-//! What is heard: messages and what they mean, and who may say them.
+//! What is heard: frame the bytes, understand each line, find out who says it, change what it changes, show it,
+//! answer it.
+//!
+//! A claimed address proves nothing. So a message that could hurt a third party is taken only from the IP address that it
+//! claims. Otherwise it is shown with the address that it came from.
 
 use super::logged::Speaking;
-use super::{Kind, Node, Stage};
-use crate::chat::directory::{Peer, PeerId, kept_of};
+use super::{Node, Stage};
+use crate::chat::directory::{Peer, PeerId};
+use crate::chat::feed::Fate;
+use crate::chat::inbound::{End, Kind, Meaning, Speaker, meaning};
 use crate::chat::notice::{Notice, Who};
-use crate::limits::{FOLD_INTERVAL, SPEAKER_BYTES_MAX};
+use crate::chat::roster::Renamed;
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::machine::ConnId;
 use crate::proto::message::{
-    Command, Dialect, LINE_TAKEN, Message, parse_port_line, source_of, trim_end, trim_end_bytes,
+    Command, Dialect, LINE_TAKEN, Message, parse_port_line, source_of, trim_end_bytes,
 };
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
-
-/// What ended a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// The connection is gone; nothing can be answered on it.
-    Gone,
-    Newline,
-    Silence,
-}
 
 impl Node {
     pub(super) fn on_received(&mut self, conn: ConnId, bytes: &[u8], now: Instant) {
@@ -43,7 +40,7 @@ impl Node {
         self.connections.heard(conn, now);
     }
 
-    /// The peer went silent in the middle of something: that is all of it.
+    /// The peer went silent in the middle of a message: that is all of it.
     pub(super) fn on_silence(&mut self, conn: ConnId, now: Instant) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         let Some(message) = connection.flush() else { return };
@@ -51,7 +48,7 @@ impl Node {
             // It holds its connection open without speaking lines: it cannot hear us on it.
             connection.data.kind = Kind::Inbound;
             self.connections.set_phase(conn, Phase::Open, now);
-            self.directory.unbind(peer);
+            self.roster.unbind(peer);
         }
         self.hear(conn, &message, End::Silence, now);
         self.connections.heard(conn, now);
@@ -67,17 +64,14 @@ impl Node {
         let Some(connection) = self.connections.get(conn) else { return };
         let (remote, kind) = (connection.remote(), connection.data.kind);
         let text = String::from_utf8_lossy(line);
-        match (kind, text.strip_prefix('!')) {
-            (Kind::Session(_), Some(control)) => return self.on_control(conn, trim_end(control), now),
-            // It was a session when the peer asked; nobody can answer here any more.
-            (Kind::Leaving, Some(_)) => return,
-            (Kind::Delivery | Kind::Leaving, None) if trim_end(&text) == LINE_TAKEN => return,
-            _ => {}
-        }
-        match self.understood(kind, &text, remote) {
-            None => self.on_raw(remote, trim_end(&text), now),
-            Some(message) if self.book.is_blocked(message.address) => self.counters.blocked += 1,
-            Some(message) => {
+        match meaning(kind, &text, remote, self.roster.me()) {
+            Meaning::Nothing => {}
+            Meaning::Ping(number) => self.answer(conn, &format!("!pong {number}\n"), now),
+            Meaning::Raw(text) => self.show_raw(remote, text, now),
+            Meaning::Message(message) if self.roster.is_blocked(message.address) => {
+                self.counters.blocked += 1;
+            }
+            Meaning::Message(message) => {
                 self.on_message(conn, &message, end, now);
                 if end == End::Newline && message.dialect == Dialect::Standard {
                     self.remember_speaker(conn, line, message.address);
@@ -89,57 +83,45 @@ impl Node {
         }
     }
 
-    /// The message in a text; nobody speaks in our own name.
-    pub(super) fn understood<'a>(
-        &self,
-        kind: Kind,
-        text: &'a str,
-        remote: SocketAddr,
-    ) -> Option<Message<'a>> {
-        let message = match kind {
-            Kind::PortLine(port) => Some(Message::parse_behind_port(text, port, remote)),
-            _ => Message::parse(text, remote),
-        };
-        message.filter(|message| !self.is_own(message.address))
-    }
-
-    /// Who began with a port says no more until its last line was answered.
-    fn answer_line(&mut self, conn: ConnId, now: Instant) {
-        let kind = self.connections.get(conn).map(|connection| connection.data.kind);
-        if let Some(Kind::PortLine(_)) = kind
-            && let Err(reason) = self.connections.send(conn, format!("{LINE_TAKEN}\n").into_bytes().into())
-        {
-            self.close(conn, reason, now);
-        }
-    }
-
-    /// The fast path: the line begins with the very bytes that the last one began with, so nothing of
-    /// its header needs to be parsed or looked up again.
+    /// The fast path: the line begins with the very bytes that the last one began with, so nothing of its header
+    /// needs to be parsed or looked up again.
     fn hear_chat_of_known_speaker(&mut self, conn: ConnId, line: &[u8], now: Instant) -> bool {
         let Some(connection) = self.connections.get_mut(conn) else { return false };
         // Whatever comes, it came after the answer.
         connection.data.is_only_answered = false;
         let from = connection.remote();
         let Some(speaker) = connection.data.speaker.as_deref() else { return false };
-        let id = speaker.peer;
-        let Some(text) = line.strip_prefix(speaker.header()) else { return false };
-        if Command::of(text, Dialect::Standard) != Command::Chat {
-            return false;
+        let Some(text) = speaker.text_of(line) else { return false };
+        let id = speaker.peer();
+        let is_chat = Command::of(text, Dialect::Standard) == Command::Chat
+            && self.roster.note_chat(id, |peer| speaker.is_meant(peer), now);
+        if is_chat {
+            self.show_chat(from, id, trim_end_bytes(text), now);
         }
-        let is_believed = |peer: &Peer| speaker.is_confirmed || !peer.is_confirmed;
-        let is_meant = |peer: &&mut Peer| is_believed(peer) && peer.renamed == speaker.renamed;
-        let Some(peer) = self.directory.get_mut(id).filter(is_meant) else { return false };
-        note_heard(peer, Dialect::Standard, true, now);
-        self.show_chat(from, id, trim_end_bytes(text), now);
-        true
+        is_chat
     }
 
     fn remember_speaker(&mut self, conn: ConnId, line: &[u8], address: SocketAddr) {
-        let Some(id) = self.directory.find(address) else { return };
-        let Some(peer) = self.directory.get(id) else { return };
+        let directory = self.roster.directory();
+        let Some(id) = directory.find(address) else { return };
+        let Some(peer) = directory.get(id) else { return };
         let Some(speaker) = Speaker::new(line, id, peer, self.is_confirmed(conn, address)) else { return };
         if let Some(connection) = self.connections.get_mut(conn) {
             connection.data.speaker = Some(Box::new(speaker));
+        }
+    }
+
+    /// A peer that began with its port waits for an answer to each line.
+    fn answer_line(&mut self, conn: ConnId, now: Instant) {
+        let kind = self.connections.get(conn).map(|connection| connection.data.kind);
+        if let Some(Kind::PortLine(_)) = kind {
+            self.answer(conn, &format!("{LINE_TAKEN}\n"), now);
+        }
+    }
+
+    fn answer(&mut self, conn: ConnId, line: &str, now: Instant) {
+        if let Err(reason) = self.connections.send(conn, line.as_bytes().into()) {
+            self.close(conn, reason, now);
         }
     }
 
@@ -158,39 +140,21 @@ impl Node {
         match self.meet(conn, message, now) {
             Some(id) => self.show_chat(from, id, message.text.as_bytes(), now),
             None => {
-                // No room for its sender: it is shown all the same, on the account of where it came from.
+                // There is no room for its sender. It is shown all the same, on the account of its source.
                 self.counters.raw += 1;
-                let who = self.book.who(message.address, &Rc::from(&*message.name));
+                let who = self.roster.who_says(message.address, &Rc::from(&*message.name));
                 let text = message.text.to_string();
-                self.show_line_of(stranger(from), |_| Notice::Message { who, text }, now);
+                self.show_on_account(stranger(from), |_| Notice::Message { who, text }, now);
             }
         }
     }
 
-    pub(super) fn on_raw(&mut self, from: SocketAddr, text: &str, now: Instant) {
-        if !text.is_empty() {
-            self.counters.raw += 1;
-            self.show_line_of(stranger(from), |_| Notice::Raw { from, text: text.to_owned() }, now);
-        }
-    }
-
-    /// The claimed address is no proof: what would hurt a third party is taken only from its own IP,
-    /// and shown otherwise with the address that it came from.
-    pub(super) fn on_unconfirmed(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
-        let Some(from) = self.connections.get(conn).map(Connection::remote) else { return };
-        log::debug!("{conn:?} {from}: not believed to be {}", message.address);
-        let text = format!("{} {} {}", message.address, message.name, message.text);
-        self.on_raw(from, &text, now);
-    }
-
     fn on_exit(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
-        if !self.is_confirmed(conn, message.address) {
-            return self.on_unconfirmed(conn, message, now);
-        }
         let Some(from) = self.connections.get(conn).map(Connection::remote) else { return };
-        // Some pass on what they hear, in the name of who left or in their own.
-        if !self.is_exit_of(conn, message) {
-            return self.on_unconfirmed(conn, message, now);
+        // Some programs pass on the exits that they hear, in the name of who left or in their own; and on one host an
+        // IP address proves nothing.
+        if !self.is_confirmed(conn, message.address) || !self.is_exit_of(conn, message) {
+            return self.show_unconfirmed(conn, message, now);
         }
         log::debug!("{conn:?} {from}: {} says exit", message.address);
         let peer = self.see_off(message.address);
@@ -199,176 +163,136 @@ impl Node {
         if let Some(session) = peer.and_then(|peer| peer.session) {
             self.leave(session, message.address, now);
         }
-        let who = self.book.who(message.address, &name);
-        self.show_line(from, who, Notice::Disconnected, now);
+        let who = self.roster.who_says(message.address, &name);
+        self.show(from, who, Notice::Disconnected, now);
     }
 
-    /// Whether an exit bears the name of who is to leave, as far as both say one. On its own session nobody else can, and
-    /// a name that was only claimed says nothing.
+    /// Whether an exit is that of the peer whose address it claims. On its own session nobody else can say it.
     fn is_exit_of(&self, conn: ConnId, message: &Message<'_>) -> bool {
-        let peer = self.directory.peer(message.address);
-        if peer.is_some_and(|peer| peer.session == Some(conn) || !peer.is_confirmed) {
-            return true;
-        }
-        let known = self.own_who(message.address).name;
-        known.is_empty() || message.name.is_empty() || *known == *kept_of(&message.name)
+        let peer = self.roster.directory().peer(message.address);
+        peer.is_some_and(|peer| peer.session == Some(conn))
+            || self.roster.is_named(message.address, &message.name)
     }
 
-    fn on_control(&mut self, conn: ConnId, control: &str, now: Instant) {
-        let Some(number) = control.strip_prefix("ping ") else { return };
-        let pong = format!("!pong {number}\n").into_bytes();
-        if let Err(reason) = self.connections.send(conn, pong.into()) {
-            self.close(conn, reason, now);
+    /// Takes a peer out of the table after an exit: nobody there answers our connect any more.
+    pub(super) fn see_off(&mut self, address: SocketAddr) -> Option<Peer> {
+        if let Some(report) = self.asked.take(address) {
+            self.conclude_connect(address, report);
         }
+        self.roster.see_off(address)
     }
 
     /// The entry of the sender, brought up to date; `None` if there is no room for it.
     pub(super) fn meet(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) -> Option<PeerId> {
         let is_confirmed = self.is_confirmed(conn, message.address);
         let from = self.connections.get(conn)?.remote();
-        let source = source_of(from.ip());
-        let known = self.directory.find(message.address);
-        // Claims of others do not use up what the source may say of itself.
-        let rate = if from.ip().is_loopback() { &mut self.new_local_peers } else { &mut self.new_peers };
-        if known.is_none() && !rate.take((source, is_confirmed), now) {
-            return None;
-        }
-        let is_news = known.is_none() && !self.book.is_acquainted(message.address);
-        let id = known.or_else(|| self.enter(message.address))?;
+        let (id, is_new) = self.roster.entry_for(message.address, from, is_confirmed, now)?;
         if is_confirmed {
             self.confirm(id, now);
         }
-        let peer = self.directory.get_mut(id)?;
-        if peer.is_confirmed && !is_confirmed {
-            // Who only claims to be the peer changes nothing of what is known about it.
-            return Some(id);
-        }
-        let was = Rc::clone(&peer.name);
-        let (mut name, mut dialect) = (&*message.name, message.dialect);
-        if !is_confirmed {
-            (name, dialect) = self.book.believe(message.address, name, dialect);
-        }
-        if !name.is_empty() {
-            peer.rename(name);
-        }
-        let is_renamed = peer.name != was;
+        let renamed = self.roster.note_message(id, message, is_confirmed, now);
+        let peer = self.roster.directory().get(id)?;
         log::debug!("{conn:?} {from}: speaks as {}", Speaking(peer));
-        note_heard(peer, dialect, message.command == Command::Chat, now);
-        if self.config.must_remember {
-            self.book.note(peer);
+        if is_new {
+            self.tell_heard(Notice::NewPeer(self.roster.who_is(peer)));
         }
-        if is_news {
-            let who = self.book.who(peer.address, &peer.name);
-            self.tell_heard(Notice::NewPeer(who));
-        }
-        if is_renamed {
-            self.on_renamed(from, id, was, now);
+        if let Some(renamed) = renamed {
+            self.on_renamed(from, renamed, now);
         }
         Some(id)
     }
 
-    /// Names can change hands. Whom the user calls by an alias is known by that.
-    fn on_renamed(&mut self, from: SocketAddr, id: PeerId, was: Rc<str>, now: Instant) {
-        let Some(peer) = self.directory.get(id) else { return };
-        let who = Who { address: peer.address, name: Rc::clone(&peer.name) };
-        let is_aliased = self.book.get(who.address).is_some_and(|known| known.alias.is_some());
+    /// Names can change hands. Whoever has an alias is known by that.
+    fn on_renamed(&mut self, from: SocketAddr, Renamed { who, was, is_aliased }: Renamed, now: Instant) {
+        let address = who.address;
         if !was.is_empty() && !is_aliased {
-            self.show_line(from, who.clone(), |who| Notice::Renamed { who, was }, now);
+            self.show(from, who, |who| Notice::Renamed { who, was }, now);
         }
-        self.ask_by_new_name(who.address);
+        if self.prompter.is_conversing_with(address) {
+            self.ask();
+        }
     }
 
-    /// The peer is where it claims to be. A session that somebody else has in its name ends, or what is
-    /// said to the peer would go there.
+    /// The peer is where it claims to be. A session that somebody else has in its name ends, or what is said to the
+    /// peer would go there.
     pub(super) fn confirm(&mut self, id: PeerId, now: Instant) {
-        if !self.directory.confirm(id) {
-            return;
-        }
-        let Some(&Peer { address, session, .. }) = self.directory.get(id) else { return };
-        let Some(session) = session.filter(|&session| !self.is_confirmed(session, address)) else { return };
-        self.disconnect(id);
-        self.leave(session, address, now);
-    }
-
-    /// The peer has no session any more, and is not connected.
-    pub(super) fn disconnect(&mut self, id: PeerId) {
-        self.directory.unbind(id);
-        if let Some(peer) = self.directory.get_mut(id) {
-            peer.is_connected = false;
+        if let Some((address, session)) = self.roster.confirm(id)
+            && !self.is_confirmed(session, address)
+        {
+            self.roster.disconnect(id);
+            self.leave(session, address, now);
         }
     }
 
     /// Whether the connection comes from the IP that is claimed on it.
     pub(super) fn is_confirmed(&self, conn: ConnId, claimed: SocketAddr) -> bool {
-        self.connections.get(conn).is_some_and(|connection| self.is_at_home(connection.remote(), claimed))
-    }
-
-    /// Whether the socket address `from` has the claimed IP; on this host, any of its addresses.
-    pub(super) fn is_at_home(&self, from: SocketAddr, claimed: SocketAddr) -> bool {
-        let (socket, claimed) = (from.ip(), claimed.ip());
-        socket == claimed || (self.is_of_this_host(socket) && self.is_of_this_host(claimed))
+        let is_at_home = |remote| self.roster.me().is_at_home(remote, claimed);
+        self.connections.get(conn).is_some_and(|connection| is_at_home(connection.remote()))
     }
 
     fn show_chat(&mut self, from: SocketAddr, id: PeerId, text: &[u8], now: Instant) {
         self.counters.chats += 1;
-        if self.config.quiet {
+        if self.feed.is_quiet() {
             return;
         }
-        if let Some(peer) = self.directory.get(id) {
-            let who = self.book.who(peer.address, &peer.name);
+        if let Some(peer) = self.roster.directory().get(id) {
+            let who = self.roster.who_is(peer);
             let text = String::from_utf8_lossy(text).into_owned();
-            self.show_line(from, who, |who| Notice::Message { who, text }, now);
+            self.show(from, who, |who| Notice::Message { who, text }, now);
         }
     }
 
-    /// Shows a line of a peer, which came from `from`. Who only claims to be the peer does not use up what
-    /// the peer may say.
-    pub(super) fn show_line(
+    pub(super) fn show_raw(&mut self, from: SocketAddr, text: &str, now: Instant) {
+        if !text.is_empty() {
+            self.counters.raw += 1;
+            self.show_on_account(stranger(from), |_| Notice::Raw { from, text: text.to_owned() }, now);
+        }
+    }
+
+    /// Shows a message that is not believed to be of the peer whose address it claims.
+    pub(super) fn show_unconfirmed(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
+        let Some(from) = self.connections.get(conn).map(Connection::remote) else { return };
+        log::debug!("{conn:?} {from}: not believed to be {}", message.address);
+        let text = format!("{} {} {}", message.address, message.name, message.text);
+        self.show_raw(from, &text, now);
+    }
+
+    /// Shows a line of a peer, which came from `from`. Whoever only claims to be the peer does not use up what the
+    /// peer may say.
+    pub(super) fn show(
         &mut self,
         from: SocketAddr,
         who: Who,
         notice: impl FnOnce(Who) -> Notice,
         now: Instant,
     ) {
-        if !self.config.fold || self.is_at_home(from, who.address) {
-            self.show_line_of(who, notice, now);
+        if !self.feed.may_fold() || self.roster.me().is_at_home(from, who.address) {
+            self.show_on_account(who, notice, now);
         } else {
-            self.show_line_of(stranger(from), |_| notice(who), now);
+            self.show_on_account(stranger(from), |_| notice(who), now);
         }
     }
 
-    /// Shows a line, or counts it where `who` says more than a person can read.
-    fn show_line_of(&mut self, who: Who, notice: impl FnOnce(Who) -> Notice, now: Instant) {
-        if self.config.quiet {
-            return;
+    /// Shows a line on the account of `who`, or counts it.
+    fn show_on_account(&mut self, who: Who, notice: impl FnOnce(Who) -> Notice, now: Instant) {
+        match self.feed.take(&who, now) {
+            Fate::Shown => self.tell(notice(who)),
+            Fate::Folded => self.counters.folded += 1,
+            Fate::Hidden => {}
         }
-        if self.config.fold && !self.shown_lines.take(who.address, now) {
-            self.counters.folded += 1;
-            self.folded.entry(who.address).or_insert((who, 0)).1 += 1;
-            self.fold_at.get_or_insert(now + FOLD_INTERVAL);
-            return;
-        }
-        self.tell(notice(who));
     }
 
     pub(super) fn tell_folded(&mut self) {
-        self.fold_at = None;
-        for (_, (who, lines)) in std::mem::take(&mut self.folded) {
-            self.tell(Notice::Folded { who, lines });
+        for notice in self.feed.take_folded() {
+            self.tell(notice);
         }
     }
 
     /// Tells what a peer did, unless peers are only counted.
     pub(super) fn tell_heard(&mut self, notice: Notice) {
-        if !self.config.quiet && !self.is_quitting() {
+        if !self.feed.is_quiet() && !self.is_quitting() {
             self.tell(notice);
         }
-    }
-
-    /// The address that we claim on a connection.
-    pub(super) fn header(&self, conn: ConnId) -> Option<SocketAddr> {
-        let local = self.connections.get(conn)?.local();
-        Some(SocketAddr::new(self.config.ip.unwrap_or(local), self.port))
     }
 }
 
@@ -377,58 +301,12 @@ fn stranger(from: SocketAddr) -> Who {
     Who { address: SocketAddr::new(source_of(from.ip()), 0), name: "".into() }
 }
 
-/// Whose lines come on a connection. In one piece: each read of one of many connections finds it cold.
-#[derive(Debug)]
-pub(super) struct Speaker {
-    /// `IP:PORT NAME ` as the peer writes it, and how much of the array that is.
-    header: [u8; SPEAKER_BYTES_MAX],
-    header_bytes: u8,
-    /// The connection comes from the IP that the header claims.
-    is_confirmed: bool,
-    pub(super) peer: PeerId,
-    /// [`Peer::renamed`](crate::chat::directory::Peer::renamed) when it bore the name of the header.
-    renamed: u32,
-}
-
-impl Speaker {
-    /// Who said this line; `None` if its header is too long to be remembered, or bears another name.
-    fn new(line: &[u8], id: PeerId, peer: &Peer, is_confirmed: bool) -> Option<Self> {
-        let header = &line[..=memchr::memchr_iter(b' ', line).nth(1)?];
-        let mut array = [0; SPEAKER_BYTES_MAX];
-        array.get_mut(..header.len())?.copy_from_slice(header);
-        let header_bytes = header.len() as u8;
-        let speaker = Self { header: array, header_bytes, is_confirmed, peer: id, renamed: peer.renamed };
-        names(header, &peer.name).then_some(speaker)
-    }
-
-    fn header(&self) -> &[u8] {
-        &self.header[..usize::from(self.header_bytes)]
-    }
-}
-
-/// Whether a header, `IP:PORT NAME `, bears this name.
-fn names(header: &[u8], name: &str) -> bool {
-    let rest = header.strip_suffix(b" ").and_then(|header| header.strip_suffix(name.as_bytes()));
-    rest.is_some_and(|rest| rest.ends_with(b" "))
-}
-
-/// What every message of a peer changes in its entry.
-fn note_heard(peer: &mut Peer, dialect: Dialect, is_chat: bool, now: Instant) {
-    if is_chat || (peer.heard == 0 && !peer.is_dialect_chosen) {
-        peer.is_dialect_chosen &= peer.dialect == dialect;
-        peer.dialect = dialect;
-    }
-    peer.heard += 1;
-    peer.heard_at = Some(now);
-    peer.is_offline = false;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::chat::book::Known;
     use crate::chat::node::Config;
-    use crate::chat::node::say::tests::{handle, running_as};
+    use crate::chat::node::tests::{handle, running_as};
     use crate::limits::NEW_LOCAL_PEERS_BURST;
     use crate::limits::TOLD_BYTES_PER_TURN;
     use crate::proto::machine::{Input, Machine, Output};

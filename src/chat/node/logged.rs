@@ -1,8 +1,9 @@
 //! What the log says of connections. Nothing is looked up or written unless a line is wanted, and what a peer
 //! wrote is cleaned here.
 
-use super::{Kind, Node, Role};
+use super::Node;
 use crate::chat::directory::Peer;
+use crate::chat::inbound::{Kind, Role};
 use crate::proto::clean::CleanName;
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::machine::{CloseReason, ConnId};
@@ -43,10 +44,10 @@ impl Display for Ended<'_> {
         let Self { node, connection: Connection { data: role, .. }, .. } = self;
         let (what, id) = match role.kind {
             Kind::Session(id) => ("session", Some(id)),
-            _ => ("connection", role.speaker.as_ref().map(|speaker| speaker.peer)),
+            _ => ("connection", role.speaker.as_ref().map(|speaker| speaker.peer())),
         };
         f.write_str(what)?;
-        if let Some(peer) = id.and_then(|id| node.directory.get(id)) {
+        if let Some(peer) = id.and_then(|id| node.roster.directory().get(id)) {
             write!(f, " with {}", Speaking(peer))?;
         }
         match (self.connection.phase(), self.reason) {

@@ -1,45 +1,21 @@
-//! What is said: on a session as a line, to everybody else as a dial that carries one message; and what
-//! came of it.
+//! What is said: on a session as a line, to everybody else by a dial that carries one message.
+//!
+//! What goes to one address goes in order. So a text waits for what was dialled to it before, even if there is a session by
+//! now.
 
-use super::ask::chat;
-use super::{Kind, Node, Role};
-use crate::chat::directory::{Peer, PeerId};
+use super::Node;
+use crate::chat::inbound::{Kind, Role};
 use crate::chat::notice::{Failure, Notice};
 use crate::chat::outbox::{Content, Outgoing, Report};
-use crate::limits::{LINE_BYTES_MAX, PAYLOAD_OVERHEAD_BYTES, PLAIN_BYTES_MAX, SETTLE_TIMEOUT};
-use crate::proto::connection::{Connection, Phase};
+use crate::limits::{LINE_BYTES_MAX, PAYLOAD_OVERHEAD_BYTES, PLAIN_BYTES_MAX};
+use crate::proto::connection::Phase;
 use crate::proto::envelope::{Body, Envelope};
 use crate::proto::machine::{CloseReason, ConnId, How, Output};
-use crate::proto::message::{Command, Dialect, Message};
+use crate::proto::message::Dialect;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
-
-/// The outcomes that one request of the user still owes.
-#[derive(Debug)]
-pub(super) struct Ticket {
-    /// Outcomes that are not known yet.
-    pub(super) left: usize,
-    pub(super) told: Told,
-}
-
-/// How it is told that a message was delivered. A failure is told by itself, and when it comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
-    /// Each by itself.
-    Each,
-    /// Once for all of them; so many were until now.
-    Once(usize),
-    /// Not at all.
-    Never,
-}
-
-impl Ticket {
-    pub(super) fn new(outcomes: usize, told: Told) -> Self {
-        Self { left: outcomes, told }
-    }
-}
 
 /// One text as a session line, formatted once for each address that we claim in it.
 #[derive(Debug)]
@@ -88,8 +64,8 @@ impl Node {
         let outgoing = Outgoing { content, dialect, report };
         match self.free_session(to) {
             Some(session) => self.say_on_session(to, session, outgoing, now),
-            None if self.is_own(to) => self.on_failed(to, outgoing, Failure::Yourself),
-            None if self.book.is_blocked(to) => self.on_failed(to, outgoing, Failure::Blocked),
+            None if self.roster.me().is_own(to) => self.on_failed(to, outgoing, Failure::Yourself),
+            None if self.roster.is_blocked(to) => self.on_failed(to, outgoing, Failure::Blocked),
             None => match self.outbox.push(to, outgoing) {
                 Ok(true) => self.dial(to, now),
                 Ok(false) => {}
@@ -109,19 +85,8 @@ impl Node {
         }
     }
 
-    /// The form in which an address is written to.
-    pub(super) fn dialect_of(&self, to: SocketAddr) -> Dialect {
-        self.directory.peer(to).map_or_else(|| self.first_dialect(to), |peer| peer.dialect)
-    }
-
-    /// The form in which to write to who is not in the table.
-    fn first_dialect(&self, to: SocketAddr) -> Dialect {
-        let remembered = self.book.get(to).and_then(|known| known.dialect);
-        remembered.or(self.config.dialect).unwrap_or_default()
-    }
-
     fn session(&self, to: SocketAddr) -> Option<ConnId> {
-        self.directory.peer(to)?.session
+        self.roster.directory().peer(to)?.session
     }
 
     /// The session with a peer, unless something dialled before is still under way and must come first.
@@ -129,7 +94,7 @@ impl Node {
         self.session(to).filter(|_| !self.outbox.waits(to))
     }
 
-    fn dial(&mut self, to: SocketAddr, now: Instant) {
+    pub(super) fn dial(&mut self, to: SocketAddr, now: Instant) {
         let conn = self.connections.dial(to, Role::new(Kind::Delivery), now);
         self.counters.dialled += 1;
         self.outbox.dialled(to, conn);
@@ -140,13 +105,13 @@ impl Node {
             Content::Ack => {}
             Content::Chat(text) => self.say_lines(to, session, &mut Lines::new(text), outgoing.report, now),
             Content::Connect => {
-                let who = self.who(to);
+                let who = self.roster.who(to);
                 self.report(outgoing.report, true, Notice::AlreadyConnected(who));
             }
             Content::Exit => {
-                if let Some(from) = self.header(session) {
-                    // A queue that has no room for it ends with the connection anyway.
-                    let exit = line(&Envelope::of_session(from, &self.name), Body::Exit);
+                if let Some(from) = self.claimed_on(session) {
+                    // If the queue has no room for it, the connection ends anyway.
+                    let exit = line(&Envelope::of_session(from, self.roster.me().name()), Body::Exit);
                     let _ = self.connections.send(session, exit);
                 }
                 self.on_delivered(to, outgoing, now);
@@ -168,22 +133,21 @@ impl Node {
             let outgoing = Outgoing { content, dialect: None, report };
             return self.on_failed(to, outgoing, Failure::Connection(reason));
         }
-        // Of many sessions, each is at hand: no look-up by address.
+        // The session knows its peer: with many sessions, a look-up by address would cost time.
         if let Some(connection) = self.connections.get_mut(session)
             && let Kind::Session(id) = connection.data.kind
-            && let Some(peer) = self.directory.get_mut(id)
         {
             connection.data.is_only_answered = false;
-            peer.note_sent(now);
+            self.roster.note_sent(id, 1, now);
         }
         self.counters.sent += 1;
         self.report(report, true, Notice::Sent(to));
     }
 
-    /// All of the text or nothing: a part that waits would be told as not sent besides the whole.
+    /// Queues all of the text or nothing. If a part of it waited, it would be reported as not sent besides the whole.
     fn queue_lines(&mut self, session: ConnId, lines: &mut Lines<'_>) -> Result<(), CloseReason> {
-        let from = self.header(session).ok_or(CloseReason::Reset)?;
-        let lines = lines.under(from, &self.name);
+        let from = self.claimed_on(session).ok_or(CloseReason::Reset)?;
+        let lines = lines.under(from, self.roster.me().name());
         let waiting = self.connections.get(session).map_or(0, |connection| connection.queue().size());
         let bytes: usize = lines.iter().map(|line| line.len() + PAYLOAD_OVERHEAD_BYTES).sum();
         if waiting + bytes > self.config.limits.send_queue_bytes_max {
@@ -195,15 +159,17 @@ impl Node {
     /// A dial is up: write what it is for, in one piece.
     pub(super) fn on_connected(&mut self, conn: ConnId, local: IpAddr, now: Instant) {
         self.connections.connected(conn, local, now);
-        let (Some(connection), Some(from)) = (self.connections.get(conn), self.header(conn)) else { return };
+        let (Some(connection), Some(from)) = (self.connections.get(conn), self.claimed_on(conn)) else {
+            return;
+        };
         let to = connection.remote();
         log::debug!("{conn:?} {to}: the dial is up");
         let Some((_, outgoing)) = self.outbox.under_way(to).filter(|&(carrier, _)| carrier == conn) else {
             // Nothing to say on it, and an empty connection that is held open harms published peers.
             return self.drop_dial(conn, now);
         };
-        let dialect = outgoing.dialect.unwrap_or_else(|| self.dialect_of(to));
-        let envelope = Envelope { dialect, from, name: &self.name, to };
+        let dialect = outgoing.dialect.unwrap_or_else(|| self.roster.dialect_of(to));
+        let envelope = Envelope { dialect, from, name: self.roster.me().name(), to };
         let is_connect = outgoing.content == Content::Connect;
         let mut carried = 0;
         let body = match &outgoing.content {
@@ -227,39 +193,6 @@ impl Node {
         }
     }
 
-    /// The connection that carried something is over: taken, if the other side closed, or said nothing
-    /// against it for a while, after all was written.
-    pub(super) fn on_delivery_ended(
-        &mut self,
-        connection: &Connection<Role>,
-        reason: CloseReason,
-        now: Instant,
-    ) {
-        let to = connection.remote();
-        let was_up = connection.phase() == Phase::Settling;
-        let is_taken = matches!(reason, CloseReason::Eof | CloseReason::TimedOut);
-        if was_up && is_taken && connection.queue().is_empty() {
-            if self.outbox.advance(to) {
-                return self.dial(to, now);
-            }
-            match self.outbox.pop(to) {
-                Some(outgoing) if outgoing.content == Content::Connect => {
-                    self.on_connect_taken(to, outgoing, reason, now);
-                }
-                Some(outgoing) => self.on_delivered(to, outgoing, now),
-                None => {}
-            }
-            return self.send_waiting(to, now);
-        }
-        // What waits behind a failed dial would fail alike; behind a broken connection it may not.
-        let failed =
-            if was_up { self.outbox.pop(to).into_iter().collect() } else { self.outbox.take_all(to) };
-        for outgoing in failed {
-            self.on_failed(to, outgoing, Failure::Connection(reason));
-        }
-        self.send_waiting(to, now);
-    }
-
     /// Goes on with what waits for an address: on its session, if it has one by now.
     pub(super) fn send_waiting(&mut self, to: SocketAddr, now: Instant) {
         if !self.outbox.waits(to) || self.outbox.under_way(to).is_some() {
@@ -273,250 +206,19 @@ impl Node {
         }
     }
 
-    /// A new entry, which is written to as the user chose, or as is remembered; `None` if there is no room for it.
-    pub(super) fn enter(&mut self, address: SocketAddr) -> Option<PeerId> {
-        let dialect = self.first_dialect(address);
-        let chosen = self.book.chosen_dialect(address).or(self.config.dialect);
-        let id = self.directory.find_or_add(address)?;
-        let peer = self.directory.get_mut(id)?;
-        (peer.dialect, peer.is_dialect_chosen) = (dialect, chosen == Some(dialect));
-        Some(id)
-    }
-
-    /// The entry of an address that was reached, with the dialect that the user chose for it.
-    pub(super) fn contact(
-        &mut self,
-        to: SocketAddr,
-        dialect: Option<Dialect>,
-        now: Instant,
-    ) -> Option<&mut Peer> {
-        let id = self.directory.find(to).or_else(|| self.enter(to))?;
-        self.confirm(id, now);
-        let peer = self.directory.get_mut(id)?;
-        if let Some(dialect) = dialect {
-            peer.choose(dialect);
-        }
-        peer.is_offline = false;
-        if self.config.must_remember {
-            self.book.note(peer);
-            self.book.note_reached(to);
-        }
-        Some(peer)
-    }
-
-    fn on_delivered(&mut self, to: SocketAddr, outgoing: Outgoing, now: Instant) {
-        match outgoing.content {
-            Content::Ack | Content::Connect => {}
-            Content::Chat(text) => {
-                if let Some(peer) = self.contact(to, outgoing.dialect, now) {
-                    peer.note_sent(now);
-                }
-                self.counters.sent += 1;
-                // Nothing takes it back if it fails, so it is not recorded before.
-                if outgoing.report == Report::IfDelivered {
-                    self.record(&[to], false, outgoing.dialect, &text, chat);
-                }
-                self.report(outgoing.report, true, Notice::Sent(to));
-            }
-            Content::Exit => {
-                self.book.note_reached(to);
-                if let Some(session) = self.see_off(to).and_then(|peer| peer.session) {
-                    self.leave(session, to, now);
-                }
-                self.report(outgoing.report, true, Notice::ExitSent(to));
-            }
-        }
-    }
-
-    pub(super) fn on_failed(&mut self, to: SocketAddr, outgoing: Outgoing, why: Failure) {
-        // These say nothing of whether the peer can be reached.
-        let is_ours = matches!(
-            why,
-            Failure::Connection(CloseReason::NoDescriptor | CloseReason::NoPort | CloseReason::SlowPeer)
-        );
-        if let (Some(peer), Failure::Connection(_), false) = (self.directory.peer_mut(to), why, is_ours) {
-            peer.is_offline = peer.session.is_none();
-            peer.is_connected &= !peer.is_offline;
-        }
-        let notice = match outgoing.content {
-            Content::Ack => return,
-            Content::Connect => Notice::NotConnected { to, why },
-            Content::Chat(text) => {
-                self.counters.not_sent += 1;
-                Notice::NotSent { to, text, why }
-            }
-            Content::Exit => Notice::NotSent { to, text: "exit".to_owned(), why },
-        };
-        self.report(outgoing.report, false, notice);
-    }
-
-    /// A session ended without an exit. What it did not take any more is told.
-    pub(super) fn on_session_lost(
-        &mut self,
-        connection: &Connection<Role>,
-        id: PeerId,
-        reason: CloseReason,
-        now: Instant,
-    ) {
-        let has_hung_up = self.has_hung_up(connection, id, reason, now);
-        self.directory.unbind(id);
-        let Some(peer) = self.directory.get_mut(id) else { return };
-        if has_hung_up {
-            return self.acknowledge(id, now);
-        }
-        peer.is_connected = false;
-        peer.is_offline = matches!(reason, CloseReason::TimedOut | CloseReason::Unreachable);
-        let who = self.book.who(peer.address, &peer.name);
-        let to = who.address;
-        if self.tell_unsent(connection, to, reason) || self.is_quitting() {
-            self.tell_heard(Notice::Lost { who, reason });
-        } else {
-            let from = connection.remote();
-            self.show_line(from, who, |who| Notice::Lost { who, reason }, now);
-        }
-    }
-
-    /// Whether that was no session yet: its peer sent a connect and hung up, perhaps without having read
-    /// our answer. The end of one reads as a reset where the answer came too late.
-    fn has_hung_up(
-        &self,
-        connection: &Connection<Role>,
-        id: PeerId,
-        reason: CloseReason,
-        now: Instant,
-    ) -> bool {
-        let is_closed = matches!(reason, CloseReason::Eof | CloseReason::Reset);
-        let is_of_now = |peer: &Peer| peer.heard_at.is_some_and(|at| now <= at + SETTLE_TIMEOUT);
-        let is_at_home = |peer: &Peer| self.is_at_home(connection.remote(), peer.address);
-        connection.data.is_only_answered
-            && is_closed
-            && !self.is_quitting()
-            && self.directory.get(id).is_some_and(|peer| is_of_now(peer) && is_at_home(peer))
-    }
-
-    /// Tells what of the user's texts a connection did not take any more; whether there was any. However
-    /// little else is to be told: what was typed is not lost in silence.
-    pub(super) fn tell_unsent(
-        &mut self,
-        connection: &Connection<Role>,
-        to: SocketAddr,
-        reason: CloseReason,
-    ) -> bool {
-        let mut is_any = false;
-        for (payload, written) in connection.queue().unsent() {
-            // A payload may hold several lines, of which the first are gone.
-            let gone = memchr::memrchr(b'\n', &payload[..written]).map_or(0, |newline| newline + 1);
-            for line in String::from_utf8_lossy(&payload[gone..]).lines() {
-                let message = Message::parse(line, connection.remote());
-                if let Some(message) = message.filter(|message| message.command == Command::Chat) {
-                    let why = Failure::Connection(reason);
-                    self.counters.not_sent += 1;
-                    self.tell(Notice::NotSent { to, text: message.text.into_owned(), why });
-                    is_any = true;
-                }
-            }
-        }
-        is_any
-    }
-
-    /// The program ends before all is said: what the user typed and nobody took is told.
-    pub(super) fn give_up_all(&mut self) {
-        let reason = CloseReason::TimedOut;
-        for (conn, to) in std::mem::take(&mut self.leaving) {
-            if let Some(connection) = self.connections.remove(conn) {
-                self.tell_unsent(&connection, to, reason);
-            }
-        }
-        for to in self.outbox.addresses().collect::<Vec<_>>() {
-            let carrier = self.outbox.under_way(to).and_then(|(conn, _)| self.connections.get(conn));
-            let is_written = carrier.is_some_and(|c| c.phase() == Phase::Settling && c.queue().is_empty());
-            if is_written && !self.outbox.advance(to) {
-                self.outbox.pop(to);
-            }
-            for outgoing in self.outbox.take_all(to) {
-                if let (Content::Chat(text), Report::Request(_)) = (outgoing.content, outgoing.report) {
-                    self.tell(Notice::NotSent { to, text, why: Failure::Connection(reason) });
-                }
-            }
-        }
-    }
-
-    /// Tells an outcome to whom it matters.
-    pub(super) fn report(&mut self, report: Report, is_success: bool, notice: Notice) {
-        let is_told = match report {
-            Report::Nobody => false,
-            Report::IfDelivered => is_success,
-            Report::Request(number) => match self.tickets.get_mut(&number).map(|ticket| &mut ticket.told) {
-                Some(Told::Once(sent)) if matches!(notice, Notice::Sent(_)) => {
-                    *sent += 1;
-                    false
-                }
-                Some(Told::Never) => !matches!(notice, Notice::Sent(_)),
-                _ => true,
-            },
-        };
-        if is_told {
-            self.tell(notice);
-        }
-        self.settle(report);
-    }
-
-    /// One outcome less is owed; after the last one the menu comes back.
-    pub(super) fn settle(&mut self, report: Report) {
-        let Report::Request(number) = report else { return };
-        let Some(ticket) = self.tickets.get_mut(&number) else { return };
-        ticket.left -= 1;
-        if ticket.left > 0 {
-            return;
-        }
-        let told = self.tickets.remove(&number).map(|ticket| ticket.told);
-        // A program waits for an outcome; to a person the failures say enough.
-        if let Some(Told::Once(sent)) = told
-            && (sent > 0 || self.is_driven())
-        {
-            self.tell(Notice::SentToAll(sent));
-        }
-        if self.awaited.is_some_and(|(awaited, _)| awaited == number) {
-            self.awaited = None;
-            self.ask();
-        }
+    /// The address that we claim on a connection.
+    pub(super) fn claimed_on(&self, conn: ConnId) -> Option<SocketAddr> {
+        Some(self.roster.me().claimed_on(self.connections.get(conn)?.local()))
     }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
-    use crate::chat::node::Config;
-    use crate::limits::Limits;
+    use crate::chat::node::tests::{handle, running};
     use crate::proto::machine::{Input, Machine};
 
     const PEER: &str = "127.0.0.1:9";
-
-    /// A node that listens.
-    pub(in crate::chat::node) fn running() -> (Node, Instant) {
-        running_with(Limits::default())
-    }
-
-    pub(in crate::chat::node) fn running_with(limits: Limits) -> (Node, Instant) {
-        running_as(Config { limits, ..Config::default() })
-    }
-
-    pub(in crate::chat::node) fn running_as(config: Config) -> (Node, Instant) {
-        let now = crate::testing::start();
-        let mut node = Node::new(Config { name: Some("N".to_owned()), port: Some(8080), ..config });
-        handle(&mut node, Input::Listening { local: "0.0.0.0:8080".parse().unwrap() }, now);
-        (node, now)
-    }
-
-    pub(in crate::chat::node) fn handle(
-        node: &mut Node,
-        input: Input<'_>,
-        now: Instant,
-    ) -> Vec<Output<Notice>> {
-        while node.poll_output().is_some() {}
-        node.handle(input, now);
-        std::iter::from_fn(|| node.poll_output()).collect()
-    }
 
     /// What comes of typing a text for [`PEER`].
     fn type_text(node: &mut Node, now: Instant) -> Vec<Output<Notice>> {

@@ -1,116 +1,48 @@
-//! What is counted, and how it stands when the user asks. Counting costs an addition; all else is looked up
-//! when it is asked for.
+//! How it stands when the user asks: what was counted, and what there is now.
 
 use super::Node;
-use crate::chat::notice::{Notice, Stats};
+use crate::chat::notice::Notice;
 use crate::proto::connection::Phase;
-use crate::proto::machine::{CloseReason, Machine};
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
-
-/// What has been counted since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Chat messages of peers in the table.
-    pub chats: u64,
-    /// Everything else that was shown as text: unknown forms, spoofs, peers that found no room.
-    pub raw: u64,
-    /// Lines that were folded instead of shown.
-    pub folded: u64,
-    /// Texts handed over; on a session that means queued.
-    pub sent: u64,
-    /// Texts told as not sent.
-    pub not_sent: u64,
-    /// Connections accepted.
-    pub accepted: u64,
-    /// Connections dialled, those that wait for their turn included.
-    pub dialled: u64,
-    /// Connections refused for a limit.
-    pub refused: u64,
-    /// Messages in the name of a blocked peer, which were dropped.
-    pub blocked: u64,
-}
-
-/// What is noted for [`Stats`] alone.
-#[derive(Debug, Default)]
-pub(super) struct Record {
-    /// When we began to listen.
-    pub(super) began_at: Option<Instant>,
-    /// Connections that ended.
-    ended: BTreeMap<CloseReason, u64>,
-    lag: Duration,
-    lag_worst: Duration,
-}
-
-impl Record {
-    pub(super) fn note_end(&mut self, reason: CloseReason) {
-        *self.ended.entry(reason).or_default() += 1;
-    }
-
-    /// What was due then is served only now.
-    fn note_lag(&mut self, due: Instant, now: Instant) {
-        self.lag = now.saturating_duration_since(due);
-        self.lag_worst = self.lag_worst.max(self.lag);
-    }
-}
+use crate::proto::machine::Machine;
+use std::time::Instant;
 
 impl Node {
     /// To be called before what is due is served.
     pub(super) fn note_lag(&mut self, now: Instant) {
         if let Some(due) = self.poll_timeout().filter(|&due| due <= now) {
-            self.record.note_lag(due, now);
+            self.metrics.note_lag(due, now);
         }
     }
 
     pub(super) fn tell_stats(&mut self, now: Instant) {
-        let stats = self.stats(now);
-        self.record.lag_worst = Duration::ZERO;
-        self.tell(Notice::Stats(Box::new(stats)));
-    }
-
-    fn stats(&self, now: Instant) -> Stats {
-        let Counters { chats, raw, folded, sent, not_sent, accepted, dialled, refused, blocked } =
-            self.counters;
-        let mut stats = Stats {
-            uptime: self.record.began_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at)),
-            peers: self.directory.len(),
-            met: self.directory.met(),
-            connected: self.directory.iter().filter(|peer| peer.is_connected).count(),
-            sessions: self.directory.iter().filter(|peer| peer.session.is_some()).count(),
-            connections: self.connections.len(),
-            accepted,
-            dialled,
-            refused,
-            ended: self.record.ended.iter().map(|(&reason, &count)| (reason, count)).collect(),
-            waiting_messages: self.outbox.len(),
-            heard: chats,
-            sent,
-            not_sent,
-            folded,
-            raw,
-            blocked,
-            held_bytes: self.connections.held(),
-            held_bytes_max: self.config.limits.memory_bytes_max,
-            lag: self.record.lag,
-            lag_worst: self.record.lag_worst,
-            ..Stats::default()
-        };
+        let mut stats = self.metrics.report(self.counters, now);
+        let directory = self.roster.directory();
+        stats.peers = directory.len();
+        stats.met = directory.met();
+        stats.connected = directory.iter().filter(|peer| peer.is_connected).count();
+        stats.sessions = directory.iter().filter(|peer| peer.session.is_some()).count();
+        stats.waiting_messages = self.outbox.len();
+        stats.connections = self.connections.len();
+        stats.held_bytes = self.connections.held();
+        stats.held_bytes_max = self.config.limits.memory_bytes_max;
         for connection in self.connections.ids().into_iter().filter_map(|conn| self.connections.get(conn)) {
             stats.queued_bytes += connection.queue().bytes();
             stats.dialling += usize::from(connection.phase() == Phase::Dialling);
             stats.dials_waiting += usize::from(connection.phase() == Phase::Waiting);
         }
-        stats
+        self.tell(Notice::Stats(Box::new(stats)));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::node::say::tests::{handle, running};
+    use crate::chat::node::tests::{handle, running};
+    use crate::chat::notice::Stats;
     use crate::limits::FIRST_MESSAGE_TIMEOUT;
-    use crate::proto::machine::{ConnId, Input, Output};
+    use crate::proto::machine::{CloseReason, ConnId, Input, Output};
     use std::net::SocketAddr;
+    use std::time::Duration;
 
     fn asked(node: &mut Node, now: Instant) -> Stats {
         let outputs = handle(node, Input::Line("/stats"), now);

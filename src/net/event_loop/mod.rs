@@ -17,11 +17,12 @@ use super::display::Display;
 use super::drain::{self, Drained};
 use super::keyboard::{Keyboard, Unit};
 use super::links::{End, Link, Links, Start};
-use super::listener::Listener;
+use super::listener::{Accepted, Listener};
 use super::signals::{self, Asked};
 use super::socket;
 use crate::limits::{
     ACCEPTS_PER_TURN, EVENTS_PER_TURN, QUIT_TIMEOUT, READ_BYTES_PER_TURN, SCREEN_RETRY, TYPED_LINES_PER_TURN,
+    WRITTEN_BYTES_PER_TURN,
 };
 use crate::proto::machine::{CloseReason, ConnId, Input, Machine, Output};
 use crate::term::stdin::Stdin;
@@ -61,8 +62,9 @@ pub struct EventLoop<M: Machine, S> {
     events: Events,
     links: Links,
     listener: Option<Listener>,
-    /// Links that have become writable, or are to be half-closed.
-    to_flush: Vec<ConnId>,
+    /// Links that have become writable, or are to be half-closed. The budget of a turn may leave some for the next
+    /// turn.
+    to_flush: VecDeque<ConnId>,
     /// What the machine wants done.
     outputs: VecDeque<Output<M::Notice>>,
     /// The one buffer for all reads.
@@ -94,7 +96,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             events: Events::with_capacity(EVENTS_PER_TURN),
             links: Links::default(),
             listener: None,
-            to_flush: Vec::new(),
+            to_flush: VecDeque::new(),
             outputs: VecDeque::new(),
             scratch: vec![0; READ_BYTES_PER_TURN].into_boxed_slice(),
             now: Instant::now(),
@@ -242,9 +244,10 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     /// Whether some work is left that no event will announce.
     fn has_work(&self) -> bool {
         if self.is_paused() {
-            return self.is_typing();
+            return self.is_typing() || !self.to_flush.is_empty();
         }
         self.links.ready() > 0
+            || !self.to_flush.is_empty()
             || self.listener.as_ref().is_some_and(|listener| listener.is_ready(self.now))
             || self.is_typing()
     }
@@ -295,7 +298,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                     link.end_is_near |= ends;
                     link.is_urgent |= event.is_priority();
                     if event.is_writable() && !std::mem::replace(&mut link.is_writable, true) {
-                        self.to_flush.push(conn);
+                        self.to_flush.push_back(conn);
                     }
                     self.links.make_ready(conn);
                 }
@@ -332,8 +335,10 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             let Some(listener) = self.listener.as_mut().filter(|listener| listener.is_ready(now)) else {
                 return;
             };
-            if let Some((stream, from)) = listener.accept(now) {
-                self.welcome(stream, from);
+            match listener.accept(now) {
+                Accepted::Nothing => {}
+                Accepted::Refused(from) => self.handle(Input::Refused { from }),
+                Accepted::Taken(stream, from) => self.welcome(stream, from),
             }
         }
     }
@@ -465,20 +470,32 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         self.flush_screen();
     }
 
+    /// The machine itself limits how much it queues in a turn. But links that had stalled have more waiting than one
+    /// turn's output, and may all become writable at once.
     fn flush_links(&mut self) {
-        while let Some(conn) = self.to_flush.pop().or_else(|| self.machine.poll_transmit()) {
+        while let Some(conn) = self.machine.poll_transmit() {
             self.flush(conn);
+        }
+        let mut written = 0;
+        while (written < WRITTEN_BYTES_PER_TURN || self.exit_code.is_some())
+            && let Some(conn) = self.to_flush.pop_front()
+        {
+            written += self.flush(conn);
         }
     }
 
-    fn flush(&mut self, conn: ConnId) {
-        let Some(link) = self.links.get_mut(conn).filter(|link| link.takes_bytes()) else { return };
-        let Some(queue) = self.machine.send_queue(conn) else { return };
+    /// Returns the number of bytes that were written.
+    fn flush(&mut self, conn: ConnId) -> usize {
+        let Some(link) = self.links.get_mut(conn).filter(|link| link.takes_bytes()) else { return 0 };
+        let Some(queue) = self.machine.send_queue(conn) else { return 0 };
+        let before = queue.bytes();
         if !link.is_tuned && !queue.is_empty() {
             socket::tune(&link.stream);
             link.is_tuned = true;
         }
-        match queue.write_to(&mut link.stream) {
+        let outcome = queue.write_to(&mut link.stream);
+        let written = before - queue.bytes();
+        match outcome {
             Ok(()) if link.end == End::Closing => {
                 link.end = End::Open;
                 // If something is wrong, the next read will report it.
@@ -488,6 +505,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => link.is_writable = false,
             Err(error) => self.links.break_off(conn, socket::close_reason(error)),
         }
+        written
     }
 
     fn flush_screen(&mut self) {

@@ -44,7 +44,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                 Output::Close { conn, how: How::HalfClose } => {
                     if let Some(link) = self.links.get_mut(conn).filter(|link| link.end == End::Open) {
                         link.end = End::Closing;
-                        self.to_flush.push(conn);
+                        self.to_flush.push_back(conn);
                     }
                 }
                 Output::Connect { conn, to, from } => self.dial(conn, to, from),

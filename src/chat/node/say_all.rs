@@ -1,56 +1,26 @@
-//! Texts to everybody, gathered while nothing else happens: sixteen texts that are typed in one turn cost
-//! each session one payload, which all sessions share, and one look at its peer.
-//!
-//! Only where everybody has a session; all others are sent to one by one. Whatever else happens, what was
-//! gathered goes first, so the order in which a peer is spoken to stays.
+//! Texts to everybody at once, and those who do not take them.
 
-use super::{Kind, Node};
-use crate::chat::directory::PeerId;
+use super::Node;
+use crate::chat::broadcast::{Broadcaster, Recipient};
+use crate::chat::inbound::Kind;
 use crate::chat::notice::SaidTo;
-use crate::limits::LINE_BYTES_MAX;
-use crate::proto::envelope::{Body, Envelope};
-use crate::proto::machine::{CloseReason, ConnId};
-use crate::proto::message::{Command, Dialect};
-use std::net::SocketAddr;
+use crate::proto::machine::CloseReason;
 use std::rc::Rc;
 use std::time::Instant;
 
-/// What is gathered.
-#[derive(Debug)]
-pub(super) struct Broadcast {
-    /// Those that are spoken to under one address of ours, by that address.
-    groups: Vec<Group>,
-    recipients: usize,
-    texts: u64,
-    /// When the last text came.
-    at: Instant,
-}
-
-#[derive(Debug)]
-struct Group {
-    from: SocketAddr,
-    to: Vec<(PeerId, ConnId)>,
-    lines: Vec<u8>,
-}
-
 impl Node {
-    /// Adds a text to what everybody gets, and gives how many that are. `None`: that cannot be done, and
-    /// nothing was.
+    /// Adds a text to what everybody gets, and gives how many that are. `None`: not everybody can be reached so,
+    /// and nothing was done.
     pub(super) fn broadcast(&mut self, text: &str, now: Instant) -> Option<usize> {
-        // The bracketed dialect has the words of all others.
-        if Command::of(text.as_bytes(), Dialect::Bracketed) != Command::Chat {
+        if !Broadcaster::is_plain(text) {
             return None;
         }
-        let mut broadcast = self.broadcast.take().or_else(|| self.gather(now))?;
-        for group in &mut broadcast.groups {
-            group.add(text, &self.name);
+        if !self.broadcaster.is_gathering() {
+            let recipients = self.recipients()?;
+            self.broadcaster.begin(recipients.into_iter(), now);
         }
-        broadcast.texts += 1;
-        broadcast.at = now;
-        let recipients = broadcast.recipients;
+        let (recipients, is_large) = self.broadcaster.add(text, self.roster.me().name(), now)?;
         self.counters.sent += recipients as u64;
-        let is_large = broadcast.groups.iter().any(|group| group.lines.len() > LINE_BYTES_MAX);
-        self.broadcast = Some(broadcast);
         if is_large {
             self.flush_broadcast();
         }
@@ -59,79 +29,48 @@ impl Node {
     }
 
     /// Everybody, if everybody has a session and nothing else under way.
-    fn gather(&self, now: Instant) -> Option<Broadcast> {
+    fn recipients(&self) -> Option<Vec<Recipient>> {
         if !self.outbox.is_empty() {
             return None;
         }
-        let mut groups: Vec<Group> = Vec::new();
-        let mut recipients = 0;
-        for peer in self.directory.iter().filter(|peer| !peer.is_offline) {
-            let conn = peer.session?;
-            let from = self.header(conn)?;
-            let Kind::Session(id) = self.connections.get(conn)?.data.kind else { return None };
-            recipients += 1;
-            match groups.iter_mut().find(|group| group.from == from) {
-                Some(group) => group.to.push((id, conn)),
-                None => groups.push(Group { from, to: vec![(id, conn)], lines: Vec::new() }),
-            }
-        }
-        (recipients > 0).then_some(Broadcast { groups, recipients, texts: 0, at: now })
+        let peers = self.roster.directory().iter().filter(|peer| !peer.is_offline);
+        let recipient = |session| {
+            let Kind::Session(peer) = self.connections.get(session)?.data.kind else { return None };
+            Some(Recipient { from: self.claimed_on(session)?, peer, session })
+        };
+        peers.map(|peer| recipient(peer.session?)).collect()
     }
 
     /// Queues what was gathered. To be called before anything else can happen.
     pub(super) fn flush_broadcast(&mut self) {
-        let Some(broadcast) = self.broadcast.take() else { return };
-        for group in broadcast.groups {
-            let payload: Rc<[u8]> = group.lines.into();
-            for (id, conn) in group.to {
-                if let Some(connection) = self.connections.get_mut(conn) {
+        let Some(gathered) = self.broadcaster.take() else { return };
+        let (texts, at) = (gathered.texts, gathered.at);
+        for (payload, recipients) in gathered.payloads() {
+            for (peer, session) in recipients {
+                if let Some(connection) = self.connections.get_mut(session) {
                     connection.data.is_only_answered = false;
                 }
-                if let Some(peer) = self.directory.get_mut(id) {
-                    peer.sent += broadcast.texts;
-                    peer.sent_at = Some(broadcast.at);
-                }
+                self.roster.note_sent(peer, texts, at);
                 // Whether a peer without room is too slow is seen when it had its chance to take some.
-                if self.connections.send_beyond(conn, Rc::clone(&payload)) {
-                    self.slow.push((conn, broadcast.at));
+                if self.connections.send_beyond(session, Rc::clone(&payload)) {
+                    self.broadcaster.note_slow(session, at);
                 }
             }
         }
-    }
-
-    /// All that was queued had its chance to be written: who is still over the limit can be closed.
-    pub(super) fn note_all_flushed(&mut self) {
-        self.slow_at = self.slow.first().map(|&(_, at)| at);
     }
 
     /// Closes those that have still not taken what went beyond their limit.
     pub(super) fn close_slow(&mut self, now: Instant) {
-        if self.slow_at.take().is_none() {
-            return;
-        }
-        while let Some((conn, at)) = self.slow.pop() {
+        let mut slow = self.broadcaster.take_slow();
+        while let Some((conn, at)) = slow.pop() {
             if !self.connections.is_overfull(conn) {
                 continue;
             }
             if !self.may_tell_more() {
-                self.slow.push((conn, at));
-                self.slow_at = Some(now);
-                return;
+                slow.push((conn, at));
+                return self.broadcaster.put_back(slow, now);
             }
             self.close(conn, CloseReason::SlowPeer, now);
-        }
-    }
-}
-
-impl Group {
-    fn add(&mut self, text: &str, name: &str) {
-        let envelope = Envelope::of_session(self.from, name);
-        let mut rest = text;
-        while !rest.is_empty() {
-            let part;
-            (part, rest) = envelope.split(rest, LINE_BYTES_MAX);
-            self.lines.extend_from_slice(envelope.message(Body::Chat(part)).as_bytes());
-            self.lines.push(b'\n');
         }
     }
 }
@@ -139,10 +78,11 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::node::say::tests::{handle, running, running_with};
+    use crate::chat::node::tests::{handle, running, running_with};
     use crate::chat::notice::{Failure, Notice};
     use crate::limits::Limits;
-    use crate::proto::machine::{Input, Machine, Output};
+    use crate::proto::machine::{ConnId, Input, Machine, Output};
+    use std::net::SocketAddr;
 
     const ALL: &str = "5";
 

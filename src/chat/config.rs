@@ -1,11 +1,11 @@
-//! What a node is told at birth.
+//! What a node is created with.
 
 use crate::chat::book::Known;
 use crate::limits::Limits;
 use crate::proto::message::Dialect;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// What a node is told at birth, once and for its life.
+/// What a node is created with; it does not change.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The user's name; asked for if `None`.
@@ -22,8 +22,7 @@ pub struct Config {
     pub static_peers: Vec<SocketAddr>,
     /// What is remembered of peers.
     pub known: Vec<(SocketAddr, Known)>,
-    /// Remember also the peers that the user says nothing of: those that proved their address or were
-    /// reached at it.
+    /// Remember all peers whose address is confirmed, and not only those that the user says something of.
     pub must_remember: bool,
     /// Say hello to the static peers at start.
     pub greet: bool,
@@ -74,37 +73,6 @@ impl Default for Config {
             is_recorded: false,
             fold: false,
             limits: Limits::default(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chat::node::Node;
-    use crate::chat::notice::Notice;
-    use crate::proto::machine::{Input, Machine, Output};
-    use rustix::io::Errno;
-    use std::io;
-
-    #[test]
-    fn another_port_is_asked_for_where_it_may_help_and_an_address_that_cannot_be_had_is_wrong_usage() {
-        for (errno, is_over) in [
-            (Errno::ADDRINUSE, false),
-            (Errno::NOBUFS, false),
-            (Errno::ADDRNOTAVAIL, true),
-            (Errno::AFNOSUPPORT, true),
-        ] {
-            let now = crate::testing::start();
-            let mut node = Node::new(Config { name: Some("N".to_owned()), ..Config::default() });
-            let outputs = |node: &mut Node| std::iter::from_fn(|| node.poll_output()).collect::<Vec<_>>();
-            outputs(&mut node);
-            node.handle(Input::Line("80"), now);
-            outputs(&mut node);
-            node.handle(Input::ListenFailed((&io::Error::from(errno)).into()), now);
-            let outputs = outputs(&mut node);
-            let is_quit = |output: &Output<Notice>| *output == Output::Quit(2);
-            assert_eq!(outputs.iter().any(is_quit), is_over, "{errno}: {outputs:?}");
         }
     }
 }

@@ -1,0 +1,222 @@
+//! What became of a text, and how it is reported.
+//!
+//! A plain message counts as sent when the other side has closed, or has been quiet for a second after all was written,
+//! and not when `write` returned. A line on a session counts as sent when it is queued; if the session breaks before it is
+//! written, that is told with the text.
+
+use super::Node;
+use crate::chat::directory::{Peer, PeerId};
+use crate::chat::inbound::Role;
+use crate::chat::notice::{Failure, Notice};
+use crate::chat::outbox::{Content, Outgoing, Report};
+use crate::chat::tickets::Settled;
+use crate::limits::SETTLE_TIMEOUT;
+use crate::proto::connection::{Connection, Phase};
+use crate::proto::machine::CloseReason;
+use crate::proto::message::{Command, Dialect, Message};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+impl Node {
+    /// The connection that carried something is over: taken, if the other side closed, or said nothing
+    /// against it for a while, after all was written.
+    pub(super) fn on_delivery_ended(
+        &mut self,
+        connection: &Connection<Role>,
+        reason: CloseReason,
+        now: Instant,
+    ) {
+        let to = connection.remote();
+        let was_up = connection.phase() == Phase::Settling;
+        let is_taken = matches!(reason, CloseReason::Eof | CloseReason::TimedOut);
+        if was_up && is_taken && connection.queue().is_empty() {
+            if self.outbox.advance(to) {
+                return self.dial(to, now);
+            }
+            match self.outbox.pop(to) {
+                Some(outgoing) if outgoing.content == Content::Connect => {
+                    self.on_connect_taken(to, outgoing, reason, now);
+                }
+                Some(outgoing) => self.on_delivered(to, outgoing, now),
+                None => {}
+            }
+            return self.send_waiting(to, now);
+        }
+        // If a dial failed, what waits behind it would fail as well. If a connection broke, the next one may not.
+        let failed =
+            if was_up { self.outbox.pop(to).into_iter().collect() } else { self.outbox.take_all(to) };
+        for outgoing in failed {
+            self.on_failed(to, outgoing, Failure::Connection(reason));
+        }
+        self.send_waiting(to, now);
+    }
+
+    /// An address was reached, with the dialect that the user chose for it: its entry says so. `None` if there is no
+    /// room for one.
+    pub(super) fn on_reached(
+        &mut self,
+        to: SocketAddr,
+        dialect: Option<Dialect>,
+        now: Instant,
+    ) -> Option<PeerId> {
+        let id = self.roster.entry_of(to)?;
+        self.confirm(id, now);
+        self.roster.note_reached(id, dialect);
+        Some(id)
+    }
+
+    pub(super) fn on_delivered(&mut self, to: SocketAddr, outgoing: Outgoing, now: Instant) {
+        match outgoing.content {
+            Content::Ack | Content::Connect => {}
+            Content::Chat(text) => {
+                if let Some(id) = self.on_reached(to, outgoing.dialect, now) {
+                    self.roster.note_sent(id, 1, now);
+                }
+                self.counters.sent += 1;
+                // A record cannot be taken back, so it is made only now.
+                if outgoing.report == Report::IfDelivered {
+                    self.record(&[to], false, outgoing.dialect, &text, Content::chat);
+                }
+                self.report(outgoing.report, true, Notice::Sent(to));
+            }
+            Content::Exit => {
+                self.roster.note_exit_taken(to);
+                if let Some(session) = self.see_off(to).and_then(|peer| peer.session) {
+                    self.leave(session, to, now);
+                }
+                self.report(outgoing.report, true, Notice::ExitSent(to));
+            }
+        }
+    }
+
+    pub(super) fn on_failed(&mut self, to: SocketAddr, outgoing: Outgoing, why: Failure) {
+        // These do not say that the peer cannot be reached.
+        let is_ours = matches!(
+            why,
+            Failure::Connection(CloseReason::NoDescriptor | CloseReason::NoPort | CloseReason::SlowPeer)
+        );
+        if matches!(why, Failure::Connection(_)) && !is_ours {
+            self.roster.note_unreached(to);
+        }
+        let notice = match outgoing.content {
+            Content::Ack => return,
+            Content::Connect => Notice::NotConnected { to, why },
+            Content::Chat(text) => {
+                self.counters.not_sent += 1;
+                Notice::NotSent { to, text, why }
+            }
+            Content::Exit => Notice::NotSent { to, text: "exit".to_owned(), why },
+        };
+        self.report(outgoing.report, false, notice);
+    }
+
+    /// A session ended without an exit. Texts that it did not take are reported.
+    pub(super) fn on_session_lost(
+        &mut self,
+        connection: &Connection<Role>,
+        id: PeerId,
+        reason: CloseReason,
+        now: Instant,
+    ) {
+        if self.has_hung_up(connection, id, reason, now) {
+            self.roster.unbind(id);
+            return self.acknowledge(id, now);
+        }
+        self.roster.lose(id, matches!(reason, CloseReason::TimedOut | CloseReason::Unreachable));
+        let Some(peer) = self.roster.directory().get(id) else { return };
+        let who = self.roster.who_is(peer);
+        let to = who.address;
+        if self.tell_unsent(connection, to, reason) || self.is_quitting() {
+            self.tell_heard(Notice::Lost { who, reason });
+        } else {
+            let from = connection.remote();
+            self.show(from, who, |who| Notice::Lost { who, reason }, now);
+        }
+    }
+
+    /// Whether the peer only sent a connect and hung up, perhaps before it read our answer. If the answer came too late,
+    /// the end reads as a reset.
+    fn has_hung_up(
+        &self,
+        connection: &Connection<Role>,
+        id: PeerId,
+        reason: CloseReason,
+        now: Instant,
+    ) -> bool {
+        let is_closed = matches!(reason, CloseReason::Eof | CloseReason::Reset);
+        let is_of_now = |peer: &Peer| peer.heard_at.is_some_and(|at| now <= at + SETTLE_TIMEOUT);
+        let me = self.roster.me();
+        let is_at_home = |peer: &Peer| me.is_at_home(connection.remote(), peer.address);
+        connection.data.is_only_answered
+            && is_closed
+            && !self.is_quitting()
+            && self.roster.directory().get(id).is_some_and(|peer| is_of_now(peer) && is_at_home(peer))
+    }
+
+    /// Reports the user's texts that a connection did not take; gives whether there were any. This holds even with
+    /// `--quiet`: no text is lost in silence.
+    pub(super) fn tell_unsent(
+        &mut self,
+        connection: &Connection<Role>,
+        to: SocketAddr,
+        reason: CloseReason,
+    ) -> bool {
+        let mut is_any = false;
+        for (payload, written) in connection.queue().unsent() {
+            // A payload may hold several lines, of which the first are gone.
+            let gone = memchr::memrchr(b'\n', &payload[..written]).map_or(0, |newline| newline + 1);
+            for line in String::from_utf8_lossy(&payload[gone..]).lines() {
+                let message = Message::parse(line, connection.remote());
+                if let Some(message) = message.filter(|message| message.command == Command::Chat) {
+                    let why = Failure::Connection(reason);
+                    self.counters.not_sent += 1;
+                    self.tell(Notice::NotSent { to, text: message.text.into_owned(), why });
+                    is_any = true;
+                }
+            }
+        }
+        is_any
+    }
+
+    /// The program ends before everything is said: texts of the user that nobody took are reported.
+    pub(super) fn give_up_all(&mut self) {
+        let reason = CloseReason::TimedOut;
+        for (conn, to) in std::mem::take(&mut self.leaving) {
+            if let Some(connection) = self.connections.remove(conn) {
+                self.tell_unsent(&connection, to, reason);
+            }
+        }
+        for to in self.outbox.addresses().collect::<Vec<_>>() {
+            let carrier = self.outbox.under_way(to).and_then(|(conn, _)| self.connections.get(conn));
+            let is_written = carrier.is_some_and(|c| c.phase() == Phase::Settling && c.queue().is_empty());
+            if is_written && !self.outbox.advance(to) {
+                self.outbox.pop(to);
+            }
+            for outgoing in self.outbox.take_all(to) {
+                if let (Content::Chat(text), Report::Request(_)) = (outgoing.content, outgoing.report) {
+                    self.tell(Notice::NotSent { to, text, why: Failure::Connection(reason) });
+                }
+            }
+        }
+    }
+
+    /// Reports an outcome, if somebody waits for it.
+    pub(super) fn report(&mut self, report: Report, is_success: bool, outcome: Notice) {
+        if self.tickets.is_told(report, is_success, &outcome) {
+            self.tell(outcome);
+        }
+        self.settle(report);
+    }
+
+    /// One outcome less is owed; after the last one the menu comes back.
+    pub(super) fn settle(&mut self, report: Report) {
+        let Some(Settled { number, delivered }) = self.tickets.settle(report) else { return };
+        // A program waits for an outcome; to a person the failures say enough.
+        if let Some(delivered) = delivered.filter(|&delivered| delivered > 0 || self.prompter.is_driven()) {
+            self.tell(Notice::SentToAll(delivered));
+        }
+        if self.prompter.stop_waiting_for(number) {
+            self.ask();
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The dialogue with whoever types: where they stand in the menu, what they are asked next, and whether their next line can
+//! be taken. It knows no peers and nothing of the network.
+//!
+//! A person at the menu waits for the outcome before the next question. A conversation does not wait: a failure is told
+//! with its text when it is known. A program does not wait either; the end of its input does.
+
+use super::command;
+use super::config::{Config, Dialogue};
+use super::menu::Menu;
+use super::notice::{Mistake, Notice, Prompt};
+use super::request::{Audience, Request};
+use crate::limits::MESSAGES_UNDER_WAY_MAX;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// One dialogue.
+#[derive(Debug)]
+pub(super) struct Prompter {
+    dialogue: Dialogue,
+    menu: Menu,
+    /// Whom the user wrote to last.
+    last_recipient: Option<SocketAddr>,
+    /// The request whose outcomes the menu waits for, and until when.
+    awaited: Option<(u32, Instant)>,
+    /// No more lines come: the program ends when the last outcome is known.
+    is_over: bool,
+}
+
+impl Prompter {
+    pub(super) fn new(config: &Config) -> Self {
+        let menu = match (&config.name, config.port) {
+            (None, _) => Menu::Name,
+            (Some(_), None) => Menu::Port,
+            (Some(_), Some(_)) => Menu::Choice,
+        };
+        Self { dialogue: config.dialogue, menu, last_recipient: None, awaited: None, is_over: false }
+    }
+
+    #[cfg(test)]
+    pub(super) fn menu(&self) -> Menu {
+        self.menu
+    }
+
+    #[cfg(test)]
+    pub(super) fn last_recipient(&self) -> Option<SocketAddr> {
+        self.last_recipient
+    }
+
+    /// Whether a program types the lines.
+    pub(super) fn is_driven(&self) -> bool {
+        self.dialogue == Dialogue::Commands
+    }
+
+    /// What a typed line asks for.
+    pub(super) fn take(&mut self, line: &str) -> Result<Option<Request>, Mistake> {
+        if self.is_driven() {
+            return command::parse(line);
+        }
+        let result;
+        (self.menu, result) = self.menu.on_line(line);
+        result
+    }
+
+    /// Whether the next line can be taken, given whether a name or a port is still to be settled, whether we listen,
+    /// and for how many requests outcomes are owed.
+    pub(super) fn takes_line(&self, is_starting: bool, is_running: bool, owed: usize) -> bool {
+        match self.dialogue {
+            _ if self.is_over => false,
+            // Waiting for the outcome would deadlock with a bot that replies before it reads on.
+            Dialogue::Commands => is_running,
+            // A file must not run ahead of what can be sent.
+            Dialogue::Menu if self.is_conversing() => is_running && owed < MESSAGES_UNDER_WAY_MAX,
+            Dialogue::Menu => self.awaited.is_none() && (is_starting || is_running),
+            Dialogue::Silent => false,
+        }
+    }
+
+    /// What is shown to ask for the next line; `partner` names the one whom a conversation is with.
+    pub(super) fn question(&self, partner: impl FnOnce(Audience) -> String) -> impl Iterator<Item = Notice> {
+        let prompt = match self.menu {
+            Menu::Name => Prompt::Name,
+            Menu::Port => Prompt::Port,
+            Menu::Choice | Menu::Command => Prompt::Choice,
+            Menu::Recipient => Prompt::Recipient(self.last_recipient),
+            Menu::RecipientPort(..) => Prompt::RecipientPort,
+            Menu::Text(_) => Prompt::Text,
+            Menu::ConnectTo => Prompt::ConnectTo,
+            Menu::Conversation(audience) => Prompt::Conversation(partner(audience)),
+        };
+        let menu = (self.menu == Menu::Choice).then_some(Notice::Menu);
+        let notices = menu.into_iter().chain([Notice::Prompt(prompt)]);
+        notices.filter(|_| self.dialogue == Dialogue::Menu)
+    }
+
+    /// The next question is which port to listen on.
+    pub(super) fn ask_port(&mut self) {
+        self.menu = Menu::Port;
+    }
+
+    /// The next question is the text for these.
+    pub(super) fn ask_text(&mut self, audience: Audience) {
+        self.menu = Menu::Text(audience);
+    }
+
+    /// The answer to the question whom to connect to was wrong: it is asked again.
+    pub(super) fn ask_connect_to_again(&mut self) {
+        if self.menu == Menu::Choice {
+            self.menu = Menu::ConnectTo;
+        }
+    }
+
+    /// The menu is shown next.
+    pub(super) fn go_to_menu(&mut self) {
+        self.menu = Menu::Choice;
+    }
+
+    /// From here on, each line is a text for these.
+    pub(super) fn converse(&mut self, audience: Audience) {
+        self.menu = Menu::Conversation(audience);
+    }
+
+    pub(super) fn is_conversing(&self) -> bool {
+        matches!(self.menu, Menu::Conversation(_))
+    }
+
+    pub(super) fn is_conversing_with(&self, address: SocketAddr) -> bool {
+        matches!(self.menu, Menu::Conversation(Audience::One(to, _)) if to == address)
+    }
+
+    /// The user wrote to `to`: it is proposed when a recipient is asked for.
+    pub(super) fn note_recipient(&mut self, to: SocketAddr) {
+        self.last_recipient = Some(to);
+    }
+
+    /// The user wants nothing more to do with an address.
+    pub(super) fn forget(&mut self, address: SocketAddr) {
+        self.last_recipient.take_if(|last| *last == address);
+        if self.is_conversing_with(address) {
+            self.go_to_menu();
+        }
+    }
+
+    /// Whether the menu waits for outcomes before it comes back.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.awaited.is_some()
+    }
+
+    /// A person at the menu waits for the outcomes of request `number`. In a conversation nobody waits.
+    pub(super) fn wait_for(&mut self, number: u32, until: Instant) {
+        if self.dialogue == Dialogue::Menu && !self.is_conversing() {
+            self.awaited = Some((number, until));
+        }
+    }
+
+    /// The menu waits for nothing.
+    pub(super) fn stop_waiting(&mut self) {
+        self.awaited = None;
+    }
+
+    /// All outcomes of a request are known; whether the menu waited for it, and can come back.
+    pub(super) fn stop_waiting_for(&mut self, number: u32) -> bool {
+        self.awaited.take_if(|(awaited, _)| *awaited == number).is_some()
+    }
+
+    /// When the menu has waited for long enough.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.awaited.map(|(_, until)| until)
+    }
+
+    /// The request that the menu has waited for too long, and does not wait for any more.
+    pub(super) fn next_due(&mut self, now: Instant) -> Option<u32> {
+        self.awaited.take_if(|(_, until)| *until <= now).map(|(number, _)| number)
+    }
+
+    /// No more lines come.
+    pub(super) fn end(&mut self) {
+        self.is_over = true;
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn address() -> SocketAddr {
+        ([127, 0, 0, 1], 9).into()
+    }
+
+    fn at_menu(dialogue: Dialogue) -> Prompter {
+        Prompter::new(&Config { name: Some("N".into()), port: Some(1), dialogue, ..Config::default() })
+    }
+
+    fn asked(prompter: &Prompter) -> Vec<Notice> {
+        prompter.question(|_| "P".to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_not_given_is_asked_for_first() {
+        let config = Config::default();
+        assert_eq!(asked(&Prompter::new(&config)), [Notice::Prompt(Prompt::Name)]);
+        let named = Config { name: Some("N".into()), ..config };
+        assert_eq!(asked(&Prompter::new(&named)), [Notice::Prompt(Prompt::Port)]);
+        assert_eq!(asked(&at_menu(Dialogue::Menu)), [Notice::Menu, Notice::Prompt(Prompt::Choice)]);
+        assert_eq!(asked(&at_menu(Dialogue::Commands)), []);
+    }
+
+    #[test]
+    fn the_menu_waits_for_an_outcome_and_a_conversation_or_a_program_does_not() {
+        let until = crate::testing::start() + Duration::from_secs(1);
+        let mut person = at_menu(Dialogue::Menu);
+        person.wait_for(1, until);
+        assert!(!person.takes_line(false, true, 1));
+        assert!(!person.stop_waiting_for(2) && person.stop_waiting_for(1));
+        person.wait_for(2, until);
+        assert_eq!((person.next_due(until), person.next_due(until)), (Some(2), None));
+
+        person.converse(Audience::One(address(), None));
+        let mut program = at_menu(Dialogue::Commands);
+        for prompter in [&mut person, &mut program] {
+            prompter.wait_for(3, until);
+            assert!(!prompter.is_waiting() && prompter.takes_line(false, true, 1));
+            assert!(!prompter.takes_line(false, false, 0), "before we listen");
+            prompter.end();
+            assert!(!prompter.takes_line(false, true, 0));
+        }
+        assert!(!at_menu(Dialogue::Silent).takes_line(true, true, 0));
+    }
+
+    #[test]
+    fn a_conversation_does_not_run_ahead_of_what_can_be_sent() {
+        let mut prompter = at_menu(Dialogue::Menu);
+        prompter.converse(Audience::All);
+        assert!(prompter.takes_line(false, true, MESSAGES_UNDER_WAY_MAX - 1));
+        assert!(!prompter.takes_line(false, true, MESSAGES_UNDER_WAY_MAX));
+    }
+
+    #[test]
+    fn who_is_forgotten_is_neither_proposed_nor_conversed_with() {
+        let mut prompter = at_menu(Dialogue::Menu);
+        prompter.note_recipient(address());
+        prompter.take("1").unwrap();
+        assert_eq!(asked(&prompter), [Notice::Prompt(Prompt::Recipient(Some(address())))]);
+        prompter.converse(Audience::One(address(), None));
+        prompter.forget(address());
+        assert!(!prompter.is_conversing());
+        prompter.take("1").unwrap();
+        assert_eq!(asked(&prompter), [Notice::Prompt(Prompt::Recipient(None))]);
+    }
+}

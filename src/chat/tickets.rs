@@ -1,0 +1,138 @@
+//! What requests of the user still owe: each has a ticket with the number of outcomes that are not known yet.
+
+use super::notice::Notice;
+use super::outbox::Report;
+use std::collections::BTreeMap;
+
+/// The open tickets.
+#[derive(Debug, Default)]
+pub(super) struct Tickets {
+    open: BTreeMap<u32, Ticket>,
+    /// The number of the newest.
+    last: u32,
+}
+
+#[derive(Debug)]
+struct Ticket {
+    /// Outcomes that are not known yet.
+    left: usize,
+    told: Told,
+}
+
+/// How a delivery is reported. A failure is always reported by itself, as soon as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Each by itself.
+    Each,
+    /// Once for all of them; so many were delivered until now.
+    Once(usize),
+    /// Not at all.
+    Never,
+}
+
+/// All outcomes of a request are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Settled {
+    pub(super) number: u32,
+    /// How many were delivered, if that is reported once for all.
+    pub(super) delivered: Option<usize>,
+}
+
+impl Tickets {
+    /// A ticket for a request that will have so many outcomes. Its number goes with each of them.
+    pub(super) fn open(&mut self, outcomes: usize, told: Told) -> u32 {
+        self.last = self.last.wrapping_add(1);
+        self.open.insert(self.last, Ticket { left: outcomes, told });
+        self.last
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Outcomes that this request still owes.
+    pub(super) fn left(&self, number: u32) -> usize {
+        self.open.get(&number).map_or(0, |ticket| ticket.left)
+    }
+
+    /// Whether lines of a conversation are among them.
+    pub(super) fn has_silent(&self) -> bool {
+        self.open.values().any(|ticket| ticket.told == Told::Never)
+    }
+
+    /// Whether the user is told of an outcome now, before it is [settled](Self::settle).
+    pub(super) fn is_told(&mut self, report: Report, is_success: bool, outcome: &Notice) -> bool {
+        let is_delivery = matches!(outcome, Notice::Sent(_));
+        match report {
+            Report::Nobody => false,
+            Report::IfDelivered => is_success,
+            Report::Request(number) => match self.open.get_mut(&number).map(|ticket| &mut ticket.told) {
+                Some(Told::Once(delivered)) if is_delivery => {
+                    *delivered += 1;
+                    false
+                }
+                Some(Told::Never) => !is_delivery,
+                _ => true,
+            },
+        }
+    }
+
+    /// One outcome is known. The last one closes the ticket.
+    pub(super) fn settle(&mut self, report: Report) -> Option<Settled> {
+        let Report::Request(number) = report else { return None };
+        let ticket = self.open.get_mut(&number)?;
+        ticket.left -= 1;
+        if ticket.left > 0 {
+            return None;
+        }
+        let delivered = match self.open.remove(&number)?.told {
+            Told::Once(delivered) => Some(delivered),
+            Told::Each | Told::Never => None,
+        };
+        Some(Settled { number, delivered })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent() -> Notice {
+        Notice::Sent("127.0.0.1:9".parse().unwrap())
+    }
+
+    #[test]
+    fn the_last_outcome_closes_the_ticket() {
+        let mut tickets = Tickets::default();
+        let number = tickets.open(2, Told::Each);
+        let report = Report::Request(number);
+        assert!(tickets.is_told(report, true, &sent()));
+        assert_eq!((tickets.settle(report), tickets.left(number)), (None, 1));
+        assert_eq!(tickets.settle(report), Some(Settled { number, delivered: None }));
+        assert_eq!((tickets.settle(report), tickets.is_empty()), (None, true));
+    }
+
+    #[test]
+    fn deliveries_to_all_are_counted_and_failures_are_told_at_once() {
+        let mut tickets = Tickets::default();
+        let report = Report::Request(tickets.open(2, Told::Once(0)));
+        assert!(!tickets.is_told(report, true, &sent()));
+        tickets.settle(report);
+        assert!(tickets.is_told(report, false, &Notice::Help), "any other outcome");
+        assert_eq!(tickets.settle(report).unwrap().delivered, Some(1));
+    }
+
+    #[test]
+    fn lines_of_a_conversation_are_told_only_if_they_fail() {
+        let mut tickets = Tickets::default();
+        let report = Report::Request(tickets.open(1, Told::Never));
+        assert!(tickets.has_silent());
+        assert!(!tickets.is_told(report, true, &sent()) && tickets.is_told(report, false, &Notice::Help));
+        assert!(!tickets.is_told(Report::Nobody, false, &Notice::Help));
+        assert!(tickets.is_told(Report::IfDelivered, true, &sent()));
+    }
+}
