@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A bot that says everything back.
+"""A bot that echoes everything.
 
     examples/bot.py PORT [CHINWAG [FLAGS...]]
 
@@ -16,7 +16,7 @@ from contextlib import suppress
 def run(port, chinwag="chinwag", *flags):
     command = [chinwag, "--json", "--name", "bot", "--port", port, *flags]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
-    # In a session of its own, so that Ctrl-C reaches it once: by us. It says goodbye and ends then.
+    # In a separate session, so that only we pass on Ctrl-C, once. It then says goodbye and ends.
     with suppress(BrokenPipeError), subprocess.Popen(command, **pipes, start_new_session=True) as node:
         signal.signal(signal.SIGINT, lambda *_: node.terminate())
         for line in node.stdout:

@@ -1,7 +1,7 @@
-//! A node inside another program: a bot that says everything back, and a client that is not a chinwag.
+//! A node inside another program: a bot that echoes everything, and a client that is not chinwag.
 //!
-//! The client is a plain socket, as `nc` would be. It asks to be connected, and that makes its connection a
-//! session: from then on both sides write lines on it.
+//! The client is a plain socket, like `nc`. It asks to be connected, which makes its connection a session: from then
+//! on both sides write lines on it.
 //!
 //! `cargo run --example embed`
 #![expect(clippy::disallowed_macros, clippy::disallowed_types, reason = "an example prints, and is a client")]
@@ -22,7 +22,7 @@ impl Bot {
         EventLoop::new(Node::new(config), Vec::new()).map(Self)
     }
 
-    /// Turns until a peer, or the start, gave something to tell, and answers each message with its text.
+    /// Runs turns until there are notices, and answers each message with its text.
     fn serve(&mut self) -> io::Result<Vec<Notice>> {
         let mut told: Vec<Notice> = Vec::new();
         while told.is_empty() {
@@ -51,7 +51,7 @@ fn main() -> io::Result<()> {
     let mut answers = BufReader::new(client.try_clone()?).lines();
     for text in ["connect", "hello", "are you there?"] {
         println!("> {text}");
-        // The address is where this client would listen, if it did.
+        // The address is where this client would listen if it could.
         writeln!(client, "127.0.0.1:9 nc {text}")?;
         bot.serve()?;
         if let Some(answer) = answers.next() {
@@ -61,7 +61,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Without `IP:PORT `, which is another one at each run.
+/// Removes `IP:PORT `, which differs in each run.
 fn strip_address(line: &str) -> &str {
     line.split_once(' ').map_or(line, |(_, rest)| rest)
 }

@@ -1,8 +1,8 @@
 //! The assignment's sample: four peers, five messages, a query at each, one `exit`, a query again.
 //!
-//! Four event loops take turns on one thread. A `Vec<Notice>` is each peer's screen. A message counts as
-//! sent only after the receiver has read it and closed, so there is nothing to sleep for: when the sender
-//! takes the next typed line, the receiver has shown the last one.
+//! Four event loops take turns on one thread. A `Vec<Notice>` is each peer's screen. A message counts as sent only
+//! after the receiver has read it and closed, so no sleep is needed: when the sender takes the next typed line, the
+//! receiver has shown the previous message.
 //!
 //! `cargo run --example four_peers`
 #![expect(clippy::disallowed_macros, reason = "an example prints")]
@@ -25,7 +25,7 @@ struct Peer {
 }
 
 impl Peer {
-    /// A peer that listens on any free port of the loopback interface.
+    /// A peer that listens on a free port of the loopback interface.
     fn start(name: &'static str) -> io::Result<Self> {
         let bind = Ipv4Addr::LOCALHOST.into();
         let config = Config { name: Some(name.to_owned()), port: Some(0), bind, ..Config::default() };
@@ -38,7 +38,7 @@ impl Peer {
         Ok(Self { name, port: port.ok_or(io::ErrorKind::AddrNotAvailable)?, event_loop })
     }
 
-    /// Prints what it was told since the last time, its questions left out.
+    /// Prints its notices since the last call, without prompts.
     fn print(&mut self) {
         for notice in self.event_loop.screen_mut().drain(..) {
             if !matches!(notice, Notice::Menu | Notice::Prompt(_)) {
@@ -76,7 +76,7 @@ fn query(peers: &mut [Peer]) -> io::Result<()> {
     (0..peers.len()).try_for_each(|at| type_lines(peers, at, &["2"]))
 }
 
-/// Types at one peer, turns all until it is ready for more, and prints what each was told.
+/// Types at one peer, runs turns of all until it is ready for more, and prints the notices of each.
 fn type_lines(peers: &mut [Peer], at: usize, lines: &[&str]) -> io::Result<()> {
     for line in lines {
         peers[at].event_loop.type_line(line);
@@ -88,12 +88,12 @@ fn type_lines(peers: &mut [Peer], at: usize, lines: &[&str]) -> io::Result<()> {
     Ok(())
 }
 
-/// One turn of each.
+/// Runs one turn of each.
 fn turn(peers: &mut [Peer]) -> io::Result<()> {
     peers.iter_mut().try_for_each(|peer| peer.event_loop.turn(WAIT).map(drop))
 }
 
-/// They leave one after the other; the others are told by whoever knows them.
+/// The peers quit one after the other; each tells the peers that it knows.
 fn quit(mut peers: Vec<Peer>) -> io::Result<()> {
     while !peers.is_empty() {
         let mut leaving = peers.remove(0);

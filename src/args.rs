@@ -19,64 +19,64 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-// Of paragraphs each is one line: clap breaks lines where the terminal ends, and would break ours again. Examples are
-// no wider than a narrow terminal.
+// Each paragraph is one line, because clap breaks lines at the width of the terminal. Examples fit on a narrow
+// terminal.
 const EXAMPLES: &str = "\
 Examples:
   # Ask for a name and a port, then show the menu
   chinwag
   # The same without the questions
   chinwag --name P1 --port 8080
-  # Listen on any free port, and say which
+  # Listen on any free port, and print its number
   chinwag --name P1 --port 0
-  # Serve until SIGINT or SIGTERM, and print what comes
+  # Run until SIGINT or SIGTERM, and print what peers say
   chinwag --name bot --port 8080 --headless
   # Events as JSON on stdout, commands as JSON on stdin
   chinwag --name bot --port 8080 --json
 ";
 
-const SWARM_EXAMPLE: &str = "  # Measure how that one copes with a thousand peers
+const SWARM_EXAMPLE: &str = "  # Benchmark the program at an address with 1000 peers
   chinwag swarm 127.0.0.1:8080 --peers 1000
 ";
 
 const NOTES: &str = "  # Send one message; the exit code says how it went
   chinwag send 127.0.0.1:8080 hello
 
-Settings: what a flag says may also stand in the config file (connect-timeout = 2, greet = true) and in the \
+Settings: each flag can also be set in the config file (connect-timeout = 2, greet = true) and in the \
 environment (CHINWAG_CONNECT_TIMEOUT=2, CHINWAG_GREET=1). A flag overrides the environment, which overrides the \
-file; --greet=false switches off. `chinwag config` shows each value in effect, and where it was set.
+file; --greet=false switches a flag off. `chinwag config` shows each value in effect, and where it was set.
 
-Exit codes: 0 fine, 1 a fault, 2 wrong usage or a port that is not available. RUST_LOG=debug shows each connection on \
-stderr, from its beginning to why it ended.";
+Exit codes: 0 success, 1 a fault, 2 wrong usage or a port that is not available. RUST_LOG=debug logs each connection on \
+stderr, and why it ended.";
 
 /// The subcommands that have a manual page, those of the load generator first.
 const PAGES: [&str; 6] = ["swarm", "swarm-merge", "send", "config", "completions", "man"];
 
-/// A peer-to-peer terminal chat: every node listens, every node dials, there is no server.
+/// A peer-to-peer terminal chat: every node listens and dials, and there is no server.
 #[derive(Debug, Parser)]
 #[command(version, after_help = notes(), max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// Your name, one word; asked for if not given
+    /// Your name, one word; you are asked for it if it is not given
     #[arg(long, value_parser = parse_name)]
     name: Option<String>,
 
-    /// The port to listen on, 0 for any free one; asked for if not given
+    /// The port to listen on, 0 for any free one; you are asked for it if it is not given
     #[arg(long, value_parser = parse_port)]
     port: Option<u16>,
 
-    /// The IP address to claim in messages, instead of that of each connection
+    /// The IP address to write in messages, instead of that of each connection
     #[arg(long, value_name = "IP", value_parser = parse_ip)]
     ip: Option<IpAddr>,
 
-    /// The IP address to listen on; `::` takes IPv4 too
+    /// The IP address to listen on; `::` accepts IPv4 too
     #[arg(long, value_name = "IP", default_value = "::", value_parser = parse_ip)]
     bind: IpAddr,
 
-    /// A peer for menu choice 4, or HOST:PORT, which is looked up once, at the start; repeat it for more, which
-    /// replaces the list
+    /// A peer for menu choice 4. HOST:PORT works too, and is looked up once, at the start. Repeat the flag for more
+    /// peers; they replace the default list
     #[arg(
         long = "static-peer",
         value_name = "IP:PORT",
@@ -85,20 +85,20 @@ pub(crate) struct Args {
     )]
     static_peers: Vec<Endpoint>,
 
-    /// Say hello to the static peers at start
+    /// Say hello to the static peers at the start
     #[arg(long)]
     greet: bool,
 
-    /// How to write to peers that have not chatted yet [default: standard]
+    /// The dialect for peers that have not chatted yet [default: standard]
     #[arg(long, value_parser = dialects(), ignore_case = true)]
     dialect: Option<Dialect>,
 
-    /// No menu: leave stdin alone and serve until a signal
+    /// No menu: do not read stdin, and run until a signal
     #[arg(long, requires = "name", requires = "port")]
     headless: bool,
 
-    /// For programs: write each event as a JSON object on a line of its own, and read commands as JSON or with a
-    /// slash; no menu, no questions
+    /// For programs: write each event as one line of JSON, and read commands as JSON or slash commands; no menu and no
+    /// prompts
     #[arg(long, requires = "name", requires = "port")]
     json: bool,
 
@@ -106,19 +106,19 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "no_known_peers")]
     known_peers: Option<PathBuf>,
 
-    /// Neither read nor write a file of known peers
+    /// Do not read or write a file of known peers
     #[arg(long)]
     no_known_peers: bool,
 
-    /// Neither read nor write a file of typed lines
+    /// Do not read or write a file of typed lines
     #[arg(long)]
     no_history: bool,
 
-    /// Leave lines to the terminal: no editing, no escape sequences; for screen readers and recordings
+    /// No line editing and no escape sequences; for screen readers and recordings
     #[arg(long)]
     plain: bool,
 
-    /// When to colour messages by who said them
+    /// When to use a colour for each peer
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = colorings())]
     color: Coloring,
 
@@ -126,7 +126,7 @@ pub(crate) struct Args {
     #[arg(long)]
     bell: bool,
 
-    /// Append what is said to this file; a new one is readable by you alone
+    /// Append all messages to this file; only you can read a new file
     #[arg(long, value_name = "FILE")]
     transcript: Option<PathBuf>,
 
@@ -138,28 +138,28 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
     connect_timeout: Duration,
 
-    /// Connections at once [default: the limit on open files less 32]
+    /// The most connections at once [default: the limit on open files minus 32]
     #[arg(long, value_name = "N", value_parser = parse_count)]
     connections_max: Option<usize>,
 
-    /// Connections from one IP address other than loopback
+    /// The most connections from one IP address; loopback has no limit
     #[arg(long, value_name = "N", default_value = "256", value_parser = parse_count)]
     connections_per_ip_max: usize,
 
-    /// Dials under way at once; more wait
+    /// The most dials at once; more have to wait
     #[arg(long, value_name = "N", default_value = "64", value_parser = parse_count)]
     dials_max: usize,
 
-    /// Bytes that may wait for a slow peer before it is closed
+    /// The most bytes that may wait for a slow peer; over it, its connection is closed
     #[arg(long, value_name = "BYTES", default_value = "1048576", value_parser = parse_count)]
     send_queue_max: usize,
 
-    /// Bytes that all peers may make the program keep, in unfinished messages and in what waits to be sent; over it, the
+    /// The most bytes that the program keeps for all peers, in unfinished messages and send queues; over it, the
     /// connections that hold the most are closed
     #[arg(long, value_name = "BYTES", default_value = "268435456", value_parser = parse_count)]
     memory_max: usize,
 
-    /// Entries of the peer table
+    /// The most entries of the peer table
     #[arg(long, value_name = "N", default_value = "65536", value_parser = parse_count)]
     peers_max: usize,
 }
@@ -170,24 +170,24 @@ pub(crate) enum Command {
     /// Benchmark a node, ours or another program's, with many concurrent peers
     #[command(hide = !drive::IS_HERE)]
     Swarm(Box<SwarmArgs>),
-    /// Send a message, wait until it is handed over, and end
+    /// Send a message, wait until it is delivered, and exit
     Send(SendArgs),
-    /// Write each setting on stdout, and where it was set, as a config file; takes the flags of the chat
+    /// Print each setting, and where it was set, as a config file; takes the flags of the chat
     Config,
-    /// Write a script on stdout that completes this program's flags in a shell
+    /// Print a script that completes this program's flags in a shell
     Completions {
-        /// For which shell
+        /// The shell
         shell: Shell,
     },
-    /// Write the manual page on stdout, or that of a subcommand
+    /// Print the manual page of the program or of a subcommand
     Man {
-        /// Of which subcommand
+        /// The subcommand
         #[arg(value_parser = pages())]
         subcommand: Option<String>,
     },
 }
 
-/// What stands below the flags.
+/// The text below the flags.
 fn notes() -> String {
     [EXAMPLES, if drive::IS_HERE { SWARM_EXAMPLE } else { "" }, NOTES].concat()
 }
@@ -202,34 +202,34 @@ impl Args {
         !self.headless
     }
 
-    /// Whether this process is one of several that another one directs.
+    /// Whether this process is a worker that another process directs.
     pub(crate) fn is_worker(&self) -> bool {
         matches!(&self.command, Some(Command::Swarm(args)) if args.is_worker())
     }
 
-    /// Whether a program is told what happens.
+    /// Whether a program reads the events.
     pub(crate) fn is_json(&self) -> bool {
         self.json
     }
 
-    /// Whether lines may be edited, if there is a terminal for it.
+    /// Whether lines may be edited, if there is a suitable terminal.
     pub(crate) fn may_edit(&self) -> bool {
         self.takes_lines() && !self.plain && !self.json
     }
 
-    /// Where known peers are kept, if anywhere: for a person, or where it is asked for.
+    /// The file of known peers, if there is one: for a person, or if a flag names it.
     pub(crate) fn known_peers_file(&self) -> Option<PathBuf> {
         let is_person = self.takes_lines() && !self.json && Stdin::inherited().is_terminal();
         let default = || if is_person { files::known_peers_place() } else { None };
         if self.no_known_peers { None } else { self.known_peers.clone().or_else(default) }
     }
 
-    /// Where typed lines are kept, if they are; that is only where lines are edited.
+    /// The file of typed lines, if there is one: only if lines are edited.
     pub(crate) fn history_file(&self) -> Option<PathBuf> {
         if self.may_edit() && !self.no_history { files::history_place() } else { None }
     }
 
-    /// The transcript that is asked for. The error is a sentence.
+    /// Opens the transcript if one is wanted. The error is a sentence.
     pub(crate) fn open_transcript(&self) -> Result<Option<Transcript>, String> {
         self.transcript.as_deref().map(Transcript::open).transpose()
     }
@@ -239,7 +239,7 @@ impl Args {
         self.static_peers.iter().map(Endpoint::look_up).collect()
     }
 
-    /// How notices look; `is_edited` says whether that is on a terminal whose lines are edited here.
+    /// How notices look. `is_edited` says whether lines are edited on this terminal.
     pub(crate) fn look(&self, is_edited: bool) -> Look {
         let [term, color_term] = ["TERM", "COLORTERM"].map(|name| std::env::var(name).unwrap_or_default());
         let no_color = std::env::var_os("NO_COLOR");
@@ -247,8 +247,7 @@ impl Args {
         Look { colors: self.color.colors(is_edited, no_color.as_deref(), there), has_bell: self.bell }
     }
 
-    /// What the node needs to know. `room` is the number of connections that the process has
-    /// descriptors for.
+    /// The configuration of the node. `room` is the number of connections for which the process has descriptors.
     pub(crate) fn into_config(
         self,
         room: usize,
@@ -370,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_address_or_port_to_claim_is_told_with_what_would_do() {
+    fn a_wrong_address_or_port_to_claim_is_reported_with_a_valid_example() {
         let table = [
             ("--ip 10.103.45.601", "192.168.1.5"),
             ("--bind host", "192.168.1.5"),

@@ -1,8 +1,8 @@
-//! A peer as a command line names it: by its address, or by the name of its host. In the chat a peer is an address,
-//! so a name is looked up once, before anything is sent, and means nothing afterwards.
+//! A peer as it is named on the command line: by its address, or by its host name. In the chat a peer is an address,
+//! so a host name is looked up once, before anything is sent, and is not used afterwards.
 //!
-//! The system's resolver waits, which the event loop must not do. And a peer is known by the address that it claims,
-//! of which a name may have several.
+//! The system's resolver blocks, which the event loop must not do. And a peer is known by the address that it claims,
+//! but a host name may have several addresses.
 
 use chinwag::chat::request::{names_host_and_port, parse_host_and_port};
 use chinwag::proto::message::canonical;
@@ -16,8 +16,8 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
-    /// Its address. A name is asked of the system's resolver, which may take its time, and knows best which kind
-    /// of address works from here: it puts that first. The error is a sentence.
+    /// Its address. The system's resolver looks up a host name, which may take a while. It knows which kind of address
+    /// works from here, and puts that first. The error is a sentence.
     pub(crate) fn look_up(&self) -> Result<SocketAddr, String> {
         let host = match self {
             Self::Address(address) => return Ok(*address),
@@ -31,7 +31,7 @@ impl Endpoint {
     }
 }
 
-/// One of these. The error is what clap says of a wrong one.
+/// Parses one endpoint. The error is the reason that clap shows.
 pub(crate) fn parse_endpoint(word: &str) -> Result<Endpoint, String> {
     if let Some(address) = parse_host_and_port(word) {
         return Ok(Endpoint::Address(address));
@@ -42,7 +42,7 @@ pub(crate) fn parse_endpoint(word: &str) -> Result<Endpoint, String> {
         return Ok(Endpoint::Host(word.to_owned()));
     }
     Err(format!(
-        "'{word}' is no IP:PORT or HOST:PORT, such as 192.168.1.5:8080, [::1]:8080 or bob.example:8080"
+        "'{word}' is not an IP:PORT or a HOST:PORT, such as 192.168.1.5:8080, [::1]:8080 or bob.example:8080"
     ))
 }
 
@@ -73,9 +73,9 @@ mod tests {
         }
     }
 
-    /// The resolver takes some of these for addresses that nobody meant.
+    /// The resolver would accept some of these as unexpected addresses.
     #[test]
-    fn what_is_neither_an_address_nor_a_host_is_not_looked_up() {
+    fn a_word_that_is_neither_an_address_nor_a_host_is_not_looked_up() {
         for word in [
             "",
             "bob",
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_host_is_looked_up() {
-        // It is in the file of hosts.
+        // It is in the hosts file.
         let address = Endpoint::Host("localhost:80".to_owned()).look_up().unwrap();
         assert!(address.ip().is_loopback() && address.port() == 80, "{address}");
     }

@@ -1,9 +1,9 @@
 //! A peer-to-peer chat, and a load generator for such chats: two pure machines in one thin mio shell.
 //!
 //! `ARCHITECTURE.md` has the parts, the arrows between them and their laws. Here are an order for reading and the
-//! words. Where something belongs: what needs a socket, in [`net`]; what is about descriptor 0 or 1, in [`term`];
-//! bytes, lines and the life of one connection, in [`proto`]; people, menus and what happened, in [`chat`]; load
-//! and what is measured of it, in [`swarm`]; a number that somebody may want to change, in [`limits`].
+//! words. Where something belongs: code that needs a socket is in [`net`]; descriptors 0 and 1 are in [`term`]; bytes,
+//! lines and the life of one connection are in [`proto`]; people, menus and what happened are in [`chat`]; load and
+//! its measurement are in [`swarm`]; a number that somebody may want to change is in [`limits`].
 //!
 //! # Reading order
 //!
@@ -12,7 +12,7 @@
 //!    and back.
 //! 3. [`proto::connection`], [`proto::connections`]: the life of one byte stream, and all of them.
 //! 4. [`chat::request`], and how one is typed: [`chat::menu`] with [`chat::slash`] and, for programs,
-//!    [`chat::command`]; [`chat::notice`]: what is told.
+//!    [`chat::command`]; [`chat::notice`]: what the user is told.
 //! 5. `chat::inbound`, whose first page is the life of a connection; then [`chat::node`]: its state, its stories, and
 //!    behind each story the part that it asks.
 //! 6. [`net::event_loop`] from `turn` downwards, then the rest of [`net`].
@@ -33,7 +33,7 @@
 //! | Peer | an entry of the table, keyed on the address where it claims to listen |
 //! | Known | a peer that is remembered, whether it is there or not; an entry of the book |
 //! | Connection | the pure state of one byte stream; a plain peer makes a new one for every message |
-//! | Link | the socket of a connection, and what is known of its readiness |
+//! | Link | the socket of a connection, and its readiness |
 //! | Session | a connection that is bound to a peer both ways |
 //! | Message | one parsed message |
 //! | Request | what the user asked for |
@@ -42,9 +42,9 @@
 //! | Conversation | every line goes to the same peer, until an empty one |
 //! | Event | a notice as a program reads it, a JSON object |
 //! | Notice | what the user is told, as data |
-//! | Plan | what the load generator is to do |
-//! | Scenario | what its peers do once they are connected |
-//! | Report | what came of it, and all that the numbers depend on |
+//! | Plan | what the load generator will do |
+//! | Scenario | what its peers do after they are connected |
+//! | Report | the result, and everything that the numbers depend on |
 //! | turn | one round of the event loop: sleep, read, act, write |
 //! | drain | to read until nothing is left or the budget is spent; of outputs: until `None` |
 //! | flush | to write what is queued; of a framer: to take an unfinished message as it is |

@@ -1,48 +1,48 @@
 //! The numbers of the program that somebody may want to change, each with its unit in its name.
 //!
-//! Constants are facts of the protocol or of the design. What a user could need to change is a field
-//! of [`Limits`] and a flag. Nothing here computes. Only what has a meaning in one file alone stands there, such as the
-//! columns of a table.
+//! Constants are facts of the protocol or of the design. What a user may need to change is a field of [`Limits`] and a
+//! flag. Nothing here computes. A number that matters only in one file is in that file, such as the columns of a
+//! table.
 
 use std::time::Duration;
 
-/// A plain message in all, in bytes: most published peers do one `recv(1024)`.
+/// The most bytes of a plain message: most published peers do one `recv(1024)`.
 pub const PLAIN_BYTES_MAX: usize = 1023;
 
-/// A line, or an unfinished message, in bytes, its newline not counted.
+/// The most bytes of a line or of an unfinished message, without the newline.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// A name, in bytes: typed ones are refused above it, received ones are cut.
+/// The most bytes of a name. A longer typed name is refused, a longer received one is cut.
 pub const NAME_BYTES_MAX: usize = 64;
 
-/// The name of a host, in bytes, as the domain name system has it.
+/// The most bytes of a host name, as in the domain name system.
 pub const HOST_NAME_BYTES_MAX: usize = 253;
 
-/// The longest `IP:PORT`, in bytes: an IPv6 address in brackets that ends in an IPv4 one and has a scope.
+/// The most bytes of an `IP:PORT`: an IPv6 address in brackets that ends in an IPv4 address and has a scope.
 pub const ADDRESS_BYTES_MAX: usize = 64;
 
-/// The beginning of an unfinished message, in bytes, in which its header is looked for after each read.
+/// After each read the header of an unfinished message is searched in its first bytes, so many.
 pub const HEADER_SCAN_BYTES: usize = 256;
 
-/// Reading, in bytes, for each connection and turn; also the size of the one read buffer.
+/// The most bytes to read from each connection in a turn; also the size of the read buffer.
 pub const READ_BYTES_PER_TURN: usize = 64 * 1024;
 
-/// Bytes that a turn writes to links that stalled, before it looks at everybody else again, about.
+/// About how many bytes a turn writes to links that had stalled, before it serves everybody else again.
 pub const WRITTEN_BYTES_PER_TURN: usize = 4 * 1024 * 1024;
 
-/// Accepted connections in a turn.
+/// The most connections to accept in a turn.
 pub const ACCEPTS_PER_TURN: usize = 64;
 
-/// Typed lines taken in a turn, so that a file on stdin cannot starve the network.
+/// The most typed lines to take in a turn, so that a file on stdin cannot starve the network.
 pub const TYPED_LINES_PER_TURN: usize = 64;
 
-/// A config file, in bytes.
+/// The most bytes of a config file.
 pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 
-/// An assignment of a config file with which the comments behind others are aligned, in columns.
+/// In a config file, comments after longer assignments than this many columns are not aligned with the others.
 pub const ASSIGNMENT_COLUMNS_MAX: usize = 40;
 
-/// Length of the queue of connections that the kernel completed and we have yet to accept.
+/// Length of the queue of connections that the kernel has completed and we have not accepted yet.
 pub const LISTEN_BACKLOG: i32 = 4096;
 
 /// Events taken from the kernel at once.
@@ -51,58 +51,58 @@ pub const EVENTS_PER_TURN: usize = 1024;
 /// Slices in one vectored write.
 pub const SLICES_PER_WRITE: usize = 64;
 
-/// What a message that waits to be sent counts besides its own bytes: about the memory that it costs.
+/// What a waiting message counts besides its own bytes: about the memory that it costs.
 pub const PAYLOAD_OVERHEAD_BYTES: usize = 64;
 
-/// A payload of fewer bytes is gathered with others where it has to wait behind one.
+/// A payload of fewer bytes is gathered with others if it has to wait behind another one.
 pub const GATHERED_BYTES_MAX: usize = 1024;
 
-/// What a growing buffer can hold, in bytes: an unfinished message.
+/// The most bytes in a growing buffer: an unfinished message.
 pub const BUFFER_BYTES_MAX: usize = LINE_BYTES_MAX;
 
-/// What peers may make us keep is brought down to this share of its limit, in eighths, once it is over: so the next time is
-/// far.
+/// When the memory for all peers is over its limit, it is reduced to this share of the limit, in eighths, so that this
+/// happens rarely.
 pub const MEMORY_KEPT_EIGHTHS: usize = 7;
 
-/// A growing buffer of so many bytes has a mapping of its own.
+/// A growing buffer of at least so many bytes has its own memory mapping.
 pub const MAPPED_BYTES_MIN: usize = 16 * 1024;
 
-/// Descriptors kept free of peers: stdin, stdout, stderr, the listener, the poll, signals and spares.
+/// Descriptors that peers cannot use: stdin, stdout, stderr, the listener, the poll, signals and spares.
 pub const DESCRIPTORS_RESERVED: usize = 32;
 
-/// Descriptors that one peer takes to be served, besides those that are open at the start: our own stdout and
-/// terminal, the poll, two for each of two sets of signals, the listener and its spare, a file and its lock, the peer.
+/// Descriptors that we need to serve one peer, besides those that are open at the start: our own stdout and terminal,
+/// the poll, two for each of two sets of signals, the listener and its spare, a file and its lock, the peer.
 pub const DESCRIPTORS_NEEDED: usize = 12;
 
-/// Open files that this process is taken to have where the system does not say: what most have at least.
+/// The assumed limit on open files if the system does not tell: most systems allow at least so many.
 pub const OPEN_FILES_ASSUMED: u64 = 1024;
 
-/// Dials that a table full of accepted connections leaves room for: some of those descriptors.
+/// Dials that are possible even if the table is full of accepted connections: some of those descriptors.
 pub const DIALS_RESERVED: usize = 16;
 
-/// How long the rest of an undelimited message may stay away before it counts as complete.
+/// How long an undelimited message may pause before it counts as complete.
 pub const IDLE_FLUSH: Duration = Duration::from_millis(250);
 
-/// The same, while its header is incomplete.
+/// The same while its header is incomplete.
 pub const HEADER_FLUSH: Duration = Duration::from_secs(2);
 
-/// From accept to the first complete message, in all.
+/// The most time from accept to the first complete message.
 pub const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// From the first byte of a line, or of a message without one, to its end, in all.
+/// The most time from the first byte of a line or message to its end.
 pub const UNFINISHED_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Silence after which a connection that is not a session is closed.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// How long the other side may take to close after our half-close, and to answer a connect.
+/// How long the other side may take to close after our half-close, or to answer a connect.
 pub const SETTLE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Between two acknowledgements that we dial a peer for.
+/// The least time between two dials to acknowledge connects of the same peer.
 pub const ACK_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Acknowledgements that we dial for peers of one source IP, none counted on loopback: a burst, then one at
-/// each interval. They share the dials with what the user says.
+/// Acknowledgements that we dial for peers of one source IP: a burst, then one at each interval. Loopback is not
+/// counted. They share the dials with the user's messages.
 pub const ACKS_OF_IP_BURST: u32 = 16;
 /// See [`ACKS_OF_IP_BURST`].
 pub const ACKS_OF_IP_INTERVAL: Duration = Duration::from_secs(1);
@@ -110,10 +110,10 @@ pub const ACKS_OF_IP_INTERVAL: Duration = Duration::from_secs(1);
 /// How long Quit waits for its farewells.
 pub const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long the menu waits for the outcome of what it was asked before it comes back without it.
+/// How long the menu waits for an outcome before it comes back without it.
 pub const OUTCOME_TIMEOUT: Duration = Duration::from_secs(7);
 
-/// How often lines that were counted but not shown are told.
+/// How often the number of hidden lines is shown.
 pub const FOLD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// When to try to accept again after the system had no descriptor left.
@@ -122,13 +122,13 @@ pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// When to try to write again to a slow screen that cannot be watched.
 pub const SCREEN_RETRY: Duration = Duration::from_millis(50);
 
-/// How often a program in the background looks whether it is in front: a shell need not say so.
-pub const FRONT_RETRY: Duration = Duration::from_millis(200);
+/// How often a program in the background checks whether it is in the foreground, because a shell need not say so.
+pub const FOREGROUND_RETRY: Duration = Duration::from_millis(200);
 
-/// Between two times that a transcript which cannot be written is told.
+/// The least time between two reports that the transcript cannot be written.
 pub const RECORD_FAULT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Between two warnings of the same kind in the log.
+/// The least time between two warnings of the same kind in the log.
 pub const WARN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// TCP keepalive on connections that we write to: silence before the first probe.
@@ -140,16 +140,16 @@ pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// Unanswered keepalive probes before the connection is given up.
 pub const KEEPALIVE_PROBES: u32 = 3;
 
-/// How long written bytes may stay unacknowledged, where the system can tell.
+/// How long written bytes may stay unacknowledged, if the system can tell.
 pub const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// New table entries of one source IP: a burst, then one at each interval. Those of peers that are elsewhere than
-/// they claim are counted apart.
+/// New table entries from one source IP: a burst, then one at each interval. Peers that claim another address than
+/// their own are counted separately.
 pub const NEW_PEERS_BURST: u32 = 100;
 /// See [`NEW_PEERS_BURST`].
 pub const NEW_PEERS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The same for a source on loopback: as many as one load generator claims from there, and less than the table has.
+/// The same for a source on loopback: as many as one load generator claims there, and fewer than the table has.
 pub const NEW_LOCAL_PEERS_BURST: u32 = 45_000;
 /// See [`NEW_LOCAL_PEERS_BURST`].
 pub const NEW_LOCAL_PEERS_INTERVAL: Duration = Duration::from_millis(100);
@@ -159,36 +159,36 @@ pub const SHOWN_LINES_BURST: u32 = 200;
 /// See [`SHOWN_LINES_BURST`].
 pub const SHOWN_LINES_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Texts that are told at once because of deadlines, in bytes, before the rest waits for the next turn. What one
-/// connection has is told in one piece.
+/// How many bytes of text are shown in a turn because of deadlines, before the rest waits for the next turn. The texts
+/// of one connection stay together.
 pub const TOLD_BYTES_PER_TURN: usize = 256 * 1024;
 
-/// Bytes that wait for a slow reader of stdout; past it notices are counted, or reading pauses.
+/// The most bytes that wait for a slow reader of stdout; over it, notices are only counted, or reading pauses.
 pub const STDOUT_BYTES_MAX: usize = 256 * 1024;
 
-/// Bytes of events that wait for a program that types commands; past it those wait too.
+/// The most bytes of events that wait for a program; over it, its commands wait too.
 pub const EVENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// A write to a shared stdout that was polled for, in bytes. What polls as writable has room for this: a
-/// pipe for `PIPE_BUF`, at least 512, and a Linux pseudo terminal for 256.
+/// The most bytes of a write to a shared stdout after a `poll`. Whatever is writable has room for this: a pipe for
+/// `PIPE_BUF`, at least 512, and a Linux pseudo terminal for 256.
 pub const STDOUT_BYTES_PER_GUARDED_WRITE: usize = 256;
 
 /// One read from stdin, in bytes.
 pub const STDIN_BYTES_PER_READ: usize = 16 * 1024;
 
-/// How long what began like a sequence of the terminal may rest and still go on: replies come from far away.
+/// How long an unfinished escape sequence may pause and still continue, because replies may come over a slow line.
 pub const SEQUENCE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long after an escape what comes is of the same key for sure: nobody types on as fast.
+/// Within this time after an escape, the next byte belongs to the same key: nobody types so fast.
 pub const ESCAPE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Lines typed on a terminal before they were wanted, in bytes; past it no more keys are read.
+/// The most bytes of lines that are typed ahead on a terminal; over it, no more keys are read.
 pub const TYPED_AHEAD_BYTES_MAX: usize = 1024 * 1024;
 
-/// What is pasted on a terminal at once, in bytes; of more nothing is taken.
+/// The most bytes of a paste; a longer paste is refused.
 pub const PASTE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Pasted lines that are taken without asking.
+/// The most lines of a paste that is taken without asking.
 pub const PASTED_LINES_UNASKED: usize = 3;
 
 /// Typed lines that can be recalled.
@@ -197,152 +197,154 @@ pub const HISTORY_LINES_MAX: usize = 1000;
 /// The same in bytes.
 pub const HISTORY_BYTES_MAX: usize = 1024 * 1024;
 
-/// The file of typed lines in bytes, about, before it is written anew without the oldest; so much of a longer
-/// one is read.
+/// The file of typed lines may have about so many bytes before it is rewritten without the oldest lines; only so much
+/// of a longer file is read.
 pub const HISTORY_FILE_BYTES_MAX: usize = 2 * HISTORY_BYTES_MAX;
 
 /// The same in lines.
 pub const HISTORY_FILE_LINES_MAX: usize = 2 * HISTORY_LINES_MAX;
 
-/// Peers that are remembered; those that the user named or blocked have room beyond.
+/// The most known peers; those that the user named or blocked may exceed it.
 pub const KNOWN_PEERS_MAX: usize = 1000;
 
-/// Peers known from before that the query shows.
+/// The most known peers that the query shows.
 pub const KNOWN_PEERS_SHOWN_MAX: usize = 20;
 
-/// The file of known peers in bytes; a larger one is none.
+/// The most bytes of the file of known peers; a larger file counts as corrupt.
 pub const KNOWN_PEERS_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Parts of that file that cannot be used and are told one by one; the rest is counted.
+/// How many invalid parts of that file are shown one by one; the rest is counted.
 pub const ODD_PARTS_TOLD_MAX: usize = 8;
 
-/// Between two writes of that file.
+/// The least time between two writes of that file.
 pub const KNOWN_PEERS_INTERVAL: Duration = Duration::from_secs(3);
 
 /// When to try again to lock a file that another program is writing.
 pub const LOCK_RETRY: Duration = Duration::from_millis(50);
 
-/// How often to try at the end of the program, which waits for nobody who is stopped.
+/// How often to try at the end of the program. It gives up in the end, because the owner of the lock may be stopped.
 pub const LOCK_TRIES: usize = 10;
 
-/// Corrupt files that are set aside, each under a name of its own.
+/// The most corrupt files that are kept, each under its own name.
 pub const CORRUPT_FILES_MAX: usize = 100;
 
-/// Peers whose names and addresses can be completed.
+/// The most peers whose names and addresses can be completed.
 pub const NAMES_MAX: usize = 256;
 
-/// Candidates of a completion that are shown.
+/// The most candidates of a completion that are shown.
 pub const CANDIDATES_SHOWN_MAX: usize = 20;
 
-/// Of a name, in characters, in the prompt of a conversation.
+/// The most characters of a name in the prompt of a conversation.
 pub const PARTNER_CHARS_MAX: usize = 24;
 
-/// The same in columns, where a row has no more room.
+/// The same in columns on a narrow terminal.
 pub const PARTNER_COLUMNS_MIN: usize = 14;
 
-/// The columns of a terminal that does not tell.
+/// The assumed columns of a terminal that does not report them.
 pub const COLUMNS_DEFAULT: u16 = 80;
 
-/// A typed line, in bytes; the rest of a longer one is dropped, and the user is told.
+/// The most bytes of a typed line; a longer one is refused, and the user is told.
 pub const TYPED_BYTES_MAX: usize = 64 * 1024;
 
-/// A line that is a JSON command, in bytes: room for a text of [`TYPED_BYTES_MAX`] with each character an escape.
+/// The most bytes of a JSON command: room for a text of [`TYPED_BYTES_MAX`] in which every character is an escape.
 pub const COMMAND_BYTES_MAX: usize = 512 * 1024;
 
-/// Messages that may wait for one address to be dialled.
+/// The most messages that wait for a dial to one address.
 pub const WAITING_MESSAGES_MAX: usize = 1024;
 
-/// Messages of `chinwag send`, for each address about, or of a conversation under way at once: the next one
-/// waits.
+/// About how many messages may be under way at once, for each address of `chinwag send` or in a conversation; the next
+/// one waits.
 pub const MESSAGES_UNDER_WAY_MAX: usize = 64;
 
-/// The header of a speaker, in bytes, that is remembered: an IPv4 address and a name of 19 bytes at least.
-/// What is longer is parsed in each line. With it, what is kept of a speaker takes 56 bytes.
+/// The most bytes of a line's header that are remembered, so that the next line need not be parsed again: an IPv4
+/// address and a name of at least 19 bytes. A longer header is parsed in each line. With this value, one remembered
+/// speaker takes 56 bytes.
 pub const SPEAKER_BYTES_MAX: usize = 42;
 
-/// Keys that a rate keeps before those with nothing to remember are swept out.
+/// How many keys a rate keeps before it removes those that are at rest.
 pub const RATE_KEYS_KEPT: usize = 1024;
 
-/// Addresses of 127.0.0.0/8 that the load generator dials from, unless told others.
+/// Addresses of 127.0.0.0/8 that the load generator dials from by default.
 pub const SWARM_SOURCES: u8 = 64;
 
 /// The first port that a peer of the load generator claims to listen on.
 pub const SWARM_CLAIM_FIRST_PORT: u16 = 20_000;
 
-/// Ports that peers of one source address claim, counted from that one without the target's.
+/// How many ports the peers of one source address claim, counted from that port and without the target's port.
 pub const SWARM_CLAIM_PORTS: u16 = 45_000;
 const _: () = assert!(SWARM_CLAIM_FIRST_PORT.checked_add(SWARM_CLAIM_PORTS).is_some());
 
-/// Dials that the load generator makes in a turn: times are those of turns, so a turn has to be short.
+/// The most dials of the load generator in a turn. All events of a turn have the same time, so a turn must be short.
 pub const SWARM_DIALS_PER_TURN: u32 = 8;
 
-/// Paced batches that the load generator sends in a turn, so that one far behind still listens.
+/// The most paced batches of the load generator in a turn, so that a generator that is far behind still reads.
 pub const SWARM_BATCHES_PER_TURN: u32 = 1024;
 
-/// Bytes that wait to be written to all peers of one load generator, about; past it a schedule waits.
+/// About how many bytes may wait for all peers of one load generator; over it, the schedule waits.
 pub const SWARM_QUEUED_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
-/// Paced questions without an answer; past it a schedule waits.
+/// The most paced questions without an answer; over it, the schedule waits.
 pub const SWARM_QUESTIONS_MAX: usize = 1024 * 1024;
 
-/// When a schedule that waits looks again whether it may go on.
+/// When a waiting schedule checks again whether it may go on.
 pub const SWARM_SCHEDULE_RETRY: Duration = Duration::from_millis(10);
 
-/// How often the load generator tells how far it is.
+/// How often the load generator reports its progress.
 pub const SWARM_PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long a load generator that was interrupted waits for the ends of its connections, which prove what was
-/// taken. With the report it is over a tenth of a second after the signal.
+/// How long an interrupted load generator waits for its connections to end, which proves what was accepted. Including
+/// the report, it ends within a tenth of a second after the signal.
 pub const SWARM_FAREWELL: Duration = Duration::from_millis(50);
 
-/// The event queue counts its timeouts in these: it wakes us no later than this after the time.
+/// The resolution of timeouts of the event queue: it wakes us at most this much too late.
 pub const POLL_RESOLUTION: Duration = Duration::from_millis(1);
 
-/// A target counts as idle when its CPU clock has stood still for so long.
+/// A target counts as idle when its CPU clock has not moved for so long.
 pub const TARGET_IDLE: Duration = Duration::from_millis(30);
 
-/// How often the target is looked at while it is to stop or to become idle.
+/// How often to check whether the target has stopped or become idle.
 pub const TARGET_POLL: Duration = Duration::from_millis(1);
 
-/// How long a signal may take to stop the target, and the target to become idle.
+/// How long to wait until a signal has stopped the target, or until the target is idle.
 pub const TARGET_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Rounds of a burst that are not counted: a new connection acknowledges its first segments at once, and
-/// only then does it behave as it will for the rest of its life.
+/// The first rounds of a burst, which are not counted: a new connection acknowledges its first segments at once, and
+/// behaves normally only after that.
 pub const BURST_WARM_UP_ROUNDS: u32 = 20;
 
-/// The same after a round of a burst. Longer, and caches are as cold as they never are under load.
+/// The same after a round of a burst. A longer pause would make caches colder than they ever are under load.
 pub const ROUND_IDLE: Duration = Duration::from_millis(10);
 
-/// Connections below which the memory of each is not told: memory comes in pages.
+/// With fewer connections, the memory of each is not reported, because memory comes in pages.
 pub const MEMORY_PEERS_MIN: u64 = 100;
 
-/// Rounds of a burst in which nothing is written, to know what stopping the target costs by itself.
+/// Rounds of a burst in which nothing is written, to measure what stopping the target costs.
 pub const EMPTY_ROUNDS: usize = 10;
 
-/// What a line of the target has besides the text that was typed, about, in bytes.
+/// About how many bytes a line of the target has besides the typed text.
 pub const TRIGGER_HEADER_BYTES: usize = 24;
 
 /// Kernel memory that one connection costs with both its ends on this host, in bytes, as measured on Linux.
 pub const KERNEL_BYTES_PER_PAIR: u64 = 9 * 1024;
 
-/// Memory that one process of the load generator takes for each peer besides its batch, in bytes: 640 as measured, and
-/// a table that doubles is there twice for a moment.
+/// Memory of one process of the load generator for each peer besides its batch, in bytes: 640 as measured, and while a
+/// table doubles, both copies exist.
 pub const SWARM_BYTES_PER_PEER: u64 = 1024;
 
-/// The same for whatever it takes once while it runs, such as histograms.
+/// Memory of one process that does not depend on the number of peers, such as histograms.
 pub const SWARM_BYTES: u64 = 4 * 1024 * 1024;
 
-/// How long Linux holds the port of a connection that we ended, before another one to the same address can have it.
+/// How long Linux keeps the port of a connection that we ended, before another connection to the same address can use
+/// it.
 pub const TIME_WAIT: Duration = Duration::from_secs(60);
 
-/// The same where `tcp_tw_reuse` lets the next connection have it earlier.
+/// The same if `tcp_tw_reuse` lets the next connection use it earlier.
 pub const TIME_WAIT_REUSE: Duration = Duration::from_secs(1);
 
-/// Of a line of the target that means nothing to the load generator, so many bytes are reported.
+/// How many bytes are reported of a line of the target that the load generator does not understand.
 pub const ODD_LINE_BYTES: usize = 120;
 
-/// A signal that comes just before the load generator waits for its processes is seen so much later.
+/// How late the load generator may see a signal that comes just before it waits for its processes.
 pub const SWARM_SIGNAL_POLL: Duration = Duration::from_millis(10);
 
 /// The most peers, messages and the like of one run.
@@ -354,72 +356,72 @@ pub const SWARM_ROUNDS_MAX: u32 = 1_000_000;
 /// The most messages in a batch.
 pub const SWARM_BATCH_MAX: usize = 65_536;
 
-/// Bytes that one write of a peer of the load generator may have, and about as many it makes for all of them in a
+/// The most bytes of one write of a peer of the load generator, and about the most that it prepares for all peers in a
 /// turn: the largest batch of messages of the default length.
 pub const SWARM_WRITE_BYTES_MAX: usize = SWARM_BATCH_MAX * SWARM_LENGTH_DEFAULT;
 
-/// Bytes that a peer of the load generator keeps of its batch, if one write can carry the batch in such parts. Whole
-/// batches of hundreds of peers are so much memory that giving it back takes the system a tenth of a second.
+/// How many bytes of its batch a peer of the load generator keeps, if one write can carry the batch in such parts.
+/// Whole batches of hundreds of peers take so much memory that the system needs a tenth of a second to free it.
 pub const SWARM_PAYLOAD_BYTES: usize = SWARM_WRITE_BYTES_MAX / SLICES_PER_WRITE;
 
-/// Bytes of a message of the load generator, its newline included, unless it is told otherwise.
+/// The default bytes of a message of the load generator, with its newline.
 pub const SWARM_LENGTH_DEFAULT: usize = 64;
 
-/// A message of the load generator has at least so many bytes, its newline included.
+/// The fewest bytes of a message of the load generator, with its newline.
 pub const SWARM_MESSAGE_BYTES_MIN: usize = 16;
 
 /// The most processes of one run.
 pub const SWARM_PROCESSES_MAX: usize = 1_024;
 
-/// The least and the most of something in a second.
+/// The lowest and the highest rate per second.
 pub const SWARM_RATES: (f64, f64) = (0.001, 1e9);
 
 /// The shortest and the longest time of a run, in seconds.
 pub const SWARM_SECONDS: (f64, f64) = (0.001, 86_400.0);
 
-/// The generator was the bottleneck if it used at least this share of a CPU, and the target less.
+/// The generator was the bottleneck if it used at least this share of a CPU, and the target used less.
 pub const BOTTLENECK_SHARE: f64 = 0.9;
 
-/// A generator that got no CPU for this share of the time, or whose virtual machine was denied so much, says little
+/// If the generator got no CPU for this share of the time, or its virtual machine got none, the result says little
 /// about the target.
 pub const DEPRIVED_SHARE: f64 = 0.1;
 
-/// A run that is shorter says little about what happens in a second.
+/// A shorter run says little about rates per second.
 pub const SWARM_RUN_MIN: Duration = Duration::from_secs(1);
 
-/// The 99.9th percentile of fewer samples is the longest of them.
+/// With fewer samples, the 99.9th percentile is just the longest one.
 pub const TAIL_SAMPLES_MIN: u64 = 1_000;
 
-/// Paced messages that are later than this, of a hundred one, say that the generator cannot keep up.
+/// If one in a hundred paced messages is later than this, the generator cannot keep up.
 pub const LATENESS_MAX: Duration = Duration::from_millis(1);
 
-/// Messages over time are counted in intervals of this length, as long as the slots suffice.
+/// Messages over time are counted in intervals of this length, as long as there are enough slots.
 pub const TIMELINE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Slots of a timeline; then its intervals double.
+/// The most slots of a timeline; when they are full, the intervals double.
 pub const TIMELINE_SLOTS_MAX: usize = 600;
 
 /// Significant decimal digits of a latency.
 pub const LATENCY_DIGITS: u8 = 3;
 
-/// The limits that a user could need to change.
+/// The limits that a user may need to change.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections at once; the newest is refused above it.
+    /// The most connections at once; over it, the newest is refused.
     pub connections_max: usize,
-    /// Connections from one source IP, none counted on loopback.
+    /// The most connections from one source IP; loopback is not counted.
     pub connections_per_ip_max: usize,
-    /// Dials under way; more wait for their turn.
+    /// The most dials at once; more wait for their turn.
     pub dials_max: usize,
     /// How long a dial may take.
     pub connect_timeout: Duration,
-    /// Bytes in the send queue of one connection, each message counted with [`PAYLOAD_OVERHEAD_BYTES`]
-    /// more; over it the peer is too slow, and closed.
+    /// The most bytes in the send queue of one connection; each message counts [`PAYLOAD_OVERHEAD_BYTES`] more. Over
+    /// it, the peer is too slow and is closed.
     pub send_queue_bytes_max: usize,
-    /// Bytes that all peers together may make us keep in unfinished messages and send queues; over it the connections that hold
-    /// the most are closed.
+    /// The most bytes that we keep for all peers together in unfinished messages and send queues; over it, the
+    /// connections that hold the most are closed.
     pub memory_bytes_max: usize,
-    /// Entries of the peer table.
+    /// The most entries of the peer table.
     pub peers_max: usize,
 }
 
@@ -460,9 +462,9 @@ const _: () = assert!(HEADER_FLUSH.as_millis() < FIRST_MESSAGE_TIMEOUT.as_millis
 const _: () = assert!(QUIT_TIMEOUT.as_millis() > SETTLE_TIMEOUT.as_millis(), "a farewell has time to settle");
 const _: () = assert!(usize::BITS >= 64, "a ConnId is the event queue's token, and that is a usize");
 
-/// A histogram that is read has at most so many bytes when it is inflated; ours have half as many.
+/// The most bytes of a histogram that we read, after inflating it; ours have half as many.
 pub const HISTOGRAM_BYTES_MAX: usize = 1 << 20;
 
-/// A histogram that is read has at most so many values: above, a mean is no longer exact, and sums of counts
-/// could overflow.
+/// The most values of a histogram that we read: with more, a mean is no longer exact, and sums of counts could
+/// overflow.
 pub const HISTOGRAM_VALUES_MAX: u64 = 1 << 53;

@@ -1,11 +1,11 @@
 //! `RUST_LOG`: what is logged, on stderr.
 //!
-//! `env_logger` takes a word that is not a level for the name of a module, and then logs nothing at all. Here a
-//! part that cannot be meant is left out and reported.
+//! `env_logger` takes a word that is not a level for the name of a module, and then logs nothing at all. Here an
+//! invalid part is left out and reported.
 //!
-//! The log is written at once: if nobody reads stderr, as on a stopped terminal or with a full pipe, the loop waits.
-//! By default only warnings are logged, one of a kind each second; whoever asks for more sends it to a file. A buffer
-//! of our own would lose the last words of a crash.
+//! The log is written at once: if nobody reads stderr, for example on a stopped terminal, the loop waits. By default
+//! only warnings are logged, and each kind at most once a second; for more, send the log to a file. A buffer of our
+//! own would lose the last lines before a crash.
 
 use chinwag::proto::clean::Clean;
 use env_logger::Builder;
@@ -14,7 +14,7 @@ use std::env;
 
 const VARIABLE: &str = "RUST_LOG";
 
-/// What holds if nothing else is said.
+/// The default.
 const DEFAULT: &str = "warn";
 
 /// The modules of this package, directly below `chinwag`.
@@ -23,7 +23,7 @@ const MODULES: [&str; 18] = [
     "quoting", "send", "settings", "swarm", "term", "values", "words",
 ];
 
-/// Starts the log; gives the sentence that is to be told of the variable, if there is one.
+/// Starts the log. Returns a sentence for the user if something is wrong with the variable.
 pub(crate) fn start() -> Option<String> {
     let spec = env::var_os(VARIABLE).unwrap_or_default();
     let (spec, nonsense) = understood(&spec.to_string_lossy());
@@ -34,13 +34,13 @@ pub(crate) fn start() -> Option<String> {
 fn sentence(nonsense: &[String]) -> String {
     let quoted: Vec<String> = nonsense.iter().map(|part| format!("'{}'", Clean(part))).collect();
     format!(
-        "{VARIABLE}: {} is not understood, and left out; a level (off, error, warn, info, debug or trace), a part \
-         of chinwag (such as chinwag::net), or both (chinwag::net=debug) would do, with commas between several",
+        "{VARIABLE}: {} is not understood and is ignored; use a level (off, error, warn, info, debug or trace), a part \
+         of chinwag (such as chinwag::net), or both (chinwag::net=debug), with commas between several",
         quoted.join(", ")
     )
 }
 
-/// What can be meant, or the default if that is nothing; and the parts that cannot.
+/// The valid parts, or the default if there are none; and the invalid parts.
 fn understood(spec: &str) -> (String, Vec<String>) {
     let (directives, text) =
         spec.split_once('/').map_or((spec, None), |(directives, text)| (directives, Some(text)));
@@ -56,7 +56,7 @@ fn understood(spec: &str) -> (String, Vec<String>) {
     }
     let mut spec = if meant.is_empty() { DEFAULT.to_owned() } else { meant.join(",") };
     match text {
-        // Only lines with this text.
+        // A filter: only lines with this text.
         Some(text) if !text.contains('/') => spec.extend(["/", text]),
         Some(text) => nonsense.push(format!("/{text}")),
         None => {}
@@ -64,7 +64,8 @@ fn understood(spec: &str) -> (String, Vec<String>) {
     (spec, nonsense)
 }
 
-/// Of others' modules no list is kept; but who names one says how much of it they want, and none begins as ours do.
+/// We have no list of other crates' modules. But such a part must have a level, and no other crate's name begins with
+/// ours.
 fn is_directive(directive: &str) -> bool {
     let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
     match directive.split_once('=').map(|(module, level)| (module.trim(), level.trim())) {
@@ -88,7 +89,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn what_can_be_meant_is_kept_and_the_rest_is_told() {
+    fn valid_parts_are_kept_and_the_others_are_reported() {
         let table: [(&str, &str, &[&str]); 18] = [
             ("", "warn", &[]),
             (" , ", "warn", &[]),
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_modules_are_those_that_there_are() {
+    fn the_list_of_modules_is_complete() {
         let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).expect("a directory");
         let names = files.map(|file| file.expect("a file").path().file_stem().expect("a name").to_owned());
         let modules = names.map(|name| name.into_string().expect("UTF-8"));

@@ -49,7 +49,7 @@ const CUT_SHORT: &str = "error: stdin could not be read to its end; give a file,
 fn main() -> ExitCode {
     let log_fault = logging::start();
     let parsed = settings::parse();
-    // One process of several is not the one to say so.
+    // A worker process does not repeat the warning.
     let is_worker = parsed.as_ref().is_ok_and(|(args, _)| args.is_worker());
     if let Some(sentence) = log_fault.filter(|_| !is_worker) {
         output::tell(&format!("warning: {sentence}"));
@@ -145,9 +145,9 @@ fn talk(
     Ok(if is_cut_short { code.max(EXIT_FAULT) } else { code })
 }
 
-/// Says what is wrong with the command line; gives the exit code.
+/// Prints what is wrong with the command line; returns the exit code.
 fn misused(sentence: &str) -> u8 {
-    // Who cannot be told sees it by the exit code.
+    // If this fails, the exit code still says it.
     let _ = Args::command().error(ErrorKind::InvalidValue, sentence).print();
     EXIT_USAGE
 }
@@ -156,7 +156,7 @@ fn own_ips() -> Vec<IpAddr> {
     match if_addrs::get_if_addrs() {
         Ok(interfaces) => interfaces.iter().map(|interface| interface.ip().to_canonical()).collect(),
         Err(error) => {
-            log::warn!("the addresses of this host are not known: {error}");
+            log::warn!("the addresses of this host are unknown: {error}");
             Vec::new()
         }
     }

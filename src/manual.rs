@@ -1,4 +1,4 @@
-//! `chinwag completions` and `chinwag man`: what the command line says of itself, for shells and for `man`.
+//! `chinwag completions` and `chinwag man`: completions and manual pages, generated from the command line.
 
 use crate::output::write_out;
 use crate::settings;
@@ -8,14 +8,15 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 use std::io;
 
-/// How the script for zsh ends: made known at once, which fails if the completion system is not there yet.
+/// The end of clap's script for zsh: it registers the completion at once, which fails if the completion system is not
+/// loaded yet.
 const KNOWN_AT_ONCE: &str = "\
 else
     compdef _chinwag chinwag
 fi
 ";
 
-/// How it should: where `source` stands in a `.zshrc`, `compinit` may come later, or not at all.
+/// Our end: if a `.zshrc` sources the script, `compinit` may come later, or not at all.
 const KNOWN_IN_TIME: &str = "\
 elif (( $+functions[compdef] )); then
     compdef _chinwag chinwag
@@ -30,16 +31,16 @@ else
 fi
 ";
 
-/// How the script for fish finds out whether a subcommand was typed: not while the value of a flag is missing.
+/// How clap's script for fish checks for a subcommand: it gives up while the value of a flag is missing.
 const GIVE_UP: &str = "2>/dev/null\n    or return\n";
 
-/// How it should: then none was.
+/// Our way: in that case no subcommand was typed.
 const GO_ON: &str = "2>/dev/null\n    or return 0\n";
 
-/// How the script for bash finds out whose value is typed: by the word before.
+/// How clap's script for bash finds the flag of a value: it takes the word before.
 const WORD_BEFORE: &str = "    prev=\"$3\"\n";
 
-/// How it should: bash breaks words at `=` and `:` too, and `--dialect=b` or an address is one word to us.
+/// Our way: bash also splits words at `=` and `:`, but for us `--dialect=b` or an address is one word.
 const WHOLE_WORD_BEFORE: &str = r#"    prev="$3"
     local at=$COMP_CWORD
     while (( at > 1 )) && [[ "${COMP_WORDS[at]}" == [=:]* || "${COMP_WORDS[at - 1]}" == [=:]* ]]; do
@@ -51,7 +52,7 @@ const WHOLE_WORD_BEFORE: &str = r#"    prev="$3"
     fi
 "#;
 
-/// Writes the completions of a shell; gives the exit code.
+/// Writes the completions for a shell; returns the exit code.
 pub(crate) fn completions(shell: Shell) -> io::Result<u8> {
     let mut text = Vec::new();
     let mut command = completable(&settings::command());
@@ -66,8 +67,8 @@ pub(crate) fn completions(shell: Shell) -> io::Result<u8> {
     write_out(script.as_bytes())
 }
 
-/// What fish may offer where no flag is: clap_complete leaves that to fish, which offers file names. It offers nothing
-/// behind `help`, either, which it takes for a word that was typed there.
+/// The words that fish may offer if no flag is being typed: clap_complete leaves that to fish, which offers file
+/// names. After `help` it offers nothing, because it takes `help` for a subcommand that was already typed.
 fn words_for_fish(command: &Command) -> String {
     let mut lines = String::new();
     for subcommand in command.get_subcommands() {
@@ -90,7 +91,8 @@ fn words_for_fish(command: &Command) -> String {
     lines
 }
 
-/// The command as completions need it: clap_complete offers what is hidden too, so that is left out here.
+/// The command as completions need it: clap_complete also offers hidden subcommands and flags, so they are left out
+/// here.
 fn completable(command: &Command) -> Command {
     let args = command.get_arguments().filter(|arg| !arg.is_hide_set()).cloned().map(completable_arg);
     let plain = Command::new(command.get_name().to_owned())
@@ -105,35 +107,35 @@ fn completable(command: &Command) -> Command {
 
 fn completable_arg(arg: Arg) -> Arg {
     if arg.is_require_equals_set() {
-        // What follows `--greet` is another word; no shell's script would know that.
+        // The word after `--greet` is not its value, but no shell's script would know that.
         let arg = arg.require_equals(false).hide_possible_values(false).hide_default_value(false);
         return arg.action(ArgAction::SetTrue).num_args(0);
     }
-    // File names are offered for files alone.
+    // File names are offered only for files.
     let is_unknown = arg.get_possible_values().is_empty();
     let arg = match arg.get_value_hint() {
         ValueHint::Unknown if is_unknown => arg.value_hint(ValueHint::Other),
-        // Only then bash takes a name with a space for one.
+        // Only then does bash keep a file name with a space together.
         ValueHint::AnyPath => arg.value_hint(ValueHint::FilePath),
         _ => arg,
     };
-    // zsh would run what stands behind the colon.
+    // zsh would run the text after the colon.
     let has_colon = arg.get_value_names().is_some_and(|names| names.iter().any(|name| name.contains(':')));
     if has_colon { arg.value_name("ADDRESS") } else { arg }
 }
 
-/// Writes the manual page of the program, or of a subcommand; gives the exit code.
+/// Writes the manual page of the program or of a subcommand; returns the exit code.
 pub(crate) fn page(subcommand: Option<&str>) -> io::Result<u8> {
-    // It has no page of its own.
+    // The help subcommand has no manual page.
     let mut command = settings::command().disable_help_subcommand(true);
-    // Only then do subcommands know their full name.
+    // Only after this do subcommands know their full names.
     command.build();
     let mut words = subcommand.unwrap_or_default().split_terminator('-');
     let named = words.try_fold(&command, |command, word| command.find_subcommand(word)).cloned();
     write_out(&rendered(named.unwrap_or(command))?)
 }
 
-/// What stands below the flags is laid out here: clap_mangen would make one paragraph of it.
+/// The text below the flags is formatted here: clap_mangen would make one paragraph of it.
 fn rendered(command: Command) -> io::Result<Vec<u8>> {
     let notes = command.get_after_help().map(ToString::to_string);
     let program = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));

@@ -1,14 +1,14 @@
-//! What a command writes that says one thing and ends: no loop, no screen.
-#![expect(clippy::disallowed_methods, reason = "nothing else has to go on meanwhile")]
+//! The output of commands that print one thing and end: no loop, no screen.
+#![expect(clippy::disallowed_methods, reason = "nothing else runs meanwhile")]
 
 use chinwag::proto::clean::Clean;
 use std::io::{self, ErrorKind, Write};
 
-/// Writes all of it; gives the exit code. Who reads only the beginning, as `head` does, has what they want.
+/// Writes all of the text; returns the exit code. It is not a fault if the reader stops early, as `head` does.
 ///
 /// # Errors
 ///
-/// stdout takes no more; the error says so.
+/// If stdout cannot be written; the error says so.
 pub(crate) fn write_out(text: &[u8]) -> io::Result<u8> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text).and_then(|()| stdout.flush()) {
@@ -19,8 +19,7 @@ pub(crate) fn write_out(text: &[u8]) -> io::Result<u8> {
     }
 }
 
-/// Writes what the command line is answered with, the help that was asked for or what is wrong with it; gives the
-/// exit code.
+/// Prints clap's answer to the command line, either the help or what is wrong; returns the exit code.
 ///
 /// # Errors
 ///
@@ -34,12 +33,12 @@ pub(crate) fn answer(error: &clap::Error) -> io::Result<u8> {
     Ok(u8::try_from(error.exit_code()).unwrap_or(u8::MAX))
 }
 
-/// Says a sentence on stderr.
+/// Prints a sentence on stderr.
 pub(crate) fn tell(sentence: &str) {
     write_err(&format!("{}\n", Clean(sentence)));
 }
 
-/// Who cannot be told sees it by the exit code.
+/// Ignores a failure: the exit code still says that something is wrong.
 fn write_err(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }

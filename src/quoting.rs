@@ -1,11 +1,11 @@
-//! Text as TOML has it, in a file that a person may look at on a terminal; and what is no text.
+//! Quotes text for TOML so that a terminal can show it safely, and shows paths that are not text.
 
 use chinwag::proto::clean::{Clean, is_treacherous};
 use std::ffi::OsStr;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
-/// A TOML string that no terminal is disturbed by.
+/// A TOML string that cannot disturb a terminal.
 pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars() {
@@ -18,7 +18,8 @@ pub(crate) fn quoted(text: &str) -> String {
     quoted + "\""
 }
 
-/// A path or a variable for people to read. Bytes that are no UTF-8 are shown as `\xFF`, so that no two look alike.
+/// A path or a variable for people to read. Bytes that are not UTF-8 are shown like `\xFF`, so that different paths
+/// look different.
 pub(crate) fn shown(word: &OsStr) -> String {
     let mut shown = String::new();
     for chunk in word.as_bytes().utf8_chunks() {

@@ -1,19 +1,19 @@
-//! `chinwag send`: a chat that says what it has to say, waits until that was handed over, and ends.
+//! `chinwag send`: a chat that sends its texts, waits until they are delivered, and exits.
 //!
-//! It is the node of the chat with another user: texts instead of a menu, and of what happens only the
-//! outcomes are told. Whoever writes should be able to get an answer: so it listens for as long
-//! as it lives and then says `exit`, or it claims a port on which somebody else listens.
+//! It is the node of the chat with another user: texts instead of a menu, and only the outcomes are shown. The
+//! recipient should be able to answer: so it listens while it runs and then says `exit`, or it claims a port where
+//! another program listens.
 //!
-//! It is a node, not a dial of its own, because dialects, splitting, order and the rule for when a message counts as
-//! sent are there already. It reads stdin only as fast as messages are taken, so a long file meets no limit. To a
-//! machine a stdin that breaks off is one that ends; `send` asks the loop why it ended, for its exit code.
+//! It is a node, not a separate dialler, because dialects, splitting, order and the rule for when a message counts as
+//! sent are already there. It reads stdin only as fast as messages are accepted, so a file may have any length. A
+//! machine cannot tell a broken stdin from its end; `send` asks the event loop why stdin ended, for its exit code.
 //!
-//! No published program ever forgets an address by itself: without `exit` each run would leave one more address that
-//! all their quits and messages to all dial, and that may be another program's by then. A claimed port
-//! (`is_port_lent`) is neither listened on nor said goodbye for, since its owner stays.
+//! No published program ever forgets an address by itself. Without `exit`, each run would leave one more address that
+//! those programs dial when they quit or send to all, and by then the port may belong to another program. On a claimed
+//! port (`is_port_lent`) we neither listen nor say goodbye, since its owner stays.
 //!
-//! A line of stdin is a text: whoever pipes the output of a program does not mean commands by its lines. Words on the
-//! command line are typed on purpose, and mean the same as in the menu.
+//! A line of stdin is a text: the piped output of a program should not act as commands. Words on the command line are
+//! typed on purpose, and mean the same as in the menu.
 
 use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
@@ -43,16 +43,16 @@ use std::time::{Duration, Instant};
 
 /// stdin could not be read.
 const EXIT_FAULT: u8 = 1;
-/// A fault in how the program was called.
+/// Wrong usage.
 const EXIT_USAGE: u8 = 2;
-/// Refused, unreachable, or broken off.
+/// Refused, unreachable, or interrupted.
 const EXIT_NOT_SENT: u8 = 3;
-/// Not up, or not taken, in time.
+/// Not connected, or not accepted, in time.
 const EXIT_TIMED_OUT: u8 = 4;
 
-// As those of the chat: a paragraph is one line.
+// As in `args`: each paragraph is one line.
 const EXAMPLES: &str = "\
-A message is handed over when the other side has closed the connection, or has not rejected it within a second. Each \
+A message counts as delivered when the other side has closed the connection, or has not rejected it within a second. Each \
 outcome is a sentence on stderr; stdout stays empty.
 
 Examples:
@@ -62,29 +62,30 @@ Examples:
   chinwag send --port 8080 127.0.0.1:9090 'as that chat'
   chinwag send 127.0.0.1:8080 -- '-1 begins with a dash'
 
-A message whose words are only `exit` or `connect` is that command, as in the chat. A line of stdin is a text, \
-whatever it says, unless --commands is given.
+A message that is only the word `exit` or `connect` is that command, as in the chat. A line of stdin is always a text, \
+unless --commands is given.
 
-Exit codes: 0 all was sent, 1 a fault, such as a stdin that cannot be read, 2 wrong usage, 3 an address refused, was \
-unreachable or broke off, or a host could not be looked up, 4 one did not take it in time, or a signal came first. If \
-several of these happen, the code is the highest.";
+Exit codes: 0 everything was sent, 1 a fault, such as an unreadable stdin, 2 wrong usage, 3 an address refused, was \
+unreachable or reset the connection, or a host could not be looked up, 4 a timeout, or a signal came first. If \
+several of these happen, the highest code counts.";
 
 const WAY_OUT: &str = "give the text, or `-` to send the lines of stdin";
 
 const CUT_SHORT: &str = "\
-stdin could not be read to its end: what is left of it was not sent; give a file, a pipe, or the text itself.";
+stdin could not be read to its end, and the rest was not sent; give a file, a pipe, or the text itself.";
 
-const INTERRUPTED: &str = "A signal came before the end of stdin: what is left of it was not sent.";
+const INTERRUPTED: &str = "A signal came before the end of stdin, and the rest was not sent.";
 
-/// What to send to whom, as whom.
+/// What to send, to whom, and from whom.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SendArgs {
-    /// To whom: IP:PORT or HOST:PORT, or several with commas between them; a name is looked up once, at the start
+    /// The recipients: IP:PORT or HOST:PORT, several with commas between them; a host name is looked up once, at the
+    /// start
     #[arg(value_name = "ADDRESS", value_parser = parse_recipients)]
     to: Recipients,
 
-    /// The words of the message, or `-` for a message from each line of stdin
+    /// The words of the message, or `-` to send each line of stdin as a message
     #[arg(value_name = "TEXT", required = true)]
     text: Vec<String>,
 
@@ -92,16 +93,16 @@ pub(crate) struct SendArgs {
     #[arg(long, value_parser = parse_name)]
     name: Option<String>,
 
-    /// The port to claim, where another program of yours listens, such as a chat; that program gets the answers
-    /// [default: a free one, on which this listens until it ends with `exit`]
+    /// The port of another program of yours, such as a chat, which gets the answers [default: a free port, where this
+    /// command listens until it ends with `exit`]
     #[arg(long, value_parser = parse_taken_port)]
     port: Option<u16>,
 
-    /// The IP address to claim, instead of that of each connection
+    /// The IP address to write in messages, instead of that of each connection
     #[arg(long, value_name = "IP", value_parser = parse_ip)]
     ip: Option<IpAddr>,
 
-    /// How to write it [default: as the known peers have it, else standard]
+    /// The dialect [default: as in the file of known peers, else standard]
     #[arg(long, value_parser = dialects(), ignore_case = true)]
     dialect: Option<Dialect>,
 
@@ -113,15 +114,15 @@ pub(crate) struct SendArgs {
     #[arg(long)]
     quiet: bool,
 
-    /// A line of stdin that is only `exit` or `connect` is that command; without this it is a text
+    /// Treat a line of stdin that is only `exit` or `connect` as that command, not as a text
     #[arg(long)]
     commands: bool,
 }
 
-/// What a text of the user asks for.
+/// Turns a text of the user into a request.
 type Ask = fn(Audience, String) -> Request;
 
-/// Those of a list.
+/// The recipients in a list.
 #[derive(Clone, Debug)]
 struct Recipients(Vec<Endpoint>);
 
@@ -131,13 +132,15 @@ fn parse_recipients(list: &str) -> Result<Recipients, String> {
 
 fn parse_recipient(word: &str) -> Result<Endpoint, String> {
     match parse_endpoint(word)? {
-        Endpoint::Address(to) if to.ip().is_unspecified() => Err(format!("nobody can be written to at {to}")),
+        Endpoint::Address(to) if to.ip().is_unspecified() => {
+            Err(format!("{to} is not the address of a host; type one such as 192.168.1.5:8080"))
+        }
         endpoint => Ok(endpoint),
     }
 }
 
 impl Recipients {
-    /// Their addresses, each once. The error is a sentence.
+    /// Their addresses, without duplicates. The error is a sentence.
     fn look_up(&self) -> Result<Vec<SocketAddr>, String> {
         let mut addresses = Vec::new();
         for endpoint in &self.0 {
@@ -150,7 +153,7 @@ impl Recipients {
     }
 }
 
-/// Adds to an error of the command line what to do where the text is missing.
+/// Adds to an error of the command line what to do if the text is missing.
 pub(crate) fn explained(mut error: clap::Error) -> clap::Error {
     let lacks_text = matches!(error.get(ContextKind::InvalidArg),
         Some(ContextValue::Strings(words)) if words.iter().any(|word| word.starts_with("<TEXT>")));
@@ -161,15 +164,15 @@ pub(crate) fn explained(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Says what is wrong with the command line; gives the exit code.
+/// Prints what is wrong with the command line; returns the exit code.
 fn misused(sentence: &str) -> u8 {
-    // Who cannot be told sees it by the exit code.
+    // If this fails, the exit code still says it.
     let _ =
         SendArgs::augment_args(Command::new("chinwag send")).error(ErrorKind::InvalidValue, sentence).print();
     EXIT_USAGE
 }
 
-/// Sends; gives the exit code.
+/// Sends; returns the exit code.
 pub(crate) fn run(args: SendArgs) -> io::Result<u8> {
     let room = socket::raise_descriptor_limit();
     if let Some(sentence) = socket::lack_of_descriptors() {
@@ -183,7 +186,7 @@ pub(crate) fn run(args: SendArgs) -> io::Result<u8> {
     let to = match args.to.look_up() {
         Ok(to) => to,
         Err(sentence) => {
-            // Who cannot be told sees it by the exit code.
+            // If this fails, the exit code still says it.
             let _ = writeln!(io::stderr(), "{sentence}. Nothing was sent.");
             return Ok(EXIT_NOT_SENT);
         }
@@ -204,7 +207,7 @@ pub(crate) fn run(args: SendArgs) -> io::Result<u8> {
         None
     })?;
     let Some((sentence, code_min)) = unread else { return Ok(code) };
-    // Who cannot be told sees it by the exit code.
+    // If this fails, the exit code still says it.
     let _ = writeln!(io::stderr(), "{sentence}");
     Ok(code.max(code_min))
 }
@@ -242,31 +245,31 @@ fn name_of(login: &str) -> String {
     if name.is_empty() { env!("CARGO_PKG_NAME").to_owned() } else { name }
 }
 
-/// The messages of a text: its lines, without the empty ones.
+/// The messages in a text: its lines, without empty ones.
 fn messages(text: &str) -> impl Iterator<Item = &str> {
     text.split(['\r', '\n']).map(str::trim_end).filter(|message| !stripped(message).is_empty())
 }
 
-/// A node that sends what it is given and ends when that is done.
+/// A node that sends what it is given and then ends.
 #[derive(Debug)]
 struct Sender {
     node: Node,
     to: Vec<SocketAddr>,
     ask: Ask,
-    /// What the node has no room for yet.
+    /// The texts that the node has no room for yet.
     texts: VecDeque<String>,
-    /// Nothing will be added to them.
+    /// No more texts will come.
     is_complete: bool,
-    /// A signal came before they were complete.
+    /// A signal came before all texts had come.
     is_interrupted: bool,
     has_asked_to_quit: bool,
-    /// Told before anything else.
+    /// Shown before anything else.
     notices: VecDeque<Notice>,
     exit_code: u8,
 }
 
 impl Sender {
-    /// A sender of typed lines: of one, or until the end of the input.
+    /// Sends typed lines: one line, or all until the end of the input.
     fn new(node: Node, to: Vec<SocketAddr>, ask: Ask, takes_more: bool) -> Self {
         Self {
             node,
@@ -281,7 +284,7 @@ impl Sender {
         }
     }
 
-    /// Whether the node can take another text: it listens, and does not have too much to do already.
+    /// Whether the node can take another text: it listens, and not too many texts are waiting.
     fn has_room(&self) -> bool {
         let messages_max = MESSAGES_UNDER_WAY_MAX * self.to.len();
         self.node.wants_line() && self.node.requests_under_way() < messages_max
@@ -305,7 +308,7 @@ impl Sender {
         }
     }
 
-    /// What waits has no chance any more.
+    /// The waiting texts can no longer be sent.
     fn give_up(&mut self) {
         self.is_complete = true;
         let why = Failure::Connection(CloseReason::TimedOut);
@@ -316,7 +319,7 @@ impl Sender {
         }
     }
 
-    /// Whether a notice is an outcome, which is told; failures are kept for the exit code.
+    /// Whether a notice is an outcome, which is shown; failures are noted for the exit code.
     fn judge(&mut self, notice: &Notice) -> bool {
         match notice {
             Notice::NotConnected { why, .. } | Notice::NotSent { why, .. } => {
@@ -332,7 +335,7 @@ impl Sender {
     }
 }
 
-/// The outcomes of a text that is delivered; `exit` and `connect` are texts too.
+/// The outcomes of a delivered text; `exit` and `connect` are texts too.
 fn is_success(notice: &Notice) -> bool {
     matches!(notice, Notice::Accepted(_) | Notice::ConnectSent(_) | Notice::ExitSent(_) | Notice::Sent(_))
 }
@@ -397,7 +400,7 @@ impl Machine for Sender {
     }
 }
 
-/// Tells the outcomes on stderr.
+/// Shows the outcomes on stderr.
 struct Stderr {
     out: Stdout,
     is_quiet: bool,
@@ -410,7 +413,7 @@ impl Screen<Notice> for Stderr {
         }
     }
 
-    /// Nobody has to listen: the exit code says it as well.
+    /// Nobody has to read stderr: the exit code also says it.
     fn flush(&mut self) -> io::Result<bool> {
         Ok(self.out.flush().unwrap_or(true))
     }
@@ -448,7 +451,7 @@ mod tests {
             assert!(sender.judge(&notice));
             assert_eq!(sender.exit_code, code, "{notice:?}");
         }
-        assert!(!sender.judge(&Notice::Exiting), "it is no outcome");
+        assert!(!sender.judge(&Notice::Exiting), "it is not an outcome");
     }
 
     #[test]

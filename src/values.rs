@@ -1,4 +1,4 @@
-//! The values that flags take, of the chat and of `send`: a parser each. The error is what clap says of a wrong one.
+//! Parsers for the values of flags of the chat and of `send`. Each error is the reason that clap shows.
 
 use chinwag::limits::NAME_BYTES_MAX;
 use chinwag::proto::message::{Dialect, one_word};
@@ -11,28 +11,28 @@ use std::time::Duration;
 pub(crate) fn parse_name(name: &str) -> Result<String, String> {
     let word = one_word(name);
     if word.is_empty() || name.len() > NAME_BYTES_MAX {
-        return Err(format!("a name has 1 to {NAME_BYTES_MAX} bytes"));
+        return Err(format!("a name must have 1 to {NAME_BYTES_MAX} bytes"));
     }
     if word != name {
-        return Err(format!("a name is one word; try {word}"));
+        return Err(format!("a name must be one word; try {word}"));
     }
     Ok(word.into_owned())
 }
 
 /// An IP address.
 pub(crate) fn parse_ip(ip: &str) -> Result<IpAddr, String> {
-    ip.parse().map_err(|_| "an IP address is such as 192.168.1.5 or ::1".to_owned())
+    ip.parse().map_err(|_| "type an IP address, such as 192.168.1.5 or ::1".to_owned())
 }
 
 /// A port to listen on, or 0 for any.
 pub(crate) fn parse_port(port: &str) -> Result<u16, String> {
-    port.parse().map_err(|_| "a port is a number from 0 to 65535".to_owned())
+    port.parse().map_err(|_| "type a number from 0 to 65535".to_owned())
 }
 
 /// A port where somebody listens.
 pub(crate) fn parse_taken_port(port: &str) -> Result<u16, String> {
     let port = port.parse().ok().filter(|&port| port > 0);
-    port.ok_or_else(|| "the port of a program is a number from 1 to 65535".to_owned())
+    port.ok_or_else(|| "type a number from 1 to 65535".to_owned())
 }
 
 /// The dialects by their names, in any case.
@@ -49,10 +49,12 @@ pub(crate) fn colorings() -> impl TypedValueParser<Value = Coloring> {
 pub(crate) fn parse_seconds(seconds: &str) -> Result<Duration, String> {
     let is_sane = |seconds: &f64| (0.001..=3600.0).contains(seconds);
     let seconds: Option<f64> = seconds.parse().ok().filter(is_sane);
-    seconds.map(Duration::from_secs_f64).ok_or_else(|| "a number of seconds, 0.001 to 3600".to_owned())
+    seconds
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "type a number of seconds from 0.001 to 3600".to_owned())
 }
 
 /// At least one.
 pub(crate) fn parse_count(count: &str) -> Result<usize, String> {
-    count.parse().ok().filter(|&count| count > 0).ok_or_else(|| "a whole number above 0".to_owned())
+    count.parse().ok().filter(|&count| count > 0).ok_or_else(|| "type a whole number above 0".to_owned())
 }

@@ -1,8 +1,8 @@
-//! A word for each case, written down once: for the function that gives it, and for the list of all words that tests
-//! hold the documentation against.
+//! A word for each case, written only once: for the function that returns it, and for the list of all words with which
+//! tests check the documentation.
 
-/// Makes `fn name(arguments) -> &'static str`, a match on `$of`, and a list of its words. Behind a semicolon come
-/// the cases whose word another such function gives; the list does not have those.
+/// Makes `fn name(arguments) -> &'static str`, a match on `$of`, and a list of its words. After a semicolon come the
+/// cases whose word comes from another such function; they are not in the list.
 macro_rules! words {
     (
         $(#[$about:meta])*
@@ -18,7 +18,7 @@ macro_rules! words {
             }
         }
 
-        /// All words that are written down for it.
+        /// All words that are written in it.
         #[cfg(test)]
         $visible const $all: &[&str] = &[$($word),+];
     };

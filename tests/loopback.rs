@@ -1,5 +1,5 @@
-//! What a simulator cannot see: real edges, the backlog, resets, half-closes. Nodes are turned by hand
-//! in the test's own thread; raw peers are plain sockets. Everything stays on loopback.
+//! What a simulator cannot show: real edges, the backlog, resets, half-closes. The test's own thread runs the turns of
+//! nodes; raw peers are plain sockets. Everything stays on loopback.
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "raw peers are plain sockets")]
 
 use chinwag::chat::node::{Config, Node};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// Reached only by a test that fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A screen that is full as soon as it holds so many notices, as that of a program that reads slowly.
+/// A screen that is full when it holds so many notices, like that of a program that reads slowly.
 struct Shelf {
     notices: Vec<Notice>,
     room: usize,
@@ -69,7 +69,7 @@ impl Peer {
         self.read_screen();
     }
 
-    /// A turn of which nobody reads the screen.
+    /// A turn without reading the screen.
     fn turn_unread(&mut self) {
         self.node.turn(Some(Duration::from_millis(1))).unwrap();
     }
@@ -123,7 +123,7 @@ fn text_of(notice: &Notice) -> Option<&str> {
     }
 }
 
-/// Turns all of them until `is_done`.
+/// Runs turns of all of them until `is_done`.
 fn until(peers: &mut [&mut Peer], mut is_done: impl FnMut(&[&mut Peer]) -> bool) {
     let start = Instant::now();
     while !is_done(peers) {
@@ -132,7 +132,7 @@ fn until(peers: &mut [&mut Peer], mut is_done: impl FnMut(&[&mut Peer]) -> bool)
     }
 }
 
-/// Takes what a non-blocking stream has; `false` at its end.
+/// Reads what a non-blocking stream has; `false` at its end.
 fn read_some(stream: &mut TcpStream, into: &mut Vec<u8>) -> bool {
     let mut buffer = [0; 64 * 1024];
     loop {
@@ -187,7 +187,7 @@ fn a_burst_larger_than_the_budget_is_read_to_its_end_without_another_event() {
     stream.set_nonblocking(true).unwrap();
     let burst = line.repeat(count).into_bytes();
     let mut written = 0;
-    // All of it is in the kernel, or as much as fits, before the node looks for the first time.
+    // All of it, or as much as fits, is in the kernel before the node's first poll.
     while let Ok(more) = stream.write(&burst[written..]) {
         written += more;
         if written == burst.len() {
@@ -255,7 +255,7 @@ fn what_follows_urgent_data_is_read_without_another_event() {
     let mut silent = node.dial();
     until(&mut [&mut node], |peers| peers[0].node.machine().connections() == 2);
     for stream in [&mut greeted, &mut silent] {
-        // All of it is in the kernel before the node looks, and nothing comes after it.
+        // All of it is in the kernel before the node polls, and nothing comes after it.
         stream.write_all(b"127.0.0.1:9 raw one\n127.0.0.1:9 raw ").unwrap();
         SockRef::from(&*stream).send_out_of_band(b"!").unwrap();
         stream.write_all(b"two\n127.0.0.1:9 raw three\n").unwrap();
@@ -303,7 +303,7 @@ fn nothing_falls_due_over_bytes_that_a_full_screen_left_unread() {
     while pause.elapsed() < 2 * IDLE_FLUSH {
         node.turn_unread();
     }
-    // The line of the first one fills the screen again, before the second one is read.
+    // The line of the first connection fills the screen again before the second one is read.
     node.node.screen_mut().room = 1;
     node.turn_unread();
     assert!(node.node.screen_mut().is_full());
@@ -330,7 +330,7 @@ fn our_last_message_survives_what_the_peer_sends_meanwhile() {
     type_message(&mut node, address, "hello");
     let (mut stream, _) = listener.accept().unwrap();
     stream.set_nonblocking(true).unwrap();
-    // Had the node closed instead of half-closed, these bytes would be answered with a reset.
+    // If the node had closed instead of half-closed, the kernel would answer these bytes with a reset.
     let _ = stream.write(&[b'x'; 100_000]).unwrap();
     let mut received = Vec::new();
     until(&mut [&mut node], |_| !read_some(&mut stream, &mut received));
@@ -436,8 +436,8 @@ fn who_never_reads_is_closed_and_the_others_get_everything() {
     drop(stopped);
 }
 
-/// The kernel tells of 1,024 sockets at a time. Who was not looked at for longer than silence may last has not been
-/// silent: what came meanwhile is read first.
+/// The kernel reports 1,024 sockets at a time. A peer that was not read for longer than the limit on silence was not
+/// silent: what came in between is read first.
 #[test]
 fn nobody_is_judged_by_what_has_not_been_read_yet_however_many_there_are() {
     const PEERS: usize = 1_100;
@@ -454,7 +454,7 @@ fn nobody_is_judged_by_what_has_not_been_read_yet_however_many_there_are() {
     for stream in &mut streams {
         stream.write_all(b" raw whole\n").unwrap();
     }
-    // Somebody else sees for how long half a header may wait.
+    // Another node shows how long half a header may wait.
     let mut wire = clock.dial();
     wire.write_all(b"half a header").unwrap();
     until(&mut [&mut clock], |peers| peers[0].seen.iter().any(|n| matches!(n, Notice::Raw { .. })));

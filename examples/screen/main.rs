@@ -1,8 +1,8 @@
-//! The picture of the README: two programs on terminals of their own play a dialogue, and the screen of the
-//! first is written on stdout as an SVG.
+//! The picture in the README: two programs, each on its own terminal, play a dialogue, and the screen of the first is
+//! written to stdout as an SVG.
 //!
-//! Nothing in it is made up: a key is pressed when its step comes, and a step waits until it is seen. Ports are
-//! whatever was free.
+//! Nothing in it is invented: each step presses its keys and waits until the result is visible. Ports are any free
+//! ones.
 //!
 //! `cargo run --example screen > examples/screen.svg`
 #![expect(clippy::disallowed_methods, clippy::disallowed_macros, reason = "an example waits, and prints")]
@@ -25,10 +25,10 @@ use vt100::Parser;
 const ROWS: u16 = 18;
 const COLUMNS: u16 = 80;
 
-/// How long something may take to be seen; only a fault ever takes so long.
+/// How long to wait for something to be visible; only a fault takes so long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Who presses which keys, and what is then seen on the screen of the first. `{1}` and `{2}` are the addresses.
+/// Who presses which keys, and what then appears on the first screen. `{1}` and `{2}` are the addresses.
 const SCRIPT: [(Who, &str, &str); 6] = [
     (Who::Second, "/connect {1}\r", "connected with you"),
     (Who::Second, "/to P1\rgood evening, have you read it?\r", "good evening"),
@@ -38,7 +38,7 @@ const SCRIPT: [(Who, &str, &str); 6] = [
     (Who::Second, "take your time, this does not disturb your line\r", "take your time"),
 ];
 
-/// The last keys: what was half typed is still there.
+/// The last keys: the half-typed line is still there.
 const LAST: (&str, &str) = ("st is", "and what I liked best is");
 
 #[derive(Clone, Copy)]
@@ -62,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The program beside this example, as the sources are now.
+/// Builds the program from the current sources, and returns its path.
 fn built() -> Result<PathBuf, Box<dyn Error>> {
     let mut build = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
     build.args(["build", "--quiet", "--locked", "--bin", "chinwag"]);
@@ -77,7 +77,7 @@ fn built() -> Result<PathBuf, Box<dyn Error>> {
     Ok(directory.join("chinwag"))
 }
 
-/// A terminal with a program on it, both gone when dropped.
+/// A terminal with a program on it; both end when it is dropped.
 struct Terminal {
     parser: Parser,
     output: Receiver<Vec<u8>>,
@@ -107,7 +107,7 @@ impl Terminal {
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                // Who takes the picture may have gone.
+                // The receiver may be gone.
                 let _ = sender.send(buffer[..count].to_vec());
             }
         });
@@ -123,7 +123,7 @@ impl Terminal {
         })
     }
 
-    /// Where it listens, once its menu is there.
+    /// The address where it listens, after its menu has appeared.
     fn address(&mut self) -> Result<String, Box<dyn Error>> {
         self.wait_for("Enter choice: ")?;
         let screen = self.parser.screen().contents();
@@ -135,7 +135,7 @@ impl Terminal {
         Ok(self.keyboard.write_all(keys.as_bytes())?)
     }
 
-    /// Waits until a text is on the screen, and whatever was drawn with it: the cursor comes last.
+    /// Waits until a text is on the screen, and everything that was drawn with it: the cursor comes last.
     fn wait_for(&mut self, text: &str) -> Result<(), Box<dyn Error>> {
         while !self.parser.screen().contents().contains(text) || self.parser.screen().hide_cursor() {
             let missing = |_| format!("{text:?} did not come:\n{}", self.parser.screen().contents());
@@ -148,7 +148,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.killer.kill();
     }
 }

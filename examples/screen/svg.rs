@@ -1,31 +1,31 @@
-//! A screen as a picture: its cells, their colours and attributes, and the cursor.
+//! Draws a screen: its cells, their colours and attributes, and the cursor.
 
 use unicode_width::UnicodeWidthStr;
 use vt100::{Cell, Color, Screen};
 
-/// The size of a cell and of the letters in it, and the room around all, in pixels.
+/// The size of a cell and of its letters, and the margin, in pixels.
 const WIDTH: u32 = 9;
 const HEIGHT: u32 = 20;
 const LETTER: u32 = 15;
 const MARGIN: u32 = 16;
 
-/// How far below the upper edge of its cell a letter stands.
+/// The distance from the top of a cell to the baseline of its letter.
 const BASELINE: u32 = 15;
 
 const FONTS: &str = "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace";
 const FOREGROUND: &str = "#d8dee9";
 const BACKGROUND: &str = "#1e222a";
 
-/// The sixteen colours that have names; terminals disagree about their shades.
+/// The sixteen named colours; terminals disagree about their shades.
 const NAMED: [&str; 16] = [
     "#4c566a", "#e06c75", "#98c379", "#e5c07b", "#61afef", "#c678dd", "#56b6c2", "#d8dee9", "#7f8899",
     "#ff8590", "#b5e890", "#ffd68a", "#82c7ff", "#e299f5", "#7fdbe6", "#ffffff",
 ];
 
-/// The steps of red, green and blue among the 216 colours behind those.
+/// The steps of red, green and blue in the 216 colours after those.
 const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
 
-/// How cells look that are drawn together.
+/// The style of cells that are drawn together.
 #[derive(PartialEq, Eq)]
 struct Style {
     foreground: String,
@@ -53,7 +53,8 @@ pub(crate) fn drawing(screen: &Screen) -> String {
     svg + "</svg>\n"
 }
 
-/// A row, in runs of cells that look alike: each starts at its own column, whatever the font's widths are.
+/// Draws a row as runs of cells with the same style. Each run starts at its own column, whatever the widths of the
+/// font are.
 fn row_of(screen: &Screen, row: u16, columns: u16) -> String {
     let mut svg = String::new();
     let mut column = 0;
@@ -71,7 +72,7 @@ fn row_of(screen: &Screen, row: u16, columns: u16) -> String {
     svg
 }
 
-/// What is in a cell; a wide character reaches into the one behind it.
+/// The content of a cell; a wide character extends into the next cell.
 fn shown(cell: &Cell) -> &str {
     match cell {
         cell if cell.is_wide_continuation() => "",
@@ -116,7 +117,7 @@ impl Style {
         }
         let (x, y) = corner(row, column);
         let (y, fill, attributes) = (y + BASELINE, &self.foreground, &self.attributes);
-        // A font of another width is stretched to the cells.
+        // A font of another width is stretched to fit the cells.
         let width = text.width() as u32 * WIDTH;
         let text = text.replace('&', "&amp;").replace('<', "&lt;");
         format!(
@@ -126,7 +127,7 @@ impl Style {
     }
 }
 
-/// A colour as SVG has it; `None` for that of the terminal.
+/// A colour in SVG; `None` for the default colour of the terminal.
 fn color(color: Color) -> Option<String> {
     let (red, green, blue) = match color {
         Color::Default => return None,

@@ -1,5 +1,5 @@
-//! Files that are only ours: locked against other programs, replaced as a whole, set aside when they cannot
-//! be understood. It knows nothing of what is in them.
+//! Files for this user only: locked against other programs, replaced as a whole, and renamed if they cannot be
+//! understood. It knows nothing about their content.
 
 use chinwag::limits::{CORRUPT_FILES_MAX, LOCK_RETRY};
 use rustix::event::{Timespec, poll};
@@ -11,26 +11,26 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Why a file is of no use.
+/// Why a file cannot be used.
 #[derive(Debug)]
 pub(super) enum Unusable {
-    /// It could not be understood, and was set aside.
+    /// It could not be understood, and was renamed.
     Corrupt { reason: String, set_aside: PathBuf },
-    /// It could not be read, or not be set aside.
+    /// It could not be read, or could not be renamed.
     Unreadable(io::Error),
 }
 
 /// A lock on a file, until it is dropped or the process ends.
 pub(super) struct Lock(#[expect(dead_code, reason = "it is the open file that has the lock")] File);
 
-/// The file itself where `path` leads to it by a link, though it be missing yet: what replaces it shall not
-/// replace the link.
+/// The file that a link at `path` leads to, even if that file does not exist yet: a replacement must not replace the
+/// link.
 pub(super) fn follow(path: &Path) -> PathBuf {
     let linked = || fs::read_link(path).map(|target| directory(path).join(target));
     fs::canonicalize(path).or_else(|_| linked()).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Reads a file, but no more than `bytes_max` of its end; `None` if there is no file.
+/// Reads a file, but at most the last `bytes_max` bytes; `None` if there is no file.
 pub(super) fn read_end(path: &Path, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
     use io::{Seek, SeekFrom};
     let mut file = match open_regular(path) {
@@ -44,13 +44,13 @@ pub(super) fn read_end(path: &Path, bytes_max: usize) -> io::Result<Option<Vec<u
     Ok(Some(bytes))
 }
 
-/// Nothing that could keep us waiting, as a FIFO would.
+/// Opens only what cannot make us wait, so not a FIFO.
 fn open_regular(path: &Path) -> io::Result<File> {
     if fs::metadata(path)?.is_file() { File::open(path) } else { Err(ErrorKind::Unsupported.into()) }
 }
 
-/// Locks a file, by another one beside it that stays. `None`: another program has the lock. Tries so often, a
-/// moment apart.
+/// Locks a file by means of a second file beside it, which stays. It tries `tries` times, with a short pause. `None`
+/// if another program has the lock.
 pub(super) fn lock(path: &Path, tries: usize) -> io::Result<Option<Lock>> {
     make_directory(path)?;
     let file = private().write(true).create(true).truncate(false).open(beside(path, ".lock"))?;
@@ -59,7 +59,7 @@ pub(super) fn lock(path: &Path, tries: usize) -> io::Result<Option<Lock>> {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(Some(Lock(file))),
             Err(Errno::WOULDBLOCK) if again > 0 => {
-                // A signal makes it shorter, which is no harm.
+                // A signal makes the pause shorter, which does no harm.
                 let _ = poll(&mut [], Some(&a_moment));
             }
             Err(Errno::WOULDBLOCK) => {}
@@ -69,7 +69,7 @@ pub(super) fn lock(path: &Path, tries: usize) -> io::Result<Option<Lock>> {
     Ok(None)
 }
 
-/// Does something under the lock, see [`lock`]; `None` if another program has it.
+/// Calls a function while it holds the lock, see [`lock`]; `None` if another program has the lock.
 pub(super) fn locked<T>(
     path: &Path,
     tries: usize,
@@ -78,11 +78,11 @@ pub(super) fn locked<T>(
     lock(path, tries)?.map(|lock| work(&lock)).transpose()
 }
 
-/// Puts `contents` in the place of a file, of which nobody ever sees a part: killed at any moment, there is
-/// the old one or the new one.
+/// Replaces a file by `contents` as a whole: even if the program is killed, there is either the old file or the new
+/// one.
 pub(super) fn replace(_lock: &Lock, path: &Path, contents: &[u8]) -> io::Result<()> {
     let temporary = beside(path, ".new");
-    // Left by somebody who was killed.
+    // Left by a program that was killed.
     let _ = fs::remove_file(&temporary);
     let mut file = private().write(true).create_new(true).open(&temporary)?;
     let written = file.write_all(contents).and_then(|()| file.sync_all());
@@ -98,7 +98,7 @@ pub(super) fn append(_lock: &Lock, path: &Path, lines: &[u8]) -> io::Result<()> 
     private().append(true).create(true).open(path)?.write_all(lines)
 }
 
-/// Moves a file to a name that nothing has yet, and gives that.
+/// Renames a file to a name that does not exist yet, and returns that name.
 pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
     for number in 1..=CORRUPT_FILES_MAX {
         let suffix = if number == 1 { ".corrupt".to_owned() } else { format!(".corrupt.{number}") };
@@ -112,7 +112,7 @@ pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
     Err(ErrorKind::AlreadyExists.into())
 }
 
-/// To be read and written by this user alone.
+/// Only this user may read and write it.
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.mode(0o600);
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_aside_takes_nobodys_name() {
+    fn a_renamed_corrupt_file_never_replaces_another_file() {
         let home = TempDir::new().unwrap();
         let path = home.path().join("file");
         for (text, name) in [("one", "file.corrupt"), ("two", "file.corrupt.2"), ("three", "file.corrupt.3")]
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_end_of_a_long_file_is_read_and_nothing_that_is_no_file() {
+    fn only_the_end_of_a_long_file_is_read_and_only_regular_files() {
         let home = TempDir::new().unwrap();
         let path = home.path().join("file");
         assert!(read_end(&path, 9).unwrap().is_none());

@@ -1,11 +1,11 @@
-//! The text of the file of known peers: what of it can be used, and how it is changed.
+//! The text of the file of known peers: reads the valid parts, and changes them.
 //!
-//! The text is the user's: comments, the order of the entries and all else that stands in it are kept, and only what
-//! has changed is written. What cannot be used is told, and stays as it is; the rest counts.
+//! The text belongs to the user: comments, the order of the entries and everything else in it are kept, and only
+//! changes are written. Invalid parts are reported and stay as they are; the rest is used.
 //!
-//! What cannot be used is left out by the smallest part, a field or an entry: a date in the wrong form must not
-//! unblock anybody. Only a file that is not TOML at all is set aside. A field that is taken back stays as an empty one
-//! if somebody wrote a comment to it.
+//! Only the smallest invalid part is ignored, a field or an entry: a date in the wrong form must not unblock anybody.
+//! Only a file that is not TOML at all is renamed. A field that is no longer needed stays, but empty, if somebody
+//! wrote a comment on it.
 
 use super::record::{Record, Records};
 use crate::quoting::quoted;
@@ -23,10 +23,10 @@ use toml_edit::{
     Value,
 };
 
-// What a name and an alias must be, as the sentences have it.
+// How sentences describe a valid name and a valid alias.
 const _: () = assert!(NAME_BYTES_MAX == 64);
 const NAME: &str = "a string of at most 64 bytes";
-const ALIAS: &str = "one word of at most 64 bytes that can mean nothing else";
+const ALIAS: &str = "one word of at most 64 bytes that cannot be mistaken for anything else";
 
 const HEADING: &str = "\
 # The peers that chinwag knows, for you to read and to change, also while it runs.
@@ -39,7 +39,7 @@ const PEERS: &str = "peer";
 
 /// A file as it was read.
 pub(super) struct Document {
-    /// Apart from the rest, so that it belongs to no entry.
+    /// Kept apart from the rest, so that it belongs to no entry.
     heading: &'static str,
     toml: DocumentMut,
     records: Records,
@@ -47,13 +47,13 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// For a file that is yet to come.
+    /// For a file that does not exist yet.
     pub(super) fn new() -> Self {
         Self { heading: HEADING, toml: DocumentMut::new(), records: Records::new(), odd: Vec::new() }
     }
 
-    /// Reads a file; fails with the reason why it cannot be understood at all. A clock that was wrong once could keep
-    /// a peer in it for ever: what is to come counts as `now`.
+    /// Reads a file. Fails with the reason if it cannot be understood at all. A time in the future counts as `now`:
+    /// otherwise a clock that was wrong once could keep a peer in the file for ever.
     pub(super) fn parse(text: &str, now: Timestamp) -> Result<Self, String> {
         let (heading, body) = text.strip_prefix(HEADING).map_or(("", text), |body| (HEADING, body));
         let line = |at: usize| 1 + text[..text.floor_char_boundary(heading.len() + at)].matches('\n').count();
@@ -72,17 +72,17 @@ impl Document {
         Ok(document)
     }
 
-    /// What can be used.
+    /// The valid entries.
     pub(super) fn records(&self) -> &Records {
         &self.records
     }
 
-    /// Why something cannot, each with its line.
+    /// What is wrong with the invalid parts, each with its line.
     pub(super) fn odd(&self) -> &[String] {
         &self.odd
     }
 
-    /// Has it say all of these, and no others, besides what cannot be used.
+    /// Changes the text so that it has exactly these records, besides its invalid parts.
     pub(super) fn change(&mut self, wanted: &Records) {
         let list = self.toml.entry(PEERS).or_insert_with(|| ArrayOfTables::new().into());
         if let Item::Table(only) = list {
@@ -93,7 +93,7 @@ impl Document {
             .into_iter()
             .map(|table| {
                 let Some(table) = table else { return true };
-                // Of two with one address the first is the one that was read.
+                // Of two entries with the same address, the first one was read.
                 let known = address_of(table).and_then(|address| unseen.remove_entry(&address));
                 let Some((address, was)) = known else { return true };
                 let record = wanted.get(&address);
@@ -130,8 +130,8 @@ impl Document {
         }
     }
 
-    /// The comment at the end of the file, if it stands behind a peer: it may be about that one, so the next peer
-    /// comes behind it.
+    /// Takes the comment at the end of the file, if it comes after a peer. It may be about that peer, so the next peer
+    /// is added after it.
     fn take_last_words(&mut self) -> Option<String> {
         let is_list_last = self.toml.iter().all(|(key, item)| key == PEERS || item.is_value());
         let has_peers = self.toml.get(PEERS)?.as_array_of_tables().is_some_and(|tables| !tables.is_empty());
@@ -164,12 +164,12 @@ impl Display for Document {
     }
 }
 
-/// Takes the entries one after the other; the first of two that exclude each other counts.
+/// Reads the entries one after the other; of two that exclude each other, the first counts.
 struct Reader {
     now: Timestamp,
     records: Records,
     aliases: BTreeSet<String>,
-    /// Where something is that cannot be used, and why.
+    /// The place of each invalid part, and what is wrong with it.
     odd: Vec<(usize, String)>,
 }
 
@@ -181,7 +181,7 @@ impl Reader {
             return self.tell(start(item.span()), "'address' must be IP:PORT, such as \"127.0.0.1:8080\"");
         };
         if self.records.contains_key(&address) {
-            return self.tell(start(item.span()), format_args!("{address} is in it twice"));
+            return self.tell(start(item.span()), format_args!("{address} appears twice"));
         }
         let record = Record {
             name: self.field(address, table, "name", name_of).unwrap_or_default(),
@@ -194,13 +194,13 @@ impl Reader {
         let is_taken = record.alias.clone().is_some_and(|alias| !self.aliases.insert(alias));
         if is_taken {
             let at = start(table.get("alias").and_then(Item::span));
-            self.tell(at, format_args!("the alias of {address} is that of another peer too"));
+            self.tell(at, format_args!("the alias of {address} is also the alias of another peer"));
         }
         let alias = record.alias.clone().filter(|_| !is_taken);
         self.records.insert(address, Record { alias, ..record });
     }
 
-    /// The value of a field; if it cannot be used, it counts as left out.
+    /// The value of a field; an invalid value counts as left out.
     fn field<T>(
         &mut self,
         address: SocketAddr,
@@ -228,7 +228,7 @@ fn name_of(item: &Item) -> Result<String, &'static str> {
     name.map(str::to_owned).ok_or(NAME)
 }
 
-/// An empty one is none.
+/// An empty alias counts as none.
 fn alias_of(item: &Item) -> Result<String, &'static str> {
     let is_usable = |alias: &String| alias.is_empty() || is_unmistakable(alias);
     name_of(item).map_err(|_| ALIAS).and_then(|alias| Some(alias).filter(is_usable).ok_or(ALIAS))
@@ -244,18 +244,18 @@ fn truth_of(item: &Item) -> Result<bool, &'static str> {
     item.as_bool().ok_or("true or false")
 }
 
-/// A string, or TOML's own form of it.
+/// A string, or a TOML date.
 fn time_of(item: &Item) -> Result<Timestamp, &'static str> {
     let text = item.as_str().map(str::to_owned).or_else(|| item.as_datetime().map(ToString::to_string));
     text.and_then(|text| text.parse().ok()).ok_or("a time such as \"2026-03-01T00:00:07Z\"")
 }
 
-/// One of the list.
+/// One entry of the list.
 struct Entry<'a> {
     at: usize,
-    /// What it should be.
+    /// The table that it should be.
     table: Option<&'a dyn TableLike>,
-    /// What stands before and behind it.
+    /// The text before and after it.
     decor: &'a Decor,
 }
 
@@ -269,7 +269,7 @@ impl<'a> Entry<'a> {
         Self { at: start(value.span()), table, decor: value.decor() }
     }
 
-    /// Whether the user wrote a comment to it.
+    /// Whether the user wrote a comment on it.
     fn has_comment(&self) -> bool {
         let keys = self
             .table
@@ -286,18 +286,18 @@ fn is_commented(decor: &Decor) -> bool {
     parts.into_iter().flatten().filter_map(RawString::as_str).any(|part| part.contains('#'))
 }
 
-/// The entries of the list, however it is written; `None` if it is no list.
+/// The entries of the list, in any TOML form; `None` if it is not a list.
 fn entries(list: &Item) -> Option<Vec<Entry<'_>>> {
     match list {
         Item::ArrayOfTables(tables) => Some(tables.iter().map(Entry::of_table).collect()),
         Item::Value(Value::Array(values)) => Some(values.iter().map(Entry::of_value).collect()),
-        // Somebody who has one peer may well forget the second bracket.
+        // A user with one peer may forget the second bracket.
         Item::Table(only) if !only.is_dotted() && !only.is_implicit() => Some(vec![Entry::of_table(only)]),
         _ => None,
     }
 }
 
-/// The same to be changed.
+/// The same, to change them.
 fn tables_mut(list: &mut Item) -> Vec<Option<&mut dyn TableLike>> {
     match list {
         Item::ArrayOfTables(tables) => tables.iter_mut().map(|table| Some(table as _)).collect(),
@@ -308,7 +308,7 @@ fn tables_mut(list: &mut Item) -> Vec<Option<&mut dyn TableLike>> {
     }
 }
 
-/// Leaves out what is not to be kept.
+/// Removes the entries that are not kept.
 fn retain(list: &mut Item, is_kept: &[bool]) {
     let mut is_kept = is_kept.iter().copied();
     let mut is_next_kept = || is_kept.next().unwrap_or(true);
@@ -324,7 +324,7 @@ fn fill(table: &mut dyn TableLike, address: &SocketAddr, record: &Record) {
     update(table, &Record::default(), record);
 }
 
-/// Writes what has changed.
+/// Writes the fields that have changed.
 fn update(table: &mut dyn TableLike, was: &Record, is: &Record) {
     if is.name != was.name {
         set(table, "name", text(&is.name), is.name.is_empty());
@@ -344,7 +344,7 @@ fn update(table: &mut dyn TableLike, was: &Record, is: &Record) {
     }
 }
 
-/// Sets a field. One that says as much as none is taken out, unless the user wrote a comment to it.
+/// Sets a field. A field with the default value is removed, unless the user wrote a comment on it.
 fn set(table: &mut dyn TableLike, key: &str, value: Value, is_none: bool) {
     let old = table.get(key).and_then(Item::as_value).map(|old| old.decor().clone());
     let is_commented = old.iter().chain(table.key(key).map(|key| key.leaf_decor())).any(is_commented);
@@ -362,7 +362,7 @@ fn set(table: &mut dyn TableLike, key: &str, value: Value, is_none: bool) {
     }
 }
 
-/// A string; in escapes if it would disturb the terminal on which the file is read.
+/// A string, with escapes if it could disturb a terminal that shows the file.
 fn text(text: &str) -> Value {
     let is_harmless = Clean(text).to_string() == text;
     let escaped = if is_harmless { None } else { quoted(text).parse().ok() };
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_what_was_written() {
+    fn a_written_file_reads_back_the_same() {
         let record = Record {
             name: "P \u{1b}1\n".to_owned(),
             alias: Some("anna".to_owned()),
@@ -437,7 +437,7 @@ mod tests {
         assert!(text.starts_with(HEADING) && text[HEADING.len()..].starts_with("[[peer]]\n"), "{text}");
     }
 
-    /// Comments everywhere, unknown keys, entries in the user's own order, things that cannot be used.
+    /// Comments everywhere, unknown keys, entries in the user's own order, invalid parts.
     const OWN: &str = "\
 # my peers
 colour = \"red\" # of all
@@ -473,7 +473,7 @@ address = \"nowhere\"
     }
 
     #[test]
-    fn a_field_that_is_taken_back_goes_unless_the_user_wrote_a_comment_to_it() {
+    fn a_field_with_its_default_is_removed_unless_the_user_wrote_a_comment_on_it() {
         let take_back = |records: &mut Records| {
             records.values_mut().for_each(|record| (record.alias, record.blocked) = (None, false));
         };
@@ -484,7 +484,7 @@ address = \"nowhere\"
     }
 
     #[test]
-    fn an_entry_that_goes_takes_none_of_the_others_with_it() {
+    fn removing_an_entry_removes_no_other_entry() {
         let heading = HEADING.to_owned();
         let text = changed(&(heading.clone() + OWN), |records| drop(records.remove(&address(2))));
         let start = OWN.find("\n# the second").unwrap();
@@ -495,7 +495,7 @@ address = \"nowhere\"
     }
 
     #[test]
-    fn a_list_in_brackets_or_of_one_is_understood_and_added_to() {
+    fn an_inline_list_or_a_single_table_is_understood_and_can_grow() {
         let inline = "peer = [\n    # home\n    { address = \"127.0.0.1:1\", name = \"P1\" },\n    7,\n]\n";
         let document = parse(inline);
         assert_eq!(document.odd(), ["line 4: a peer must be a table"]);
@@ -541,9 +541,9 @@ address = \"nowhere\"
     }
 
     #[test]
-    fn what_cannot_be_used_is_told_with_its_line_and_the_rest_is_used() {
+    fn an_invalid_part_is_reported_with_its_line_and_the_rest_is_used() {
         let long = format!("name = \"{}\"", "x".repeat(NAME_BYTES_MAX + 1));
-        let alias = "'alias' of 127.0.0.1:9 must be one word of at most 64 bytes that can mean nothing else";
+        let alias = "'alias' of 127.0.0.1:9 must be one word of at most 64 bytes that cannot be mistaken for anything else";
         let name = "'name' of 127.0.0.1:9 must be a string of at most 64 bytes";
         let address_form = "'address' must be IP:PORT, such as \"127.0.0.1:8080\"";
         let table = [
@@ -569,7 +569,7 @@ address = \"nowhere\"
             ("[peer.alias]\nx = 1", 4, alias),
             ("name = []", 4, name),
             (&long, 4, name),
-            ("[[peer]]\naddress = \"[::ffff:127.0.0.1]:9\"", 5, "127.0.0.1:9 is in it twice"),
+            ("[[peer]]\naddress = \"[::ffff:127.0.0.1]:9\"", 5, "127.0.0.1:9 appears twice"),
             ("[[peer]]\naddress = \"127.0.0.1:0\"", 5, address_form),
             ("[[peer]]\naddress = \"nowhere\"", 5, address_form),
             ("[[peer]]\naddress = 7", 5, address_form),
@@ -577,7 +577,7 @@ address = \"nowhere\"
             (
                 "[[peer]]\naddress = \"127.0.0.1:8\"\nalias = \"bob\"",
                 6,
-                "the alias of 127.0.0.1:8 is that of another peer too",
+                "the alias of 127.0.0.1:8 is also the alias of another peer",
             ),
         ];
         for (lines, line, reason) in table {
@@ -590,7 +590,7 @@ address = \"nowhere\"
             let document = parse(&text);
             assert_eq!(document.odd(), [format!("line {}: {reason}", line + offset)], "{text}");
             assert!(document.records().contains_key(&address(9)), "{text}");
-            // It is still there after the next write, and still told.
+            // It is still there after the next write, and is still reported.
             let changed = changed(&text, |records| drop(records.insert(address(1), named("P1"))));
             assert!(changed.contains(lines), "{changed}");
             assert_eq!(parse(&changed).odd().len(), 1);
@@ -604,7 +604,7 @@ address = \"nowhere\"
     }
 
     #[test]
-    fn what_is_no_toml_or_no_list_cannot_be_understood() {
+    fn a_file_that_is_not_toml_or_has_no_list_cannot_be_understood() {
         let table = [
             ("\n\n\0\0", "line 3: "),
             ("[[peer]]\naddress = \"127.0.0.1:9\"\naddress = \"127.0.0.1:8\"", "line 3: duplicate key"),
@@ -619,7 +619,7 @@ address = \"nowhere\"
     }
 
     #[test]
-    fn whatever_stands_in_a_file_is_never_lost_by_a_write() {
+    fn a_write_never_loses_anything_in_the_file() {
         let crlf = OWN.replace('\n', "\r\n");
         for text in [OWN, &crlf] {
             for end in (0..=text.len()).filter(|&end| text.is_char_boundary(end)) {

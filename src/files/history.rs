@@ -1,8 +1,8 @@
-//! The file of typed lines: the kind of question, a tab, and the answer, the oldest first.
+//! The file of typed lines: the kind of prompt, a tab, and the answer, the oldest first.
 //!
-//! Each line is added as it is typed, so that a kill loses none. The file is written anew only when it has
-//! grown too long, or does not end in a newline. A person may change it: what an editor leaves behind, as a
-//! byte order mark or two bytes for a newline, is not part of a line.
+//! Each line is appended when it is typed, so that a kill loses none. The file is rewritten only if it has become too
+//! long, or does not end in a newline. A person may edit it: what an editor adds, such as a byte order mark or two
+//! bytes for a newline, is not part of a line.
 
 use super::Faults;
 use super::disk::{self, Lock, Unusable};
@@ -19,10 +19,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What some editors put before a text in UTF-8.
+/// Some editors write it before UTF-8 text.
 const BYTE_ORDER_MARK: char = '\u{FEFF}';
 
-/// The file, and what is to be added to it.
+/// The file, and what must be added to it.
 pub(super) struct HistoryFile {
     path: PathBuf,
     answers: Vec<(String, String)>,
@@ -49,12 +49,12 @@ impl HistoryFile {
         }
     }
 
-    /// What was typed before: the kind of question, and the answer.
+    /// What was typed before: the kind of prompt, and the answer.
     pub(super) fn answers(&mut self) -> Vec<(String, String)> {
         std::mem::take(&mut self.answers)
     }
 
-    /// Adds what was typed since the last look; says when to look again.
+    /// Adds what was typed since the last call; returns within what time to call it again.
     pub(super) fn look(&mut self, event_loop: &mut EventLoop<Node, Recorded<Terminal>>) -> Option<Duration> {
         for (kind, answer) in event_loop.screen_mut().screen_mut().editor_mut().take_answers() {
             self.unwritten.push_str(&line(kind, answer));
@@ -106,18 +106,18 @@ fn read(path: &Path) -> io::Result<Lines> {
     let is_cut = bytes.len() == HISTORY_FILE_BYTES_MAX;
     let text = String::from_utf8_lossy(&bytes);
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
-    // The first line is whole only if nothing was cut off before it.
+    // The first line is complete only if nothing was cut off before it.
     let lines = text.split_inclusive('\n').skip(usize::from(is_cut));
     let answers: Vec<_> = lines.filter_map(parse).collect();
     Ok(Lines { are_too_many: is_cut || answers.len() > HISTORY_FILE_LINES_MAX, answers })
 }
 
-/// The kind of question and the answer of a line, if it is one that could have been typed.
+/// The kind of prompt and the answer in a line, if it could have been typed.
 fn parse(line: &str) -> Option<(String, String)> {
-    // The last line may have been torn, even within a character.
+    // The last line may have been cut off, even within a character.
     let is_torn = !line.ends_with('\n') && line.ends_with(char::REPLACEMENT_CHARACTER);
     let (kind, answer) = line.trim_end_matches(['\r', '\n']).split_once('\t')?;
-    // One that is too long to be used is kept with a byte more than that.
+    // A line that is too long is kept with one byte more than allowed.
     let is_typed = !is_torn && answer.len() <= TYPED_BYTES_MAX + 1;
     is_typed.then(|| (kind.to_owned(), cleaned(answer)))
 }
@@ -138,7 +138,7 @@ fn line(kind: &str, answer: &str) -> String {
     format!("{kind}\t{}\n", cleaned(answer))
 }
 
-/// What is not part of a line, such as a pasted tab, becomes a space.
+/// A control character, such as a pasted tab, becomes a space.
 fn cleaned(answer: &str) -> String {
     answer.replace(char::is_control, " ")
 }
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_editor_made_of_the_file_is_no_part_of_a_line() {
+    fn what_an_editor_adds_to_the_file_is_not_part_of_a_line() {
         type Answers = &'static [(&'static str, &'static str)];
         let table: [(&[u8], Answers); 9] = [
             (b"text\tone\r\nchoice\t1\r\n", &[("text", "one"), ("choice", "1")]),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_nobody_could_type_takes_no_room_from_the_others() {
+    fn a_line_that_nobody_could_type_does_not_displace_other_lines() {
         let (_home, path) = place();
         add_all(&path, &[("text", "one"), ("text", &"x".repeat(HISTORY_BYTES_MAX)), ("text", "two")]);
         let longest = "x".repeat(TYPED_BYTES_MAX + 1);

@@ -1,12 +1,13 @@
 //! The file of known peers: read at the start, written when the book has changed.
 //!
-//! The file is merged, not overwritten: several programs on one machine are how the chat is tried. What has changed
-//! here since the last write goes over what is in the file; all else stays as somebody else, or the user's editor,
-//! left it. The lock is beside the file, because the file itself is replaced. Nobody waits for it before the end.
+//! The file is merged, not overwritten, because people try the chat with several programs on one machine. Our changes
+//! since the last write replace what is in the file; everything else stays as another program or the user's editor
+//! left it. The lock is a second file, because the file itself is replaced. The program waits for the lock only at its
+//! end.
 //!
-//! A peer that was only heard is written at the end, unless it left: nothing shows that anybody listens at such an
-//! address, and a program that sends one text and says `exit` would leave a row with each run. When a peer of the
-//! table was last heard is looked up when the file is written. A crash or a kill loses no more than these.
+//! A peer that was only heard is written at the end, and only if it has not left: nothing shows that anybody listens
+//! at its address, and a program that sends one text and says `exit` would add a row with each run. When a peer was
+//! last heard is looked up at each write. A crash or a kill loses only these two things.
 
 use super::Faults;
 use super::disk::{self, Lock, Unusable};
@@ -27,7 +28,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The file, and what we know of it.
+/// The file, and what we know about it.
 pub(super) struct KnownPeers {
     path: PathBuf,
     clock: Clock,
@@ -35,7 +36,7 @@ pub(super) struct KnownPeers {
     before: Records,
     /// The book's revision then.
     revision: u64,
-    /// Not to be written before this.
+    /// It is not written before this moment.
     not_before: Option<Instant>,
     faults: Faults,
 }
@@ -52,18 +53,18 @@ impl KnownPeers {
         });
         let document = document.unwrap_or_else(Document::new);
         faults.note_odd(document.odd());
-        // As the book will have them: what it cannot hold is not ours to change.
+        // Converted as the book will have them: what the book cannot hold, we must not change.
         let known = |(address, record): (_, Record)| (address, Record::of(&record.to_known(&clock), &clock));
         let before = record::bounded(document.records().clone()).into_iter().map(known).collect();
         Self { path, clock, before, revision: 0, not_before: None, faults }
     }
 
-    /// Whom the node knows.
+    /// The known peers, for the node.
     pub(super) fn known(&self) -> Vec<(SocketAddr, Known)> {
         self.before.iter().map(|(&address, record)| (address, record.to_known(&self.clock))).collect()
     }
 
-    /// The same as they are called, the one heard last first.
+    /// Their addresses and names, the one heard last first.
     pub(super) fn called(&self) -> Vec<Who> {
         let mut known = self.known();
         known.sort_by_key(|(_, known)| std::cmp::Reverse(known.heard_at));
@@ -72,7 +73,7 @@ impl KnownPeers {
         known.into_iter().map(who).collect()
     }
 
-    /// Writes the file if it is time to; says when it will be.
+    /// Writes the file if it is time; returns within what time to call it again.
     pub(super) fn look<S: Screen<Notice>>(
         &mut self,
         event_loop: &mut EventLoop<Node, S>,
@@ -100,7 +101,8 @@ impl KnownPeers {
         (node.book().revision() != self.revision).then_some(interval)
     }
 
-    /// Writes what has changed; `false` if another program holds the lock. At the end that is waited for.
+    /// Writes what has changed; `false` if another program holds the lock. At the end of the program it waits for the
+    /// lock.
     fn save(&mut self, node: &Node, is_over: bool) -> bool {
         let tries = if is_over { LOCK_TRIES } else { 1 };
         self.clock.update();
@@ -111,7 +113,7 @@ impl KnownPeers {
                 Ok(Some(())) => self.before = ours,
                 Ok(None) if !is_over => return false,
                 Ok(None) => self.faults.note_unwritable(&ErrorKind::ResourceBusy.into()),
-                // What changes next is reason enough to try again.
+                // The next change will be the time to try again.
                 Err(error) => self.faults.note_unwritable(&error),
             }
         }
@@ -143,11 +145,11 @@ impl KnownPeers {
     }
 }
 
-/// In which dialect to write to whom, for who keeps no such file: nothing is written, whatever is wrong with it. What
-/// is wrong is told in the log.
+/// The dialects of known peers, for a program that does not keep the file itself: nothing is written, whatever is
+/// wrong with the file. Faults go to the log.
 pub(super) fn dialects(path: &Path) -> Vec<(SocketAddr, Known)> {
     let file = shown(path.as_os_str());
-    let unused = |why: &str| log::warn!("not used of the known peers in {file}: {}", Clean(why));
+    let unused = |why: &str| log::warn!("ignored in the known peers of {file}: {}", Clean(why));
     let document =
         match understand(path).map_err(|error| Fault::from(&error).to_string()).and_then(|read| read) {
             Ok(document) => document.unwrap_or_else(Document::new),
@@ -161,8 +163,7 @@ pub(super) fn dialects(path: &Path) -> Vec<(SocketAddr, Known)> {
     document.records().iter().map(|(&address, record)| (address, known(record))).collect()
 }
 
-/// The file, if there is one. What cannot be understood is set aside, unless that has been done
-/// or mended meanwhile.
+/// The file, if there is one. A corrupt file is renamed, unless another program has renamed or repaired it in between.
 fn read(path: &Path) -> Result<Option<Document>, Unusable> {
     match understand(path).map_err(Unusable::Unreadable)? {
         Ok(document) => Ok(document),
@@ -204,7 +205,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use tempfile::TempDir;
 
-    /// A program with this file, as far as the file is concerned.
+    /// What a program does with this file.
     struct Run {
         file: KnownPeers,
         node: Node,
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_run_keeps_the_next_one_knows() {
+    fn one_run_knows_what_the_run_before_has_kept() {
         let (_home, path) = place();
         let mut first = Run::new(&path);
         first.save();
@@ -262,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_stays_as_it_was() {
+    fn entries_of_others_stay_as_they_were() {
         let (_home, path) = place();
         fs::create_dir(path.parent().unwrap()).unwrap();
         let text = "[[peer]]\naddress = \"127.0.0.1:1\"\nname = \"P1\"\nlast_heard = \"2026-03-01T00:00:07.25Z\"\nshoe_size = 44\n";
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_corrupt_file_is_set_aside_and_told_and_nothing_else_breaks() {
+    fn a_corrupt_file_is_renamed_and_reported_and_nothing_else_breaks() {
         let (_home, path) = place();
         fs::create_dir(path.parent().unwrap()).unwrap();
         let aside = path.with_extension("toml.corrupt");
@@ -305,12 +306,12 @@ mod tests {
         assert_eq!(fs::read_to_string(&aside).unwrap(), "peer = 1\n");
         fs::write(&path, "\0").unwrap();
         run.ask(Request::Block(peer(1))).save();
-        assert!(matches!(&run.faults()[..], [FileFault::Corrupt { .. }]), "it was spoilt meanwhile");
+        assert!(matches!(&run.faults()[..], [FileFault::Corrupt { .. }]), "it became corrupt in between");
         assert_eq!(Run::new(&path).file.known().len(), 1);
     }
 
     #[test]
-    fn what_cannot_be_used_is_told_and_stays_whoever_writes() {
+    fn an_invalid_part_is_reported_and_stays_after_every_write() {
         let (_home, path) = place();
         fs::create_dir(path.parent().unwrap()).unwrap();
         let text = "# mine\nx = 1\n\n[[peer]]\naddress = \"127.0.0.1:2\"\nblocked = true # spam\n\n\
@@ -335,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn of_very_many_faults_the_first_few_are_told() {
+    fn only_the_first_of_very_many_faults_are_reported() {
         let (_home, path) = place();
         fs::create_dir(path.parent().unwrap()).unwrap();
         fs::write(&path, "[[peer]]\n".repeat(20)).unwrap();
@@ -347,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_left_alone() {
+    fn a_file_that_cannot_be_read_is_left_alone() {
         let (_home, path) = place();
         fs::create_dir_all(path.join("in the way")).unwrap();
         let mut run = Run::new(&path);
@@ -357,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_told_once_and_tried_again() {
+    fn a_failed_write_is_reported_once_and_tried_again() {
         let (_home, path) = place();
         let mut run = Run::new(&path);
         fs::write(path.parent().unwrap(), "a file where a directory should be").unwrap();
@@ -371,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn while_another_program_has_the_lock_it_is_tried_again_soon() {
+    fn while_another_program_has_the_lock_the_write_is_tried_again_soon() {
         let (_home, path) = place();
         let mut run = Run::new(&path);
         let lock = disk::lock(&path, 1).unwrap();

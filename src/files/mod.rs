@@ -1,11 +1,12 @@
-//! What is kept in files from run to run: the peers that are known, and the lines that were typed.
+//! The files that last from run to run: known peers and typed lines.
 //!
-//! Looked after between the turns of the event loop, so the chat knows no file. A file that cannot be kept is
-//! told once, and the chat goes on without. Several programs may share the files at once.
+//! They are written between the turns of the event loop, so the chat knows no file. If a file cannot be used, the user
+//! is told once, and the chat goes on without it. Several programs may share the files at the same time.
 //!
-//! A look that finds nothing changed costs one comparison, because the book counts its changes. A write takes the loop
-//! a few milliseconds, once in some seconds, and only on a terminal: a thread for it would be the only one.
-#![expect(clippy::disallowed_methods, reason = "the file has times of day, and the book moments")]
+//! Checking for changes costs one comparison, because the book counts its changes. A write takes a few milliseconds of
+//! the loop's time, once in some seconds, and only on a terminal: that does not justify a thread, which would be the
+//! only one.
+#![expect(clippy::disallowed_methods, reason = "the file has times of day, and the book has moments")]
 
 mod disk;
 mod document;
@@ -39,12 +40,12 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Reads those that are wanted. Nothing is written yet, unless a corrupt file has to be set aside.
+    /// Reads the files that are wanted. Nothing is written yet, unless a corrupt file must be renamed.
     pub(crate) fn open(known_peers: Option<PathBuf>, history: Option<PathBuf>) -> Self {
         Self { known_peers: known_peers.map(KnownPeers::load), history: history.map(HistoryFile::load) }
     }
 
-    /// Tells a node whom it knows.
+    /// Gives a node its known peers.
     pub(crate) fn remind(&self, config: Config) -> Config {
         match &self.known_peers {
             Some(file) => Config { known: file.known(), must_remember: true, ..config },
@@ -52,7 +53,7 @@ impl Files {
         }
     }
 
-    /// Tells a line editor what was typed before, and whom to complete.
+    /// Gives a line editor what was typed before, and names for completion.
     pub(crate) fn prompt(&mut self, editor: &mut Editor) {
         if let Some(file) = &mut self.history {
             editor.recall(file.answers());
@@ -62,8 +63,8 @@ impl Files {
         }
     }
 
-    /// To be called before the first turn and after each one: writes what is to be written, and says within
-    /// what time to call again.
+    /// Call it before the first turn and after each one. It writes what must be written, and returns within what time
+    /// to call it again.
     pub(crate) fn look<S: Screen<Notice>>(
         &mut self,
         event_loop: &mut EventLoop<Node, S>,
@@ -71,7 +72,7 @@ impl Files {
         self.known_peers.as_mut().and_then(|file| file.look(event_loop))
     }
 
-    /// The same on a terminal, where lines are typed too.
+    /// The same on a terminal, where typed lines are kept too.
     pub(crate) fn look_at_terminal(
         &mut self,
         event_loop: &mut EventLoop<Node, Recorded<Terminal>>,
@@ -86,7 +87,7 @@ pub(crate) fn known_peers_place() -> Option<PathBuf> {
     Some(etcetera::choose_base_strategy().ok()?.data_dir().join("chinwag/peers.toml"))
 }
 
-/// In which dialect to write to peers that are known, as far as that is so.
+/// The dialects of known peers, if there are any.
 pub(crate) fn known_dialects() -> Vec<(SocketAddr, Known)> {
     known_peers_place().map(|path| known_peers::dialects(&path)).unwrap_or_default()
 }
@@ -96,12 +97,12 @@ pub(crate) fn history_place() -> Option<PathBuf> {
     Some(etcetera::choose_base_strategy().ok()?.state_dir()?.join("chinwag/history"))
 }
 
-/// What is wrong with a file, told once each.
+/// The faults of a file. The user is told of each fault once.
 struct Faults {
     kept: Kept,
     path: PathBuf,
     untold: Vec<FileFault>,
-    /// It is not to be touched any more.
+    /// The file must not be touched any more.
     is_left_alone: bool,
     is_unwritable: bool,
 }
@@ -112,7 +113,7 @@ impl Faults {
         Self { kept, path, untold: Vec::new(), is_left_alone: false, is_unwritable: false }
     }
 
-    /// What cannot be understood makes room for another; what cannot be read is left alone.
+    /// A corrupt file was renamed, so a new one can be written. A file that cannot be read is left alone.
     fn note_unusable(&mut self, unusable: Unusable) {
         self.untold.push(match unusable {
             Unusable::Corrupt { reason, set_aside } => FileFault::Corrupt { reason, set_aside },
@@ -123,7 +124,7 @@ impl Faults {
         });
     }
 
-    /// What cannot be used of a file that can; the first few reasons are told.
+    /// Notes the invalid parts of a valid file; only the first few are shown.
     fn note_odd(&mut self, reasons: &[String]) {
         let told: Vec<String> = reasons.iter().take(ODD_PARTS_TOLD_MAX).cloned().collect();
         if !told.is_empty() {

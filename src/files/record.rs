@@ -1,6 +1,6 @@
-//! The known peers as the file has them, and how what two programs know is put together.
+//! The known peers as they are in the file, and how the knowledge of two programs is merged.
 //!
-//! Neither text nor a file is touched here.
+//! It handles neither text nor files.
 
 use chinwag::chat::book::Known;
 use chinwag::limits::KNOWN_PEERS_MAX;
@@ -21,17 +21,17 @@ pub(super) struct Record {
     pub(super) dialect: Option<Dialect>,
     pub(super) blocked: bool,
     pub(super) last_heard: Option<Timestamp>,
-    /// The user wrote a comment to it.
+    /// The user wrote a comment on it.
     pub(super) has_comment: bool,
 }
 
-/// What is to be in the file: what others wrote, with what has changed here since `before`.
+/// The new content of the file: what others wrote, with our changes since `before`.
 pub(super) fn merge(before: &Records, ours: &Records, mut theirs: Records) -> Records {
     for (address, our) in ours {
         let was = before.get(address);
         match theirs.get_mut(address) {
             Some(their) => their.take_over(our, was.unwrap_or(&Record::default())),
-            // Somebody took it out, and nothing has come of it since.
+            // Somebody removed it, and it has not changed here since.
             None if was == Some(our) => {}
             None => drop(theirs.insert(*address, our.clone())),
         }
@@ -39,7 +39,8 @@ pub(super) fn merge(before: &Records, ours: &Records, mut theirs: Records) -> Re
     bounded(theirs)
 }
 
-/// Of too many, without those heard longest ago of whom the user said nothing.
+/// Removes the peers that were heard longest ago if there are too many, but none that the user named, blocked or
+/// commented on.
 pub(super) fn bounded(mut records: Records) -> Records {
     let is_kept = |record: &Record| record.alias.is_some() || record.blocked || record.has_comment;
     let others = records.iter().filter(|(_, record)| !is_kept(record));
@@ -52,7 +53,7 @@ pub(super) fn bounded(mut records: Records) -> Records {
 }
 
 impl Record {
-    /// What the book has of a peer.
+    /// The record of a peer in the book.
     pub(super) fn of(known: &Known, clock: &Clock) -> Self {
         Self {
             name: known.name.to_string(),
@@ -75,7 +76,7 @@ impl Record {
         }
     }
 
-    /// Takes over what has changed here; of two new names, the one that was heard last.
+    /// Takes over our changes. Of two new names, the one that was heard last stays.
     fn take_over(&mut self, our: &Self, was: &Self) {
         if our.alias != was.alias {
             self.alias.clone_from(&our.alias);
@@ -95,8 +96,8 @@ impl Record {
     }
 }
 
-/// Moments as times of day and back. Both are taken at the start, and again when something is written: the
-/// machine may have slept in between, which moments do not count.
+/// Converts moments to times of day and back. Both clocks are read at the start, and again before a write, because
+/// moments do not count the time while the machine sleeps.
 pub(super) struct Clock {
     start: (Instant, Timestamp),
     now: (Instant, Timestamp),
@@ -112,13 +113,13 @@ impl Clock {
         self.now = (Instant::now(), Timestamp::now());
     }
 
-    /// The moment of a time before the start, as far back as moments go.
+    /// The moment for a time before the start, if moments go back so far.
     fn moment_of(&self, time: Timestamp) -> Option<Instant> {
         let ago = Duration::try_from(self.start.1.duration_since(time)).unwrap_or_default();
         self.start.0.checked_sub(ago)
     }
 
-    /// The time of a moment, in whole seconds. What came out of the file goes back as it was.
+    /// The time of a moment, in whole seconds. A time that came from the file is written back unchanged.
     fn time_of(&self, moment: Instant) -> Timestamp {
         let (instant, time) = if moment <= self.start.0 { self.start } else { self.now };
         let ago = SignedDuration::try_from(instant.saturating_duration_since(moment)).unwrap_or_default();
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_programs_know_is_put_together() {
+    fn the_knowledge_of_two_programs_is_merged() {
         let before = records(&[
             record(1, "P1", Some(5)),
             record(2, "P2", Some(5)),
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_user_takes_back_here_is_gone_there_and_the_address_stays() {
+    fn what_the_user_removes_here_is_removed_from_the_file_and_the_address_stays() {
         let blocked = Record { blocked: true, alias: Some("anna".to_owned()), ..Record::default() };
         let before = records(&[(address(1), blocked)]);
         let ours = records(&[(address(1), Record::default())]);
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn times_come_back_as_they_were_and_moments_of_this_run_become_times() {
+    fn times_are_unchanged_and_moments_of_this_run_become_times() {
         let mut clock = Clock::start();
         for time in ["2026-03-01T00:00:07Z", "1999-12-31T23:59:59Z"] {
             let time: Timestamp = time.parse().unwrap();

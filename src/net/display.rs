@@ -1,4 +1,5 @@
-//! The screen in the event queue: how it takes what it is given, and who says when a slow one can go on.
+//! The screen as a part of the event loop: it writes without waiting, and if the reader is slow it waits for an event
+//! or a timer.
 
 use crate::limits::SCREEN_RETRY;
 use crate::term::Screen;
@@ -13,7 +14,7 @@ use std::time::Instant;
 pub(super) struct Display<S> {
     pub(super) screen: S,
     watch: Watch,
-    /// What is wrong with the screen, to be told by the exit code, since nothing else can.
+    /// What is wrong with the screen. Only the exit code can report it.
     pub(super) fault: Option<io::Error>,
 }
 
@@ -22,7 +23,8 @@ impl<S> Display<S> {
         Self { screen, watch: Watch::Flowing, fault: None }
     }
 
-    /// Writes what it can without waiting. `true`: the screen has just gone, and nobody will read us again.
+    /// Writes what it can without waiting. `true` if the screen has just been closed, so that nobody will read us
+    /// again.
     pub(super) fn flush<N>(&mut self, registry: &Registry, token: Token, now: Instant) -> bool
     where
         S: Screen<N>,
@@ -35,14 +37,14 @@ impl<S> Display<S> {
         self.watch = self.watch.after_flush(is_slow, self.screen.fd(), registry, token, now);
         let Err(error) = flushed else { return false };
         self.watch = Watch::Gone;
-        // That nobody reads any more is no fault.
+        // It is not a fault if nobody reads any more.
         if error.kind() != io::ErrorKind::BrokenPipe {
             self.fault = Some(io::Error::new(error.kind(), format!("the output cannot be written: {error}")));
         }
         true
     }
 
-    /// Whether a program reads it, and has not kept up.
+    /// Whether a program reads it and is too slow.
     pub(super) fn is_full<N>(&self) -> bool
     where
         S: Screen<N>,
@@ -50,7 +52,7 @@ impl<S> Display<S> {
         self.watch != Watch::Gone && self.screen.is_full()
     }
 
-    /// Whether it has not kept up by so much that nothing may be typed any more.
+    /// Whether its reader is so slow that not even typed lines may be taken.
     pub(super) fn is_overfull<N>(&self) -> bool
     where
         S: Screen<N>,
@@ -63,7 +65,7 @@ impl<S> Display<S> {
         matches!(self.watch, Watch::Watched | Watch::RetryAt(_))
     }
 
-    /// When to flush again, if nobody will say so.
+    /// When to flush again, if no event will call for it.
     pub(super) fn retry_at(&self) -> Option<Instant> {
         match self.watch {
             Watch::RetryAt(at) => Some(at),
@@ -75,19 +77,19 @@ impl<S> Display<S> {
 /// The state of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Watch {
-    /// It took everything.
+    /// It has written everything.
     Flowing,
-    /// Its reader is slow; the event queue will say when it can go on.
+    /// Its reader is slow; an event will come when it can go on.
     Watched,
-    /// Its reader is slow, and nobody will say so.
+    /// Its reader is slow, and no event will come.
     RetryAt(Instant),
-    /// Nobody reads it, or will again.
+    /// It is closed: nobody will read it again.
     Gone,
 }
 
 impl Watch {
-    /// The state after a flush. The screen is in the event queue only while it is slow: with edge
-    /// triggering it would report each of our own writes otherwise.
+    /// The state after a flush. The screen is in the event queue only while it is slow. Otherwise, with edge
+    /// triggering, each of our own writes would cause an event.
     fn after_flush(
         self,
         is_slow: bool,

@@ -1,10 +1,10 @@
-//! Receiving until there is nothing left or the budget is spent, over any reader.
+//! Reads from any reader until nothing is left or the budget is spent.
 //!
-//! Readiness is edge-triggered: whoever stops early must remember it, since nobody will say it again.
+//! Readiness is edge-triggered: a caller that stops early must remember that, since no event will come again.
 //!
-//! A short read ends a drain on Linux, where the kernel promises a new event for whatever comes later. Two things are
-//! exceptions: an end that was announced, because that event has been, and urgent data, because a read stops at its
-//! mark whatever lies behind it.
+//! On Linux a short read ends a drain, because the kernel promises a new event for whatever comes later. There are two
+//! exceptions: the end of the stream was already announced, so that event will not come again; or there is urgent
+//! data, because a read stops at its mark even if more data follows.
 
 use std::io::{self, Read};
 
@@ -21,13 +21,12 @@ pub enum Drained {
     Broken(io::Error),
 }
 
-/// Reads into `scratch` and hands on what came, again and again, until `budget` bytes were read.
+/// Reads into `scratch` and hands each piece to `take`, until `budget` bytes were read.
 ///
-/// `may_stop_short`: a read that did not fill the buffer has emptied the socket, and what arrives later
-/// makes a new event, so the read that would only say so can be spared. That holds where the kernel
-/// promises it (Linux, see epoll(7)) and only while neither the end of the stream nor urgent data was
-/// announced. That event came already, and would not come again; and a read stops short at the mark of
-/// urgent data, with more behind it, whether or not that data is taken inline.
+/// `may_stop_short`: a read that did not fill the buffer has emptied the socket, and later data causes a new event, so
+/// one more read would only return `WouldBlock`. This is true where the kernel promises it (Linux, see epoll(7)), and
+/// only if neither the end of the stream nor urgent data was announced. The event for the end does not come twice, and
+/// a read stops at the mark of urgent data even if more data follows, inline or not.
 pub fn receive(
     reader: &mut impl Read,
     scratch: &mut [u8],
@@ -61,7 +60,7 @@ mod tests {
     use std::collections::VecDeque;
     use std::io::ErrorKind::{ConnectionReset, Interrupted, WouldBlock};
 
-    /// Gives one scripted result for each read; at the end of the script the socket would block.
+    /// Returns one scripted result for each read, and `WouldBlock` at the end of the script.
     struct Scripted(VecDeque<Result<usize, io::ErrorKind>>);
 
     impl Read for Scripted {

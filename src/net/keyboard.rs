@@ -1,4 +1,4 @@
-//! stdin in the event queue: watched where that is possible, always ready where it is not.
+//! stdin as a part of the event loop. If it cannot be watched, it counts as always ready.
 
 use crate::term::stdin::Stdin;
 use crate::term::{Screen, Typed};
@@ -8,13 +8,13 @@ use std::io::{self, ErrorKind as Kind};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Instant;
 
-/// What the user types, and whether there may be more of it.
+/// What the user types, and whether there may be more to read.
 #[derive(Debug)]
 pub(super) struct Keyboard {
     stdin: Stdin,
     unit: Unit,
-    /// More may be had. Cleared only when a guarded read found nothing; a regular file, which cannot
-    /// be watched, always gives something until its end.
+    /// There may be more to read. Cleared only when a guarded read found nothing. A regular file cannot be watched,
+    /// but always gives something until its end.
     pub(super) is_readable: bool,
     /// A read has failed.
     pub(super) is_broken: bool,
@@ -23,7 +23,7 @@ pub(super) struct Keyboard {
 /// What stdin gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unit {
-    /// Keys, of which the screen makes lines.
+    /// Keys, from which the screen makes lines.
     Keys,
     /// Lines.
     Lines,
@@ -33,7 +33,7 @@ impl Keyboard {
     pub(super) fn register(stdin: Stdin, unit: Unit, registry: &Registry, token: Token) -> io::Result<Self> {
         let fd = stdin.as_fd().as_raw_fd();
         match registry.register(&mut SourceFd(&fd), token, Interest::READABLE) {
-            // So epoll and kqueue refuse what is always ready, as regular files and /dev/null.
+            // epoll and kqueue refuse what is always ready, such as regular files and /dev/null, with these errors.
             Err(error) if !matches!(error.kind(), Kind::PermissionDenied | Kind::InvalidInput) => Err(error),
             _ => Ok(Self { stdin, unit, is_readable: true, is_broken: false }),
         }
@@ -45,13 +45,13 @@ impl Keyboard {
         let _ = registry.deregister(&mut SourceFd(&fd));
     }
 
-    /// Whether nothing can come any more, whatever was typed. A terminal is not over with the key that says
-    /// so: the one that interrupts may follow.
+    /// Whether nothing more can come. On a terminal the key for the end is not the last one: the interrupt key may
+    /// follow.
     pub(super) fn is_over(&self) -> bool {
         self.unit == Unit::Lines || self.is_broken || self.stdin.is_finished()
     }
 
-    /// Whether asking for something is worthwhile.
+    /// Whether it makes sense to ask for input.
     pub(super) fn is_worth_asking<N>(&self, screen: &impl Screen<N>, wants_line: bool) -> bool {
         match self.unit {
             // Keys are shown as they are pressed, whatever is done with their lines.
@@ -63,8 +63,7 @@ impl Keyboard {
         }
     }
 
-    /// What comes next from the user; reads once at most, so that input without newlines cannot hold up the
-    /// turn.
+    /// The next input of the user. It reads at most once, so that input without newlines cannot hold up the turn.
     pub(super) fn next<N>(
         &mut self,
         screen: &mut impl Screen<N>,

@@ -1,10 +1,9 @@
-//! The sockets, by [`ConnId`], each with what is known of its readiness; and the queue of those that
-//! have something to be done.
+//! The sockets by [`ConnId`], each with its readiness, and the queue of those that need attention.
 //!
-//! The slot of an id is chosen by the machine's slab, so this table is that slab's mirror: the same
-//! slots, the same generations. A bit of readiness is set by an event and cleared only by `WouldBlock`.
+//! The machine's slab chooses the slot of an id, so this table mirrors that slab: the same slots, the same
+//! generations. An event sets a readiness bit, and only `WouldBlock` clears it.
 //!
-//! It is a `Vec` and not a second slab, because the machine chooses slot and generation, also for a dial that has no
+//! It is a `Vec` and not a second slab, because the machine chooses slot and generation, even for a dial that has no
 //! socket yet. A second slab would need a map between the two.
 
 use crate::proto::machine::{CloseReason, ConnId};
@@ -20,51 +19,51 @@ pub(super) struct Link {
     pub(super) is_readable: bool,
     /// A write may take something.
     pub(super) is_writable: bool,
-    /// The end of its stream was announced, or may have been before anybody listened.
+    /// The end of its stream was announced, or may have been announced before we registered it.
     pub(super) end_is_near: bool,
-    /// Urgent data came: a read stops where it is, whatever lies behind it.
+    /// Urgent data came: a read stops there even if more data follows.
     pub(super) is_urgent: bool,
     /// Its options for writing are set.
     pub(super) is_tuned: bool,
     pub(super) start: Start,
     pub(super) end: End,
-    /// It stands in the ready queue.
+    /// It is in the ready queue.
     is_queued: bool,
 }
 
 /// How far a link has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Start {
-    /// A dial whose outcome is open.
+    /// A dial whose outcome is not known yet.
     Dialling,
-    /// Accepted, and not known to the event queue yet.
+    /// Accepted, and not yet registered with the event queue.
     Unregistered,
     /// Up.
     Up,
 }
 
-/// What is to become of a link.
+/// What is to happen to a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// It stays.
     Open,
     /// It is half-closed once its queue is empty.
     Closing,
-    /// It cannot be written any more: it is closed once it is read to its end. The table has the reason.
+    /// It can no longer be written to. It is closed once it is read to its end. The table has the reason.
     Broken,
 }
 
-// Idle links are many. (With debug assertions mio keeps more in a stream.)
+// There can be very many idle links. (With debug assertions mio keeps more in a stream.)
 #[cfg(not(debug_assertions))]
 const _: () = assert!(size_of::<Option<Link>>() == 16);
 
 impl Link {
-    /// A socket that was accepted: it may have been written to, and closed, before it came to us.
+    /// A socket that was accepted. The peer may already have written to it and closed it.
     pub(super) fn accepted(conn: ConnId, stream: TcpStream) -> Self {
         Self::new(conn, stream, Start::Unregistered, true)
     }
 
-    /// A socket whose connect is under way.
+    /// A socket that is still connecting.
     pub(super) fn dialled(conn: ConnId, stream: TcpStream) -> Self {
         Self::new(conn, stream, Start::Dialling, false)
     }
@@ -99,7 +98,8 @@ impl Link {
 #[derive(Debug, Default)]
 pub(super) struct Links {
     slots: Vec<Option<Link>>,
-    /// Why those broke that are [`End::Broken`]: few at a time, and a reason is as large as a link.
+    /// The reasons of those that are [`End::Broken`]. They are kept apart, because they are few, and a reason is as
+    /// large as a link.
     broken: BTreeMap<ConnId, CloseReason>,
     ready: VecDeque<ConnId>,
 }
@@ -125,7 +125,7 @@ impl Links {
         self.slots[conn.slot()].take()
     }
 
-    /// A write to it has failed. The peer's last words may be in the buffer: they come in their turn.
+    /// A write to it has failed. The peer's last data may still be in the buffer, so it is read to its end first.
     pub(super) fn break_off(&mut self, conn: ConnId, reason: CloseReason) {
         let Some(link) = self.get_mut(conn) else { return };
         link.end = End::Broken;
@@ -139,7 +139,7 @@ impl Links {
         self.broken.get(&conn).copied()
     }
 
-    /// Puts a link at the end of the ready queue, unless it stands there already.
+    /// Puts a link at the end of the ready queue, unless it is there already.
     pub(super) fn make_ready(&mut self, conn: ConnId) {
         if let Some(link) = self.get_mut(conn)
             && !std::mem::replace(&mut link.is_queued, true)
@@ -153,12 +153,12 @@ impl Links {
         self.slots.len()
     }
 
-    /// How many stand in the ready queue.
+    /// How many are in the ready queue.
     pub(super) fn ready(&self) -> usize {
         self.ready.len()
     }
 
-    /// Takes the first of the ready queue; `None` too for one that is gone meanwhile.
+    /// Takes the first of the ready queue. `None` also if that link is gone.
     pub(super) fn next_ready(&mut self) -> Option<ConnId> {
         let conn = self.ready.pop_front()?;
         self.get_mut(conn)?.is_queued = false;

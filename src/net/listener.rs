@@ -1,7 +1,7 @@
-//! Accepting, and surviving that the system has no descriptor left.
+//! Accepts connections, and goes on when the system has no descriptor left.
 //!
-//! With edge triggering nobody calls again for what was left in the backlog, so the readiness bit stays
-//! set until `WouldBlock`, and a full descriptor table is met with a spare descriptor and a timer.
+//! With edge triggering no event comes for what was left in the backlog. So the readiness bit stays set until
+//! `WouldBlock`, and if the descriptor table is full, a spare descriptor and a timer help.
 //!
 //! A connection that is refused is reset. An orderly end after an accept would tell the dialler that its message was
 //! taken.
@@ -14,12 +14,12 @@ use std::io::{self, ErrorKind as Kind};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-/// What came of an attempt to accept a connection.
+/// The result of an attempt to accept a connection.
 #[derive(Debug)]
 pub(super) enum Accepted {
-    /// There is none now; [`Listener::is_ready`] says whether to come back for more.
+    /// There is none now; [`Listener::is_ready`] says whether to try again.
     Nothing,
-    /// No descriptor was left for it: it was taken with the spare one, and reset.
+    /// No descriptor was left for it: it was accepted with the spare one, and reset.
     Refused(SocketAddr),
     Taken(TcpStream, SocketAddr),
 }
@@ -30,8 +30,8 @@ pub(super) struct Listener {
     pub(super) socket: TcpListener,
     /// Cleared only by `WouldBlock`.
     pub(super) is_readable: bool,
-    /// Given up for a moment so that one connection can be taken and closed, rather than be left to
-    /// wait without an answer.
+    /// It is closed for a moment so that one connection can be accepted and refused, instead of waiting without an
+    /// answer.
     spare: Option<File>,
     /// The system could not give us the next connection; when to try again.
     pub(super) retry_at: Option<Instant>,
@@ -62,7 +62,7 @@ impl Listener {
                 self.is_readable = false;
                 Accepted::Nothing
             }
-            // The connection was gone before it was taken: the next one may be well.
+            // The connection was gone before we accepted it. The next one may be good.
             Err(error) if matches!(error.kind(), Kind::Interrupted | Kind::ConnectionAborted) => {
                 Accepted::Nothing
             }
@@ -75,14 +75,14 @@ impl Listener {
         }
     }
 
-    /// A descriptor was freed: no need to wait for the timer.
+    /// A descriptor was freed, so there is no need to wait for the timer.
     pub(super) fn retry_now(&mut self, now: Instant) {
         if let Some(at) = &mut self.retry_at {
             *at = now;
         }
     }
 
-    /// Gives who was refused.
+    /// Returns the address of the refused peer.
     fn refuse_with_spare(&mut self) -> Option<SocketAddr> {
         self.spare.take()?;
         let refused = self.socket.accept().ok().map(|(stream, from)| {

@@ -1,11 +1,11 @@
-//! The only room that imports mio: sockets, readiness, and the turn that moves bytes between them and a
+//! The only module that uses mio: sockets, readiness, and the turn that moves bytes between them and a
 //! [`Machine`](crate::proto::machine::Machine).
 //!
-//! It knows nothing of chat: which bytes mean what is the machine's business.
+//! It knows nothing about chat: only the machine knows what the bytes mean.
 #![expect(
     clippy::disallowed_types,
     clippy::disallowed_methods,
-    reason = "the room for sockets and the clock"
+    reason = "the module for sockets and the clock"
 )]
 
 mod display;

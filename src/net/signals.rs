@@ -1,10 +1,9 @@
 //! The signals that end the program, and those that change its terminal, as more sources of the event queue.
 //!
-//! While the terminal is ours, the signals that would kill the program are caught first: the terminal is given back,
-//! and then the program dies of that signal, so that a parent and a core file say the same as ever. Nobody says
-//! goodbye then: whoever sends SIGQUIT wants an end at once, and nobody knows what another means by SIGUSR1. A second
-//! signal kills even if the loop is held up. The terminal is taken over with the first flush, when all this is in
-//! place.
+//! While we control the terminal, signals that would kill the program are caught first: the terminal is restored, and
+//! then the program dies of that signal, so that a parent and a core file see the same as usual. No farewells are sent
+//! then: whoever sends SIGQUIT wants an end at once, and what SIGUSR1 should mean is unknown. A second signal kills
+//! the program even if the loop hangs. The terminal is taken over at the first flush, when all this is in place.
 
 use mio::{Interest, Registry, Token};
 use rustix::process::Signal;
@@ -16,8 +15,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// What ends a process that does not catch it, apart from what asks for a graceful end. Those of a fault, as
-/// SIGSEGV, are left out: whoever returns from them runs into it again.
+/// The signals that kill a process that does not catch them, except those that ask for a graceful end. Signals of a
+/// fault, such as SIGSEGV, are left out: after a handler returns, the fault happens again.
 const DEADLY: [Signal; 10] = [
     Signal::QUIT,
     Signal::TRAP,
@@ -31,7 +30,7 @@ const DEADLY: [Signal; 10] = [
     Signal::SYS,
 ];
 
-/// The same of Linux alone; the last ones are those without a name.
+/// The same, only on Linux; the last ones are the real-time signals, which have no names.
 #[cfg(target_os = "linux")]
 const DEADLY_ON_LINUX: [std::ops::RangeInclusive<i32>; 4] = [
     Signal::STKFLT.as_raw()..=Signal::STKFLT.as_raw(),
@@ -40,46 +39,47 @@ const DEADLY_ON_LINUX: [std::ops::RangeInclusive<i32>; 4] = [
     35..=64,
 ];
 
-/// What a shell adds to the number of a signal that ended a program.
+/// What a shell adds to the number of the signal that ended a program.
 const EXIT_SIGNALLED: i32 = 128;
 
-/// What signals ask of whoever has the terminal.
+/// What signals ask of the owner of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// To give it back, and to die of this one.
+    /// Give it back, and die of this signal.
     Die(i32),
-    /// To draw anew.
+    /// Draw everything again.
     Redraw,
-    /// To give it back and to stop.
+    /// Give it back and stop.
     Stop,
 }
 
-/// Those of SIGINT, SIGTERM and SIGHUP that are to end the program. Whoever started it may want it to outlive some:
-/// `nohup` ignores SIGHUP, and a script the SIGINT of what it runs with `&`.
+/// Those of SIGINT, SIGTERM and SIGHUP that end the program. Some may be ignored by whoever started it: `nohup`
+/// ignores SIGHUP, and a script ignores SIGINT for what it runs with `&`.
 pub fn ends() -> impl Iterator<Item = i32> {
     wanted([Signal::INT, Signal::TERM, Signal::HUP].into_iter().map(Signal::as_raw))
 }
 
-/// Catches [what ends us](ends) from here on. SIGXFSZ too, lest it kills us: the write that went over a
-/// limit on the size of files fails as well, as it does on a full disk.
+/// Catches [what ends us](ends) from here on. SIGXFSZ is caught too, so that it does not kill us: the write that
+/// exceeded the limit on file sizes also fails, as on a full disk.
 pub(super) fn register(registry: &Registry, token: Token) -> io::Result<Signals> {
     registered(Signals::new(ends().chain([Signal::XFSZ.as_raw()]))?, registry, token)
 }
 
-/// How many of the signals that have come want the program to end.
+/// How many of the signals that came ask the program to end.
 pub(super) fn count_ends(signals: &mut Signals) -> usize {
     signals.pending().filter(|&signal| signal != Signal::XFSZ.as_raw()).count()
 }
 
-/// Catches SIGWINCH, SIGCONT and SIGTSTP from here on, and what would end us with the terminal in our hands.
+/// Catches SIGWINCH, SIGCONT and SIGTSTP from here on, and the signals that would kill us while we control the
+/// terminal.
 pub(super) fn register_terminal(registry: &Registry, token: Token) -> io::Result<Signals> {
     let changes = [Signal::WINCH, Signal::CONT, Signal::TSTP].into_iter().map(Signal::as_raw);
     let signals = Signals::new(wanted(changes))?;
     for signal in wanted(deadly()) {
-        // Should something hold us up, the second one kills us as if nobody caught it.
+        // If the loop hangs, the second one kills us as if it were not caught.
         let has_come = Arc::new(AtomicBool::new(false));
         let _ = flag::register_conditional_default(signal, Arc::clone(&has_come));
-        // Not every C library gives away every signal without a name.
+        // Some C libraries keep a few real-time signals for themselves.
         if let Err(error) = flag::register(signal, has_come).and_then(|_| signals.add_signal(signal)) {
             log::debug!("signal {signal} cannot be caught: {error}");
         }
@@ -87,8 +87,8 @@ pub(super) fn register_terminal(registry: &Registry, token: Token) -> io::Result
     registered(signals, registry, token)
 }
 
-/// What the signals of the terminal that have come ask for. Their order is lost: if the program was to stop and
-/// was also woken, it goes on.
+/// What the terminal signals that came ask for. Their order is lost: if the program was told both to stop and to
+/// continue, it continues.
 pub(super) fn asked(signals: &mut Signals) -> Asked {
     let pending: Vec<i32> = signals.pending().collect();
     let has = |signal: Signal| pending.contains(&signal.as_raw());
@@ -99,9 +99,9 @@ pub(super) fn asked(signals: &mut Signals) -> Asked {
     }
 }
 
-/// Ends the process as this signal does where nobody catches it, with a core if there would be one.
+/// Ends the process as this signal does when it is not caught, with a core file if the signal makes one.
 pub(super) fn die(signal: i32) -> ! {
-    // It comes back from the few that it does not know.
+    // It returns only for the few signals that it does not know.
     let _ = emulate_default_handler(signal);
     std::process::exit(EXIT_SIGNALLED + signal)
 }
@@ -113,13 +113,13 @@ fn deadly() -> impl Iterator<Item = i32> {
     everywhere
 }
 
-/// Those of them that whoever started us does not want ignored.
+/// Those that were not ignored when the program started.
 fn wanted(signals: impl Iterator<Item = i32>) -> impl Iterator<Item = i32> {
     let ignored = Ignored::now();
     signals.filter(move |&signal| !ignored.has(signal))
 }
 
-/// The signals that are ignored, a bit each. Only Linux tells.
+/// The signals that are ignored, one bit each. Only Linux reports them.
 struct Ignored(u64);
 
 impl Ignored {

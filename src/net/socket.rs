@@ -1,8 +1,8 @@
-//! Making sockets and setting their options; what the system's errors mean to the machine.
+//! Makes sockets, sets their options, and translates the system's errors for the machine.
 //!
-//! No keepalive on loopback: this host does not vanish. And 19,500 sessions that fell silent together were probed in
-//! one tick of the kernel's timer. The queue of the loopback holds 1,000 packets and dropped most probes, three times
-//! over, so 17,000 healthy sessions timed out.
+//! There is no keepalive on loopback, because this host does not vanish. Probes did harm there: 19,500 sessions that
+//! became silent together were probed in one tick of the kernel's timer. The queue of the loopback device holds 1,000
+//! packets and dropped most probes three times in a row, so 17,000 healthy sessions timed out.
 
 use crate::limits::{
     DESCRIPTORS_NEEDED, DESCRIPTORS_RESERVED, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES,
@@ -19,10 +19,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// Listens on `address`. The unspecified IPv6 address takes IPv4 peers too, and stands for the
-/// unspecified IPv4 address where the host has no IPv6.
+/// Listens on `address`. The unspecified IPv6 address accepts IPv4 peers too. If the host has no IPv6, it means the
+/// unspecified IPv4 address.
 ///
-/// mio's own `bind` has a short backlog: with thousands of dials at once it makes them wait seconds.
+/// mio's own `bind` has a short backlog: with thousands of dials at once, they would wait for seconds.
 ///
 /// # Errors
 ///
@@ -55,7 +55,7 @@ pub(super) fn dial(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream
     let Some(from) = from else { return TcpStream::connect(to) };
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
-    // The port is chosen with the connect: then one port serves many targets, and is found faster.
+    // The port is chosen at the connect: then one port can serve many targets, and it is found faster.
     #[cfg(target_os = "linux")]
     if let Err(error) =
         nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::IpBindAddressNoPort, &true)
@@ -69,8 +69,9 @@ pub(super) fn dial(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream
     }
 }
 
-/// Fails as a dial would if `from` is none of our addresses, or if no way leads from there, or from wherever the system
-/// likes, to `to`. It asks by a socket for datagrams: nothing is sent, and no port is taken that a dial could use.
+/// Fails as a dial would if `from` is not one of our addresses, or if there is no route to `to` from there, or from
+/// the address that the system chooses. It uses a datagram socket: nothing is sent, and no port is taken that a dial
+/// could use.
 pub fn find_way(from: Option<IpAddr>, to: SocketAddr) -> io::Result<()> {
     let socket = Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP))?;
     if let Some(from) = from {
@@ -79,13 +80,13 @@ pub fn find_way(from: Option<IpAddr>, to: SocketAddr) -> io::Result<()> {
     socket.connect(&to.into())
 }
 
-/// Whether the host has no such address, or none of that kind.
+/// Whether the host does not have this address, or has no addresses of this family.
 fn is_without(fault: &Fault) -> bool {
     fault.is_of_family() || fault.kind == io::ErrorKind::AddrNotAvailable
 }
 
-/// Sets what a connection that we write to needs: no delay for small messages, and probes by which the
-/// kernel notices a vanished host without any wake-up of ours. A failure costs speed, not function.
+/// Sets the options for a connection that we write to: no delay for small messages, and probes by which the kernel
+/// notices a vanished host, so that we need no timer. A failure costs speed, but everything still works.
 pub fn tune(stream: &TcpStream) {
     let result = stream.set_nodelay(true).and_then(|()| watch_for_vanishing(stream));
     if let Err(error) = result {
@@ -93,9 +94,8 @@ pub fn tune(stream: &TcpStream) {
     }
 }
 
-/// The host that is this one does not vanish, and the kernel closes what its programs held. Probes would do harm
-/// there: those of thousands of connections that went silent together fall due in one tick of the kernel's
-/// clock, most are dropped by the loopback's short queue, each time anew, and healthy sessions time out.
+/// This host itself does not vanish, and the kernel closes the sockets of its programs. Why probes would do harm on
+/// loopback is said at the top of this file.
 fn watch_for_vanishing(stream: &TcpStream) -> io::Result<()> {
     if stream.peer_addr()?.ip().to_canonical().is_loopback() {
         return Ok(());
@@ -113,19 +113,19 @@ fn watch_for_vanishing(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Has a connection end with a reset when it is dropped, because an orderly end would tell the other side that
-/// its message was taken.
+/// Makes a connection end with a reset when it is dropped, because an orderly end would tell the other side that its
+/// message was accepted.
 pub(super) fn refuse(stream: &TcpStream) {
     if let Err(error) = SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
         log::debug!("linger: {error}");
     }
 }
 
-/// Raises the limit on open files to the most that this process may have, and says how many connections
-/// that leaves room for.
+/// Raises the limit on open files to the most that this process may have, and returns how many connections that
+/// allows.
 pub fn raise_descriptor_limit() -> usize {
     let (current, maximum) = descriptor_limit().unwrap_or_else(|error| {
-        log::warn!("the limit on open files is not known, and {OPEN_FILES_ASSUMED} are assumed: {error}");
+        log::warn!("the limit on open files is unknown, assuming {OPEN_FILES_ASSUMED}: {error}");
         (Some(OPEN_FILES_ASSUMED), Some(OPEN_FILES_ASSUMED))
     });
     let files = match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
@@ -140,13 +140,14 @@ pub fn raise_descriptor_limit() -> usize {
     files.saturating_sub(DESCRIPTORS_RESERVED).max(1)
 }
 
-/// How many files this process may have open, and how many at most if it asks; `None` is any number.
+/// How many files this process may have open: the current limit, and the limit up to which it can be raised. `None`
+/// means no limit.
 ///
 /// # Errors
 ///
-/// A sandbox may refuse to say.
+/// A sandbox may refuse the call.
 pub fn descriptor_limit() -> io::Result<(Option<u64>, Option<u64>)> {
-    // rustix panics where it is refused.
+    // rustix panics if the call is refused.
     #[cfg(target_os = "linux")]
     {
         use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
@@ -161,16 +162,15 @@ pub fn descriptor_limit() -> io::Result<(Option<u64>, Option<u64>)> {
     }
 }
 
-/// Why not even one peer could be served, as a sentence: this process may not have the descriptors for it. To be
-/// asked at the start.
+/// A sentence if this process has too few descriptors to serve even one peer. Call it at the start.
 pub fn lack_of_descriptors() -> Option<String> {
     let probe: io::Result<Vec<File>> = (0..DESCRIPTORS_NEEDED).map(|_| File::open("/dev/null")).collect();
     probe.err().filter(is_out_of_descriptors)?;
     let limit = descriptor_limit().ok().and_then(|(current, _)| current);
-    let limit = limit.map_or("not known".to_owned(), |limit| limit.to_string());
+    let limit = limit.map_or("unknown".to_owned(), |limit| limit.to_string());
     Some(format!(
-        "to serve one peer takes {DESCRIPTORS_NEEDED} open files more than there are at the start, and the limit on \
-         them is {limit}; raise it with ulimit -n"
+        "one peer needs {DESCRIPTORS_NEEDED} more open files than there are at the start, and the limit on \
+         open files is {limit}; raise it with ulimit -n"
     ))
 }
 
@@ -179,18 +179,18 @@ pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
-/// Why a dial failed at once. One error stands for two faults: no port is free, or this host has no address from which
-/// a way leads there. So it is asked whether one does.
+/// Why a dial failed at once. One error means two things: no local port is free, or this host has no route to the
+/// address. So the second is checked.
 pub(super) fn dial_reason(error: io::Error, to: SocketAddr, from: Option<IpAddr>) -> CloseReason {
     match Errno::from_io_error(&error) {
         Some(Errno::ADDRNOTAVAIL) if find_way(from, to).is_ok() => CloseReason::NoPort,
-        // Where a port is taken before the connect.
+        // On systems that take a port before the connect.
         Some(Errno::ADDRINUSE) => CloseReason::NoPort,
         _ => close_reason(error),
     }
 }
 
-/// Why a connection ended, from the error that it ended with.
+/// Why a connection ended, from its last error.
 pub(super) fn close_reason(error: io::Error) -> CloseReason {
     if is_out_of_descriptors(&error) { CloseReason::NoDescriptor } else { error.into() }
 }

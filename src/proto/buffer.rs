@@ -1,11 +1,12 @@
-//! Bytes that grow. Many of them live in a mapping of their own, which the system gets back as soon as they are dropped: an
-//! allocator keeps what it was given while anything above it lives, and peers can make us keep much for a while.
+//! A buffer of bytes that grows. A large buffer has its own memory mapping, which goes back to the system as soon as
+//! the buffer is dropped. An allocator would keep that memory while anything above it lives, and peers can make us
+//! hold a lot for a while.
 
 use crate::limits::{BUFFER_BYTES_MAX, MAPPED_BYTES_MIN};
 use memmap2::MmapMut;
 use std::ops::Deref;
 
-/// At most [`BUFFER_BYTES_MAX`] bytes, to which some can be appended.
+/// At most [`BUFFER_BYTES_MAX`] bytes. More can be appended up to that.
 #[derive(Debug)]
 pub(super) enum Buffer {
     Heap(Vec<u8>),
@@ -13,7 +14,7 @@ pub(super) enum Buffer {
 }
 
 impl Buffer {
-    /// Appends bytes; who calls sees to the bound.
+    /// Appends bytes; the caller checks the limit.
     pub(super) fn append(&mut self, bytes: &[u8]) {
         if let Self::Heap(vec) = self
             && vec.len() + bytes.len() >= MAPPED_BYTES_MIN
@@ -31,7 +32,7 @@ impl Buffer {
         }
     }
 
-    /// The memory that it takes, in bytes. Of a mapping that is what was written to.
+    /// The memory that it takes, in bytes. For a mapping, only the part that was written to.
     pub(super) fn held(&self) -> usize {
         match self {
             Self::Heap(vec) => vec.capacity(),

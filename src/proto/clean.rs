@@ -1,18 +1,17 @@
 //! Text from outside, made safe to show.
 //!
-//! A peer chooses its name and its texts, so they may hold escape sequences that repaint the
-//! terminal, newlines that forge a second message, and invisible characters that make one name look
-//! like another. All of that is made visible here, and only here; nothing is dropped. It works on
-//! characters: whoever has bytes decodes them lossily first, which also ends raw C1 bytes.
+//! A peer chooses its name and its texts, so they may hold escape sequences that repaint the terminal, newlines that
+//! forge a second message, and invisible characters that make one name look like another. All of that is made visible
+//! here, and only here; nothing is dropped. It works on characters: bytes are decoded lossily first, which also
+//! removes raw C1 bytes.
 //!
-//! Which characters those are, Unicode's own tables say; what they leave out is named here.
+//! Unicode's own tables say which characters those are; the few that they lack are named here.
 
 use regex_syntax::hir::{Class, ClassUnicode, HirKind};
 use std::fmt::{self, Write};
 use std::sync::LazyLock;
 
-/// A string that is displayed with everything visible that could disturb a terminal or mislead a
-/// reader.
+/// Displays a string and makes everything visible that could disturb a terminal or mislead a reader.
 ///
 /// Control characters become their pictures (`␛` for escape, `␊` for newline); C1 controls,
 /// bidirectional controls and invisible characters become `U+FFFD`. Text of every script, emoji with
@@ -25,17 +24,17 @@ impl fmt::Display for Clean<'_> {
         let mut joins = false;
         write_with(f, self.0, |c| {
             let stand_in = if is_joiner(c) && joins { None } else { stand_in(c, is_treacherous) };
-            // Not after another joiner: a run of them shows nothing and could spell something.
+            // A joiner after another joiner is not kept: a run of joiners shows nothing and could hide a message.
             joins = stand_in.is_none() && !c.is_ascii() && !is_joiner(c);
             stand_in
         })
     }
 }
 
-/// A name that is displayed so that it looks like no other, and like one word.
+/// Displays a name so that it does not look like another name, and looks like one word.
 ///
-/// As [`Clean`], and besides whatever [`is_unseen`] becomes `U+FFFD`, where it joins emoji or letters too: in a
-/// text that is part of the picture, in a name it may be all in which two differ.
+/// Like [`Clean`], but every character that [`is_unseen`] also becomes `U+FFFD`, even if it joins emoji or letters. In
+/// a text such a character is part of the picture; in a name it may be the only difference between two names.
 #[derive(Clone, Copy, Debug)]
 pub struct CleanName<'a>(pub &'a str);
 
@@ -47,7 +46,7 @@ impl fmt::Display for CleanName<'_> {
 
 /// Whether a character could disturb a terminal or mislead a reader of a text.
 pub fn is_treacherous(c: char) -> bool {
-    // Variation selectors belong to emoji. The interlinear ones are no text of any script.
+    // Variation selectors belong to emoji. Interlinear annotation characters are not text in any script.
     static TREACHEROUS: LazyLock<ClassUnicode> = LazyLock::new(|| {
         class(r"[\p{Cc}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\x{FFF9}-\x{FFFB}--[\x{FE00}-\x{FE0F}]]")
     });
@@ -57,11 +56,11 @@ pub fn is_treacherous(c: char) -> bool {
     }
 }
 
-/// Whether a reader of a name sees nothing of a character, or nobody knows what there is to see: spaces,
-/// controls, fillers, selectors, and what is not assigned to any script.
+/// Whether a character in a name is invisible, or nobody knows what it looks like: spaces, controls, fillers,
+/// selectors, and characters that are not assigned.
 pub fn is_unseen(c: char) -> bool {
-    // Khitan's filler is a mark by its category. The signs that Arabic writes under a number are controls by theirs,
-    // and many terminals have no place for them.
+    // The Khitan filler has the category of a mark. The Arabic signs under numbers have the category of a control, and
+    // many terminals show nothing for them.
     static UNSEEN: LazyLock<ClassUnicode> =
         LazyLock::new(|| class(r"[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}\x{16FE4}]"));
     match c {
@@ -70,13 +69,13 @@ pub fn is_unseen(c: char) -> bool {
     }
 }
 
-/// Whether a character is an empty place: white space, or one of the signs whose picture is empty. Of those no
-/// table of Unicode tells: Braille's empty cell, a null notehead, two blank hieroglyphs.
+/// Whether a character looks empty: white space, or one of the signs whose picture is empty. No Unicode table lists
+/// those: the empty Braille cell, a null notehead, two blank hieroglyphs.
 pub fn is_blank(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{2800}' | '\u{1D159}' | '\u{13441}' | '\u{13442}')
 }
 
-/// Joins emoji into one and shapes Persian and Indic letters: needed there, invisible elsewhere.
+/// Joins several emoji into one, and shapes Persian and Indic letters. It is needed there and invisible elsewhere.
 fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200C}' | '\u{200D}')
 }
@@ -107,7 +106,7 @@ fn write_with(
     f.write_str(&text[shown..])
 }
 
-/// The characters of a class as regular expressions write it.
+/// The characters of a class, written as in a regular expression.
 fn class(pattern: &str) -> ClassUnicode {
     match regex_syntax::parse(pattern).map(|hir| hir.into_kind()) {
         Ok(HirKind::Class(Class::Unicode(class))) => class,
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_misleads_becomes_visible() {
+    fn misleading_characters_become_visible() {
         let hidden = "\u{61C}\u{200E}\u{200F}\u{202A}\u{202E}\u{2066}\u{2069}\u{AD}\u{180E}\u{200B}\
                       \u{2060}\u{2064}\u{206A}\u{206F}\u{FEFF}\u{FFF9}\u{FFFB}\u{E0000}\u{E0041}\
                       \u{E007F}\u{2028}\u{2029}\u{34F}\u{115F}\u{1160}\u{3164}\u{FFA0}\u{17B4}\u{17B5}\
@@ -168,7 +167,7 @@ mod tests {
         }
     }
 
-    /// What a terminal shows of it, cell by cell. This one leaves out U+FFFD, which is a question mark to it.
+    /// What a terminal shows, cell by cell. This emulator cannot show U+FFFD, so tests use a question mark instead.
     fn cells(terminal: &mut vt100::Parser, shown: &str) -> Vec<String> {
         terminal.process(b"\x1b[H\x1b[K");
         terminal.process(shown.as_bytes());
@@ -187,7 +186,7 @@ mod tests {
         let size = |cells| NonZeroU16::new(cells).unwrap();
         let mut terminal = vt100::Parser::new(size(2), size(4 * AT_ONCE as u16), 0);
         let mut seen = |shown: String| cells(&mut terminal, &shown.replace(char::REPLACEMENT_CHARACTER, "?"));
-        // Accents, letters that are drawn onto others, and the caret of Devanagari.
+        // Accents, letters that combine with others, and the caret of Devanagari.
         let joins = class(r"[\p{M}\p{Lo}\x{A8FA}]");
         let mut last_name = String::new();
         let characters: Vec<char> = ('\0'..=char::MAX).collect();
@@ -199,7 +198,7 @@ mod tests {
                     .collect::<String>()
             };
             seen(Clean(&between('a', 4)).to_string());
-            // Of most nothing is seen, and one look at that is enough.
+            // Most characters are shown as the same replacement, and checking that once is enough.
             let name = CleanName(&between('P', 1)).to_string();
             if std::mem::replace(&mut last_name, name.clone()) == name {
                 continue;
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_blank_or_invisible_is_seen_in_a_name() {
+    fn blank_and_invisible_characters_in_a_name_become_visible() {
         let unseen = "\u{FE0F}\u{FE00}\u{A0}\u{1680}\u{2000}\u{200A}\u{202F}\u{205F}\u{3000}\u{2800}\u{13430}\u{13438}\
                       \u{1343F}\u{13441}\u{16FE4}\u{1D159}\u{200C}\u{200D}\u{3164}\u{600}\u{E0100}\u{E000}\u{FFFE}\u{10FFFF}\u{378} ";
         for c in unseen.chars() {

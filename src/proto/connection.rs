@@ -1,10 +1,10 @@
 //! The pure state of one byte stream: its phase, its framing, what waits to be sent.
 //!
-//! A connection is not a peer: a plain peer makes a new one for every message. What the connection is
-//! for is the machine's own matter and lives in `data`.
+//! A connection is not a peer: a plain peer makes a new one for every message. What the connection is for is the
+//! machine's concern and is kept in `data`.
 //!
-//! Idle connections are many, so one takes 128 bytes with its socket and its deadline: addresses in 16 bytes where
-//! IPv4 is spoken, moments in 8, and whatever only some connections have in a box.
+//! There can be very many idle connections, so each takes only 128 bytes with its socket and its deadline: addresses
+//! take 16 bytes for IPv4, moments take 8, and what only some connections have is in a box.
 
 use super::ends::Ends;
 use super::framer::Framer;
@@ -23,20 +23,20 @@ pub enum Phase {
     Waiting,
     /// A dial under way.
     Dialling,
-    /// Accepted, and nothing complete has come yet.
+    /// Accepted, and no complete message has come yet.
     Greeting,
-    /// Speaks when it likes, but not too seldom.
+    /// Carries messages, and is closed after a long silence.
     Open,
-    /// Bound to a peer both ways; may be silent for ever.
+    /// Bound to a peer in both directions; may be silent for any time.
     Session,
-    /// We said what we had to say and give the other side a moment to answer or to close.
+    /// We have sent everything, and give the other side a moment to answer or to close.
     Settling,
 }
 
 /// What is due on a connection whose deadline has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
-    /// It was silent for long enough to take what came as a whole message.
+    /// The silence was long enough: what came is a whole message.
     Flush,
     /// Its phase lasted too long, for this reason.
     End(CloseReason),
@@ -53,16 +53,17 @@ pub struct Connection<T> {
     /// Our own IP is unspecified until a dial is up.
     pub(super) ends: Ends,
     pub(super) generation: u32,
-    /// It is in the list of those to be flushed.
+    /// It is in the list of connections to flush.
     pub(super) is_dirty: bool,
     /// It counts against the limit of its source IP.
     pub(super) is_counted: bool,
-    /// What it counts for in the memory of all connections, in bytes. What was written since is not taken off yet.
+    /// What it counts for in the memory of all connections, in bytes. Bytes that were written since then are not
+    /// subtracted yet.
     pub(super) charged: u32,
     /// When the phase began; in [`Phase::Open`], when the last bytes came.
     pub(super) since: Moment,
-    /// Its entry among the deadlines: never later than [`Connection::deadline`], which moves
-    /// with every byte while this need not.
+    /// Its entry among the deadlines. It is never later than [`Connection::deadline`], which moves with every byte;
+    /// this entry need not move.
     pub(super) armed: Option<Moment>,
 }
 
@@ -83,7 +84,7 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Where it stands.
+    /// Its phase.
     pub fn phase(&self) -> Phase {
         self.phase
     }
@@ -112,7 +113,7 @@ impl<T> Connection<T> {
         Ok(message)
     }
 
-    /// The unfinished message as it is: the peer went silent, or is gone.
+    /// The unfinished message as it is, because the peer went silent or is gone.
     pub fn flush(&mut self) -> Option<Vec<u8>> {
         let message = self.framer.flush();
         if message.is_some() {
@@ -127,13 +128,13 @@ impl<T> Connection<T> {
         }
     }
 
-    /// When it must be looked at next if nothing more comes, or somewhat earlier.
+    /// When it must be checked next if nothing more comes, or somewhat earlier.
     pub(super) fn soonest_deadline(&self, connect_timeout: Duration) -> Option<Moment> {
         let end = self.end(connect_timeout).map(|(at, _)| at);
         self.framer.flush_not_before().into_iter().chain(end).min()
     }
 
-    /// When it must be looked at next if nothing more comes.
+    /// When it must be checked next if nothing more comes.
     pub(super) fn deadline(&self, connect_timeout: Duration) -> Option<Moment> {
         let end = self.end(connect_timeout).map(|(at, _)| at);
         self.framer.flush_at(self.remote()).into_iter().chain(end).min()
@@ -147,7 +148,7 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Bytes came.
+    /// Notes that bytes came.
     pub(super) fn heard(&mut self, now: Moment) {
         self.framer.heard(now);
         if self.phase == Phase::Open {
@@ -155,12 +156,12 @@ impl<T> Connection<T> {
         }
     }
 
-    /// The most that it may hold, in bytes: cheap to know.
+    /// The most that it may hold, in bytes. Cheap to compute.
     pub(super) fn held_at_most(&self) -> u32 {
         clamp(self.framer.held() + self.queue.size())
     }
 
-    /// The memory that is there because of it, in bytes.
+    /// The memory that it holds, in bytes.
     pub(super) fn held(&self) -> u32 {
         clamp(self.framer.held() + self.queue.held())
     }

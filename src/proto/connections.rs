@@ -1,8 +1,8 @@
 //! All connections of one machine: a slab whose slots have generations, the list of those with bytes to
 //! send, the deadlines, and the limits on how many there may be.
 //!
-//! Each connection has at most one deadline that counts. One that moves away with every byte is left where
-//! it is and looked at again when its time comes, so receiving lines touches no list.
+//! Each connection has at most one deadline that counts. A deadline that moves with every byte stays in its place and
+//! is checked again when its time comes, so receiving lines touches no list.
 
 use super::connection::{Connection, Due, Phase};
 use super::deadlines::Deadlines;
@@ -23,18 +23,18 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct Connections<T> {
     slots: Slab<Connection<T>>,
-    /// How many there ever were; the generation of the newest.
+    /// How many there have been; also the generation of the newest.
     generation: u32,
-    /// The first moment that the table was told of; the others count from it.
+    /// The first moment that the table was given; the others count from it.
     epoch: Option<Instant>,
     deadlines: Deadlines,
-    /// Until when all that came was handed over, once the driver said so.
+    /// Everything that came until this moment has been handed over, if the driver has said so.
     caught_up_at: Option<Instant>,
     dirty: VecDeque<ConnId>,
     waiting: VecDeque<ConnId>,
     dialling: usize,
     by_source: BTreeMap<IpAddr, usize>,
-    /// What all of them are charged for, in bytes: mostly more than they hold, and never much less.
+    /// What all of them are charged for, in bytes: usually more than they hold, and never much less.
     charged: usize,
     limits: Limits,
 }
@@ -67,7 +67,7 @@ impl<T> Connections<T> {
         self.slots.is_empty()
     }
 
-    /// Takes in a connection that a peer made; `None` if there are too many, in all or of its IP.
+    /// Takes in a connection that a peer made; `None` if there are too many, in total or from its IP.
     pub fn accept(&mut self, remote: SocketAddr, local: IpAddr, data: T, now: Instant) -> Option<ConnId> {
         let is_counted = !remote.ip().is_loopback();
         let source = source_of(remote.ip());
@@ -86,7 +86,7 @@ impl<T> Connections<T> {
         Some(self.insert(connection))
     }
 
-    /// Makes a connection of our own; [`Connections::next_dial`] names it when its turn has come.
+    /// Makes an outbound connection; [`Connections::next_dial`] names it when its turn comes.
     pub fn dial(&mut self, to: SocketAddr, data: T, now: Instant) -> ConnId {
         let unknown = Ipv4Addr::UNSPECIFIED.into();
         let now = self.moment(now);
@@ -106,7 +106,7 @@ impl<T> Connections<T> {
         self.get(conn).map(|connection| (conn, connection.remote()))
     }
 
-    /// A dial is up; our own IP on it is `local`.
+    /// A dial has succeeded; our own IP on it is `local`.
     pub fn connected(&mut self, conn: ConnId, local: IpAddr, now: Instant) {
         if let Some(connection) = self.get_mut(conn) {
             connection.ends = Ends::new(connection.remote(), local);
@@ -129,7 +129,7 @@ impl<T> Connections<T> {
         self.slots.get_mut(conn.slot()).filter(|connection| connection.generation == conn.generation())
     }
 
-    /// Forgets the connection and gives back what was known of it.
+    /// Forgets the connection and returns what was known of it.
     pub fn remove(&mut self, conn: ConnId) -> Option<Connection<T>> {
         self.get(conn)?;
         let connection = self.slots.remove(conn.slot());
@@ -148,7 +148,7 @@ impl<T> Connections<T> {
         Some(connection)
     }
 
-    /// Moves it on in its life; its time limits start anew.
+    /// Moves the connection to another phase; its time limits start again.
     pub fn set_phase(&mut self, conn: ConnId, phase: Phase, now: Instant) {
         let now = self.moment(now);
         let Some(connection) = self.get_mut(conn) else { return };
@@ -168,7 +168,7 @@ impl<T> Connections<T> {
         }
     }
 
-    /// Bytes came; to be called after they were framed.
+    /// Notes that bytes came. Call it after they were framed.
     pub fn heard(&mut self, conn: ConnId, now: Instant) {
         let now = self.moment(now);
         if let Some(connection) = self.get_mut(conn) {
@@ -188,8 +188,8 @@ impl<T> Connections<T> {
         Ok(())
     }
 
-    /// Queues a payload even where there is no room. `true`: there was none, and whether the connection can
-    /// go on is seen by [`Connections::is_overfull`] once it had its chance to write.
+    /// Queues a payload even if there is no room. `true` if there was none; after the next chance to write,
+    /// [`Connections::is_overfull`] says whether the connection can go on.
     pub fn send_beyond(&mut self, conn: ConnId, payload: Rc<[u8]>) -> bool {
         let Some(connection) = self.get_mut(conn) else { return false };
         connection.queue.push_beyond(payload);
@@ -198,12 +198,12 @@ impl<T> Connections<T> {
         self.is_overfull(conn)
     }
 
-    /// Whether more waits on it than may.
+    /// Whether more is queued on it than allowed.
     pub fn is_overfull(&self, conn: ConnId) -> bool {
         self.get(conn).is_some_and(|connection| connection.queue.size() > self.limits.send_queue_bytes_max)
     }
 
-    /// The next connection that was given something to send.
+    /// The next connection that has got something to send.
     pub fn next_dirty(&mut self) -> Option<ConnId> {
         loop {
             let conn = self.dirty.pop_front()?;
@@ -214,12 +214,12 @@ impl<T> Connections<T> {
         }
     }
 
-    /// What waits to be sent on it.
+    /// Its send queue.
     pub fn send_queue(&mut self, conn: ConnId) -> Option<&mut SendQueue> {
         self.get_mut(conn).map(|connection| &mut connection.queue)
     }
 
-    /// Whether all of them together may hold more memory than they are allowed to.
+    /// Whether all of them together may hold more memory than allowed.
     pub fn is_memory_full(&self) -> bool {
         self.charged > self.limits.memory_bytes_max
     }
@@ -229,8 +229,8 @@ impl<T> Connections<T> {
         self.slots.iter().map(|(_, connection)| connection.held() as usize).sum()
     }
 
-    /// Those that are to be closed because memory is full: first the ones that hold the most, and last the ones that `is_spared`
-    /// speaks for. It looks at each connection, but leaves so much room that the next time is far.
+    /// The connections to close because memory is full: first those that hold the most, and last those that
+    /// `is_spared` accepts. It visits every connection, but frees so much room that this happens rarely.
     pub fn largest(&mut self, is_spared: impl Fn(&Connection<T>) -> bool) -> Vec<ConnId> {
         let mut holders = Vec::new();
         self.charged = 0;
@@ -260,18 +260,18 @@ impl<T> Connections<T> {
         self.deadlines.first().map(|(at, _)| at.to_instant(epoch))
     }
 
-    /// All that had come by then was handed over.
+    /// Says that everything that had come by then has been handed over.
     pub fn caught_up(&mut self, at: Instant) {
         self.caught_up_at = Some(at);
     }
 
-    /// Until when the other side can be judged by what it has not sent.
+    /// The moment up to which silence of the other side counts.
     pub fn judged_until(&self, now: Instant) -> Instant {
         self.caught_up_at.map_or(now, |at| at.min(now))
     }
 
-    /// The next connection on which something is due at `now`, as far as it can be judged. The caller acts on it, or
-    /// it is named again.
+    /// The next connection on which something is due at `now`, as far as silence counts. The caller must act on it;
+    /// otherwise it is named again.
     pub fn next_due(&mut self, now: Instant) -> Option<(ConnId, Due)> {
         let judged = self.judged_until(now);
         let now = self.moment(judged);
@@ -312,13 +312,13 @@ impl<T> Connections<T> {
     fn insert(&mut self, mut connection: Connection<T>) -> ConnId {
         self.generation = self.generation.wrapping_add(1);
         connection.generation = self.generation;
-        // The descriptor limit keeps the slots far below the half of an id.
+        // The descriptor limit keeps the number of slots far below what half of an id can hold.
         let conn = ConnId::new(self.slots.insert(connection) as u32, self.generation);
         self.arm(conn);
         conn
     }
 
-    /// Sees to it that there is an entry no later than the connection's deadline.
+    /// Makes sure that there is an entry no later than the connection's deadline.
     fn arm(&mut self, conn: ConnId) {
         let at =
             self.get(conn).and_then(|connection| connection.soonest_deadline(self.limits.connect_timeout));
@@ -518,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_grows_byte_by_byte_is_given_up_whatever_it_is_on() {
+    fn a_line_that_grows_byte_by_byte_is_given_up_on_any_connection() {
         for is_session in [false, true] {
             let (mut connections, start) = table(Limits::default());
             let conn = accept(&mut connections, "10.0.0.2:1", start).unwrap();
@@ -551,7 +551,8 @@ mod tests {
         assert!(accept(&mut connections, "2001:db8::3").is_some());
     }
 
-    /// Connections with an unfinished message of so many bytes, the first from port 1; and whether memory is full then.
+    /// Makes connections with unfinished messages of these sizes, the first from port 1; also returns whether memory
+    /// is full then.
     fn holding(connections: &mut Connections<()>, bytes: &[usize], now: Instant) -> (Vec<ConnId>, bool) {
         let mut hold = |(n, &bytes): (usize, &usize)| {
             let conn = accept(connections, &format!("10.0.0.2:{}", n + 1), now).unwrap();
@@ -563,7 +564,7 @@ mod tests {
     }
 
     #[test]
-    fn when_memory_is_full_the_largest_go_first_and_the_spared_last() {
+    fn when_memory_is_full_the_largest_are_closed_first_and_the_spared_last() {
         let limits = Limits { memory_bytes_max: 100_000, ..Limits::default() };
         let sizes = [40_000, 10_000, 30_000, 19_000, 10_000];
         let (mut connections, now) = table(limits.clone());
@@ -581,7 +582,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_or_is_shared_is_not_held() {
+    fn written_and_shared_bytes_are_not_counted_as_held() {
         let limits = Limits { memory_bytes_max: 100_000, ..Limits::default() };
         let (mut connections, now) = table(limits);
         let (conns, _) = holding(&mut connections, &[0; 10], now);

@@ -1,23 +1,23 @@
 //! When something is due, for many connections: a heap of moments, from which only the first
 //! is ever taken.
 //!
-//! An entry that is not wanted any more stays; its connection does not remember it, which tells it apart. The
-//! first entry is always a wanted one, so nobody is woken for nothing; and when most entries are unwanted
-//! they are swept out together, which costs less than taking each from a tree.
+//! An entry that is no longer wanted stays in the heap; it is stale because its connection points to another entry or
+//! to none. The first entry is never stale, so nobody is woken for nothing. When most entries are stale they are
+//! removed together, which costs less than taking each from a tree.
 //!
-//! Why not a FIFO for each kind of deadline: a FIFO is sorted for free when all its deadlines have one length, but the
-//! idle flush would be queued anew with every read. Here a connection has one entry that counts, and receiving lines
-//! touches no list. Taking each unwanted entry out of a tree cost more time, and twice the memory.
+//! Why not a FIFO for each kind of deadline? If all deadlines in a FIFO have the same length, it is sorted for free,
+//! but the idle flush would be queued again with every read. Here a connection has one entry that counts, and
+//! receiving lines touches no list. Taking each stale entry out of a tree cost more time, and twice the memory.
 
 use super::machine::ConnId;
 use super::moment::Moment;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Unwanted entries that are always left alone.
+/// So many stale entries are always left in place.
 const UNWANTED_MIN: usize = 64;
 
-/// The entries; who calls says which of them are wanted.
+/// The entries; the caller says which of them are wanted.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines(BinaryHeap<Reverse<(Moment, ConnId)>>);
 
@@ -30,7 +30,7 @@ impl Deadlines {
         self.0.peek().map(|&Reverse(entry)| entry)
     }
 
-    /// To be called when entries may have become unwanted. At most `wanted_max` are wanted.
+    /// Call it when entries may have become stale. At most `wanted_max` are wanted.
     pub(super) fn tidy(&mut self, wanted_max: usize, is_wanted: impl Fn(Moment, ConnId) -> bool) {
         if self.0.len() > 2 * wanted_max + UNWANTED_MIN {
             self.0.retain(|&Reverse((at, conn))| is_wanted(at, conn));

@@ -1,4 +1,4 @@
-//! The two addresses of a connection, in 16 bytes where IPv4 is spoken. Idle connections are many.
+//! The two addresses of a connection, in 16 bytes for IPv4, because there can be very many idle connections.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_goes_in_comes_out() {
+    fn ends_return_the_addresses_that_they_were_made_from() {
         let table = [
             ("10.0.0.1:8080", "10.0.0.2"),
             ("[::1]:8080", "::1"),

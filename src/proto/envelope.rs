@@ -1,26 +1,26 @@
-//! How a message is written: who writes to whom in which form, and a body.
+//! Writes messages: from whom, to whom, in which form, with which body.
 //!
-//! Whatever the text, a receiver reads one message in it. What a form has no room for is written with a character
+//! Whatever the text is, a receiver reads exactly one message. A character that a form cannot carry is replaced by one
 //! that looks nearly the same, and a text that would be taken for a command gets a full stop.
 //!
-//! No published program knows an escape, hence the similar characters. This is the one place where messages are
-//! written, so it is the one that must be right: a test reads what it wrote in every dialect, whole and byte by byte,
-//! and must find exactly one chat.
+//! No published program knows an escape, so similar characters are used. Messages are written only here, so only this
+//! must be right: a test reads back what it wrote in every dialect, whole and byte by byte, and must find exactly one
+//! chat message.
 
 use super::message::{Command, Dialect, is_stripped, stripped, trim_end};
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-/// What a message that we write says.
+/// The content of a message that we write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body<'a> {
-    /// The acknowledgement that is dialled.
+    /// An acknowledgement that we dial the peer for.
     Ack,
-    /// The acknowledgement on the connection that asked, which makes it a session.
+    /// An acknowledgement on the connection that asked, which makes that a session.
     AckSession,
-    /// A text. It is read as one whatever it looks like.
+    /// A chat text. The receiver reads it as chat, whatever it looks like.
     Chat(&'a str),
-    /// The wish to be connected.
+    /// A request to be connected.
     Connect,
     /// The farewell.
     Exit,
@@ -35,12 +35,12 @@ pub struct Envelope<'a> {
     pub from: SocketAddr,
     /// Our name, which is [one word](super::message::one_word).
     pub name: &'a str,
-    /// The address that is written to. Only [`Dialect::Json`] has it in the message.
+    /// The recipient's address. Only [`Dialect::Json`] has it in the message.
     pub to: SocketAddr,
 }
 
 impl<'a> Envelope<'a> {
-    /// For a line of a session, which is the same whoever gets it.
+    /// For a line of a session, which is the same for every recipient.
     pub fn of_session(from: SocketAddr, name: &'a str) -> Self {
         Self { dialect: Dialect::Standard, from, name, to: from }
     }
@@ -73,7 +73,7 @@ impl<'a> Envelope<'a> {
     fn json(&self, body: Body<'_>, name: &str, text: &str) -> String {
         let kind = match body {
             Body::Chat(_) => "message",
-            // It has no word for an acknowledgement; its own connect says the same.
+            // This dialect has no word for an acknowledgement; its connect means the same.
             Body::Ack | Body::AckSession | Body::Connect => "connect",
             Body::Exit => "exit",
         };
@@ -83,10 +83,10 @@ impl<'a> Envelope<'a> {
             .to_string()
     }
 
-    /// Cuts `text` so that the first part, as a message, has at most `bytes_max` bytes. The second part is empty
-    /// if it all fits. It is cut behind the last space in the last quarter, else where neither side of the cut is
-    /// white. Wherever there is such a cut, neither part reads as a command. What is white is left out where it would be
-    /// a message by itself.
+    /// Cuts `text` so that the first part, as a message, has at most `bytes_max` bytes. The second part is empty if
+    /// everything fits. The cut is after the last space in the last quarter, or else between two visible characters.
+    /// Neither part reads as a command, if there is such a cut. White space that would be a message by itself is left
+    /// out.
     pub fn split<'t>(&self, text: &'t str, bytes_max: usize) -> (&'t str, &'t str) {
         let room = bytes_max.saturating_sub(self.message(Body::Chat("")).len());
         if text.len() <= room && self.bytes(text) <= room {
@@ -96,7 +96,7 @@ impl<'a> Envelope<'a> {
         while longest > 0 {
             match self.bytes(&text[..longest]).saturating_sub(room) {
                 0 => break,
-                // A character takes at most six times its bytes, as an escape of JSON.
+                // As a JSON escape, a character takes at most six times its bytes.
                 over => longest = text.floor_char_boundary(longest - over.div_ceil(6).min(longest)),
             }
         }
@@ -108,7 +108,7 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// What a text takes in a message.
+    /// How many bytes a text takes in a message.
     fn bytes(&self, text: &str) -> usize {
         let written = self.as_written(text);
         if self.dialect != Dialect::Json {
@@ -127,7 +127,7 @@ impl<'a> Envelope<'a> {
             Dialect::Netech => replaced(one_line, "|", "¦"),
             Dialect::Json | Dialect::PortLine | Dialect::Standard => one_line,
         };
-        // Its type says what it is.
+        // The type field already says that it is chat.
         let is_told_by_type = self.dialect == Dialect::Json;
         if !is_told_by_type && !is_chat(&written, self.dialect) {
             return format!("{}.", trim_end(&written)).into();
@@ -139,12 +139,12 @@ impl<'a> Envelope<'a> {
 /// Ends a message that begins with `<`.
 const END: &str = "<end>";
 
-/// Whether some program ends a line with it, as Python does, or the whole text, as C does.
+/// Whether some program ends a line at this character, as Python does, or the whole text, as C does.
 fn ends_line(c: char) -> bool {
     matches!(c, '\0' | '\n'..='\r' | '\x1C'..='\x1E' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Whether a text is a chat to everybody, whatever they take away at its ends.
+/// Whether every program reads a text as chat, whatever it strips from the ends.
 fn is_chat(text: &str, dialect: Dialect) -> bool {
     Command::of(stripped(text).as_bytes(), dialect) == Command::Chat
 }
@@ -159,7 +159,7 @@ fn name_as_written(dialect: Dialect, name: &str) -> Cow<'_, str> {
         (Dialect::Block | Dialect::Bracketed | Dialect::Json, '<') => Some('‹'),
         (Dialect::Block | Dialect::Bracketed | Dialect::Json, '>') => Some('›'),
         (Dialect::Block | Dialect::Bracketed, '@') => Some('＠'),
-        // What begins so is a time, in a block.
+        // In a block, this is the beginning of a time.
         (Dialect::Bracketed, '[') => Some('［'),
         _ => None,
     };
@@ -172,9 +172,9 @@ fn name_as_written(dialect: Dialect, name: &str) -> Cow<'_, str> {
 
 /// The last cut no later than `longest` that makes two chats.
 ///
-/// Behind a space, the second part must not begin with one. Elsewhere a visible character comes before the cut: one
-/// among spaces makes the same two commands as the one before those spaces, so trying it would only cost time. Both
-/// texts are trimmed beforehand, where one more cut would measure the same spaces again.
+/// After a space, the second part must not begin with another space. Elsewhere a visible character must come before
+/// the cut: a cut between two spaces gives the same two texts as the cut before those spaces, so trying it only costs
+/// time. Both texts are trimmed first, so that each cut does not measure the same spaces again.
 fn last_good_cut(dialect: Dialect, text: &str, longest: usize) -> Option<usize> {
     let start = text.len() - text.trim_start_matches(is_stripped).len();
     let visible = text.trim_end_matches(is_stripped);
@@ -213,7 +213,7 @@ mod tests {
         envelope(Dialect::Standard).split(text, PLAIN_BYTES_MAX)
     }
 
-    /// What a receiver of ours reads in bytes that come in such chunks, up to the end of the connection.
+    /// What chinwag reads from bytes that come in such chunks, up to the end of the connection.
     fn read(bytes: &[u8], chunk: usize) -> Vec<Message<'static>> {
         let mut framer = Framer::default();
         let mut port = None;
@@ -238,7 +238,7 @@ mod tests {
         messages
     }
 
-    /// A text or a name made of what has a meaning to somebody.
+    /// A text or a name made of strings that mean something in some dialect.
     fn nasty(rng: &mut Rng) -> String {
         const PIECES: [&str; 42] = [
             "<end>",
@@ -287,7 +287,7 @@ mod tests {
         (0..rng.usize(1..6)).map(|_| PIECES[rng.usize(..PIECES.len())]).collect()
     }
 
-    /// A text as it looks, whatever it was written with.
+    /// A text with similar characters made equal.
     fn looks(text: &str) -> String {
         let like = |c| match c {
             '¦' => '|',
@@ -298,8 +298,8 @@ mod tests {
         trim_end(&text.chars().map(like).collect::<String>()).to_owned()
     }
 
-    /// The kind of fault that lets a stranger speak in anybody's name: whatever a text or a name holds, in each
-    /// dialect, plain and on a session, whole and byte by byte, it is read as one chat of ours.
+    /// Such a fault would let a stranger speak in anybody's name. So whatever a text or a name holds, in each dialect,
+    /// plain and on a session, whole and byte by byte, it must be read as one chat message of ours.
     #[test]
     fn no_text_and_no_name_is_ever_read_as_more_than_one_chat_of_ours() {
         let mut rng = Rng::with_seed(8);
@@ -327,7 +327,7 @@ mod tests {
         }
     }
 
-    /// As most published programs take one apart: at the first characters that stand between two parts.
+    /// Splits a message as most published programs do: at the first separator.
     #[test]
     fn a_receiver_that_only_splits_finds_the_parts_too() {
         let mut rng = Rng::with_seed(9);
@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_cut_behind_the_last_space_that_is_near() {
+    fn a_text_is_cut_after_the_last_space_that_is_near() {
         let words = "four words of text ".repeat(400);
         let mut rest = words.as_str();
         while !rest.is_empty() {
@@ -474,9 +474,9 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_spaces_are_looked_at_once() {
+    fn a_very_long_run_of_spaces_is_scanned_once() {
         let spaces = " ".repeat(4 << 20);
-        // The room ends in the spaces: each cut among them was trimmed anew, all the way.
+        // The limit falls among the spaces: once, each cut there was trimmed again over the whole run.
         for text in [format!("exit{spaces}x"), format!("hello{spaces}x"), format!("exit{spaces}xexit")] {
             let (part, rest) = envelope(Dialect::Standard).split(&text, 2 << 20);
             assert!(["exi", "hello"].contains(&part) && part.len() + rest.len() == text.len());
@@ -484,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn no_part_is_empty_to_who_strips_it_and_words_stay_whole() {
+    fn no_part_is_empty_after_stripping_and_words_stay_whole() {
         let texts = [
             "four words of text ".repeat(400),
             format!("{}{}{}", "x".repeat(ROOM - 10), " ".repeat(20), "y".repeat(ROOM)),

@@ -1,17 +1,17 @@
-//! What the system said of a call that failed, as data: it can be compared, kept and told later.
+//! What the system said of a call that failed, as data that can be compared, stored and shown later.
 
 use rustix::io::Errno;
 use std::fmt;
 use std::io;
 
-/// A fault of the system. It reads as the system's own words, where the system has said it, behind the call if that
-/// is known.
+/// A fault of the system. It is displayed in the system's own words if there are any, after the name of the call if
+/// that is known.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fault {
-    /// What kind it is, as far as the standard library knows it.
+    /// Its kind, as far as the standard library knows it.
     pub kind: io::ErrorKind,
     errno: Option<i32>,
-    /// The system call, if it matters to the reader which one it was.
+    /// The system call, if the reader should know which one it was.
     call: Option<&'static str>,
 }
 
@@ -21,12 +21,12 @@ impl Fault {
         Self { call: Some(call), ..Self::from(&error.into()) }
     }
 
-    /// Whether it was `bind` that failed, or it is not known which call: then the address or the port is to blame.
+    /// Whether `bind` failed, or the call is not known: then the address or the port is the cause.
     pub fn may_be_of_bind(self) -> bool {
         self.call.is_none_or(|call| call == "bind")
     }
 
-    /// Whether the system has no addresses of that family, so that no port of any can be had.
+    /// Whether the system has no addresses of that family, so that no port can be used.
     pub fn is_of_family(self) -> bool {
         self.errno == Some(Errno::AFNOSUPPORT.raw_os_error())
     }
@@ -44,7 +44,7 @@ impl From<io::ErrorKind> for Fault {
     }
 }
 
-/// What a kind has no words for is "uncategorized" to the standard library, and has words of its own.
+/// An error number without a kind is "uncategorized" in the standard library, so the system's own text is used.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(call) = self.call {
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_has_the_words_of_the_system_and_no_number() {
+    fn a_fault_has_the_words_of_the_system_without_the_error_number() {
         for errno in [Errno::AFNOSUPPORT, Errno::NOBUFS, Errno::ACCESS, Errno::IO] {
             let error = io::Error::from(errno);
             let fault = Fault::from(&error);

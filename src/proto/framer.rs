@@ -1,8 +1,8 @@
-//! Bytes to messages: where one ends and the next begins.
+//! From bytes to messages: where one ends and the next begins.
 //!
-//! A new connection may speak lines, or send one message with no newline and go quiet. The first line
-//! that begins with an address settles it, as does a JSON object or a port in one line: from then on only
-//! newlines count. Silence completes a message as well: the framer is told when bytes came, and says when [`Framer::flush`] may be called.
+//! A new connection may send lines, or one message without a newline and then nothing. The first line that begins with
+//! an address decides it, and so does a JSON object or a port on one line: from then on only newlines count. Silence
+//! also completes a message: the framer is told when bytes came, and says when [`Framer::flush`] may be called.
 
 use super::buffer::Buffer;
 use super::machine::CloseReason;
@@ -29,24 +29,24 @@ pub struct Framer {
 #[derive(Debug, Default)]
 struct Partial {
     bytes: Buffer,
-    /// When its first bytes and its last ones came, once that is known.
+    /// When its first and its last bytes came, if that is known.
     heard: Option<(Moment, Moment)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Mode {
-    /// Nothing is known yet: a newline ends a message only if that is a line by its form.
+    /// Nothing is known yet: a newline ends a message only if what comes before has the form of a line.
     #[default]
     Undelimited,
-    /// Lines are expected, since a session was agreed on; the first one proves them.
+    /// Lines are expected, since a session was agreed on; the first line confirms it.
     Expected,
-    /// Lines for good.
+    /// Lines, for the rest of the connection.
     Lines,
 }
 
 impl Framer {
-    /// Takes the next complete message off the front of `rest`, without its newline. `None`: all of
-    /// `rest` is taken in, and more must come.
+    /// Takes the next complete message off the front of `rest`, without its newline. `None` if all of `rest` was taken
+    /// in and more must come.
     pub fn next<'a>(&mut self, rest: &mut &'a [u8]) -> Result<Option<Cow<'a, [u8]>>, CloseReason> {
         match self.mode {
             Mode::Undelimited => self.next_undelimited(rest),
@@ -54,7 +54,7 @@ impl Framer {
         }
     }
 
-    /// The unfinished message, taken as complete: the peer is silent or gone.
+    /// The unfinished message, which counts as complete because the peer is silent or gone.
     pub fn flush(&mut self) -> Option<Vec<u8>> {
         let partial = self.partial.take()?;
         if self.mode == Mode::Expected {
@@ -68,27 +68,28 @@ impl Framer {
         self.partial.as_ref().map_or(0, |partial| partial.bytes.held() + size_of::<Partial>())
     }
 
-    /// An unfinished message is as old as its last bytes.
+    /// Notes when the last bytes of an unfinished message came.
     pub(super) fn heard(&mut self, now: Moment) {
         if let Some(partial) = &mut self.partial {
             partial.heard = Some((partial.heard.map_or(now, |(first, _)| first), now));
         }
     }
 
-    /// When an unfinished message has taken too long, however much still comes of it.
+    /// When an unfinished message has taken too long, even if more of it still comes.
     pub(super) fn overdue_at(&self) -> Option<Moment> {
         let (first, _) = self.partial.as_ref()?.heard?;
         Some(first + UNFINISHED_TIMEOUT)
     }
 
-    /// A moment that [`Framer::flush_at`] is not before. Most messages are over by then, so most are parsed once.
+    /// The earliest moment that [`Framer::flush_at`] can give. Most messages are complete by then, so most are parsed
+    /// only once.
     pub(super) fn flush_not_before(&self) -> Option<Moment> {
         let (_, last) = self.partial.as_ref().filter(|_| self.mode != Mode::Lines)?.heard?;
         Some(last + IDLE_FLUSH)
     }
 
-    /// When the peer has been silent for long enough for [`Framer::flush`]; `None`: silence completes
-    /// nothing. The address `from` is the socket's.
+    /// When the peer has been silent for long enough for [`Framer::flush`]; `None` if silence completes nothing. The
+    /// address `from` is the socket's.
     pub(super) fn flush_at(&self, from: SocketAddr) -> Option<Moment> {
         let (_, last) = self.partial.as_ref()?.heard?;
         Some(last + self.flush_after(from)?)
@@ -98,12 +99,12 @@ impl Framer {
         let partial = &self.partial.as_ref().filter(|_| self.mode != Mode::Lines)?.bytes;
         let head = &partial[..partial.len().min(HEADER_SCAN_BYTES)];
         let has_header = is_json(partial) || Message::parse(&String::from_utf8_lossy(head), from).is_some();
-        // Where lines are agreed on, silence in the middle of the first one is more likely the network's.
+        // If lines were agreed on, a pause in the middle of the first one probably comes from the network.
         let is_soon = has_header && self.mode == Mode::Undelimited;
         Some(if is_soon { IDLE_FLUSH } else { HEADER_FLUSH })
     }
 
-    /// A session was agreed on: every newline ends a message now.
+    /// A session was agreed on: from now on every newline ends a message.
     pub fn expect_lines(&mut self) {
         if self.mode == Mode::Undelimited {
             self.mode = Mode::Expected;
@@ -125,7 +126,7 @@ impl Framer {
     fn next_undelimited<'a>(&mut self, rest: &mut &'a [u8]) -> Result<Option<Cow<'a, [u8]>>, CloseReason> {
         let partial = self.partial.as_deref().map_or(&[][..], |partial| &partial.bytes);
         if partial.is_empty() {
-            // Left over from a block, or a person at `nc` who pressed Enter.
+            // Left over from a block, or typed by a person who pressed Enter in `nc`.
             *rest = rest.trim_ascii_start();
         }
         if partial.first().or(rest.first()) == Some(&b'<') {
@@ -149,7 +150,7 @@ impl Framer {
         Ok(None)
     }
 
-    /// The message that ends before the newline at `newline`; `rest` goes on behind it.
+    /// The message that ends before the newline at `newline`; `rest` continues after it.
     fn complete_line<'a>(
         &mut self,
         rest: &mut &'a [u8],
@@ -160,7 +161,7 @@ impl Framer {
         Ok(line)
     }
 
-    /// The message that ends after `count` bytes of `rest`; `rest` goes on there.
+    /// The message that ends after `count` bytes of `rest`; `rest` continues there.
     fn complete<'a>(&mut self, rest: &mut &'a [u8], count: usize) -> Result<Cow<'a, [u8]>, CloseReason> {
         let partial = self.partial.take().map(|partial| partial.bytes);
         if partial.as_deref().map_or(0, <[u8]>::len) + count > LINE_BYTES_MAX {
@@ -191,7 +192,7 @@ impl Framer {
     }
 }
 
-/// Whether a newline ended a message, by the form of what is before it.
+/// Whether the bytes before a newline have the form of a line.
 fn is_line(line: &[u8]) -> bool {
     begins_with_address(line) || is_json(line) || parse_port_line(line).is_some()
 }
@@ -201,8 +202,8 @@ fn is_json(message: &[u8]) -> bool {
     message.starts_with(b"{") && message.trim_ascii_end().ends_with(b"}")
 }
 
-/// Where in `rest` the block that began with `partial` ends, its end mark included. `partial` was searched
-/// before: only its last bytes can be the beginning of the mark.
+/// Where in `rest` the block that began with `partial` ends, its end mark included. `partial` was searched before, so
+/// only its last bytes can be the beginning of the mark.
 fn block_end(partial: &[u8], rest: &[u8]) -> Option<usize> {
     let seam = BLOCK_END.len() - 1;
     let tail = &partial[partial.len().saturating_sub(seam)..];
@@ -219,7 +220,7 @@ fn block_end(partial: &[u8], rest: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// Feeds the chunks one after the other; gives the messages, those of the final flush included.
+    /// Feeds the chunks one after the other; returns the messages, with those of the final flush.
     fn frame(chunks: &[&str]) -> Vec<String> {
         let mut framer = Framer::default();
         let mut messages = Vec::new();
@@ -321,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_of_blocks_in_a_row_is_no_long_message() {
+    fn many_blocks_in_a_row_do_not_count_as_one_long_message() {
         let block = b"<10.0.0.5:8080> @ <P1>\nhello\n<end>";
         let all = block.repeat(10_000);
         let mut framer = Framer::default();

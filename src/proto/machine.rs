@@ -10,14 +10,15 @@
 //! 3. [`Machine::poll_transmit`] waits for the end of the turn, so that one vectored write carries
 //!    all that a connection was given in it.
 //! 4. A stale [`ConnId`] is ignored by both sides; it is never an error.
-//! 5. What peers have not done in time is judged up to the moment of [`Machine::caught_up`] alone.
+//! 5. Whether a peer is late is judged only up to the moment of the last [`Machine::caught_up`].
 //!
-//! Listening is an output with an answer, although a port could be bound before the machine exists: the port may be
-//! typed, and a port in use leads to the same question again. So that is part of the dialogue, and a test needs no
-//! port for it.
+//! Listening is an output with an answer, although a port could be bound before the machine exists. The user may type
+//! the port, and is asked again if it is in use. So listening is part of the dialogue, and a test needs no real port
+//! for it.
 //!
-//! A typed line is taken only while [`Machine::wants_line`]. A person waits for an outcome before typing on; a script
-//! does not. Without this, a script would query before the message that it sent had arrived anywhere.
+//! The driver takes a typed line only while [`Machine::wants_line`] is `true`. A person waits for an outcome before
+//! typing the next line; a script does not. Without this rule, a script would query before its message had arrived
+//! anywhere.
 
 use super::fault::Fault;
 use super::send_queue::SendQueue;
@@ -27,7 +28,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-/// Names one connection for its whole life, and never another one after it.
+/// Names one connection for its whole life. No later connection gets the same id.
 ///
 /// The low half is the slot in the table of connections, the high half the slot's generation. It
 /// doubles as the token of the event queue, so an event for a connection that is gone cannot be taken
@@ -41,7 +42,7 @@ impl ConnId {
         Self((generation as u64) << 32 | slot as u64)
     }
 
-    /// The place in the table; reused once the connection is gone.
+    /// The place in the table. It is reused after the connection is gone.
     pub const fn slot(self) -> usize {
         self.0 as u32 as usize
     }
@@ -85,7 +86,7 @@ pub enum Input<'a> {
         /// Our own end of it.
         local: SocketAddr,
     },
-    /// Somebody wants the program to end: SIGINT, SIGTERM or SIGHUP. A second one ends it at once.
+    /// A signal asks the program to end: SIGINT, SIGTERM or SIGHUP. A second one ends it at once.
     Interrupted,
     /// The user typed a line; the newline is not part of it.
     Line(&'a str),
@@ -103,13 +104,13 @@ pub enum Input<'a> {
         /// Some bytes, at least one.
         bytes: &'a [u8],
     },
-    /// A peer connected, and the driver had to turn it away without asking [`Machine::accept`]: no descriptor was left
-    /// for it. There is nothing to be done, but a machine may count it.
+    /// A peer connected, but the driver had to refuse it without asking [`Machine::accept`], because no descriptor was
+    /// left for it. The machine need not do anything, but it may count it.
     Refused {
         /// Who.
         from: SocketAddr,
     },
-    /// The user will type no more, or can be told no more. That too is a wish to end.
+    /// The user will type nothing more, or can be told nothing more. This too asks the program to end.
     StdinClosed,
     /// The moment that [`Machine::poll_timeout`] named is here.
     Timeout,
@@ -122,7 +123,7 @@ pub enum Output<N> {
     Close {
         /// Which one. Unless it is half-closed, the id is stale from here on.
         conn: ConnId,
-        /// In which manner.
+        /// How.
         how: How,
     },
     /// Dial; answered by [`Input::Connected`] or [`Input::Closed`].
@@ -155,17 +156,17 @@ pub enum How {
     Reset,
 }
 
-/// Why a connection ended, or never came to be: the whole vocabulary, for the log, for counters, and
-/// for the sentence that the user reads.
+/// Why a connection ended, or was never established. The log, the counters and the sentence that the user reads all
+/// use this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CloseReason {
     /// The peer has sent all it had to send.
     Eof,
-    /// It went quiet for longer than a connection without a session may.
+    /// It was silent for longer than is allowed without a session.
     Idle,
     /// A line or an unfinished message went over its limit.
     LineTooLong,
-    /// Peers made us keep more memory than they may, and this connection had the most of it.
+    /// All peers together made us keep more memory than allowed, and this connection held the most.
     MemoryFull,
     /// This process has no descriptor left for a dial.
     NoDescriptor,
@@ -177,9 +178,9 @@ pub enum CloseReason {
     Refused,
     /// The peer, or something on the way, reset the connection.
     Reset,
-    /// The peer reads more slowly than it is written to, and its send queue is full.
+    /// The peer reads more slowly than we write, and its send queue is full.
     SlowPeer,
-    /// The connection was not up, or its message not taken, in time.
+    /// The connection was not established in time, or its message was not accepted in time.
     TimedOut,
     /// No route leads to the address.
     Unreachable,
@@ -189,7 +190,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     words! {
-        /// One word for it, for programs: it is part of what they are told, and does not change.
+        /// One word for it, for programs. It is part of the schema and does not change.
         pub fn word(self: Self), WORDS of self;
         Self::Eof => "closed",
         Self::Fault(_) => "fault",
@@ -207,22 +208,24 @@ impl CloseReason {
     }
 }
 
-/// In plain words that follow the connection, or whom it was with.
+/// In plain words, to be written after the connection or the name of the peer.
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Eof => "it was closed at the other end",
+            Self::Eof => "the other side closed it",
             Self::Idle => "it was silent for too long",
-            Self::LineTooLong => return write!(f, "a line on it was over {} KiB", LINE_BYTES_MAX / 1024),
-            Self::MemoryFull => "the memory for all peers was used up, and it held the most",
-            Self::NoDescriptor => "no descriptor was left for it",
+            Self::LineTooLong => {
+                return write!(f, "it carried a line longer than {} KiB", LINE_BYTES_MAX / 1024);
+            }
+            Self::MemoryFull => "the memory for all peers was full, and this connection held the most",
+            Self::NoDescriptor => "no file descriptor was left for it",
             Self::NoMessage => "no message came on it in time",
-            Self::NoPort => "no free port was left for it",
+            Self::NoPort => "no free local port was left for it",
             Self::Refused => "nobody listens there",
-            Self::Reset => "it was broken off at the other end or on the way",
+            Self::Reset => "it was reset by the other side or on the way",
             Self::SlowPeer => "the peer reads too slowly",
-            Self::TimedOut => "the peer does not answer any more",
-            Self::Unreachable => "the peer cannot be reached any more",
+            Self::TimedOut => "the peer no longer answers",
+            Self::Unreachable => "the peer can no longer be reached",
             Self::Fault(fault) => return write!(f, "the system reports: {fault}"),
         })
     }
@@ -250,12 +253,12 @@ pub trait Machine {
     /// the socket.
     fn accept(&mut self, from: SocketAddr, local: SocketAddr, now: Instant) -> Option<ConnId>;
 
-    /// Says that all that peers had sent by `at` has been handed over. What peers have not done in time is judged up to
-    /// there: a driver that was stopped may not have looked at what came meanwhile. One that always has need not
-    /// call it.
+    /// Says that everything that peers had sent by `at` has been handed over. Whether a peer is late is judged only up
+    /// to there, because a stopped process has not yet read what arrived meanwhile. A driver that always reads in time
+    /// need not call it.
     fn caught_up(&mut self, at: Instant);
 
-    /// Takes one input. Never panics, whatever the network or the keyboard sent.
+    /// Takes one input. Never panics, whatever came from the network or the keyboard.
     fn handle(&mut self, input: Input<'_>, now: Instant);
 
     /// The next thing to be done, or `None` until something is handled again.

@@ -1,6 +1,6 @@
 //! One message: what its bytes mean, in every dialect of the published peers.
 //!
-//! Nothing here keeps state or decides what a message leads to. How one is written: [`super::envelope`].
+//! Nothing here keeps state or decides what happens because of a message. [`super::envelope`] writes messages.
 
 use super::clean::is_blank;
 use crate::limits::ADDRESS_BYTES_MAX;
@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-/// The form in which a peer writes, and is written to.
+/// The form in which a peer writes, and in which we write to it.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dialect {
@@ -24,16 +24,17 @@ pub enum Dialect {
     Netech,
     /// A JSON object with `type`, `content`, `sender_name` and `sender_port`.
     Json,
-    /// A line with the port, then lines of the form of [`Dialect::Standard`], each of which waits for an answer.
+    /// A line with the port, then lines in the form of [`Dialect::Standard`]. The sender waits for an answer to each
+    /// line.
     PortLine,
 }
 
 impl Dialect {
-    /// All there are.
+    /// All dialects.
     pub const ALL: [Self; 6] =
         [Self::Standard, Self::Bracketed, Self::Block, Self::Netech, Self::Json, Self::PortLine];
 
-    /// The word for it on the command line and in the menu.
+    /// Its name on the command line and in the menu.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Standard => "standard",
@@ -69,7 +70,7 @@ pub enum Command {
     Chat,
     /// The sender wants to be connected.
     Connect,
-    /// The sender leaves.
+    /// The sender is leaving.
     Exit,
 }
 
@@ -91,7 +92,7 @@ impl Command {
         const FIRST_LETTERS: &[u8] = b"cCmMhHeEdD[qQ";
 
         let word = text.trim_ascii();
-        // Nearly every message is chat: tell so by its first letter or its length.
+        // Nearly every message is chat: the first letter or the length usually shows it.
         if word.len() > LONGEST || !word.first().is_some_and(|first| FIRST_LETTERS.contains(first)) {
             return Self::Chat;
         }
@@ -108,7 +109,7 @@ impl Command {
     }
 }
 
-/// `connected` and one capability token, such as `chinwag/1`: whether the token offers a session.
+/// Reads `connected` with one capability token, such as `chinwag/1`. Returns whether the token offers a session.
 fn capability(word: &[u8]) -> Option<bool> {
     let (first, token) = word.split_at_checked("connected ".len())?;
     let (program, version) = token.split_at(token.iter().position(|&byte| byte == b'/')?);
@@ -134,8 +135,8 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Parses one message that came from the socket address `from`. `None`: in no known form, or
-    /// without a usable address.
+    /// Parses one message that came from the socket address `from`. `None` if it has no known form or no usable
+    /// address.
     pub fn parse(line: &'a str, from: SocketAddr) -> Option<Self> {
         if line.starts_with('{') {
             return parse_json(line, from);
@@ -178,14 +179,14 @@ fn parse_standard(line: &str, from: SocketAddr) -> Option<Parts<'_>> {
     let address = if elsewhere || ip == from.ip() {
         with_port(from, claimed.port())
     } else {
-        // A scope numbers an interface of the sender's host; here it would be another one.
+        // A scope is the number of an interface on the sender's host. Here the same number means another interface.
         SocketAddr::new(ip, claimed.port())
     };
     Some((Dialect::Standard, address, name, text))
 }
 
 /// `<IP:PORT> @ <NAME>` and the text below, or `<IP:PORT> DISCONNECT`. Either may have a time before the `@` or the
-/// word, and the bye a name too.
+/// word, and a goodbye may also have a name.
 fn parse_block(line: &str, from: SocketAddr) -> Option<Parts<'_>> {
     let (port, rest) = parse_angle(line)?;
     let address = with_port(from, port);
@@ -206,7 +207,7 @@ fn is_bye(word: &str) -> bool {
     trim_end(word).eq_ignore_ascii_case("DISCONNECT")
 }
 
-/// Without the time in brackets that some put before all else.
+/// Without the time in brackets that some programs write first.
 fn without_stamp(head: &str) -> &str {
     let behind = head.strip_prefix('[').and_then(|stamp| stamp.split_once(']'));
     behind.map_or(head, |(_, rest)| rest.trim_start())
@@ -215,7 +216,7 @@ fn without_stamp(head: &str) -> &str {
 fn parse_bracketed(line: &str, from: SocketAddr) -> Option<Parts<'_>> {
     let (port, rest) = parse_angle(line)?;
     let (name, text) = rest.strip_prefix(' ')?.split_once(' ')?;
-    // A block message whose head is not all here yet.
+    // A block message whose header is still incomplete.
     let unfinished =
         name == "@" || name.strip_prefix('[').is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()));
     (!unfinished).then_some((Dialect::Bracketed, with_port(from, port), name, text))
@@ -254,20 +255,20 @@ fn parse_json(line: &str, from: SocketAddr) -> Option<Message<'_>> {
     (message.sender_port != 0).then_some(Message { address, command, dialect: Dialect::Json, name, text })
 }
 
-/// The text in `<IP:PORT> <NAME> TEXT`. The address is the recipient's there, and tells nothing.
+/// The text in `<IP:PORT> <NAME> TEXT`. The address there is the recipient's, so it is ignored.
 fn content_text<'a>(content: &'a str, name: &str) -> &'a str {
     let behind_address = parse_angle(content).and_then(|(_, rest)| rest.strip_prefix(" <"));
     let named = |rest: &'a str| rest.strip_prefix(name)?.strip_prefix('>');
     behind_address.and_then(named).map_or(content, |text| text.strip_prefix(' ').unwrap_or(text))
 }
 
-/// What answers each line of the form of [`Dialect::PortLine`].
+/// The answer to each line in the form of [`Dialect::PortLine`].
 pub const LINE_TAKEN: &str = "Message received";
 
 /// The port in the first line of a connection of the form of [`Dialect::PortLine`].
 pub fn parse_port_line(line: &[u8]) -> Option<u16> {
     let digits = line.trim_ascii();
-    // All else is told by its length or first byte, as nearly every first line is.
+    // The length or the first byte rules out nearly every other first line.
     if digits.len() > "65535".len() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -295,8 +296,8 @@ fn with_port(mut from: SocketAddr, port: u16) -> SocketAddr {
     from
 }
 
-/// A name as one word: what is [blank](is_blank) in it becomes `_`. Whoever has a name of two words could neither be
-/// addressed nor told from one who says the second word.
+/// A name as one word: [blank](is_blank) characters become `_`. With a name of two words, nobody could address the
+/// peer, and a reader could not tell where the name ends and the text begins.
 pub fn one_word(name: &str) -> Cow<'_, str> {
     let is_white = |c: char| is_blank(c) || is_stripped(c);
     if name.contains(is_white) {
@@ -312,12 +313,13 @@ pub fn trim_end(text: &str) -> &str {
     text.trim_end_matches(['\r', '\n', ' ', '\0'])
 }
 
-/// A text without what any program may take away at its ends: some take more than spaces for such.
+/// A text without the characters that some program may strip from its ends. Some programs strip more than spaces.
 pub fn stripped(text: &str) -> &str {
     text.trim_matches(is_stripped)
 }
 
-/// Whether [`stripped`] takes it away. Python has more spaces than Unicode, and JavaScript another one.
+/// Whether [`stripped`] removes it. Python strips more characters than Unicode calls white space, and JavaScript
+/// strips one more.
 pub(super) fn is_stripped(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\0' | '\x1C'..='\x1F' | '\u{FEFF}')
 }
@@ -330,8 +332,8 @@ pub fn trim_end_bytes(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// The address under which a peer is known: one that dials over IPv4 has its IPv4 address, also where a
-/// socket for both families shows `::ffff:a.b.c.d`.
+/// The address under which a peer is known. A peer that dials over IPv4 has its IPv4 address, even where a socket for
+/// both families shows `::ffff:a.b.c.d`.
 pub fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => SocketAddr::new(ip.into(), address.port()),
@@ -339,8 +341,8 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// What counts as one source where something is allowed so many times to each: an IPv4 address, or the 64 bits of an
-/// IPv6 address that are assigned to one link. Whoever has such a link has all addresses on it.
+/// What counts as one source for a limit per source: an IPv4 address, or the first 64 bits of an IPv6 address. Those
+/// 64 bits are assigned to one link, and whoever has the link can use all addresses on it.
 pub fn source_of(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
@@ -512,7 +514,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_port_a_line_is_of_that_port_whatever_it_is() {
+    fn after_a_port_line_every_line_comes_from_that_port() {
         let from: SocketAddr = FROM.parse().unwrap();
         let table = [
             ("CONNECT", "", "CONNECT", Command::Connect),
@@ -534,7 +536,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_one_word_whatever_is_white_in_it() {
+    fn a_name_becomes_one_word_with_any_white_space() {
         let table = [
             ("P1", "P1"),
             (" a  b\t", "a_b"),
@@ -551,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_of_ipv6_is_one_source_as_an_address_of_ipv4_is() {
+    fn an_ipv6_link_is_one_source_and_so_is_an_ipv4_address() {
         let source = |ip: &str| source_of(ip.parse().unwrap()).to_string();
         assert_eq!(source("10.0.0.5"), "10.0.0.5");
         assert_eq!(source("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");

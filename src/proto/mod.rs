@@ -1,7 +1,7 @@
-//! The floor: bytes, messages, connections.
+//! The lowest layer: bytes, messages, connections.
 //!
-//! Pure: no socket, no clock, no terminal, no randomness. Everything above stands on it, and it knows
-//! of nothing above.
+//! Pure: no socket, no clock, no terminal, no randomness. Everything else builds on this module, and it knows nothing
+//! of the rest.
 
 mod buffer;
 pub mod clean;

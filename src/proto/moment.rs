@@ -4,8 +4,8 @@ use std::num::NonZeroU64;
 use std::ops::Add;
 use std::time::{Duration, Instant};
 
-/// An [`Instant`] in 8 bytes instead of 16, optional or not: nanoseconds since the first one of a table,
-/// which outlast five centuries. Idle connections are many.
+/// An [`Instant`] in 8 bytes instead of 16, also inside an `Option`: nanoseconds since the first moment of a table,
+/// which last for five centuries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment(NonZeroU64);
 

@@ -1,8 +1,8 @@
-//! The bytes that wait to be sent on one connection: bounded, shared, and aware of partial writes.
+//! The bytes that wait to be sent on one connection: bounded, shared, and correct after partial writes.
 //!
-//! A payload is an `Rc<[u8]>`, so that a message to ten thousand peers is formatted and stored once. Small ones that have to
-//! wait behind another one are gathered: so each costs its bytes alone, and goes back to the system with the others.
-//! An empty queue owns no memory. It knows no socket: [`SendQueue::write_to`] takes any writer.
+//! A payload is an `Rc<[u8]>`, so that a message to ten thousand peers is formatted and stored once. Small payloads
+//! that wait behind another one are gathered in one buffer, so each costs only its own bytes. An empty queue owns no
+//! memory. It knows no socket: [`SendQueue::write_to`] takes any writer.
 
 use super::buffer::Buffer;
 use crate::limits::{BUFFER_BYTES_MAX, GATHERED_BYTES_MAX, PAYLOAD_OVERHEAD_BYTES, SLICES_PER_WRITE};
@@ -17,7 +17,7 @@ pub struct SendQueue(Option<Box<Waiting>>);
 
 #[derive(Debug)]
 struct Waiting {
-    /// Mostly it is the only one, and then it is the only memory that the queue asks for.
+    /// Usually it is the only one, and then the queue allocates nothing else.
     first: Payload,
     rest: VecDeque<Payload>,
     /// Bytes of the first payload that are written already; less than its length.
@@ -28,13 +28,13 @@ struct Waiting {
 
 #[derive(Debug)]
 enum Payload {
-    /// Others may wait for it too.
+    /// Other queues may hold it too.
     Shared(Rc<[u8]>),
-    /// Small ones, one behind the other.
+    /// Small payloads, one after the other.
     Gathered(Buffer),
 }
 
-/// The queue has no room: its reader is too slow.
+/// The queue has no room, because its reader is too slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
@@ -49,13 +49,13 @@ impl SendQueue {
         self.0.as_ref().map_or(0, |waiting| waiting.bytes)
     }
 
-    /// What the queue holds as the bound counts it: its bytes, and [`PAYLOAD_OVERHEAD_BYTES`] more for each
-    /// payload that is not gathered.
+    /// The size that is compared with the limit: its bytes, and [`PAYLOAD_OVERHEAD_BYTES`] more for each payload that
+    /// is not gathered.
     pub fn size(&self) -> usize {
         self.0.as_ref().map_or(0, |waiting| waiting.bytes + (1 + waiting.rest.len()) * PAYLOAD_OVERHEAD_BYTES)
     }
 
-    /// The memory that is there because of this queue: of a large payload that other queues have too, its share.
+    /// The memory that this queue holds. A payload that other queues also hold counts only in part.
     pub(super) fn held(&self) -> usize {
         let of_waiting = |waiting: &Waiting| {
             let payloads = std::iter::once(&waiting.first).chain(&waiting.rest);
@@ -64,7 +64,7 @@ impl SendQueue {
         self.0.as_deref().map_or(0, of_waiting)
     }
 
-    /// Appends a payload, unless the size would then be over `size_max`.
+    /// Appends a payload, unless the size would exceed `size_max`.
     pub fn push(&mut self, payload: Rc<[u8]>, size_max: usize) -> Result<(), Full> {
         if self.size() + payload.len() + PAYLOAD_OVERHEAD_BYTES > size_max && !payload.is_empty() {
             return Err(Full);
@@ -73,7 +73,7 @@ impl SendQueue {
         Ok(())
     }
 
-    /// Appends a payload whatever the size; who calls sees to the bound.
+    /// Appends a payload whatever the size; the caller checks the limit.
     pub fn push_beyond(&mut self, payload: Rc<[u8]>) {
         if payload.is_empty() {
             return;
@@ -91,8 +91,8 @@ impl SendQueue {
         }
     }
 
-    /// Writes until nothing is left, which is `Ok`, or the writer gives an error.
-    /// `WouldBlock` means: go on when it is writable again.
+    /// Writes until nothing is left, which is `Ok`, or until the writer returns an error. After `WouldBlock`, call it
+    /// again when the writer is writable.
     pub fn write_to(&mut self, writer: &mut impl Write) -> io::Result<()> {
         while let Some(waiting) = &mut self.0 {
             match waiting.write_once(writer) {
@@ -106,8 +106,8 @@ impl SendQueue {
         Ok(())
     }
 
-    /// The payloads of which not every byte was written, for telling what was lost; with each, how many
-    /// of its bytes were.
+    /// The payloads that were not written completely, to report what was lost, each with the number of its bytes that
+    /// were written.
     pub fn unsent(&self) -> impl Iterator<Item = (&[u8], usize)> {
         self.0.iter().flat_map(|waiting| {
             let rest = waiting.rest.iter().map(|payload| (&**payload, 0));
@@ -143,7 +143,7 @@ impl Waiting {
         writer.write_vectored(&slices[..count])
     }
 
-    /// So many bytes were written, and not all.
+    /// Notes that so many bytes were written, but not all of them.
     fn advance(&mut self, count: usize) {
         self.bytes -= count;
         self.written += count;
@@ -180,7 +180,7 @@ impl Deref for Payload {
 mod tests {
     use super::*;
 
-    /// Takes the given number of bytes at each write, then would block.
+    /// Takes the given number of bytes at each write, and then returns `WouldBlock`.
     struct Scripted {
         takes: Vec<usize>,
         taken: Vec<u8>,

@@ -1,7 +1,7 @@
-//! The command line with what makes its flags settings.
+//! The command line, extended so that its flags can be settings.
 //!
-//! A flag that is on or off can be switched off again, `config` takes the flags of the chat, and the file can
-//! be named. Which keys there are is asked of the command, so that no flag can be forgotten.
+//! A flag that is on can be switched off again, `config` takes the flags of the chat, and the config file can be
+//! named. The keys are taken from the command itself, so that no flag can be forgotten.
 
 use crate::args::Args;
 use clap::builder::{BoolValueParser, PossibleValue};
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// The flag that names the config file; it cannot be set there.
 const FILE: &str = "config";
 
-/// How alike two words are, of 1, if one may be meant by the other; clap's own measure.
+/// How similar two words must be, from 0 to 1, so that one is suggested for the other. clap uses the same value.
 const LIKENESS_MIN: f64 = 0.7;
 
 /// The whole command line of the program.
@@ -29,7 +29,7 @@ pub(crate) fn command() -> Command {
         .mut_subcommand("send", |send| send.mut_args(with_an_off))
 }
 
-/// A flag that may be followed by `=true` or `=false`, if it is on or off.
+/// Lets a flag that is on or off be followed by `=true` or `=false`.
 fn with_an_off(arg: Arg) -> Arg {
     if !matches!(arg.get_action(), ArgAction::SetTrue) {
         return arg;
@@ -56,7 +56,7 @@ pub(super) fn settable(command: &Command) -> impl Iterator<Item = (&str, &Arg)> 
 ///
 /// # Errors
 ///
-/// There is none; gives the key that may be meant.
+/// There is no such flag; the error is the key that may be meant.
 pub(super) fn find<'a>(command: &'a Command, key: &str) -> Result<&'a Arg, Option<&'a str>> {
     let found = settable(command).find(|(known, _)| *known == key);
     found.map(|(_, arg)| arg).ok_or_else(|| nearest(settable(command).map(|(known, _)| known), key))

@@ -1,6 +1,7 @@
 //! `CHINWAG_…`: a variable for each flag.
 //!
-//! An empty variable is one that is not set. A variable that no flag has is taken for a misspelt one.
+//! An empty variable counts as not set. A variable that belongs to no flag is an error, because it is probably
+//! misspelt.
 
 use super::command::{find, is_list, is_switch};
 use super::fault::{fault, unknown};
@@ -45,13 +46,13 @@ fn setting(command: &Command, variable: &str, key: &str, value: OsString) -> Res
     let values = values(arg, &value).ok_or_else(|| {
         let value = shown(&value);
         fault(format_args!(
-            "{variable}: invalid value '{value}' for '{key}': true or false, 1 or 0, yes or no"
+            "{variable}: invalid value '{value}' for '{key}': use true or false, 1 or 0, yes or no"
         ))
     })?;
     Ok(Setting { key: key.to_owned(), values, origin: Origin::Environment { variable: variable.to_owned() } })
 }
 
-/// The words of a flag; `None` if it is neither on nor off, but should be.
+/// The values of a flag; `None` if the flag is on or off and the value is neither.
 fn values(arg: &Arg, value: &OsString) -> Option<Vec<OsString>> {
     let text = value.to_str();
     match text {

@@ -1,4 +1,4 @@
-//! What is wrong with a setting, as one sentence that begins with the place where it was set.
+//! What is wrong with a setting: one sentence that begins with the place where it was set.
 
 use super::{Origin, Setting, word};
 use chinwag::proto::clean::Clean;
@@ -8,12 +8,12 @@ use std::error::Error as _;
 use std::ffi::OsString;
 use std::fmt::Display;
 
-/// Wrong usage that is told by this sentence. It may quote whatever stands in a file.
+/// An error for wrong usage with this sentence. The sentence may quote anything from a file.
 pub(super) fn fault(sentence: impl Display) -> Error {
     Error::raw(ErrorKind::ValueValidation, format_args!("{}\n", Clean(&sentence.to_string())))
 }
 
-/// That something is not known, and what may be meant.
+/// Says that something is unknown, and what may be meant.
 pub(super) fn unknown(what: &str, meant: Option<String>) -> String {
     match meant {
         Some(meant) => format!("{what}; did you mean '{meant}'?"),
@@ -21,8 +21,8 @@ pub(super) fn unknown(what: &str, meant: Option<String>) -> String {
     }
 }
 
-/// An error of the command line that says all settings, told of the place where the wrong one was set; `None`
-/// if that is the command line.
+/// Rewrites an error of the joined command line so that it names the place of the wrong setting; `None` if that place
+/// is the command line itself.
 pub(super) fn explained(error: &Error, command: &Command, settings: &[Setting]) -> Option<Error> {
     let sentence = match error.kind() {
         ErrorKind::ValueValidation | ErrorKind::InvalidValue => wrong_value(error, settings),
@@ -45,11 +45,11 @@ fn wrong_value(error: &Error, settings: &[Setting]) -> Option<String> {
     Some(format!("{}: invalid value '{value}' for '{}': {reason}", setting.origin.place(), setting.key))
 }
 
-/// The setting that needs others is the one that cannot stand alone.
+/// The setting that requires others is the one that fails when it is alone.
 fn missing(error: &Error, command: &Command, settings: &[Setting]) -> Option<String> {
     let needs_others =
         |setting: &&Setting| fault_alone(command, setting) == Some(ErrorKind::MissingRequiredArgument);
-    // What is switched off needs nothing.
+    // A flag that is off requires nothing.
     let is_set_elsewhere = |setting: &&Setting| setting.origin != Origin::Flag && setting.values != ["false"];
     let setting = settings.iter().filter(is_set_elsewhere).find(needs_others)?;
     let needed = strings(error, ContextKind::InvalidArg);
@@ -63,7 +63,7 @@ fn not_text(command: &Command, settings: &[Setting]) -> Option<String> {
     Some(format!("{}: the value for '{}' is not UTF-8", setting.origin.place(), setting.key))
 }
 
-/// What is wrong with a setting that stands alone.
+/// What is wrong with a setting when it is alone.
 fn fault_alone(command: &Command, setting: &Setting) -> Option<ErrorKind> {
     let words = setting.values.iter().map(|value| word(&setting.key, value));
     let alone = [OsString::from("chinwag")].into_iter().chain(words);

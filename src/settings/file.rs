@@ -1,6 +1,6 @@
 //! The config file: TOML, a key for each flag.
 //!
-//! It is read whole and understood here; whether a value is right for its flag is for the command line to say.
+//! The file is read and parsed here; the command line checks whether a value is right for its flag.
 
 use super::command::{find, is_list, is_switch};
 use super::fault::{fault, unknown};
@@ -16,17 +16,17 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use toml_edit::{Document, Item, Key, Value};
 
-/// Where the file is if nobody names another one; `None` for a user without a home.
+/// The default path of the file; `None` for a user without a home directory.
 pub(super) fn default_path() -> Option<PathBuf> {
     let places = etcetera::choose_base_strategy().ok()?;
     Some(places.config_dir().join("chinwag").join("config.toml"))
 }
 
-/// What the file sets, and which file that is. The default one may be missing, one that was named may not.
+/// What the file sets, and its path. The default file may be missing, but not a file that was named.
 ///
 /// # Errors
 ///
-/// A sentence that begins with the file, and the line if it has come that far.
+/// A sentence that begins with the path, and with the line if there is one.
 pub(super) fn read(
     command: &Command,
     named: Option<PathBuf>,
@@ -42,7 +42,7 @@ pub(super) fn read(
     Ok((Some(path), settings))
 }
 
-/// Whether there is nothing at that place: neither if the home is no directory, as that of some daemons.
+/// Whether there is no such file. The home of some daemons is not a directory, which counts too.
 fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
@@ -56,7 +56,7 @@ fn text_of(path: &Path) -> io::Result<String> {
 fn unreadable(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::NotFound => "there is no such config file".to_owned(),
-        ErrorKind::InvalidData => "a config file is UTF-8 text, which this is not".to_owned(),
+        ErrorKind::InvalidData => "the config file is not UTF-8 text".to_owned(),
         _ => format!("the config file cannot be read: {}", Fault::from(error)),
     }
 }
@@ -81,7 +81,7 @@ fn parse(command: &Command, path: &Path, text: &str) -> Result<Vec<Setting>, Err
     Ok(settings)
 }
 
-/// The line that has this byte, counted from 1.
+/// The line that contains this byte, counted from 1.
 fn line_of(text: &str, at: usize) -> usize {
     before(text, at).matches('\n').count() + 1
 }
@@ -90,14 +90,14 @@ fn before(text: &str, at: usize) -> &str {
     &text[..text.floor_char_boundary(at)]
 }
 
-/// The words of a flag, or why these are none.
+/// The values for a flag, or what is wrong with them.
 fn values(arg: &Arg, item: &Item) -> Result<Vec<OsString>, String> {
     let not = |wanted: &str, kind: &str| format!("takes {wanted}, not {kind}");
     match item {
         Item::Value(Value::Boolean(is_on)) if is_switch(arg) => Ok(vec![is_on.value().to_string().into()]),
         _ if is_switch(arg) => Err(not("true or false", kind(item))),
         Item::Value(Value::Array(items)) if is_list(arg) && items.is_empty() => {
-            Err("has no values; leave it out for the default".to_owned())
+            Err("has no value; leave it out for the default".to_owned())
         }
         Item::Value(Value::Array(items)) if is_list(arg) => {
             let words = items.iter().map(|item| word(item).ok_or_else(|| not("strings", kind_of(item))));

@@ -1,7 +1,7 @@
-//! `chinwag config`: each value that holds, and where it came from.
+//! `chinwag config`: each value in effect, and where it was set.
 //!
-//! What it writes is a config file that says the same. Values are escaped: they may hold what neither TOML nor a
-//! terminal must get.
+//! The output is a config file with the same values. Values are escaped, because they may contain characters that are
+//! not allowed in TOML or could disturb a terminal.
 
 use super::command::{command, is_list, is_switch, settable};
 use super::environment::variable_of;
@@ -15,7 +15,7 @@ use std::fmt::Write;
 use std::io;
 use toml_edit::Value;
 
-/// Writes it on stdout; gives the exit code.
+/// Writes it to stdout; returns the exit code.
 pub(crate) fn list(settings: &Settings) -> io::Result<u8> {
     write_out(text(settings).as_bytes())
 }
@@ -27,7 +27,7 @@ fn text(settings: &Settings) -> String {
     let columns = rows.iter().map(|(assignment, _)| assignment.chars().count());
     let columns = columns.filter(|&columns| columns <= ASSIGNMENT_COLUMNS_MAX).max().unwrap_or(0);
     let mut text = settings.file.as_ref().map_or(String::new(), |file| {
-        let is_there = if file.exists() { "" } else { ", which is not there" };
+        let is_there = if file.exists() { "" } else { ", which does not exist" };
         format!("# The config file is {}{is_there}.\n", shown(file.as_os_str()))
     });
     for (assignment, origin) in rows {
@@ -58,12 +58,12 @@ fn row(key: &str, arg: &Arg, settings: &[Setting]) -> (String, String) {
     }
 }
 
-/// A file name that a config file cannot say is not replaced by another one.
+/// A file name that cannot be written in a config file is not replaced by another name.
 fn not_text(key: &str, setting: &Setting) -> (String, String) {
     let values: Vec<String> = setting.values.iter().map(|value| shown(value)).collect();
     let ways = format!("a flag or {} can", variable_of(key));
     let origin = format!(
-        "{}: {}, which is not UTF-8; a config file cannot say it, {ways}",
+        "{}: {}, which is not UTF-8; a config file cannot hold it, but {ways}",
         setting.origin,
         values.join(", ")
     );
@@ -79,7 +79,7 @@ fn assignment(key: &str, arg: &Arg, values: &[impl AsRef<str>]) -> String {
     if is_list(arg) { format!("{key} = [{values}]") } else { format!("{key} = {values}") }
 }
 
-/// Whether TOML takes a text for a number that comes back just so.
+/// Whether TOML reads a text as a number that is written back in the same way.
 fn is_number(text: &str) -> bool {
     match text.parse() {
         Ok(Value::Integer(number)) => number.value().to_string() == text,
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn each_value_is_told_with_its_origin() {
+    fn each_value_is_listed_with_its_origin() {
         let file = Origin::File { path: PathBuf::from("/home/a\u{1b}b"), line: 3 };
         let variable = Origin::Environment { variable: "CHINWAG_CONNECT_TIMEOUT".to_owned() };
         let text = listed(&[
@@ -121,14 +121,17 @@ mod tests {
         let rows: Vec<_> = rows.map(|(assignment, origin)| (assignment.trim_end(), origin)).collect();
         for row in [
             ("name = \"a\\\"b\\\\\\U0000001Bü\"", "flag"),
-            ("# port =", "not set: The port to listen on, 0 for any free one; asked for if not given"),
+            (
+                "# port =",
+                "not set: The port to listen on, 0 for any free one; you are asked for it if it is not given",
+            ),
             ("static-peer = [\"127.0.0.1:1\", \"[::1]:23\"]", "file /home/a␛b:3"),
             ("greet = false", "default"),
             ("connect-timeout = 2.5", "environment CHINWAG_CONNECT_TIMEOUT"),
         ] {
             assert!(rows.contains(&row), "{row:?}: {text}");
         }
-        assert!(text.starts_with("# The config file is /nonexistent/a␊b, which is not there.\n"));
+        assert!(text.starts_with("# The config file is /nonexistent/a␊b, which does not exist.\n"));
         let aligned = text.lines().skip(1).filter_map(|row| row.find("  # default")).collect::<BTreeSet<_>>();
         assert_eq!(aligned.len(), 1, "{text}");
     }

@@ -1,12 +1,13 @@
-//! What holds: a flag, else the environment, else the config file, else the default.
+//! The value in effect: from a flag, else from the environment, else from the config file, else the default.
 //!
-//! Every long flag of the chat is a setting, of whatever kind; none is listed here. The sources give words, and
-//! all words are put together as one command line: so the command line's own rules decide what is a
-//! wrong value, what needs what and what excludes what, wherever it was set.
+//! Every long flag of the chat is a setting; none is listed here. All sources are turned into arguments and joined to
+//! one command line. So the rules of the command line decide which values are wrong, which flags need others and which
+//! exclude others, wherever they were set.
 //!
-//! Why a command line: values are checked, needs and exclusions hold, and sentences read the same wherever something
-//! was set; and a new flag is a key and a variable at once. What the real flags override is left out, and so is what
-//! is off: it needs nothing. clap's defaults would not count for `requires`, and its `env` knows no file.
+//! Why a command line: values are checked, requirements and conflicts apply, and errors read the same wherever
+//! something was set; and a new flag is a key and a variable at once. Settings that real flags override are left out,
+//! and so are flags that are off, because they require nothing. clap's own defaults would not satisfy `requires`, and
+//! its `env` cannot read a file.
 
 mod command;
 mod environment;
@@ -27,15 +28,15 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-/// The flags of `send` that are the chat's own. Its port and its silence are another matter.
+/// The flags that `send` shares with the chat. Its `--port` and `--quiet` mean something else.
 const SHARED_WITH_SEND: [&str; 4] = ["name", "ip", "dialect", "connect-timeout"];
 
-/// What a flag is set to, and by whom.
+/// The value of a flag, and where it was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Setting {
     /// The long flag, without its dashes.
     key: String,
-    /// As they would stand on the command line.
+    /// As they would be written on the command line.
     values: Vec<OsString>,
     origin: Origin,
 }
@@ -49,7 +50,7 @@ enum Origin {
 }
 
 impl Origin {
-    /// Which source overrides which: the smaller rank overrides the greater.
+    /// The source with the smaller rank overrides the other.
     const fn rank(&self) -> u8 {
         match self {
             Self::Flag => 0,
@@ -58,7 +59,7 @@ impl Origin {
         }
     }
 
-    /// How a sentence about a wrong value begins.
+    /// The beginning of a sentence about a wrong value.
     fn place(&self) -> String {
         match self {
             Self::Flag => "flag".to_owned(),
@@ -78,18 +79,18 @@ impl fmt::Display for Origin {
     }
 }
 
-/// All that was set, and the file that was looked into.
+/// All settings, and the config file that was read.
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
     settings: Vec<Setting>,
     file: Option<PathBuf>,
 }
 
-/// Reads the command line, and the settings if it calls for something that has some.
+/// Reads the command line, and the settings if the command has any.
 ///
 /// # Errors
 ///
-/// Wrong usage as clap tells it, a sentence for a wrong setting, or the help that was asked for.
+/// clap's message for wrong usage, a sentence for a wrong setting, or the help that was asked for.
 pub(crate) fn parse() -> Result<(Args, Settings), Error> {
     let words: Vec<OsString> = env::args_os().collect();
     let (matches, settings) = settle(&command(), &words, env::vars_os(), file::default_path())?;
@@ -128,14 +129,15 @@ fn settle(
     let settings = without_overridden(settings, flags);
     let all_words = words_of(name, &settings, flags, taken);
     let matches = command.clone().try_get_matches_from(all_words).map_err(|error| {
-        // What is wrong with the command line is told of that which was typed.
+        // An error of the typed command line is reported as such.
         let typed = || command.clone().try_get_matches_from(words).err();
         fault::explained(&error, command, &settings).or_else(typed).unwrap_or(error)
     })?;
     Ok((matches, Settings { settings, file }))
 }
 
-/// What the command line alone says; what it lacks, or seems to contradict, may be settled by the settings.
+/// Parses only the typed command line. The other settings may still add what it lacks or resolve what seems to
+/// conflict.
 fn first_look(command: &Command, words: &[OsString]) -> Result<ArgMatches, Error> {
     let error = match command.clone().try_get_matches_from(words) {
         Ok(matches) => return Ok(matches),
@@ -144,7 +146,7 @@ fn first_look(command: &Command, words: &[OsString]) -> Result<ArgMatches, Error
     let (one, other) = (error.get(ContextKind::InvalidArg), error.get(ContextKind::PriorArg));
     let may_be_settled = match error.kind() {
         ErrorKind::MissingRequiredArgument => true,
-        // Not one flag twice, nor a flag and a subcommand.
+        // But not the same flag twice, and not a flag with a subcommand.
         ErrorKind::ArgumentConflict => one.is_some() && one != other,
         _ => false,
     };
@@ -153,7 +155,7 @@ fn first_look(command: &Command, words: &[OsString]) -> Result<ArgMatches, Error
     if may_be_settled && is_of_the_chat { Ok(matches) } else { Err(error) }
 }
 
-/// What the command line says of a flag.
+/// The value of a flag on the command line.
 fn flag(matches: &ArgMatches, arg: &Arg) -> Option<Setting> {
     let (source, values) = given_values(matches, arg.get_id().as_str())?;
     let is_given = source == ValueSource::CommandLine;
@@ -170,7 +172,7 @@ fn given_values(matches: &ArgMatches, id: &str) -> Option<(ValueSource, Vec<OsSt
     Some((matches.value_source(id)?, source.map(OsString::from).collect()))
 }
 
-/// Without what is excluded by something that a stronger source has set.
+/// Removes settings that conflict with a setting from a stronger source.
 fn without_overridden(settings: Vec<Setting>, flags: &Command) -> Vec<Setting> {
     let arg_of = |setting: &Setting| flags.get_arguments().find(|arg| arg.get_long() == Some(&setting.key));
     let names = |one: &Setting, other: &Setting| {
@@ -186,14 +188,14 @@ fn without_overridden(settings: Vec<Setting>, flags: &Command) -> Vec<Setting> {
     settings.iter().filter(|setting| !is_overridden(setting)).cloned().collect()
 }
 
-/// What is switched off needs nothing and excludes nothing.
+/// A flag that is off requires nothing and conflicts with nothing.
 fn is_off(setting: &Setting, flags: &Command) -> bool {
     let mut args = flags.get_arguments();
     setting.values == ["false"]
         && args.any(|arg| arg.get_long() == Some(&setting.key) && command::is_switch(arg))
 }
 
-/// The command line that says all of this by flags.
+/// The command line that has all of these settings as flags.
 fn words_of(name: Option<&str>, settings: &[Setting], flags: &Command, taken: &ArgMatches) -> Vec<OsString> {
     let program = [Some("chinwag"), name].into_iter().flatten().map(OsString::from);
     let set = settings.iter().filter(|setting| !is_off(setting, flags));
@@ -223,7 +225,7 @@ mod tests {
     use std::os::unix::ffi::OsStringExt;
     use tempfile::TempDir;
 
-    /// What comes of a command line, variables and a config file. A sentence calls that file FILE.
+    /// The result of a command line, variables and a config file. Sentences call that file FILE.
     fn settled_by(
         command: &Command,
         words: &str,
@@ -249,7 +251,7 @@ mod tests {
         settled_by(&command(), words, variables, file)
     }
 
-    /// The words that hold for a flag, and where they come from.
+    /// The values in effect for a flag, and where they come from.
     #[track_caller]
     fn effective(key: &str, words: &str, variables: &[(&str, &str)], file: &str) -> String {
         let (matches, Settings { settings, .. }) = settled(words, variables, file).unwrap();
@@ -323,14 +325,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_flag_needs_may_be_set_anywhere() {
+    fn a_required_flag_may_be_set_in_any_place() {
         let both = [("CHINWAG_NAME", "a"), ("CHINWAG_PORT", "0")];
         for (words, variables, file) in [
             ("--headless", &both[..], ""),
             ("--json", &both[..1], "port = 0"),
             ("--name a", &both[1..], "headless = true"),
             ("config --headless", &both, ""),
-            // What is off needs nothing.
+            // A flag that is off requires nothing.
             ("--headless=false", &[], ""),
             ("--json=false", &[], "json = true"),
             ("", &[("CHINWAG_JSON", "0")], "json = true\nheadless = false"),
@@ -340,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn send_takes_what_it_shares_with_the_chat() {
+    fn send_uses_the_settings_that_it_shares_with_the_chat() {
         let file = "name = 'a'\nport = 8080\nquiet = true\ndialect = 'block'\njson = true";
         let (matches, _) = settled("send 127.0.0.1:1 --quiet=false -- --name -1", &[], file).unwrap();
         let (_, send) = matches.subcommand().unwrap();
@@ -353,12 +355,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_nothing_leaves_the_settings_out() {
+    fn an_empty_config_file_sets_nothing() {
         assert_eq!(effective("port", "--config /dev/null", &[], "port = 9"), " by default");
     }
 
     #[test]
-    fn nothing_else_reads_the_settings() {
+    fn other_subcommands_ignore_the_settings() {
         for words in ["swarm 127.0.0.1:1", "man", "completions bash"] {
             assert!(settled(words, &[("CHINWAG_X", "1")], "x = 1").is_ok(), "{words}");
         }
@@ -379,11 +381,11 @@ mod tests {
             ("name = false", "1: 'name' takes a string or a number, not a boolean"),
             ("port = []", "1: 'port' takes a string or a number, not a list"),
             ("static-peer = [\n1979-05-27]", "1: 'static-peer' takes strings, not a date"),
-            ("static-peer = []", "1: 'static-peer' has no values; leave it out for the default"),
-            ("port = 65536", "1: invalid value '65536' for 'port': a port is a number from 0 to 65535"),
-            ("name = '\tb'", "1: invalid value '␉b' for 'name': a name is one word; try b"),
-            ("name = \"\\u001b \"", "1: invalid value '␛ ' for 'name': a name is one word; try ␛"),
-            ("name = \"\\u2800\"", "1: invalid value '\u{2800}' for 'name': a name has 1 to 64 bytes"),
+            ("static-peer = []", "1: 'static-peer' has no value; leave it out for the default"),
+            ("port = 65536", "1: invalid value '65536' for 'port': type a number from 0 to 65535"),
+            ("name = '\tb'", "1: invalid value '␉b' for 'name': a name must be one word; try b"),
+            ("name = \"\\u001b \"", "1: invalid value '␛ ' for 'name': a name must be one word; try ␛"),
+            ("name = \"\\u2800\"", "1: invalid value '\u{2800}' for 'name': a name must have 1 to 64 bytes"),
             ("port = 1\n port = 2", "2:2: duplicate key"),
             ("transcript = ''", "1: invalid value '' for 'transcript': it must not be empty"),
             ("greet = true\njson = true", "2: 'json' needs 'name' and 'port'"),
@@ -391,7 +393,7 @@ mod tests {
             assert_told(&format!("FILE:{sentence}"), "", &[], file);
         }
         assert_told("FILE:1: 'json' needs 'port'", "--name a", &[], "json = true");
-        let sentence = "invalid value 'x' for 'ip': an IP address is such as 192.168.1.5 or ::1";
+        let sentence = "invalid value 'x' for 'ip': type an IP address, such as 192.168.1.5 or ::1";
         assert_told(&format!("FILE:1: {sentence}"), "send 127.0.0.1:1 x", &[], "ip = 'x'");
     }
 
@@ -401,8 +403,8 @@ mod tests {
             ("CHINWAG_NMAE", "x", "there is no such setting; did you mean 'CHINWAG_NAME'?"),
             ("CHINWAG_name", "x", "there is no such setting; did you mean 'CHINWAG_NAME'?"),
             ("CHINWAG_", "x", "there is no such setting; `chinwag --help` shows the flags"),
-            ("CHINWAG_GREET", "si", "invalid value 'si' for 'greet': true or false, 1 or 0, yes or no"),
-            ("CHINWAG_PEERS_MAX", "1,2", "invalid value '1,2' for 'peers-max': a whole number above 0"),
+            ("CHINWAG_GREET", "si", "invalid value 'si' for 'greet': use true or false, 1 or 0, yes or no"),
+            ("CHINWAG_PEERS_MAX", "1,2", "invalid value '1,2' for 'peers-max': type a whole number above 0"),
             ("CHINWAG_HEADLESS", "1", "'headless' needs 'name' and 'port'"),
         ] {
             assert_told(&format!("{variable}: {sentence}"), "", &[(variable, value)], "");
@@ -410,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_is_no_text_is_named_and_a_path_may_be_none() {
+    fn a_variable_that_is_not_utf_8_is_named_but_a_path_need_not_be_utf_8() {
         let settled = |variable: &str| {
             let value = OsString::from_vec(vec![0xFF]);
             settle(&command(), &["chinwag".into()], [(variable.into(), value)].into_iter(), None)
@@ -430,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_the_command_line_is_told_of_the_command_line() {
+    fn an_error_of_the_command_line_names_the_command_line() {
         for (words, told) in [
             ("--headless", "--name"),
             ("--port x", "'--port <PORT>'"),
@@ -448,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn of_flags_that_exclude_each_other_the_stronger_source_holds_and_one_source_may_not_have_both() {
+    fn of_conflicting_flags_the_stronger_source_counts_and_one_source_may_not_have_both() {
         let switch = Arg::new("loud").long("loud").num_args(0..=1).require_equals(true);
         let switch = switch.value_parser(clap::builder::BoolValueParser::new()).default_missing_value("true");
         let file = Arg::new("file").long("file").conflicts_with("loud");

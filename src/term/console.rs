@@ -1,10 +1,10 @@
-//! The screen of the chat: notices above, the question that waits for an answer last.
+//! The screen of the chat: notices above, and last the prompt that waits for an answer.
 //!
-//! A question ends without a newline. When something else is to be shown it gets one, and the
-//! question is asked again at the end of the turn, once for all that came in it.
+//! A prompt ends without a newline. When something else must be shown, a newline ends it, and the prompt is printed
+//! again at the end of the turn, once for everything that was shown.
 
 use super::Screen;
-use super::render::{Count, question};
+use super::render::{Count, prompt_text};
 use super::stdout::Stdout;
 use super::style::{BELL, Look, Painted, is_worth_a_bell};
 use crate::chat::notice::{Notice, Prompt};
@@ -17,11 +17,11 @@ pub struct Console {
     out: Stdout,
     is_terminal: bool,
     look: Look,
-    /// The question that is yet to be answered.
+    /// The prompt that is not answered yet.
     prompt: Option<Prompt>,
-    /// Whether that question is the last thing shown.
+    /// Whether that prompt is the last thing shown.
     is_asked: bool,
-    /// Notices counted instead of shown since the terminal stopped.
+    /// Notices that were counted instead of shown since the terminal stopped.
     missed: u64,
     /// A peer said something in this turn.
     must_ring: bool,
@@ -45,13 +45,13 @@ impl Console {
         Self { look: Look { has_bell: look.has_bell && self.is_terminal, ..look }, ..self }
     }
 
-    /// Whether a person reads this. A program that does gets everything, whatever the amount.
+    /// Whether a person reads this. If a program reads it, it gets everything, however much that is.
     pub fn is_terminal(&self) -> bool {
         self.is_terminal
     }
 
-    /// Begins a line of its own: behind a question there is none yet.
-    fn leave_question(&mut self) {
+    /// Begins a new line if the cursor is behind a prompt.
+    fn leave_prompt(&mut self) {
         if self.is_asked {
             self.out.append('\n');
             self.is_asked = false;
@@ -63,19 +63,19 @@ impl Console {
             && !self.is_asked
             && self.missed == 0
         {
-            self.out.append(question(prompt));
+            self.out.append(prompt_text(prompt));
             self.is_asked = true;
         }
     }
 
-    /// Once notices are missed, all are until the terminal has taken everything: otherwise one that
-    /// drips would show a count after every line.
+    /// Once a notice is missed, all are, until the terminal has taken everything. Otherwise a terminal that takes a
+    /// little at a time would show a count after every line.
     fn must_miss(&self) -> bool {
         self.is_terminal && (self.missed > 0 || self.out.is_full())
     }
 
     fn tell_missed(&mut self) {
-        self.leave_question();
+        self.leave_prompt();
         let notices = Count(self.missed, "notice");
         let were = if self.missed == 1 { "was" } else { "were" };
         self.out.append(format_args!("… {notices} {were} not shown: the terminal was stopped\n"));
@@ -87,7 +87,7 @@ impl Screen<Notice> for Console {
     fn show(&mut self, notice: Notice) {
         if let Notice::Prompt(prompt) = notice {
             if self.prompt.as_ref() != Some(&prompt) {
-                self.leave_question();
+                self.leave_prompt();
             }
             self.prompt = Some(prompt);
             return;
@@ -99,13 +99,13 @@ impl Screen<Notice> for Console {
             self.missed += 1;
             return;
         }
-        self.leave_question();
+        self.leave_prompt();
         self.must_ring |= self.look.has_bell && is_worth_a_bell(&notice);
         self.out.append(Painted { notice: &notice, colors: self.look.colors, at: None });
     }
 
     fn line_taken(&mut self) {
-        // A script may have answered before the end of the turn in which it was asked.
+        // A script may answer before the end of the turn that printed the prompt.
         self.ask();
         self.prompt = None;
         self.is_asked = false;
@@ -164,7 +164,7 @@ mod tests {
         text
     }
 
-    /// Shows until the reader, who reads nothing, has made the console full.
+    /// Shows notices until the console is full, because nobody reads.
     fn fill(console: &mut Console) -> u64 {
         let mut notices = 0;
         while !console.out.is_full() {
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_terminal_counts_and_tells_when_it_flows() {
+    fn a_stopped_terminal_counts_notices_and_shows_the_count_when_it_continues() {
         let (console, mut reader) = console();
         let mut console = Console { is_terminal: true, ..console };
         console.show(choice());
@@ -259,12 +259,12 @@ mod tests {
         drop(console);
         let text = taker.join().unwrap();
         assert_eq!(text.matches("Message sent").count() as u64, notices);
-        let end = "Enter choice: … 1001 notices were not shown: the terminal was stopped\nEnter choice: ";
+        let end = "Enter choice: … 1,001 notices were not shown: the terminal was stopped\nEnter choice: ";
         assert!(text.ends_with(end), "{}", &text[text.len() - 200..]);
     }
 
     #[test]
-    fn a_program_that_reads_gets_everything() {
+    fn a_reading_program_gets_everything() {
         let (mut console, _reader) = console();
         fill(&mut console);
         assert!(console.is_full() && !console.flush().unwrap());

@@ -1,15 +1,15 @@
-//! Notices for a program: one JSON object a line.
+//! Notices for a program: one JSON object on each line.
 //!
-//! Names of events and fields are a promise, kept by a golden file; what changes their meaning changes
-//! [`SCHEMA`]. Names and texts are what the peer sent, decoded lossily: as a JSON string nothing of them needs a
-//! stand-in. Characters that could disturb a terminal are written as escapes, which read back as the same.
+//! Names of events and fields do not change; a golden file checks this. A change of their meaning needs another
+//! [`SCHEMA`]. Names and texts are what the peer sent, decoded lossily: a JSON string can hold any character, so
+//! nothing is replaced. Characters that could disturb a terminal are written as escapes, which a reader turns back
+//! into the same characters.
 //!
-//! Names are written out here, apart from the types of `chat`: renaming a field in the code must not change what
+//! The names are written here, apart from the types of `chat`: renaming a field in the code must not change what
 //! scripts read.
 //!
-//! Commands are taken while events wait for their reader, up to 16 MiB of them. A bot that writes each answer before
-//! it reads the next event has its pipe full when ours is full, and then each would wait for the other: seen with a
-//! burst of 10,000 messages.
+//! Commands are taken while up to 16 MiB of events wait for their reader. Waiting here would deadlock with a bot that
+//! replies before it reads on: both pipes would be full. This happened with a burst of 10,000 messages.
 
 use super::Screen;
 use super::reasons::{ended, failure_reason, file_reason, listen_reason, mistake_reason, record_reason};
@@ -43,7 +43,7 @@ impl JsonLines {
 }
 
 impl Screen<Notice> for JsonLines {
-    #[expect(clippy::disallowed_methods, reason = "an event bears the time of day")]
+    #[expect(clippy::disallowed_methods, reason = "an event has the time of day")]
     fn show(&mut self, notice: Notice) {
         if let Some(line) = line(&notice, SystemTime::now()) {
             self.0.append(line);
@@ -54,7 +54,7 @@ impl Screen<Notice> for JsonLines {
         self.0.flush()
     }
 
-    /// On a terminal too: whoever wants events wants all of them.
+    /// True also on a terminal: whoever asks for events wants all of them.
     fn is_full(&self) -> bool {
         self.0.is_full()
     }
@@ -68,13 +68,13 @@ impl Screen<Notice> for JsonLines {
     }
 }
 
-/// A notice of this moment as a line with its newline; `None` for questions, which programs are not asked, and
-/// for what was said by themselves.
+/// A notice of this moment as a line with its newline. `None` for prompts, which programs do not get, and for what the
+/// program itself said.
 pub fn line(notice: &Notice, at: SystemTime) -> Option<String> {
     let event = event(notice)?;
     let stamped = Stamped { schema: SCHEMA, time: rfc3339(at), event };
     let mut bytes = Vec::new();
-    // Memory takes everything, and no field is something that JSON cannot say.
+    // Writing to memory cannot fail, and JSON can represent every field.
     stamped.serialize(&mut Serializer::with_formatter(&mut bytes, Escaping)).ok()?;
     bytes.push(b'\n');
     String::from_utf8(bytes).ok()
@@ -136,7 +136,7 @@ struct Peer<'a> {
 struct Error<'a> {
     reason: &'static str,
     sentence: String,
-    /// Of JSON that cannot be read.
+    /// Only for JSON that cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<usize>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -211,7 +211,7 @@ struct Message<'a> {
 struct Peers<'a> {
     active: Vec<Row<'a>>,
     contacted: Vec<Row<'a>>,
-    /// Only where peers are remembered.
+    /// Only if peers are remembered.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     known: Vec<Known<'a>>,
 }
@@ -353,7 +353,7 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
     })
 }
 
-/// What a program is told of a mistake: it is at no menu, and gets lists as data.
+/// What a program is told of a mistake: it has no menu, and gets lists as data.
 fn error(mistake: &Mistake, sentence: String) -> Error<'_> {
     let mut error = Error { reason: mistake_reason(mistake), sentence, column: None, peers: Vec::new() };
     match mistake {
@@ -362,7 +362,8 @@ fn error(mistake: &Mistake, sentence: String) -> Error<'_> {
             error.peers = rows(peers);
         }
         Mistake::BadAddress(typed) => {
-            error.sentence = format!("'{typed}' is no IP:PORT, number of the last list or known name.");
+            error.sentence =
+                format!("'{typed}' is not an IP:PORT, a number from the last list or a known name.");
         }
         Mistake::BadCommand(
             BadCommand::DuplicateField { column, .. }
@@ -371,7 +372,7 @@ fn error(mistake: &Mistake, sentence: String) -> Error<'_> {
         ) => error.column = Some(*column),
         Mistake::LineTooLong => {
             error.sentence = format!(
-                "That is too long; a text or a line with a slash has at most {TYPED_BYTES_MAX} bytes, any line \
+                "That is too long; a text or a slash command may have at most {TYPED_BYTES_MAX} bytes, any line \
                  {COMMAND_BYTES_MAX}."
             );
         }
@@ -390,7 +391,7 @@ fn rows(rows: &[PeerRow]) -> Vec<Row<'_>> {
     rows.iter().map(Row::from).collect()
 }
 
-/// Compact JSON in which nothing can be taken for an order to a terminal.
+/// Compact JSON that contains no control sequence for a terminal.
 struct Escaping;
 
 impl Formatter for Escaping {
@@ -407,7 +408,7 @@ impl Formatter for Escaping {
     }
 }
 
-/// UTC with milliseconds, as in `2026-02-28T23:59:59.999Z`. Before 1970 it stands still.
+/// UTC with milliseconds, such as `2026-02-28T23:59:59.999Z`. A time before 1970 is shown as the beginning of 1970.
 fn rfc3339(at: SystemTime) -> String {
     let at = Timestamp::try_from(at.max(UNIX_EPOCH)).unwrap_or(Timestamp::MAX);
     format!("{at:.3}")
@@ -428,8 +429,8 @@ mod tests {
     const GOLDEN: &str = include_str!("events.jsonl");
     const KINDS: usize = 36;
 
-    /// The place of a notice's kind. A new kind does not compile until it is here; then [`KINDS`] is one
-    /// more, and [`examples`] has one, and the golden file a line.
+    /// The index of a notice's kind. A new kind does not compile until it is here; then increase [`KINDS`], and add an
+    /// example to [`examples`] and a line to the golden file.
     fn kind(notice: &Notice) -> usize {
         match notice {
             Notice::Accepted(_) => 0,
@@ -560,7 +561,7 @@ mod tests {
         assert_eq!(lines, GOLDEN);
     }
 
-    /// The part of the page on scripting that begins with this heading.
+    /// The section of the scripting page with this heading.
     fn section(heading: &str) -> &'static str {
         let (_, rest) =
             include_str!("../../docs/scripting.md").split_once(&format!("\n{heading}\n")).unwrap();
@@ -593,7 +594,7 @@ mod tests {
         };
         let failures = [CloseReason::WORDS, FAILURE_REASONS].concat();
         assert_eq!(listed("### Reasons of failures"), failures.into_iter().collect());
-        // Only a menu has questions that these are wrong answers to.
+        // Only the menu can cause these mistakes.
         let of_menus = ["empty-name", "no-static-peers", "unknown-choice"];
         let mistakes = [MISTAKE_REASONS, JSON_REASONS].concat();
         let of_lines = mistakes.into_iter().filter(|word| !of_menus.contains(word)).collect();
@@ -615,7 +616,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_peer_wrote_is_one_line_that_reads_back_the_same_and_moves_no_cursor() {
+    fn any_text_of_a_peer_is_one_line_that_reads_back_the_same_and_has_no_control_characters() {
         let nasty = "a\"b\\c\n\r\0\u{1b}[2J\u{9b}31m\u{202e}\u{2028}\u{e0041} 日本 e\u{301} 👩‍🚀 \u{7f}";
         let who = Who { address: address(9), name: nasty.into() };
         let line = line(&Notice::Message { who, text: nasty.to_owned() }, moment()).unwrap();
@@ -672,7 +673,8 @@ mod tests {
         for mistake in mistakes.into_iter().chain(bad.into_iter().chain(malformed).map(Mistake::from)) {
             let event = event_of(&line(&Notice::Mistake(mistake), moment()).unwrap());
             let word = |field: &str| event[field].as_str().unwrap().to_owned();
-            assert!(word("sentence").ends_with('.') && !word("sentence").contains("menu"), "{event}");
+            let is_whole = word("sentence").ends_with('.') || word("sentence").starts_with("Usage: ");
+            assert!(is_whole && !word("sentence").contains("menu"), "{event}");
             told.push((word("reason"), word("sentence")));
         }
         told.sort();
@@ -680,7 +682,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_a_person_apart_may_be_one_word_for_a_program() {
+    fn different_sentences_may_share_one_reason() {
         let typed = || "x.example".to_owned();
         for (mistake, word) in [
             (Mistake::NoneToConnect, "no-peers"),
@@ -694,7 +696,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_those_of_the_calendar() {
+    fn times_are_calendar_times() {
         let table = [
             (0, "1970-01-01T00:00:00.000Z"),
             (951_782_399_001, "2000-02-28T23:59:59.001Z"),

@@ -1,9 +1,9 @@
 //! The terminal: descriptors 0, 1 and 2, and the sentences that the user reads.
 //!
-//! Nothing here ever waits, and nothing ever sets `O_NONBLOCK` on an inherited descriptor: that flag
-//! belongs to the open file, which the shell and our own stderr share. This room knows no socket, no
-//! event queue and no peer table; the event loop talks to it by [`stdin::Stdin`] and [`Screen`]. A terminal whose
-//! lines are edited here is a [`terminal::Terminal`], everything else a [`console::Console`].
+//! Nothing here ever waits, and nothing sets `O_NONBLOCK` on an inherited descriptor: that flag belongs to the open
+//! file, which the shell and our own stderr share. This module knows no socket, no event queue and no peer table; the
+//! event loop talks to it through [`stdin::Stdin`] and [`Screen`]. A terminal whose lines are edited here is a
+//! [`terminal::Terminal`], everything else is a [`console::Console`].
 
 pub mod console;
 pub mod editor;
@@ -23,14 +23,14 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-/// Where notices go: a terminal, a program that reads our output, or a test. It is never slow, unless
-/// it says otherwise.
+/// Where notices go: a terminal, a program that reads our output, or a test. The default methods are for a screen that
+/// is never slow.
 pub trait Screen<N> {
     /// Takes one notice; it is handed to the system with the next [`Screen::flush`].
     fn show(&mut self, notice: N);
 
-    /// The user's line was taken: the question on the screen is answered, and what comes next starts
-    /// where the answer ended. Call it before the line is handled.
+    /// The user's line was taken: the prompt on the screen is answered, and the next output starts where the answer
+    /// ended. Call it before the line is handled.
     fn line_taken(&mut self) {}
 
     /// Writes what it can without waiting; call it once at the end of a turn.
@@ -41,20 +41,20 @@ pub trait Screen<N> {
         Ok(true)
     }
 
-    /// Whether a program reads this and has not kept up: take no more from sockets or from the user
-    /// until it has, so that nothing is lost. Never true of a terminal.
+    /// Whether a program reads this and is too slow. While it is `true`, take nothing from sockets or from the user,
+    /// so that nothing is lost. Never `true` for a terminal.
     fn is_full(&self) -> bool {
         false
     }
 
-    /// Whether even what the user types must wait. While it is `false`, lines are taken although
-    /// [`Screen::is_full`]: a program that types before it reads on would otherwise wait for itself.
+    /// Whether even typed lines must wait. While it is `false`, lines are taken although [`Screen::is_full`]: waiting
+    /// would deadlock with a program that writes its answer before it reads on.
     fn is_overfull(&self) -> bool {
         self.is_full()
     }
 
-    /// What to watch for writability after a [`Screen::flush`] that gave `Ok(false)`; the descriptor
-    /// is the same for life. `None` if no flush can give that.
+    /// What to watch for writability after a [`Screen::flush`] that returned `Ok(false)`. The descriptor never
+    /// changes. `None` if no flush can return that.
     fn fd(&self) -> Option<BorrowedFd<'_>> {
         None
     }
@@ -62,12 +62,12 @@ pub trait Screen<N> {
     /// Takes keys as the terminal sends them, where lines are edited on the screen.
     fn handle_keys(&mut self, _bytes: &[u8], _now: Instant) {}
 
-    /// Whether it has room for what more keys may bring.
+    /// Whether it has room for more keys.
     fn wants_keys(&self) -> bool {
         true
     }
 
-    /// What was typed with those keys; a line or the end only if one is wanted. Ask until there is nothing.
+    /// What was typed with those keys; a line or the end only if a line is wanted. Call it until it returns `None`.
     fn poll_typed(&mut self, _wants_line: bool) -> Option<Typed> {
         None
     }
@@ -77,16 +77,16 @@ pub trait Screen<N> {
         false
     }
 
-    /// The terminal has another size, or the program was stopped and goes on: all is to be drawn anew.
+    /// The terminal has changed its size, or the program continues after a stop: everything must be drawn again.
     fn redraw(&mut self) {}
 
-    /// The program is to stop, and to go on when it is woken; the next [`Screen::flush`] does it.
+    /// The program must stop, and continue when it is woken; the next [`Screen::flush`] does it.
     fn suspend(&mut self) {}
 
-    /// The process is about to end without another turn: a terminal is left as it was found.
-    fn give_back(&mut self) {}
+    /// The process is about to end without another turn: restores the terminal.
+    fn restore_terminal(&mut self) {}
 
-    /// Within what time it wants another [`Screen::flush`], though nothing happens.
+    /// Within what time it wants another [`Screen::flush`], even if nothing happens.
     fn flush_within(&self) -> Option<Duration> {
         None
     }
@@ -95,9 +95,9 @@ pub trait Screen<N> {
 /// What comes from the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Typed {
-    /// There will be no more.
+    /// There will be no more input.
     End,
-    /// The program is to end.
+    /// The user asks the program to end.
     Interrupt,
     /// A line, without its newline.
     Line(String),
@@ -110,8 +110,8 @@ impl<N> Screen<N> for Vec<N> {
     }
 }
 
-/// Whether trying is worthwhile now. A hang-up and an error count as well: the read or write that
-/// follows tells the truth about them without waiting.
+/// Whether a read or write will not wait now. A hang-up and an error count too: the call that follows reports them
+/// without waiting.
 fn is_ready(fd: impl AsFd, wanted: PollFlags) -> io::Result<bool> {
     let mut fds = [PollFd::new(&fd, wanted)];
     let at_once = Timespec::default();

@@ -1,12 +1,11 @@
-//! The terminal's settings: taken over for the line editor, and given back after every kind of end.
+//! The terminal's settings: changed for the line editor, and restored however the program ends.
 //!
-//! Only what has to do with keys is changed. Newlines still become two bytes on their way out, so what
-//! somebody else writes on stderr stays legible, and Ctrl-S and Ctrl-Q stop and start the screen as ever.
-//! No flag of an open file is touched.
+//! Only settings for keys are changed. Newlines are still written as two bytes, so what others write on stderr stays
+//! legible, and Ctrl-S and Ctrl-Q still stop and start the screen. No flag of an open file is touched.
 //!
-//! Ctrl-Z sends SIGTSTP to the whole process group. It is caught, as one from outside is: the terminal is given back,
-//! and then SIGTTOU, which nobody catches, stops us just as SIGTSTP would have. The system ignores it where no shell
-//! could wake us; a SIGSTOP would stop us there for good.
+//! Ctrl-Z sends SIGTSTP to the whole process group. We catch it, as any SIGTSTP: the terminal is restored, and then
+//! SIGTTOU, which is not caught, stops us just as SIGTSTP would have. The system ignores SIGTTOU if no shell could
+//! wake us; a SIGSTOP would stop us there for good.
 
 use super::is_ready;
 use crate::limits::COLUMNS_DEFAULT;
@@ -21,30 +20,29 @@ use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::sync::{Mutex, Once, PoisonError};
 
-/// What a terminal is asked for while lines are edited: pastes are marked.
+/// Turned on while lines are edited: the terminal marks pastes.
 pub const MODES_ON: &str = "\x1b[?2004h";
 
-/// Takes that back; and what a half-written row may have left: no cursor, no wrapping.
+/// Turns that off, and turns on the cursor and wrapping, which a half-written row may have left off.
 const MODES_OFF: &str = "\x1b[?2004l\x1b[?7h\x1b[?25h";
 
-/// Terminals that do nothing but print; a shell in an old Emacs is one of them.
+/// Terminals that can only print, such as a shell in an old Emacs.
 const DUMB: [&str; 3] = ["", "dumb", "emacs"];
 
-/// The settings as they were found, while they are ours; for the panic hook too.
+/// The settings as they were at the start, while ours are in effect; also for the panic hook.
 static FOUND: Mutex<Option<Termios>> = Mutex::new(None);
 static PANIC_HOOK: Once = Once::new();
 
-/// The terminal on descriptors 0 and 1 is ours as long as this lives, except in the background: there it is
-/// the shell's, and must be left alone.
+/// While this lives, we control the terminal on descriptors 0 and 1, except in the background: there the shell
+/// controls it, and we must leave it alone.
 #[derive(Debug)]
 pub struct Raw {
-    is_in_front: bool,
+    is_foreground: bool,
 }
 
 impl Raw {
-    /// The terminal, which [`Raw::take`] takes over: first there must be somebody who catches signals. `None`
-    /// where there is nothing to edit lines on: descriptors 0 and 1 are not one terminal, or it says that it
-    /// is a dumb one.
+    /// Finds the terminal, which [`Raw::take`] takes over later: first the signals must be caught. `None` if lines
+    /// cannot be edited: descriptors 0 and 1 are not the same terminal, or it is a dumb one.
     pub fn find() -> Option<Self> {
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| DUMB.iter().any(|dumb| term == *dumb));
         if is_dumb || !is_one_terminal() || tcgetattr(stdin()).is_err() {
@@ -53,17 +51,17 @@ impl Raw {
         PANIC_HOOK.call_once(|| {
             let hook = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
-                give_back("\n");
+                restore("\n");
                 hook(panic);
             }));
         });
-        Some(Self { is_in_front: false })
+        Some(Self { is_foreground: false })
     }
 
-    /// Takes the terminal over, also if somebody else had it meanwhile. In the background nothing is done.
+    /// Takes the terminal over, also if another program had it in between. In the background nothing is done.
     pub fn take(&mut self) -> io::Result<()> {
-        self.is_in_front = is_in_foreground();
-        if !self.is_in_front {
+        self.is_foreground = is_in_foreground();
+        if !self.is_foreground {
             return Ok(());
         }
         let stdin = stdin();
@@ -74,45 +72,44 @@ impl Raw {
         wanted.special_codes[SpecialCodeIndex::VMIN] = 1;
         wanted.special_codes[SpecialCodeIndex::VTIME] = 0;
         retry_on_intr(|| tcsetattr(&stdin, OptionalActions::Now, &wanted))?;
-        // Stopped and woken with nobody else in between, it still has our own settings.
+        // After a stop without another program in between, it still has our own settings.
         if found.is_none() || now.local_modes.contains(LocalModes::ICANON) {
             *found = Some(now);
         }
         Ok(())
     }
 
-    /// Whether keys, as they are pressed, and the screen are ours. In the background a read or a change of
-    /// settings would stop us, and what we write would disturb whoever is in front. Only [`Raw::take`] finds
-    /// out: a shell need not tell.
-    pub fn is_in_front(&self) -> bool {
-        self.is_in_front
+    /// Whether we may read keys and draw. In the background a read or a change of settings would stop us, and our
+    /// output would disturb the program in the foreground. Only [`Raw::take`] finds out, because a shell need not tell
+    /// us.
+    pub fn is_foreground(&self) -> bool {
+        self.is_foreground
     }
 
-    /// Sends everybody in our process group the signal of Ctrl-Z, as the terminal would.
+    /// Sends our process group the signal of Ctrl-Z, as the terminal would.
     pub fn press_suspend(&self) {
         if let Err(error) = kill_current_process_group(Signal::TSTP) {
             log::warn!("the program cannot be suspended: {error}");
         }
     }
 
-    /// Gives the terminal back, for good or until it is taken again.
-    pub fn give_back(&mut self) {
-        self.is_in_front = false;
-        give_back("");
+    /// Restores the terminal, until it is taken again.
+    pub fn restore(&mut self) {
+        self.is_foreground = false;
+        restore("");
     }
 
-    /// Gives the terminal back and stops; comes back when woken. Where nobody could wake us the system does
-    /// not let us stop.
+    /// Restores the terminal and stops; returns when woken. If nobody could wake us, the system does not let us stop.
     pub fn stop(&mut self) {
-        give_back("");
-        // The signal of Ctrl-Z is caught, and what is caught stops nobody; this one does the same.
+        restore("");
+        // The signal of Ctrl-Z is caught, so it would not stop us; this one does.
         if let Err(error) = kill_process(getpid(), Signal::TTOU) {
             log::warn!("the program cannot be stopped: {error}");
         }
         let _ = self.take();
     }
 
-    /// Whether writing does not stop us: with `tostop` it does in the background.
+    /// Whether writing is allowed: with `tostop`, writing in the background stops us.
     pub fn may_write(&self) -> bool {
         may_write()
     }
@@ -126,22 +123,22 @@ impl Raw {
 
 impl Drop for Raw {
     fn drop(&mut self) {
-        give_back("");
+        restore("");
     }
 }
 
-/// Restores what was found, once; never waits, however the terminal is. `text` goes before.
-fn give_back(text: &str) {
+/// Writes `text` and restores the settings, once. It never waits, whatever the state of the terminal.
+fn restore(text: &str) {
     let found = FOUND.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(found) = found else { return };
     let stdout = stdout();
-    // So few bytes fit wherever any does.
+    // So few bytes always fit if anything fits.
     if may_write() && is_ready(&stdout, PollFlags::OUT).unwrap_or(false) {
         let _ = rustix::io::write(&stdout, format!("{text}{MODES_OFF}").as_bytes());
     }
-    // In the background the settings are the shell's own by now.
+    // In the background the shell has already set its own settings.
     if is_in_foreground() {
-        // It may be gone: then there is nothing to restore.
+        // The terminal may be gone: then there is nothing to restore.
         let _ = retry_on_intr(|| tcsetattr(stdin(), OptionalActions::Now, &found));
     }
 }
@@ -152,7 +149,7 @@ fn is_one_terminal() -> bool {
     stdin.as_fd().is_terminal() && stdout.as_fd().is_terminal() && is_same() == Some(true)
 }
 
-/// A terminal that does not control us, or is gone, stops nobody.
+/// A terminal that does not control us, or is gone, cannot stop us.
 fn is_in_foreground() -> bool {
     tcgetpgrp(stdin()).map_or(true, |group| group == getpgrp())
 }
@@ -162,12 +159,12 @@ fn may_write() -> bool {
     is_in_foreground() || !tcgetattr(stdin()).is_ok_and(stops_writers)
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the room for descriptor 0")]
+#[expect(clippy::disallowed_methods, reason = "this is the module for descriptor 0")]
 fn stdin() -> io::Stdin {
     io::stdin()
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the room for descriptor 1")]
+#[expect(clippy::disallowed_methods, reason = "this is the module for descriptor 1")]
 fn stdout() -> io::Stdout {
     io::stdout()
 }

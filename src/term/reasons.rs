@@ -1,11 +1,11 @@
-//! A word for each reason, for programs. They are part of the schema of events, as the names of fields are.
+//! A word for each reason, for programs. They are part of the schema of events, like the names of fields.
 
 use crate::chat::notice::{BadCommand, BadSlash, Failure, FileFault, JsonFault, Mistake, Stats};
 use crate::proto::fault::Fault;
 use std::collections::BTreeMap;
 use std::io;
 
-/// How many connections ended for each reason. Faults of different kinds are one word.
+/// How many connections ended for each reason. Faults of all kinds share one word.
 pub(super) fn ended(stats: &Stats) -> BTreeMap<&'static str, u64> {
     let mut ended = BTreeMap::new();
     for &(reason, count) in &stats.ended {
@@ -25,7 +25,7 @@ words! {
 }
 
 words! {
-    /// What is wrong with a file that is kept.
+    /// What is wrong with a file that the program keeps.
     pub(super) fn file_reason(why: &FileFault), FILE_REASONS of why;
     FileFault::Corrupt { .. } => "corrupt",
     FileFault::Odd { .. } => "odd",

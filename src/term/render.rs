@@ -1,8 +1,8 @@
 //! Every sentence that the user reads.
 //!
-//! The wording of the assignment is kept to the letter; a failure names the thing and the way out.
-//! Whatever a peer or the user wrote goes through [`Clean`] here, and each name through [`CleanName`]. Nothing is decided here: what is told
-//! at all, and when, is the node's.
+//! The wording of the assignment is kept to the letter. A failure names the problem and what to do. Whatever a peer or
+//! the user wrote goes through [`Clean`] here, and each name through [`CleanName`]. Nothing is decided here: the node
+//! decides what is shown and when.
 
 use super::stats::Table;
 use crate::chat::command::COMMANDS;
@@ -36,8 +36,8 @@ const MENU: &str = "
 0. Quit
 ";
 
-/// The words of a question. The answer is typed behind them, so they end in a space, not a newline.
-pub fn question(prompt: &Prompt) -> Cow<'static, str> {
+/// The words of a prompt. The answer is typed behind them, so they end in a space, not a newline.
+pub fn prompt_text(prompt: &Prompt) -> Cow<'static, str> {
     Cow::Borrowed(match prompt {
         Prompt::Choice => "Enter choice: ",
         Prompt::ConnectTo => "Enter a number, 'a' for all, or IP:PORT: ",
@@ -50,14 +50,14 @@ pub fn question(prompt: &Prompt) -> Cow<'static, str> {
     })
 }
 
-/// The same question in ever fewer words, beginning with all of them, for a row that has little room.
-pub(super) fn questions(prompt: &Prompt) -> Vec<Cow<'static, str>> {
+/// The same prompt in fewer and fewer words, the full one first, for a narrow terminal.
+pub(super) fn prompt_texts(prompt: &Prompt) -> Vec<Cow<'static, str>> {
     let fewer: &[&str] = match prompt {
         Prompt::Choice => &["Choice: "],
         Prompt::ConnectTo => &["Number, 'a' for all, or IP:PORT: ", "Number, 'a', IP:PORT: ", "Connect to: "],
         Prompt::Conversation(partner) => {
             let short = format!("→ {}: ", narrow(&CleanName(partner).to_string()));
-            return vec![question(prompt), short.into()];
+            return vec![prompt_text(prompt), short.into()];
         }
         Prompt::Name => &["Name: "],
         Prompt::Port => &["Port number: ", "Port: "],
@@ -65,7 +65,7 @@ pub(super) fn questions(prompt: &Prompt) -> Vec<Cow<'static, str>> {
         Prompt::RecipientPort => &["Recipient's port: "],
         Prompt::Text => &["Message: "],
     };
-    std::iter::once(question(prompt)).chain(fewer.iter().copied().map(Cow::Borrowed)).collect()
+    std::iter::once(prompt_text(prompt)).chain(fewer.iter().copied().map(Cow::Borrowed)).collect()
 }
 
 /// A name that leaves room for what is typed.
@@ -76,7 +76,7 @@ fn short(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// A name that leaves room for what is typed in a narrow row.
+/// A name that leaves room for what is typed on a narrow terminal.
 fn narrow(name: &str) -> Cow<'_, str> {
     let mut columns = 0;
     let over = name.char_indices().find(|(_, c)| {
@@ -86,7 +86,7 @@ fn narrow(name: &str) -> Cow<'_, str> {
     over.map_or(name.into(), |(end, _)| format!("{}…", &name[..end]).into())
 }
 
-/// A notice in words: whole lines with their newlines, except that a prompt is its question.
+/// A notice in words: whole lines with their newlines. Only a prompt has no newline.
 #[derive(Clone, Copy, Debug)]
 pub struct Sentence<'a>(pub &'a Notice);
 
@@ -95,20 +95,20 @@ impl Display for Sentence<'_> {
         match self.0 {
             Notice::Accepted(who) => writeln!(f, "{} accepted your connection", Named(who)),
             Notice::Aliased { who, alias: Some(alias) } => {
-                writeln!(f, "{} is called {} from now on", Named(who), CleanName(alias))
+                writeln!(f, "{} is now shown as {}", Named(who), CleanName(alias))
             }
-            Notice::Aliased { who, alias: None } => writeln!(f, "{} has no alias any more", Named(who)),
-            Notice::AlreadyConnected(who) => writeln!(f, "{} is connected already", Named(who)),
+            Notice::Aliased { who, alias: None } => writeln!(f, "{} no longer has an alias", Named(who)),
+            Notice::AlreadyConnected(who) => writeln!(f, "{} is already connected", Named(who)),
             Notice::Blocked(who) => {
-                writeln!(f, "{} is blocked from now on: neither heard nor written to", Named(who))
+                writeln!(f, "{} is blocked: its messages are ignored, and nothing is sent to it", Named(who))
             }
             Notice::ConnectList(rows) => connect_list(f, rows),
             Notice::Connected(who) => writeln!(f, "{} connected with you", Named(who)),
             Notice::ConnectSent(who) => {
-                writeln!(f, "Connected with {}; it does not answer connects", Named(who))
+                writeln!(f, "Connected with {}; it does not answer connect requests", Named(who))
             }
             Notice::DialectSet { who, dialect } => {
-                writeln!(f, "{} is written to in {} from now on", Named(who), dialect.name())
+                writeln!(f, "{} now gets messages in the {} dialect", Named(who), dialect.name())
             }
             Notice::Disconnected(who) => writeln!(f, "{} disconnected", Named(who)),
             Notice::Exiting => writeln!(f, "Exiting"),
@@ -127,19 +127,19 @@ impl Display for Sentence<'_> {
             Notice::Message { who, text } => writeln!(f, "{} {}", Headed(who), Clean(text)),
             Notice::Mistake(mistake) => mistaken(f, mistake),
             Notice::NameChanged(name) => {
-                writeln!(f, "Your name is {}: a name has no spaces", CleanName(name))
+                writeln!(f, "Your name is {}: a name cannot have spaces", CleanName(name))
             }
             Notice::NewPeer(who) => writeln!(f, "New peer: {}", Named(who)),
             Notice::NotConnected { to, why } => writeln!(f, "{}. Not connected.", Failed(to, *why)),
             Notice::NotRecorded(error) => writeln!(
                 f,
-                "The transcript cannot be written ({error}); until that is put right it lacks what is said."
+                "The transcript cannot be written ({error}); until this is fixed, messages are missing from it."
             ),
             Notice::NotSent { to, text, why } => {
                 writeln!(f, "{}. Not sent: {}", Failed(to, *why), Clean(text))
             }
             Notice::Peers { active, contacted, known } => peers(f, active, contacted, known),
-            Notice::Prompt(prompt) => f.write_str(&question(prompt)),
+            Notice::Prompt(prompt) => f.write_str(&prompt_text(prompt)),
             Notice::Raw { from, text } => writeln!(f, "Not a chat message, from {from}: {}", Clean(text)),
             Notice::Renamed { who, was } => renamed(f, who, was),
             Notice::Said { to, text } => said(f, to, text),
@@ -148,18 +148,18 @@ impl Display for Sentence<'_> {
             Notice::Stats(stats) => write!(f, "{}", Table(stats)),
             Notice::StillTrying(peers) => {
                 let peers = Count(*peers as u64, "peer");
-                writeln!(f, "Still trying to reach {peers}; you will be told how it ends")
+                writeln!(f, "Still trying to reach {peers}; you will be told the outcome")
             }
             Notice::Tally { messages, peers } => {
                 let (messages, peers) = (Count(*messages, "message"), Count(*peers, "peer"));
-                writeln!(f, "Received {messages} and met {peers}")
+                writeln!(f, "Received {messages} from {peers}.")
             }
-            Notice::Unblocked(who) => writeln!(f, "{} is heard again", Named(who)),
+            Notice::Unblocked(who) => writeln!(f, "{} is no longer blocked", Named(who)),
         }
     }
 }
 
-/// `P1 (127.0.0.1:8080)`, or the address alone of somebody who has said no name.
+/// `P1 (127.0.0.1:8080)`, or only the address if there is no name.
 pub(super) struct Named<'a>(pub(super) &'a Who);
 
 impl Display for Named<'_> {
@@ -185,13 +185,25 @@ impl Display for Headed<'_> {
     }
 }
 
-/// `1 peer`, `2 peers`.
+/// `1 peer`, `2 peers`, `1,000 peers`.
 pub(super) struct Count<'a>(pub(super) u64, pub(super) &'a str);
 
 impl Display for Count<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let plural = if self.0 == 1 { "" } else { "s" };
-        write!(f, "{} {}{plural}", self.0, self.1)
+        write!(f, "{} {}{plural}", Grouped(self.0), self.1)
+    }
+}
+
+/// A number with a comma after each thousand, `1,000,000`.
+pub(super) struct Grouped(pub(super) u64);
+
+impl Display for Grouped {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0..1000 => write!(f, "{}", self.0),
+            n => write!(f, "{},{:03}", Self(n / 1000), n % 1000),
+        }
     }
 }
 
@@ -207,7 +219,7 @@ fn said(f: &mut Formatter<'_>, to: &SaidTo, text: &str) -> fmt::Result {
     }
 }
 
-/// Coarse on purpose: nobody needs the second, and a test can know the words.
+/// Coarse on purpose: nobody needs seconds, and a test can know the words in advance.
 struct Heard(Duration);
 
 impl Display for Heard {
@@ -227,7 +239,7 @@ fn help(f: &mut Formatter<'_>) -> fmt::Result {
         let typed = format!("{} {}", slash.name, slash.arguments);
         writeln!(f, "{typed:<22} {}", slash.does)?;
     }
-    writeln!(f, "WHO is an IP:PORT, a number of the last list, or a name.")
+    writeln!(f, "WHO is an IP:PORT, a number from the last list, or a name.")
 }
 
 fn peers(
@@ -275,16 +287,19 @@ fn file_fault(f: &mut Formatter<'_>, kept: Kept, path: &Path, why: &FileFault) -
         FileFault::Corrupt { reason, set_aside } => {
             let (reason, aside) = (Clean(reason), set_aside.display().to_string());
             let aside = Clean(&aside);
-            writeln!(f, "{what} in {path} cannot be understood ({reason}); that file is {aside} now.")
+            writeln!(f, "{what} in {path} cannot be understood ({reason}); the file was renamed to {aside}.")
         }
         FileFault::Odd { reasons, more } => {
             let reasons = reasons.join("; ");
             let reasons = Clean(&reasons);
             let more = if *more > 0 { format!("; and {more} more") } else { String::new() };
-            writeln!(f, "{what} in {path} are used but for this, which is left as it is: {reasons}{more}.")
+            writeln!(
+                f,
+                "{what} in {path} are used, except for these parts, which stay as they are: {reasons}{more}."
+            )
         }
         FileFault::Unreadable(error) => {
-            writeln!(f, "{what} in {path} cannot be read ({error}); the file is left as it is, and unused.")
+            writeln!(f, "{what} in {path} cannot be read ({error}); the file is left as it is and not used.")
         }
         FileFault::Unwritable(error) => {
             writeln!(f, "{what} cannot be written to {path} ({error}); they are kept for this run only.")
@@ -294,7 +309,7 @@ fn file_fault(f: &mut Formatter<'_>, kept: Kept, path: &Path, why: &FileFault) -
 
 fn connect_list(f: &mut Formatter<'_>, rows: &[PeerRow]) -> fmt::Result {
     if rows.is_empty() {
-        return writeln!(f, "No active peers that are yet to connect");
+        return writeln!(f, "No active peers to connect to");
     }
     writeln!(f, "Active peers, yet to connect:")?;
     rows.iter().try_for_each(|row| active_row(f, row))
@@ -314,29 +329,32 @@ fn listen_failed(f: &mut Formatter<'_>, port: u16, error: Fault) -> fmt::Result 
         io::ErrorKind::AddrInUse if port == 0 => {
             writeln!(
                 f,
-                "No free port is left to listen on; choose one that is free, or try again in a minute."
+                "There is no free port left to listen on; choose another one, or try again in a minute."
             )
         }
         io::ErrorKind::AddrInUse => {
             writeln!(f, "Port {port} is in use by another program; choose another one.")
         }
         io::ErrorKind::PermissionDenied if error.may_be_of_bind() => {
-            writeln!(f, "Port {port} is not for every user; choose one above 1023.")
+            writeln!(f, "Port {port} needs administrator rights; choose one above 1023.")
         }
         io::ErrorKind::AddrNotAvailable => {
-            writeln!(f, "This host does not have the address to listen on; give --bind one of its own.")
+            writeln!(f, "This host does not have that address; give --bind one of its own addresses.")
         }
         _ if error.is_of_family() => {
-            writeln!(f, "This host has no address of that kind ({error}); give --bind one of its own.")
+            writeln!(
+                f,
+                "This host has no addresses of that kind ({error}); give --bind one of its own addresses."
+            )
         }
-        _ => writeln!(f, "Port {port} cannot be listened on ({error}); choose another one."),
+        _ => writeln!(f, "Cannot listen on port {port} ({error}); choose another one."),
     }
 }
 
 fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
     match mistake {
         Mistake::AliasTaken(who) => {
-            writeln!(f, "You call {} so already; choose another name.", who.address)
+            writeln!(f, "You already use that name for {}; choose another one.", who.address)
         }
         Mistake::AmbiguousName { name, peers } => {
             let name = CleanName(name);
@@ -348,19 +366,27 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
         }
         Mistake::BadAddress(typed) => writeln!(
             f,
-            "'{}' is no IP address, number of the last list or known name; try again, or press \
+            "'{}' is not an IP address, a number from the last list or a known name; try again, or press \
              Enter for the menu.",
             Clean(typed)
         ),
         Mistake::BadAlias(typed) => {
-            writeln!(f, "'{}' could mean something else than a peer; choose another name.", CleanName(typed))
+            writeln!(
+                f,
+                "'{}' could also mean something other than a peer; choose another name.",
+                CleanName(typed)
+            )
         }
         Mistake::BadCommand(bad) => bad_command(f, bad),
         Mistake::BadDialect(typed) => {
-            writeln!(f, "'{}' is no dialect; choose standard, netech, block or bracketed.", Clean(typed))
+            writeln!(
+                f,
+                "'{}' is not a valid dialect: choose standard, bracketed, block, netech, json or portline.",
+                Clean(typed)
+            )
         }
         Mistake::BadPort(typed) => {
-            writeln!(f, "'{}' is no port; type a number from 1 to 65535.", Clean(typed))
+            writeln!(f, "'{}' is not a valid port: type a number from 1 to 65535.", Clean(typed))
         }
         Mistake::BadSlash(bad) => bad_slash(f, bad),
         Mistake::Blocked(who) => {
@@ -370,7 +396,7 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
         Mistake::EmptyName => writeln!(f, "A name is needed; type one, for example P1."),
         Mistake::HostName(typed) => writeln!(
             f,
-            "'{}' is no address, and names of hosts cannot be used here; give an IP:PORT, a number of the last list \
+            "'{}' is not an address, and host names cannot be used here; give an IP:PORT, a number from the last list \
              or a known name.",
             Clean(typed)
         ),
@@ -378,27 +404,26 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
         Mistake::NameTooLong => {
             writeln!(f, "That name is too long; choose one of at most {NAME_BYTES_MAX} bytes.")
         }
-        Mistake::NoneToConnect => writeln!(
-            f,
-            "There is nobody to connect to: no active peer is yet to connect; name one, or give an IP:PORT."
-        ),
+        Mistake::NoneToConnect => {
+            writeln!(f, "There are no active peers to connect to; name a peer, or give an IP:PORT.")
+        }
         Mistake::NoPeers => {
-            writeln!(f, "There is nobody to send to; send a message to an address first.")
+            writeln!(f, "No peers yet. Send a message to somebody's address first.")
         }
         Mistake::NoStaticPeers => {
-            writeln!(f, "There are no static peers; name some with --static-peer at the start.")
+            writeln!(f, "There are no static peers; name some with --static-peer when you start the program.")
         }
         Mistake::NoSuchNumber(number) => {
-            writeln!(f, "The last list has no number {number}; type one of it, or an address.")
+            writeln!(f, "There is no number {number} in the last list; choose one from it.")
         }
         Mistake::NotBlocked(who) => {
-            writeln!(f, "{} is not blocked; choice 2 lists who is.", Named(who))
+            writeln!(f, "{} is not blocked; choice 2 shows who is.", Named(who))
         }
         Mistake::UnknownChoice(typed) => {
-            writeln!(f, "'{}' is no choice; type a number from 0 to 5.", Clean(typed))
+            writeln!(f, "'{}' is not a valid choice: type a number from 0 to 5.", Clean(typed))
         }
         Mistake::Yourself(address) => {
-            writeln!(f, "{address} is this program itself; type the address of somebody else.")
+            writeln!(f, "{address} is this program; type somebody else's address.")
         }
     }
 }
@@ -407,23 +432,26 @@ fn bad_command(f: &mut Formatter<'_>, bad: &BadCommand) -> fmt::Result {
     match bad {
         BadCommand::DuplicateField { field, column } => {
             let field = Clean(field);
-            writeln!(f, "The field '{field}' is there again at column {column}; give it once.")
+            writeln!(f, "The field '{field}' is repeated at column {column}; give it once.")
         }
         BadCommand::Malformed { fault, column } => malformed(f, *fault, *column),
         BadCommand::Missing { command, field } => {
-            writeln!(f, "The command '{command}' needs the field '{field}' with a text in it.")
+            writeln!(f, "The command '{command}' needs the field '{field}', a string with some text.")
         }
         BadCommand::NoCommand => {
             writeln!(f, "The field 'command' is missing; it is one of {}.", COMMANDS.join(", "))
         }
         BadCommand::NotAnObject => {
-            writeln!(f, "That is no JSON object; write one a line, such as {{\"command\":\"peers\"}}.")
+            writeln!(
+                f,
+                "That is not a JSON object; write one on each line, such as {{\"command\":\"peers\"}}."
+            )
         }
         BadCommand::NotUtf8(column) => {
-            writeln!(f, "At column {column} is something that is no UTF-8; write UTF-8, or an escape.")
+            writeln!(f, "There are bytes at column {column} that are not UTF-8; write UTF-8, or an escape.")
         }
         BadCommand::Unknown(name) => {
-            writeln!(f, "'{}' is no command; use one of {}.", Clean(name), COMMANDS.join(", "))
+            writeln!(f, "'{}' is not a command: use one of {}.", Clean(name), COMMANDS.join(", "))
         }
         BadCommand::UnknownField { command, field } => {
             writeln!(f, "The command '{command}' has no field '{}'; leave it out.", Clean(field))
@@ -434,7 +462,7 @@ fn bad_command(f: &mut Formatter<'_>, bad: &BadCommand) -> fmt::Result {
 fn malformed(f: &mut Formatter<'_>, fault: JsonFault, column: usize) -> fmt::Result {
     match fault {
         JsonFault::BadEscape => {
-            writeln!(f, "The escape at column {column} is none of JSON; a backslash is written as two.")
+            writeln!(f, "The escape at column {column} is not valid JSON; write a backslash as two.")
         }
         JsonFault::ControlCharacter => {
             writeln!(f, "A string has a control character at column {column}; write an escape, such as \\t.")
@@ -444,10 +472,13 @@ fn malformed(f: &mut Formatter<'_>, fault: JsonFault, column: usize) -> fmt::Res
             "The escape at column {column} is half of a surrogate pair; write both halves, such as \\ud83d\\ude00."
         ),
         JsonFault::NumberOutOfRange => {
-            writeln!(f, "The number at column {column} is too large; a command needs none.")
+            writeln!(f, "The number at column {column} is too large; no command needs a number.")
         }
         JsonFault::Syntax => {
-            writeln!(f, "That is no JSON at column {column}; look at the quotes, colons and commas there.")
+            writeln!(
+                f,
+                "That is not valid JSON at column {column}; check the quotes, colons and commas there."
+            )
         }
         JsonFault::TooDeep => {
             writeln!(f, "The JSON is nested too deeply at column {column}; a command is one flat object.")
@@ -456,12 +487,15 @@ fn malformed(f: &mut Formatter<'_>, fault: JsonFault, column: usize) -> fmt::Res
             writeln!(f, "Nothing follows the comma before column {column}; leave it out.")
         }
         JsonFault::TrailingText => {
-            writeln!(f, "Something follows the object at column {column}; write one object a line.")
+            writeln!(
+                f,
+                "There is more text after the object at column {column}; write one object on each line."
+            )
         }
         JsonFault::Truncated => {
             writeln!(
                 f,
-                "The line ends at column {column}, before its object does; write all of it on one line."
+                "The line ends at column {column}, before the object is complete; write the whole object on one line."
             )
         }
     }
@@ -470,22 +504,26 @@ fn malformed(f: &mut Formatter<'_>, fault: JsonFault, column: usize) -> fmt::Res
 fn bad_slash(f: &mut Formatter<'_>, bad: &BadSlash) -> fmt::Result {
     match bad {
         BadSlash::ForPeople => {
-            writeln!(f, "A conversation is for people; name the peer of each text with /msg.")
+            writeln!(f, "Conversations are for people; use /msg, which names the peer each time.")
         }
         BadSlash::Unknown { word, nearest: Some(nearest) } => {
-            writeln!(f, "'{}' is no command; type {nearest} if you mean that, or /help for all.", Clean(word))
+            writeln!(
+                f,
+                "'{}' is not a command: did you mean {nearest}? Type /help for the list.",
+                Clean(word)
+            )
         }
         BadSlash::Unknown { word, nearest: None } => {
-            writeln!(f, "'{}' is no command; type /help for all.", Clean(word))
+            writeln!(f, "'{}' is not a command: type /help for the list.", Clean(word))
         }
-        BadSlash::Usage { name, arguments: "" } => writeln!(f, "Nothing follows {name}; type it alone."),
+        BadSlash::Usage { name, arguments: "" } => writeln!(f, "{name} takes no arguments."),
         BadSlash::Usage { name, arguments } => {
-            writeln!(f, "{name} does not go with these words; type {name} {arguments}.")
+            writeln!(f, "Usage: {name} {arguments}")
         }
     }
 }
 
-/// Why something did not reach `.0`, and what to do: a sentence without its full stop.
+/// Why something did not reach `.0`, and what to do, without the final full stop.
 struct Failed<'a>(&'a SocketAddr, Failure);
 
 impl Display for Failed<'_> {
@@ -494,31 +532,37 @@ impl Display for Failed<'_> {
         let reason = match why {
             Failure::Blocked => return write!(f, "You have blocked {to}; type /unblock {to} first"),
             Failure::TooManyWaiting => {
-                return write!(f, "Too many messages wait for {to} already; try again later");
+                return write!(f, "Too many messages are already waiting for {to}; try again later");
             }
             Failure::Yourself => {
-                return write!(f, "{to} is this program itself; choose the address of somebody else");
+                return write!(f, "{to} is this program; choose somebody else's address");
             }
             Failure::Connection(reason) => *reason,
         };
         match reason {
             CloseReason::NoDescriptor => {
-                write!(f, "No descriptor is left to reach {to}; raise 'ulimit -n', or try later")
+                write!(
+                    f,
+                    "There is no file descriptor left to reach {to}; raise 'ulimit -n', or try again later"
+                )
             }
             CloseReason::NoPort => {
                 write!(
                     f,
-                    "No free port is left to reach {to} from; close other connections, or try again in a minute"
+                    "There is no free local port left to reach {to}; close other connections, or try again in a minute"
                 )
             }
             CloseReason::Refused => {
-                write!(f, "{to} refused the connection: nobody listens there; check the port, or try later")
+                write!(
+                    f,
+                    "{to} refused the connection: nobody listens there; check the port, or try again later"
+                )
             }
             CloseReason::TimedOut => {
                 write!(f, "{to} did not answer in time; check the address, or try again later")
             }
             CloseReason::Unreachable => {
-                write!(f, "{to} cannot be reached from here; check the address and your network")
+                write!(f, "{to} is unreachable from here; check the address and your network")
             }
             CloseReason::Eof
             | CloseReason::Fault(_)
@@ -528,7 +572,7 @@ impl Display for Failed<'_> {
             | CloseReason::NoMessage
             | CloseReason::Reset
             | CloseReason::SlowPeer => {
-                write!(f, "The connection with {to} ended, {reason}; try again")
+                write!(f, "The connection with {to} ended: {reason}; try again")
             }
         }
     }
@@ -614,12 +658,12 @@ mod tests {
             assert!(sentence.contains(SHOWN), "{sentence}");
             assert!(!sentence.contains(['\u{A0}', '\u{FE0F}', '\u{2800}']), "{sentence}");
         }
-        let short = &questions(&Prompt::Conversation(NAME.to_owned()))[1];
+        let short = &prompt_texts(&Prompt::Conversation(NAME.to_owned()))[1];
         assert_eq!(short, &format!("→ {SHOWN}: "));
     }
 
     #[test]
-    fn questions_leave_the_cursor_behind_them_and_in_fewer_words_fit_half_of_40_columns() {
+    fn prompts_end_at_the_cursor_and_their_short_forms_fit_half_of_40_columns() {
         for (prompt, words) in [
             (Prompt::Name, "Enter your name: "),
             (Prompt::Port, "Enter your port number: "),
@@ -632,8 +676,8 @@ mod tests {
             (Prompt::Conversation("$(x)\x1b[2J".to_owned()), "→ $(x)␛[2J: "),
             (Prompt::Conversation("é".repeat(32)), "→ éééééééééééééééééééééééé…: "),
         ] {
-            let all = questions(&prompt);
-            let columns: Vec<usize> = all.iter().map(|question| question.width()).collect();
+            let all = prompt_texts(&prompt);
+            let columns: Vec<usize> = all.iter().map(|text| text.width()).collect();
             assert!(all[0] == words && columns.is_sorted_by(|more, fewer| more >= fewer), "{all:?}");
             assert!(columns.last().is_some_and(|&fewest| fewest <= 20), "{all:?}");
             says(Notice::Prompt(prompt), words);
@@ -678,7 +722,7 @@ mod tests {
         assert!(
             said.ends_with(&format!("\n{}. 127.0.0.1:8080 anna\n… and 3 more\n", KNOWN_PEERS_SHOWN_MAX - 1))
         );
-        says_line(Notice::ConnectList(vec![]), "No active peers that are yet to connect");
+        says_line(Notice::ConnectList(vec![]), "No active peers to connect to");
         says_line(
             Notice::ConnectList(vec![row(7, "P1", false, Some(0))]),
             "Active peers, yet to connect:\n7. 127.0.0.1:8080 P1 (yet to connect, heard just now)",
@@ -700,43 +744,47 @@ mod tests {
         for (notice, words) in [
             (
                 Notice::Aliased { who: who("P1"), alias: Some("ann\x1b".into()) },
-                "P1 (127.0.0.1:8080) is called ann␛ from now on",
+                "P1 (127.0.0.1:8080) is now shown as ann␛",
             ),
-            (Notice::Aliased { who: who("P1"), alias: None }, "P1 (127.0.0.1:8080) has no alias any more"),
-            (Notice::AlreadyConnected(who("")), "127.0.0.1:8080 is connected already"),
+            (Notice::Aliased { who: who("P1"), alias: None }, "P1 (127.0.0.1:8080) no longer has an alias"),
+            (Notice::AlreadyConnected(who("")), "127.0.0.1:8080 is already connected"),
             (
                 Notice::Blocked(who("P1")),
-                "P1 (127.0.0.1:8080) is blocked from now on: neither heard nor written to",
+                "P1 (127.0.0.1:8080) is blocked: its messages are ignored, and nothing is sent to it",
             ),
             (
                 Notice::DialectSet { who: who("P1"), dialect: Dialect::Netech },
-                "P1 (127.0.0.1:8080) is written to in netech from now on",
+                "P1 (127.0.0.1:8080) now gets messages in the netech dialect",
             ),
-            (Notice::Unblocked(who("P1")), "P1 (127.0.0.1:8080) is heard again"),
+            (Notice::Unblocked(who("P1")), "P1 (127.0.0.1:8080) is no longer blocked"),
             (
                 Notice::ConnectSent(who("P1")),
-                "Connected with P1 (127.0.0.1:8080); it does not answer connects",
+                "Connected with P1 (127.0.0.1:8080); it does not answer connect requests",
             ),
             (Notice::Folded { who: who("P1"), lines: 1 }, "P1 (127.0.0.1:8080) sent 1 more line, not shown"),
             (
                 Notice::Lost { who: who("P1"), reason: CloseReason::Eof },
-                "Lost the connection with P1 (127.0.0.1:8080): it was closed at the other end",
+                "Lost the connection with P1 (127.0.0.1:8080): the other side closed it",
             ),
-            (Notice::NameChanged("P_1".into()), "Your name is P_1: a name has no spaces"),
+            (Notice::NameChanged("P_1".into()), "Your name is P_1: a name cannot have spaces"),
             (
                 Notice::Raw { from: address(53211), text: text() },
                 "Not a chat message, from 127.0.0.1:53211: hello",
             ),
-            (Notice::Tally { messages: 2, peers: 1 }, "Received 2 messages and met 1 peer"),
+            (Notice::Tally { messages: 2, peers: 1 }, "Received 2 messages from 1 peer."),
+            (
+                Notice::Tally { messages: 1_375_204, peers: 19_005 },
+                "Received 1,375,204 messages from 19,005 peers.",
+            ),
             (
                 Notice::NotRecorded(io::ErrorKind::StorageFull.into()),
-                "The transcript cannot be written (no storage space); until that is put right it lacks what \
-                 is said.",
+                "The transcript cannot be written (no storage space); until this is fixed, messages are missing \
+                 from it.",
             ),
             (Notice::Said { to: SaidTo::One(who("P1")), text: text() }, "You, to P1 (127.0.0.1:8080): hello"),
             (Notice::Said { to: SaidTo::All(2), text: text() }, "You, to 2 peers: hello"),
             (Notice::SentToAll(2), "Message sent to 2 peers"),
-            (Notice::StillTrying(1), "Still trying to reach 1 peer; you will be told how it ends"),
+            (Notice::StillTrying(1), "Still trying to reach 1 peer; you will be told the outcome"),
         ] {
             says_line(notice, words);
         }
@@ -749,11 +797,11 @@ mod tests {
             (
                 CloseReason::Refused,
                 "127.0.0.1:9090 refused the connection: nobody listens there; check the port, or \
-                 try later. Not sent: hello",
+                 try again later. Not sent: hello",
             ),
             (
                 CloseReason::Fault(io::ErrorKind::PermissionDenied.into()),
-                "The connection with 127.0.0.1:9090 ended, the system reports: permission denied; \
+                "The connection with 127.0.0.1:9090 ended: the system reports: permission denied; \
                  try again. Not sent: hello",
             ),
         ] {
@@ -777,71 +825,68 @@ mod tests {
         }
         says_line(
             Notice::NotConnected { to: address(9090), why: Failure::TooManyWaiting },
-            "Too many messages wait for 127.0.0.1:9090 already; try again later. Not connected.",
+            "Too many messages are already waiting for 127.0.0.1:9090; try again later. Not connected.",
         );
         says_line(
             Notice::NotConnected { to: address(9090), why: Failure::Yourself },
-            "127.0.0.1:9090 is this program itself; choose the address of somebody else. Not connected.",
+            "127.0.0.1:9090 is this program; choose somebody else's address. Not connected.",
         );
         for (error, words) in [
             (io::ErrorKind::AddrInUse, "Port 80 is in use by another program; choose another one."),
-            (io::ErrorKind::PermissionDenied, "Port 80 is not for every user; choose one above 1023."),
+            (io::ErrorKind::PermissionDenied, "Port 80 needs administrator rights; choose one above 1023."),
             (
                 io::ErrorKind::AddrNotAvailable,
-                "This host does not have the address to listen on; give --bind one of its own.",
+                "This host does not have that address; give --bind one of its own addresses.",
             ),
-            (
-                io::ErrorKind::OutOfMemory,
-                "Port 80 cannot be listened on (out of memory); choose another one.",
-            ),
+            (io::ErrorKind::OutOfMemory, "Cannot listen on port 80 (out of memory); choose another one."),
         ] {
             says_line(Notice::ListenFailed { port: 80, error: error.into() }, words);
         }
         says_line(
             Notice::ListenFailed { port: 0, error: io::ErrorKind::AddrInUse.into() },
-            "No free port is left to listen on; choose one that is free, or try again in a minute.",
+            "There is no free port left to listen on; choose another one, or try again in a minute.",
         );
         let failed = |errno: Errno| Notice::ListenFailed { port: 80, error: Fault::from(&errno.into()) };
         says_line(
             failed(Errno::AFNOSUPPORT),
-            "This host has no address of that kind (Address family not supported by protocol); give --bind one of \
-             its own.",
+            "This host has no addresses of that kind (Address family not supported by protocol); give --bind one of \
+             its own addresses.",
         );
         let of_call = Fault::of_call("setsockopt", Errno::ACCESS);
         says_line(
             Notice::ListenFailed { port: 80, error: of_call },
-            "Port 80 cannot be listened on (setsockopt: Permission denied); choose another one.",
+            "Cannot listen on port 80 (setsockopt: Permission denied); choose another one.",
         );
         says_line(
             failed(Errno::NOBUFS),
-            "Port 80 cannot be listened on (No buffer space available); choose another one.",
+            "Cannot listen on port 80 (No buffer space available); choose another one.",
         );
     }
 
     #[test]
-    fn a_file_that_cannot_be_kept_is_named_with_what_becomes_of_it() {
+    fn a_file_fault_names_the_file_and_what_happens_to_it() {
         let says = |kept, why, words: &str| {
             says_line(Notice::FileFault { kept, path: PathBuf::from("/a\x1b"), why }, words);
         };
         says(
             Kept::KnownPeers,
             FileFault::Corrupt { reason: "line 1".into(), set_aside: PathBuf::from("/b") },
-            "The known peers in /a␛ cannot be understood (line 1); that file is /b now.",
+            "The known peers in /a␛ cannot be understood (line 1); the file was renamed to /b.",
         );
         says(
             Kept::KnownPeers,
             FileFault::Odd { reasons: vec!["line 1".into(), "line\x1b2".into()], more: 0 },
-            "The known peers in /a␛ are used but for this, which is left as it is: line 1; line␛2.",
+            "The known peers in /a␛ are used, except for these parts, which stay as they are: line 1; line␛2.",
         );
         says(
             Kept::KnownPeers,
             FileFault::Odd { reasons: vec!["line 1".into()], more: 3 },
-            "The known peers in /a␛ are used but for this, which is left as it is: line 1; and 3 more.",
+            "The known peers in /a␛ are used, except for these parts, which stay as they are: line 1; and 3 more.",
         );
         says(
             Kept::KnownPeers,
             FileFault::Unreadable(io::ErrorKind::PermissionDenied.into()),
-            "The known peers in /a␛ cannot be read (permission denied); the file is left as it is, and unused.",
+            "The known peers in /a␛ cannot be read (permission denied); the file is left as it is and not used.",
         );
         says(
             Kept::History,
@@ -855,19 +900,16 @@ mod tests {
         let typed = || "x\x1b".to_string();
         let unknown = |nearest| Mistake::from(BadSlash::Unknown { word: typed(), nearest });
         for (mistake, words) in [
-            (Mistake::AliasTaken(who("P1")), "You call 127.0.0.1:8080 so already; choose another"),
-            (Mistake::BadAddress(typed()), "'x␛' is no IP address, number of the last list or"),
-            (Mistake::BadAlias(typed()), "'x␛' could mean something else than a peer; choose another"),
-            (BadSlash::ForPeople.into(), "A conversation is for people; name the peer"),
-            (unknown(None), "'x␛' is no command; type /help for all."),
-            (unknown(Some("/msg")), "'x␛' is no command; type /msg if you mean that, or /help"),
-            (BadSlash::Usage { name: "/quit", arguments: "" }.into(), "Nothing follows /quit; type it"),
-            (
-                BadSlash::Usage { name: "/exit", arguments: "WHO" }.into(),
-                "/exit does not go with these words; type /exit WHO.",
-            ),
-            (Mistake::BadDialect(typed()), "'x␛' is no dialect; choose standard,"),
-            (Mistake::BadPort(typed()), "'x␛' is no port; type a number from 1 to 65535."),
+            (Mistake::AliasTaken(who("P1")), "You already use that name for 127.0.0.1:8080; choose another"),
+            (Mistake::BadAddress(typed()), "'x␛' is not an IP address, a number from the last list or"),
+            (Mistake::BadAlias(typed()), "'x␛' could also mean something other than a peer; choose another"),
+            (BadSlash::ForPeople.into(), "Conversations are for people; use /msg,"),
+            (unknown(None), "'x␛' is not a command: type /help for the list."),
+            (unknown(Some("/msg")), "'x␛' is not a command: did you mean /msg? Type /help"),
+            (BadSlash::Usage { name: "/quit", arguments: "" }.into(), "/quit takes no arguments."),
+            (BadSlash::Usage { name: "/exit", arguments: "WHO" }.into(), "Usage: /exit WHO"),
+            (Mistake::BadDialect(typed()), "'x␛' is not a valid dialect: choose standard,"),
+            (Mistake::BadPort(typed()), "'x␛' is not a valid port: type a number from 1 to 65535."),
             (
                 Mistake::Blocked(who("P1")),
                 "You have blocked P1 (127.0.0.1:8080); type /unblock 127.0.0.1:8080 first.",
@@ -878,23 +920,24 @@ mod tests {
             (Mistake::NameTooLong, "That name is too long; choose one of at most 64 bytes."),
             (
                 Mistake::HostName(typed()),
-                "'x␛' is no address, and names of hosts cannot be used here; give an IP:PORT",
+                "'x␛' is not an address, and host names cannot be used here; give an IP:PORT",
             ),
-            (Mistake::NoneToConnect, "There is nobody to connect to: no active peer is yet to connect;"),
-            (Mistake::NoPeers, "There is nobody to send to; send a message to an address"),
+            (Mistake::NoneToConnect, "There are no active peers to connect to;"),
+            (Mistake::NoPeers, "No peers yet. Send a message to somebody's address"),
             (Mistake::NoStaticPeers, "There are no static peers; name some with --static-peer"),
-            (Mistake::NoSuchNumber(9), "The last list has no number 9; type one of it, or"),
-            (Mistake::NotBlocked(who("P1")), "P1 (127.0.0.1:8080) is not blocked; choice 2 lists"),
-            (Mistake::UnknownChoice(typed()), "'x␛' is no choice; type a number from 0 to 5."),
-            (Mistake::Yourself(address(8080)), "127.0.0.1:8080 is this program itself; type"),
+            (Mistake::NoSuchNumber(9), "There is no number 9 in the last list; choose one"),
+            (Mistake::NotBlocked(who("P1")), "P1 (127.0.0.1:8080) is not blocked; choice 2 shows"),
+            (Mistake::UnknownChoice(typed()), "'x␛' is not a valid choice: type a number from 0 to 5."),
+            (Mistake::Yourself(address(8080)), "127.0.0.1:8080 is this program; type"),
         ] {
             let said = Sentence(&Notice::Mistake(mistake)).to_string();
-            assert!(said.starts_with(words) && said.ends_with(".\n"), "{said}");
+            let is_usage = words.starts_with("Usage: ");
+            assert!(said.starts_with(words) && (is_usage || said.ends_with(".\n")), "{said}");
         }
     }
 
     #[test]
-    fn those_who_share_a_name_are_listed_to_be_told_apart() {
+    fn peers_with_the_same_name_are_listed() {
         let peers = vec![row(1, "P1", true, Some(0)), row(2, "p1", false, None)];
         says_line(
             Notice::Mistake(Mistake::AmbiguousName { name: "P1".into(), peers }),

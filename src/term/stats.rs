@@ -1,7 +1,7 @@
-//! `/stats` in words: a screenful, each number with its unit.
+//! `/stats` in words: at most one screen, each number with its unit.
 
 use super::reasons::ended;
-use super::render::Count;
+use super::render::{Count, Grouped};
 use crate::chat::notice::Stats;
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -12,33 +12,41 @@ pub(super) struct Table<'a>(pub(super) &'a Stats);
 
 impl Display for Table<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Stats { peers, connected, sessions, connections, dialling, dials_waiting, .. } = self.0;
-        let Stats { accepted, refused, queued_bytes, waiting_messages, heard, sent, not_sent, .. } = self.0;
-        let Stats { met, dialled, folded, raw, blocked, .. } = self.0;
-        writeln!(f, "Up for         {}", Uptime(self.0.uptime))?;
+        let stats = self.0;
+        let n = |count: usize| Grouped(count as u64);
+        writeln!(f, "Up for         {}", Uptime(stats.uptime))?;
         writeln!(
             f,
-            "Peers          {peers} in the table, {connected} connected, {sessions} of them by a session, \
-             {met} met so far"
+            "Peers          {} in the table, {} connected, {} of them with a session, {} met so far",
+            n(stats.peers),
+            n(stats.connected),
+            n(stats.sessions),
+            Grouped(stats.met)
         )?;
+        let (heard, sent, not_sent) = (Grouped(stats.heard), Grouped(stats.sent), Grouped(stats.not_sent));
         writeln!(f, "Messages       {heard} heard, {sent} sent, {not_sent} not sent")?;
-        let waiting = Count(*waiting_messages as u64, "message");
+        let queued = Count(stats.queued_bytes as u64, "byte");
+        let waiting = Count(stats.waiting_messages as u64, "message");
+        writeln!(f, "Waiting        {queued} to be written, {waiting} for a dial")?;
+        let held = Count(stats.held_bytes as u64, "byte");
+        writeln!(f, "Memory         {held} held for peers, at most {}", n(stats.held_bytes_max))?;
+        let (hidden, raw, blocked) = (Grouped(stats.folded), Grouped(stats.raw), Grouped(stats.blocked));
         writeln!(
             f,
-            "Waiting        {} to be written, {waiting} for a dial",
-            Count(*queued_bytes as u64, "byte")
+            "Lines          {hidden} over the limit and hidden, {raw} shown raw, {blocked} from blocked peers"
         )?;
-        let held = Count(self.0.held_bytes as u64, "byte");
-        writeln!(f, "Memory         {held} held for peers, of {} at most", self.0.held_bytes_max)?;
-        writeln!(f, "Lines          {folded} folded, {raw} shown raw, {blocked} dropped as blocked")?;
         writeln!(
             f,
-            "Connections    {connections} now, {accepted} accepted, {dialled} dialled, {refused} refused so far"
+            "Connections    {} now, {} accepted, {} dialled, {} refused so far",
+            n(stats.connections),
+            Grouped(stats.accepted),
+            Grouped(stats.dialled),
+            Grouped(stats.refused)
         )?;
-        let dials = Count(*dialling as u64, "dial");
-        writeln!(f, "Dials          {dials} under way, {dials_waiting} waiting for their turn")?;
-        writeln!(f, "Ended          {}", Ended(ended(self.0)))?;
-        let (last, worst) = (Millis(self.0.lag), Millis(self.0.lag_worst));
+        let dials = Count(stats.dialling as u64, "dial");
+        writeln!(f, "Dials          {dials} under way, {} waiting for their turn", n(stats.dials_waiting))?;
+        writeln!(f, "Ended          {}", Ended(ended(stats)))?;
+        let (last, worst) = (Millis(stats.lag), Millis(stats.lag_worst));
         writeln!(f, "Loop lag       {last} the last time, {worst} at worst since the last /stats")
     }
 }
@@ -52,7 +60,7 @@ impl Display for Ended {
         }
         for (n, (reason, count)) in self.0.iter().enumerate() {
             let comma = if n == 0 { "" } else { ", " };
-            write!(f, "{comma}{count} {reason}")?;
+            write!(f, "{comma}{} {reason}", Grouped(*count))?;
         }
         Ok(())
     }
@@ -126,11 +134,11 @@ mod tests {
         };
         let table = "\
             Up for         1 hour, 2 minutes\n\
-            Peers          12 in the table, 5 connected, 3 of them by a session, 40 met so far\n\
+            Peers          12 in the table, 5 connected, 3 of them with a session, 40 met so far\n\
             Messages       100 heard, 20 sent, 2 not sent\n\
             Waiting        1 byte to be written, 4 messages for a dial\n\
-            Memory         65 bytes held for peers, of 1000 at most\n\
-            Lines          8 folded, 9 shown raw, 6 dropped as blocked\n\
+            Memory         65 bytes held for peers, at most 1,000\n\
+            Lines          8 over the limit and hidden, 9 shown raw, 6 from blocked peers\n\
             Connections    7 now, 40 accepted, 2 dialled, 1 refused so far\n\
             Dials          1 dial under way, 2 waiting for their turn\n\
             Ended          30 closed, 3 reset\n\
@@ -140,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_told_in_its_two_largest_units() {
+    fn a_time_is_shown_in_its_two_largest_units() {
         for (seconds, words) in [
             (1, "1 second"),
             (59, "59 seconds"),

@@ -1,8 +1,8 @@
-//! What the user types: guarded reads that never wait, cut into lines.
+//! What the user types: reads that never wait, cut into lines.
 //!
-//! The descriptor stays as it was inherited; each read is preceded by a `poll` with no timeout, which
-//! works on terminals, pipes, files, `/dev/null` and sockets alike. Bytes are read only when every
-//! line before them was taken, so a large file on stdin costs one chunk of memory.
+//! The descriptor stays as it was inherited. Before each read there is a `poll` that does not wait, which works on
+//! terminals, pipes, files, `/dev/null` and sockets. Bytes are read only when every line before them was taken, so a
+//! large file on stdin costs only one chunk of memory.
 
 use super::is_ready;
 use crate::limits::{STDIN_BYTES_PER_READ, TYPED_BYTES_MAX};
@@ -13,25 +13,25 @@ use rustix::io::Errno;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// What editors on Windows put in front of UTF-8; it is not part of the text.
+/// Some editors on Windows write it before UTF-8 text; it is not part of the text.
 const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
 
-/// What is kept of a line besides its limit, in bytes: enough that one over the limit is still over it when a
-/// byte order mark and a carriage return were stripped.
+/// How many bytes of a line are kept beyond its limit: so many that a line over the limit is still over it after a
+/// byte order mark and a carriage return were removed.
 const KEPT_BYTES_MORE: usize = BYTE_ORDER_MARK.len() + 2;
 
 /// Lines from a descriptor that may be shared with other programs.
 #[derive(Debug)]
 pub struct Stdin<F = io::Stdin> {
     fd: F,
-    /// What was read last.
+    /// The last chunk that was read.
     chunk: Vec<u8>,
-    /// Bytes of the chunk that were taken already.
+    /// How many bytes of the chunk were already taken.
     taken: usize,
-    /// The beginning of a line whose end is yet to come; at most `kept_bytes`.
+    /// The beginning of a line whose end has not come yet; at most `kept_bytes`.
     line: Vec<u8>,
     kept_bytes: usize,
-    /// What stands for bytes that are no UTF-8.
+    /// The character that replaces bytes that are not UTF-8.
     substitute: char,
     /// The first line was taken.
     has_begun: bool,
@@ -40,7 +40,7 @@ pub struct Stdin<F = io::Stdin> {
 
 impl Stdin {
     /// The lines of descriptor 0. std's own buffer is never used, so no byte hides in it.
-    #[expect(clippy::disallowed_methods, reason = "this is the room for descriptor 0")]
+    #[expect(clippy::disallowed_methods, reason = "this is the module for descriptor 0")]
     pub fn inherited() -> Self {
         Self::new(io::stdin())
     }
@@ -66,17 +66,17 @@ impl<F: AsFd> Stdin<F> {
         Self { kept_bytes: bytes + KEPT_BYTES_MORE, ..self }
     }
 
-    /// The same with another character than U+FFFD for bytes that are no UTF-8. If it is shorter than the bytes
-    /// that it stands for, a line that is too long may end up within its limit, and ends with it then.
+    /// The same with another character than U+FFFD for bytes that are not UTF-8. If it is shorter than the bytes that
+    /// it replaces, a line that is too long may fit within its limit; then it is cut there without being reported.
     pub fn with_substitute(self, substitute: char) -> Self {
         Self { substitute, ..self }
     }
 
-    /// Reads one chunk, if there is something to read and all lines of the one before were taken.
+    /// Reads one chunk, if there is something to read and all lines of the previous chunk were taken.
     ///
-    /// `Ok(true)`: call [`Stdin::next_line`] until it gives `None`, then this again. `Ok(false)`:
-    /// nothing is there now, or ever will be; see [`Stdin::is_finished`]. A terminal that hung up
-    /// and a closed descriptor are an end, not an error.
+    /// `Ok(true)`: call [`Stdin::next_line`] until it gives `None`, then this again. `Ok(false)`: there is nothing to
+    /// read now, or at all; see [`Stdin::is_finished`]. A terminal that hung up and a closed descriptor are an end,
+    /// not an error.
     pub fn fill(&mut self) -> io::Result<bool> {
         if self.at_end || self.taken < self.chunk.len() {
             return Ok(!self.is_finished());
@@ -96,16 +96,16 @@ impl<F: AsFd> Stdin<F> {
         Ok(true)
     }
 
-    /// Of a disk the same error says that it is damaged.
+    /// For a file the same error means a damaged disk.
     fn may_hang_up(&self) -> io::Result<bool> {
         Ok(FileType::from_raw_mode(fstat(&self.fd)?.st_mode) == FileType::CharacterDevice)
     }
 
-    /// The next line, without its newline and decoded lossily, the first one without a byte order mark. `None`
+    /// The next line, decoded lossily, without its newline, and without a byte order mark if it is the first. `None`
     /// until more is read.
     ///
-    /// Of a line over its limit only so much comes that it is still over it. At the end
-    /// what is left is a line, newline or not.
+    /// A line over its limit is shortened, but stays over the limit. At the end of the input the rest is a line, with
+    /// or without a newline.
     pub fn next_line(&mut self) -> Option<String> {
         let rest = &self.chunk[self.taken..];
         let newline = rest.iter().position(|&byte| byte == b'\n');
@@ -136,7 +136,7 @@ impl<F: AsFd> Stdin<F> {
         })
     }
 
-    /// All that was read and not taken, as it is; for a terminal whose keys are wanted, not its lines.
+    /// All bytes that were read and not taken. For a terminal, if keys are wanted and not lines.
     pub fn take_bytes(&mut self) -> &[u8] {
         let rest = &self.chunk[self.taken..];
         self.taken = self.chunk.len();
@@ -154,8 +154,7 @@ impl<F: AsFd> Stdin<F> {
     }
 }
 
-/// What to watch for readability. Some kinds cannot be watched, files and `/dev/null` among them:
-/// those are always ready.
+/// What to watch for readability. Files, `/dev/null` and some others cannot be watched: they are always ready.
 impl<F: AsFd> AsFd for Stdin<F> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
@@ -169,7 +168,7 @@ mod tests {
     use std::fs::File;
     use std::io::Write;
 
-    /// Everything that is there now.
+    /// All lines that can be read now.
     fn lines<F: AsFd>(stdin: &mut Stdin<F>) -> Vec<String> {
         let mut lines = Vec::new();
         while stdin.fill().unwrap() {
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_left_out_at_the_beginning_alone() {
+    fn a_byte_order_mark_is_removed_only_at_the_beginning() {
         for end in ["\n", "\r\n"] {
             let all = format!("\u{FEFF}one{end}\u{FEFF}two{end}");
             assert_eq!(lines_of(all.into_bytes()), ["one", "\u{FEFF}two"]);
@@ -244,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_utf_8_has_the_substitute_that_is_asked_for() {
+    fn bytes_that_are_not_utf_8_become_the_chosen_substitute() {
         let (reader, mut writer) = io::pipe().unwrap();
         writer.write_all(b"\xffa\xf0\x9f\x98b\xfe\n\xc3\xb6\xef\xbf\xbd\n").unwrap();
         drop(writer);
@@ -278,9 +277,9 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_an_error() {
+    fn a_failed_read_is_an_error() {
         assert!(Stdin::new(File::open("/").unwrap()).fill().is_err());
-        // There is nothing at the beginning of a memory.
+        // Nothing is mapped at address 0.
         #[cfg(target_os = "linux")]
         assert!(Stdin::new(File::open("/proc/self/mem").unwrap()).fill().is_err());
     }

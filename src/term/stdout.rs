@@ -1,8 +1,8 @@
 //! What the user reads: buffered, bounded output that never waits.
 //!
-//! `O_NONBLOCK` would be shared with the shell, so it goes on an open file of our own: the same
-//! terminal or pipe, opened once more. Where that fails each write is guarded by a `poll` and is small
-//! enough to fit. Files are written to as they are: the position is shared with the shell's `>>`.
+//! `O_NONBLOCK` would be shared with the shell, so it is set on an open file of our own: the same terminal or pipe,
+//! opened once more. If that fails, there is a `poll` before each write, and each write is small enough to fit. Files
+//! are not reopened, because the position is shared with the shell's `>>`.
 
 use super::is_ready;
 use crate::limits::{STDOUT_BYTES_MAX, STDOUT_BYTES_PER_GUARDED_WRITE};
@@ -19,26 +19,26 @@ pub struct Stdout {
     fd: OwnedFd,
     manner: Manner,
     is_terminal: bool,
-    /// What was appended, of which so many bytes are written already: a slow reader takes a little at a time, and the
-    /// rest must not be moved for each.
+    /// What was appended. The first `written` bytes are written already; they stay, because moving the rest after each
+    /// small write to a slow reader would cost too much.
     bytes: Vec<u8>,
     written: usize,
 }
 
-/// How a write is kept from waiting.
+/// How we make sure that a write does not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manner {
     /// It is an open file of our own with `O_NONBLOCK`.
     Own,
-    /// By a `poll` before each write.
+    /// There is a `poll` before each write.
     Guarded,
-    /// It is a file: that takes everything at once.
+    /// It is a file, which takes everything at once.
     File,
 }
 
 impl Stdout {
     /// Writes to descriptor 1. std's own buffer is never used.
-    #[expect(clippy::disallowed_methods, reason = "this is the room for descriptor 1")]
+    #[expect(clippy::disallowed_methods, reason = "this is the module for descriptor 1")]
     pub fn inherited() -> io::Result<Self> {
         Self::new(io::stdout().as_fd())
     }
@@ -63,25 +63,26 @@ impl Stdout {
         self.is_terminal
     }
 
-    /// Whether [`STDOUT_BYTES_MAX`] is reached. Asked before something is appended: one text may go
-    /// past it, so that a long one can be shown at all.
+    /// Whether [`STDOUT_BYTES_MAX`] is reached. It is checked before something is appended: one text may exceed it, so
+    /// that a long text can be shown at all.
     pub fn is_full(&self) -> bool {
         self.waiting() >= STDOUT_BYTES_MAX
     }
 
-    /// Bytes that are not written yet.
+    /// How many bytes are not written yet.
     pub fn waiting(&self) -> usize {
         self.bytes.len() - self.written
     }
 
     /// Appends a text, to be written by the next [`Stdout::flush`].
     pub fn append(&mut self, text: impl fmt::Display) {
-        // Memory takes everything: there is no error to handle.
+        // Writing to memory cannot fail.
         let _ = write!(self.bytes, "{text}");
     }
 
-    /// Writes what the system takes now: `Ok(true)` if that was all. After an error nothing more can be written; it is
-    /// [`io::ErrorKind::BrokenPipe`] if nobody reads any more, as of a pipe that was closed or a terminal that hung up.
+    /// Writes what the system takes now: `Ok(true)` if that was all. After an error nothing more can be written. The
+    /// error is [`io::ErrorKind::BrokenPipe`] if nobody reads any more, because a pipe was closed or a terminal hung
+    /// up.
     pub fn flush(&mut self) -> io::Result<bool> {
         let outcome = loop {
             let rest = &self.bytes[self.written..];
@@ -92,7 +93,7 @@ impl Stdout {
                 Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => self.written += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(false),
-                // So a terminal fails that hung up; a disk fails so that is broken.
+                // For a terminal this error means that it hung up; for a disk, that it is damaged.
                 Err(error) if self.is_terminal && Errno::from_io_error(&error) == Some(Errno::IO) => {
                     break Err(io::ErrorKind::BrokenPipe.into());
                 }
@@ -103,7 +104,8 @@ impl Stdout {
         outcome
     }
 
-    /// Gives the memory of what is written to what comes. Each byte is moved once at most: only as many as were written.
+    /// Frees the memory of written bytes. It moves at most as many bytes as were written, so on average each byte
+    /// moves at most once.
     fn forget_written(&mut self) {
         if self.written >= self.waiting() {
             self.bytes.drain(..self.written);
@@ -114,8 +116,8 @@ impl Stdout {
         }
     }
 
-    /// What becomes writable after a flush that could not write all; `None` for a file, which can
-    /// neither refuse bytes nor be watched.
+    /// What becomes writable after a flush that could not write everything; `None` for a file, which never refuses
+    /// bytes and cannot be watched.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         (self.manner != Manner::File).then(|| self.fd.as_fd())
     }
@@ -131,8 +133,8 @@ impl Stdout {
         Ok(count)
     }
 
-    /// A terminal turns a newline into two bytes and for that ends the run before it: only one piece
-    /// at a time has the room that was polled for. Seen: with two the write waits.
+    /// A terminal writes a newline as two bytes and handles the text before it separately. The `poll` promises room
+    /// for only one such piece: with two, a write was seen to wait.
     fn guarded_len(&self, bytes: &[u8]) -> usize {
         let most = bytes.len().min(STDOUT_BYTES_PER_GUARDED_WRITE);
         if !self.is_terminal {
@@ -143,9 +145,9 @@ impl Stdout {
     }
 }
 
-/// Opens the same terminal, pipe or device once more, with `O_NONBLOCK`. Linux does that for
-/// everything but sockets by way of `/proc`; elsewhere a terminal has a name. `/dev/fd` is no way: on
-/// other systems it gives the shared open file.
+/// Opens the same terminal, pipe or device once more, with `O_NONBLOCK`. On Linux `/proc` makes this possible for
+/// everything except sockets; on other systems a terminal has a name. `/dev/fd` does not work: on other systems it
+/// gives the shared open file.
 fn reopen(shared: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let open = |path: &[u8]| rustix::fs::open(path, flags, Mode::empty());
@@ -166,7 +168,7 @@ mod tests {
     use std::io::Read;
     use std::os::unix::net::UnixStream;
 
-    /// A terminal: its far end, and the open file that a shell would share with us.
+    /// A terminal: its other end, and the open file that a shell would share with us.
     fn terminal() -> (Box<dyn MasterPty + Send>, File) {
         let pair = native_pty_system().openpty(PtySize::default()).unwrap();
         let name = pair.master.tty_name().unwrap();
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_we_share_stays_blocking() {
+    fn a_shared_descriptor_stays_blocking() {
         let (_far_end, shared) = terminal();
         let out = Stdout::new(shared.as_fd()).unwrap();
         assert!(!is_nonblocking(&shared));

@@ -1,14 +1,13 @@
-//! How notices look where colours are wanted: who said it, when, and what went wrong.
+//! How notices look in colour: who said it, when, and what went wrong.
 //!
-//! The words stay those of `render`, and nothing is told by a colour alone. What is coloured is found in the
-//! finished sentence, and each sequence is taken back before its line ends, so nothing leaks into another
-//! row. What a peer wrote holds no sequence of its own: `Clean` has been there.
+//! The words come from `render`, and no information is in a colour alone. Each colour is turned off before its line
+//! ends, so it does not leak into another row. A peer's text contains no sequences, because `Clean` has replaced them.
 //!
-//! Colours are found in the finished sentence, so `render` has one wording for the terminal, for pipes and for
-//! programs. They are numbers of the table of 256, because the first 16 look different on each terminal. Those of
-//! peers have a contrast of at least 3.8 on black and on white; a test computes it. terminfo says how many colours a
-//! terminal has. `COLORTERM` adds some, but never where there are none, because it is handed down to terminals within
-//! the terminal.
+//! The parts to colour are found in the finished sentence, so `render` has one wording for the terminal, for pipes and
+//! for programs. Colours are numbers from the table of 256, because the first 16 look different on each terminal. The
+//! colours of peers have a contrast of at least 3.8 on black and on white; a test computes it. terminfo says how many
+//! colours a terminal has. `COLORTERM` can add colours, but not to a terminal without any, because terminals inside
+//! the terminal inherit it.
 
 use super::render::{Headed, Named, Sentence};
 use crate::chat::notice::{Notice, Prompt, Who};
@@ -21,31 +20,29 @@ use std::rc::Rc;
 use std::str::FromStr;
 use term::terminfo::TermInfo;
 
-/// Takes every colour and attribute back.
+/// Turns off every colour and attribute.
 const PLAIN: &str = "\x1b[m";
-/// Rings; moves nothing.
+/// Rings the bell; does not move the cursor.
 pub(super) const BELL: char = '\x07';
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
 
-/// The colour of what went wrong, a number of the table of 256 colours; no peer has it. The first 16 of that
-/// table look different on each terminal.
+/// The colour of failures, a number from the table of 256 colours. No peer has it.
 const RED: u8 = 160;
 
-/// The colours of peers: all around the wheel but for red, and such that each has a contrast of 3.8 or more
-/// both on black and on white.
+/// The colours of peers: all hues except red, each with a contrast of at least 3.8 on black and on white.
 const PALETTE: [u8; 12] = [130, 100, 64, 28, 30, 31, 27, 99, 129, 133, 163, 162];
 
-/// The same of a terminal with no more than eight colours: of those some have no blue that can be read on
-/// black, and no yellow on white.
+/// The same for a terminal with only eight colours: without blue, which some terminals make illegible on black, and
+/// without yellow, which is illegible on white.
 const RED_OF_EIGHT: u8 = 1;
 const PALETTE_OF_EIGHT: [u8; 3] = [2, 5, 6];
 
-/// How many colours a terminal must have for the table, and for any.
+/// How many colours a terminal must have for the table, and for any colour.
 const TABLE_COLORS: u32 = 256;
 const BASIC_COLORS: u32 = 8;
 
-/// A number that was taken back: -2 in the 16 bits that it has in most entries.
+/// A number that is cancelled in terminfo: -2, in the 16 bits of most entries.
 const TAKEN_BACK: u32 = 0xFFFE;
 
 /// FNV-1a, 32 bits.
@@ -55,43 +52,43 @@ const FNV_PRIME: u32 = 0x0100_0193;
 /// What the user wants to see and hear of notices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {
-    /// Tell peers and failures apart by these.
+    /// The colours for peers and failures.
     pub colors: Colors,
-    /// Ring when a peer says something.
+    /// Whether to ring when a peer says something.
     pub has_bell: bool,
 }
 
-/// The colours that there are.
+/// The colours that a terminal has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Colors {
     /// None at all, and nothing bold or dim.
     #[default]
     None,
-    /// Eight, as the user has set them.
+    /// Eight, as the user has configured them.
     Eight,
     /// The table of 256.
     Table,
 }
 
 impl Colors {
-    /// What a terminal has whose variables `TERM` and `COLORTERM` these are. Its entry in terminfo counts, if
-    /// there is one.
+    /// The colours of a terminal with these values of `TERM` and `COLORTERM`. Its entry in terminfo decides, if there
+    /// is one.
     pub fn of_terminal(term: &str, color_term: &str) -> Self {
         let entry = TermInfo::from_name(term).ok();
         Self::told(term, entry.as_ref().map(colors_of), color_term)
     }
 
     fn told(term: &str, of_entry: Option<u32>, color_term: &str) -> Self {
-        // So it is called where its entry is missing, as on a host that it was brought to by ssh.
+        // The name counts if the entry is missing, as on a remote host over ssh.
         let is_named = term.ends_with("256color") || term.ends_with("-direct");
-        // Whatever has more colours than the table has the table.
+        // A terminal with more colours than the table also has the table.
         let has_more = ["truecolor", "24bit"].contains(&color_term);
         match of_entry {
             _ if is_named => Self::Table,
             Some(TABLE_COLORS..) => Self::Table,
             Some(BASIC_COLORS..) | None if has_more => Self::Table,
             Some(BASIC_COLORS..) => Self::Eight,
-            // The variable may be left from the terminal that another one is in.
+            // The variable may come from an outer terminal.
             Some(_) | None => Self::None,
         }
     }
@@ -118,11 +115,11 @@ impl Colors {
 /// When colours are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coloring {
-    /// On a terminal whose lines are edited here, unless `NO_COLOR` is set.
+    /// On a terminal where we edit lines, unless `NO_COLOR` is set.
     Auto,
-    /// Whatever reads us.
+    /// Always, whatever reads the output.
     Always,
-    /// Nowhere.
+    /// Never.
     Never,
 }
 
@@ -130,7 +127,7 @@ impl Coloring {
     /// All there are.
     pub const ALL: [Self; 3] = [Self::Auto, Self::Always, Self::Never];
 
-    /// The word for it on the command line.
+    /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -139,13 +136,13 @@ impl Coloring {
         }
     }
 
-    /// The colours to use, where the terminal has `there`. `no_color` is the variable of that name: empty
-    /// counts as not set.
+    /// The colours to use if the terminal has `there`. `no_color` is the variable of that name; an empty one counts as
+    /// not set.
     pub fn colors(self, is_edited: bool, no_color: Option<&OsStr>, there: Colors) -> Colors {
         match (self, there) {
             (Self::Auto, _) if is_edited && no_color.is_none_or(OsStr::is_empty) => there,
             (Self::Auto | Self::Never, _) => Colors::None,
-            // Who reads us may be no terminal, or know more than its name says.
+            // The reader may not be a terminal, or may have more colours than its name says.
             (Self::Always, Colors::None) => Colors::Table,
             (Self::Always, _) => there,
         }
@@ -157,18 +154,19 @@ impl FromStr for Coloring {
 
     fn from_str(word: &str) -> Result<Self, String> {
         let coloring = Self::ALL.into_iter().find(|coloring| coloring.name() == word);
-        coloring.ok_or_else(|| "colours are one of auto, always, never".to_owned())
+        coloring.ok_or_else(|| "must be auto, always or never".to_owned())
     }
 }
 
-/// How many colours an entry of terminfo speaks of. A number below zero says that there is none, or takes back that
-/// of the entry it stands on; of such the crate leaves out only one, and gives the others without their sign.
+/// How many colours a terminfo entry has. A negative number means that there is none, or cancels the number of the
+/// entry that it is based on. The crate drops only one kind of negative number, and returns the others without their
+/// sign.
 fn colors_of(entry: &TermInfo) -> u32 {
     let colors = entry.numbers.get("colors").copied().unwrap_or(0);
     if colors == TAKEN_BACK || i32::try_from(colors).is_err() { 0 } else { colors }
 }
 
-/// A notice in words, in colours if they are wanted; a message with its time, if there is one.
+/// A notice in words, in colours if wanted; a message also has its time, if there is one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Painted<'a> {
     pub(super) notice: &'a Notice,
@@ -199,7 +197,7 @@ impl Display for Painted<'_> {
     }
 }
 
-/// What the user typed as a message, told apart from what others say.
+/// A message that the user typed, which looks different from what others say.
 pub(super) struct Own<T>(pub(super) T);
 
 impl<T: Display> Display for Own<T> {
@@ -208,7 +206,7 @@ impl<T: Display> Display for Own<T> {
     }
 }
 
-/// Whether this answer is something that the user says.
+/// Whether this answer is a message of the user.
 pub(super) fn is_own_words(prompt: &Prompt, answer: &str) -> bool {
     match prompt {
         Prompt::Text => true,
@@ -217,7 +215,7 @@ pub(super) fn is_own_words(prompt: &Prompt, answer: &str) -> bool {
     }
 }
 
-/// Whether a peer speaks in it.
+/// Whether it is a message from a peer.
 pub(super) fn is_worth_a_bell(notice: &Notice) -> bool {
     matches!(notice, Notice::Message { .. })
 }
@@ -231,7 +229,7 @@ fn hash_of(address: SocketAddr) -> usize {
     address.port().to_be_bytes().into_iter().fold(hash, step) as usize
 }
 
-/// How the words of a notice look, apart from whom they are about.
+/// The style of a notice, except for the names of peers in it.
 fn style(notice: &Notice, colors: Colors) -> String {
     match notice {
         Notice::FileFault { .. }
@@ -260,7 +258,7 @@ fn style(notice: &Notice, colors: Colors) -> String {
     }
 }
 
-/// The parts of the sentence that say who it is about, in their order, and the address of each.
+/// The parts of the sentence that name peers, in their order, and the address of each.
 fn parts(notice: &Notice) -> Vec<(SocketAddr, String)> {
     let named = |who: &Who| vec![(who.address, Named(who).to_string())];
     let headed = |who: &Who| (who.address, Headed(who).to_string());
@@ -289,7 +287,7 @@ fn parts(notice: &Notice) -> Vec<(SocketAddr, String)> {
     }
 }
 
-/// Writes each line of a text in a style of its own, the newlines in none.
+/// Writes each line of a text in a style, but the newlines without one.
 fn write_in(f: &mut Formatter<'_>, style: &str, text: &str) -> fmt::Result {
     for (n, line) in text.split('\n').enumerate() {
         if n > 0 {
@@ -312,7 +310,7 @@ mod tests {
     use jiff::Timestamp;
     use jiff::tz::{TimeZone, offset};
 
-    /// Names and texts that would like to change the colours, and to look like other parts of a sentence.
+    /// Names and texts that try to change colours, or to look like other parts of a sentence.
     const HOSTILE: [&str; 5] = ["\x1b[31mx", "\x1b[m", "a\nb", "(127.0.0.1:1)", "\u{9b}8m127.0.0.1:1"];
 
     fn who(port: u16, name: &str) -> Who {
@@ -369,7 +367,7 @@ mod tests {
         ]
     }
 
-    /// The text without its sequences; each of them is ours, and taken back in its line.
+    /// The text without its sequences; each of them must be ours, and must end within its line.
     fn bare(painted: &str) -> String {
         let mut bare = String::new();
         for line in painted.split_inclusive('\n') {
@@ -427,7 +425,7 @@ mod tests {
         for (term, of_entry, color_term, colors) in table {
             assert_eq!(Colors::told(term, of_entry, color_term), colors, "{term} {color_term}");
         }
-        // Found wherever there is a terminfo at all, and where there is none.
+        // True with and without a terminfo database.
         for (term, colors) in [("vt100", No), ("xterm-256color", Table), ("../../../etc/passwd", No)] {
             assert_eq!(Colors::of_terminal(term, ""), colors, "{term}");
         }
@@ -438,7 +436,7 @@ mod tests {
         let home = tempfile::TempDir::new().unwrap();
         let path = home.path().join("entry");
         for (number, colors) in [(-1, 0), (-2, 0), (8, 8), (256, 256)] {
-            // A name, no flags, 14 numbers of which that of the colours is the last, and no strings.
+            // A name, no flags, 14 numbers, of which the last is the number of colours, and no strings.
             let lengths = [2, 0, 14, 0, 0].map(i16::to_le_bytes).concat();
             let narrow =
                 [[-1i16; 13].map(i16::to_le_bytes).concat(), i16::to_le_bytes(number).into()].concat();
@@ -482,7 +480,7 @@ mod tests {
         assert_eq!(used.len(), PALETTE.len(), "neighbours share few colours");
     }
 
-    /// As the guidelines for accessible content reckon it.
+    /// As defined in the Web Content Accessibility Guidelines.
     fn luminance(number: u8) -> f64 {
         let level = |n: u8| if n == 0 { 0.0 } else { f64::from(55 + 40 * u32::from(n)) / 255.0 };
         let linear = |c: f64| if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) };

@@ -1,24 +1,24 @@
-//! The screen of the chat on a terminal: notices above, and last the row in which the user types.
+//! The screen of the chat on a terminal: notices above, and last the row where the user types.
 //!
-//! The row is taken off, what is new is printed, and the row is drawn again, all in one write at the end
-//! of a turn. What a row is made of is the editor's; only here it becomes escape sequences.
+//! The row is erased, new notices are printed, and the row is drawn again, all in one write at the end of a turn. The
+//! editor decides what is in the row; only this file makes escape sequences.
 //!
-//! The terminal says where the cursor is: a row is written up to the cursor, the place is marked, the rest is written,
-//! and the cursor goes back to the mark. No column is computed from widths on which terminals disagree, and wrapping
-//! is off while a row is drawn.
+//! The terminal itself finds the place of the cursor: we write the row up to the cursor, save the position, write the
+//! rest, and restore the position. So no column is computed from character widths, on which terminals disagree.
+//! Wrapping is off while a row is drawn.
 //!
-//! In the background the terminal is left alone: a read, a change of settings, or with `tostop` a write would stop the
-//! chat and with it its sessions. Keys are not read, and what is to be shown waits (past 256 KiB it is counted) until
-//! we are in front. Not every shell says when that is, so it is looked up five times a second.
+//! In the background we leave the terminal alone: a read, a change of settings, or with `tostop` a write would stop
+//! the chat and all its sessions. Keys are not read, and output waits until we are in the foreground; over 256 KiB,
+//! notices are only counted. Not every shell tells us when that happens, so we check five times a second.
 
 use super::editor::{Editor, Wish};
 use super::raw::{MODES_ON, Raw};
-use super::render::{Count, question};
+use super::render::{Count, prompt_text};
 use super::stdout::Stdout;
 use super::style::{BELL, Colors, Look, Own, Painted, is_own_words, is_worth_a_bell};
 use super::{Screen, Typed};
 use crate::chat::notice::Notice;
-use crate::limits::{CANDIDATES_SHOWN_MAX, FRONT_RETRY, PASTE_BYTES_MAX};
+use crate::limits::{CANDIDATES_SHOWN_MAX, FOREGROUND_RETRY, PASTE_BYTES_MAX};
 use crate::proto::clean::{Clean, CleanName};
 use jiff::Zoned;
 use std::fmt;
@@ -26,19 +26,19 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-/// No cursor is seen jumping while a row changes.
+/// Hides the cursor while a row changes.
 const HIDE: &str = "\x1b[?25l";
 const SHOW: &str = "\x1b[?25h";
-/// To the beginning of the row, and everything from there on off the screen.
+/// Goes to the beginning of the row and erases everything after it.
 const WIPE: &str = "\r\x1b[J";
-/// A row never wraps, even if the terminal takes more columns for it than were reckoned.
+/// A row never wraps, even if the terminal needs more columns for it than we computed.
 const WRAP_OFF: &str = "\x1b[?7l";
 const WRAP_ON: &str = "\x1b[?7h";
 const MARK_CURSOR: &str = "\x1b7";
 const BACK_TO_MARK: &str = "\x1b8";
 const CLEAR: &str = "\x1b[H\x1b[2J";
 
-/// Below the first menu, which knows nothing of it.
+/// Shown below the first menu, whose words are fixed.
 const HINT: &str = "Type /help for more commands.\n";
 
 /// Shows notices on a terminal, and the line that is typed there.
@@ -49,28 +49,29 @@ pub struct Terminal {
     editor: Editor,
     look: Look,
     columns: u16,
-    /// Whether a terminal breaks rows anew when it gets narrower; nearly all do.
+    /// Whether the terminal wraps rows again when it gets narrower; nearly all do.
     is_reflowing: bool,
     row: Drawn,
-    /// A line was given away and is yet to be shown as answered.
+    /// A line was handed over, but is not yet shown as an answer.
     answered: Option<String>,
     /// Notices counted instead of shown since the terminal stopped.
     missed: u64,
     /// A peer said something in this turn.
     must_ring: bool,
-    /// The last flush could not write all.
+    /// The last flush could not write everything.
     is_behind: bool,
     must_suspend: bool,
     has_hinted: bool,
     is_exiting: bool,
 }
 
-/// The row as the terminal has it.
+/// The row as it is on the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Drawn {
-    /// It is not there; the cursor is at the beginning of an empty row.
+    /// It is not drawn; the cursor is at the beginning of an empty row.
     Off,
-    /// It is there, its cursor in this column or, at the end, behind it; `true` if it has changed since.
+    /// It is drawn, and the cursor is in this column, or behind it at the end of the row; `true` if the row has
+    /// changed since.
     On(usize, bool),
 }
 
@@ -84,7 +85,7 @@ impl Terminal {
             raw,
             editor: Editor::default(),
             look: Look::default(),
-            // xterm says who it is, and that one cuts rows instead; but not those of a tmux in it.
+            // xterm sets this variable, and it cuts rows instead of wrapping them; but tmux inside xterm wraps them.
             is_reflowing: std::env::var_os("XTERM_VERSION").is_none() || std::env::var_os("TMUX").is_some(),
             row: Drawn::Off,
             answered: None,
@@ -102,12 +103,12 @@ impl Terminal {
         Self { look, ..self }
     }
 
-    /// The line editor, for what it is to know from earlier runs and what it has for later ones.
+    /// The line editor, to give it data from earlier runs and to take data for later ones.
     pub fn editor_mut(&mut self) -> &mut Editor {
         &mut self.editor
     }
 
-    /// Takes the row off the screen, to print something in its place.
+    /// Erases the row, to print something in its place.
     fn take_row_off(&mut self) {
         if self.row != Drawn::Off {
             self.out.append(format_args!("{HIDE}{WIPE}"));
@@ -130,18 +131,18 @@ impl Terminal {
         self.out.append(format_args!(
             "{HIDE}{WRAP_OFF}\r{before}{MARK_CURSOR}{after}\x1b[J{BACK_TO_MARK}{WRAP_ON}{SHOW}"
         ));
-        // Behind the end there is no cell for the cursor that could be broken off from the row.
+        // At the end of the row there is no cell under the cursor that wrapping could move to the next row.
         let column = row.cursor_column.saturating_sub(row.after.is_empty().into());
         self.row = Drawn::On(column, false);
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a message bears the time of day")]
+    #[expect(clippy::disallowed_methods, reason = "a message has the time of day")]
     fn tell(&mut self, notice: &Notice) {
         self.must_ring |= self.look.has_bell && is_worth_a_bell(notice) && !self.must_miss();
         self.print(Painted { notice, colors: self.look.colors, at: Some(&Zoned::now()) });
     }
 
-    /// Prints something that stays, above the row.
+    /// Prints something above the row.
     fn print(&mut self, text: impl fmt::Display) {
         if self.must_miss() {
             self.missed += 1;
@@ -180,7 +181,7 @@ impl Terminal {
                 self.take_row_off();
                 self.out.append(CLEAR);
             }
-            // Who typed on without looking may have said so by accident.
+            // A user who typed without looking may have declined by accident.
             Wish::PasteDeclined => self.print("Nothing was pasted.\n"),
             Wish::PasteTooLong => {
                 let most = PASTE_BYTES_MAX / 1024;
@@ -190,22 +191,22 @@ impl Terminal {
         }
     }
 
-    /// Leaves the row where it is, whole, and goes on below it.
+    /// Leaves the complete row where it is, and continues below it.
     fn leave_row(&mut self) {
-        let (question, text) = self.editor.whole_row();
-        if !question.is_empty() || !text.is_empty() {
-            let row = format!("{question}{}\n", Clean(text));
+        let (prompt, text) = self.editor.whole_row();
+        if !prompt.is_empty() || !text.is_empty() {
+            let row = format!("{prompt}{}\n", Clean(text));
             self.print(row);
         }
     }
 
-    /// Leaves the row as it is and stops. Back in front, all is drawn anew.
+    /// Leaves the row as it is and stops. After that, everything is drawn again.
     fn stop(&mut self) -> io::Result<bool> {
         self.must_suspend = false;
         self.out.append('\n');
         self.row = Drawn::Off;
         if !self.out.flush()? {
-            // It is stopped: the shell would have to wait for it as well.
+            // The terminal is stopped: the shell would have to wait for it as well.
             return Ok(false);
         }
         self.raw.stop();
@@ -213,17 +214,17 @@ impl Terminal {
         self.flush()
     }
 
-    /// In the background the screen is somebody else's: what is to be shown waits until we are in front, the
-    /// last words until the end.
+    /// In the background the screen belongs to another program: output waits until we are in the foreground, or until
+    /// the end of the program.
     fn must_wait(&mut self) -> bool {
-        if !self.raw.is_in_front() {
+        if !self.raw.is_foreground() {
             self.redraw();
         }
-        if !self.raw.is_in_front() && std::mem::take(&mut self.must_suspend) {
+        if !self.raw.is_foreground() && std::mem::take(&mut self.must_suspend) {
             self.raw.stop();
             self.redraw();
         }
-        let may_write = self.raw.is_in_front() || self.is_exiting && self.raw.may_write();
+        let may_write = self.raw.is_foreground() || self.is_exiting && self.raw.may_write();
         !may_write
     }
 }
@@ -248,15 +249,15 @@ impl Screen<Notice> for Terminal {
     fn line_taken(&mut self) {
         let prompt = self.editor.take_prompt();
         let answer = self.answered.take().unwrap_or_default();
-        // What was typed while nothing could be shown is not counted: its outcome is.
+        // An answer that was typed while nothing could be shown is not counted; its outcome is.
         if !self.must_miss() {
-            let question = prompt.as_ref().map(question).unwrap_or_default();
+            let shown = prompt.as_ref().map(prompt_text).unwrap_or_default();
             let is_own = prompt.as_ref().is_some_and(|prompt| is_own_words(prompt, &answer));
             let answer = Clean(&answer);
             if self.look.colors != Colors::None && is_own {
-                self.print(format_args!("{question}{}\n", Own(answer)));
+                self.print(format_args!("{shown}{}\n", Own(answer)));
             } else {
-                self.print(format_args!("{question}{answer}\n"));
+                self.print(format_args!("{shown}{answer}\n"));
             }
         }
         self.note_change();
@@ -294,7 +295,7 @@ impl Screen<Notice> for Terminal {
     }
 
     fn wants_keys(&self) -> bool {
-        self.raw.is_in_front() && self.editor.wants_keys()
+        self.raw.is_foreground() && self.editor.wants_keys()
     }
 
     fn poll_typed(&mut self, wants_line: bool) -> Option<Typed> {
@@ -319,13 +320,13 @@ impl Screen<Notice> for Terminal {
         if let Err(error) = self.raw.take() {
             log::debug!("the terminal cannot be set: {error}");
         }
-        if !self.raw.is_in_front() {
+        if !self.raw.is_foreground() {
             return;
         }
         self.columns = self.raw.columns();
         self.out.append(MODES_ON);
         if let Drawn::On(column, _) = self.row {
-            // A row that was wider than the terminal is now has been broken into several.
+            // A row that was wider than the terminal is now has been wrapped into several rows.
             let rows_above = if self.is_reflowing { column / usize::from(self.columns) } else { 0 };
             if rows_above > 0 {
                 self.out.append(format_args!("\x1b[{rows_above}A"));
@@ -338,21 +339,21 @@ impl Screen<Notice> for Terminal {
         self.must_suspend = true;
     }
 
-    fn give_back(&mut self) {
-        if self.raw.is_in_front() {
+    fn restore_terminal(&mut self) {
+        if self.raw.is_foreground() {
             self.out.append('\n');
-            // Who is stopped has no row for it anyway.
+            // A stopped terminal has no row for it anyway.
             let _ = self.out.flush();
         }
-        self.raw.give_back();
+        self.raw.restore();
     }
 
     fn flush_within(&self) -> Option<Duration> {
-        (!self.raw.is_in_front()).then_some(FRONT_RETRY)
+        (!self.raw.is_foreground()).then_some(FOREGROUND_RETRY)
     }
 }
 
-/// What a word may become, in one line.
+/// What a word may be completed to, in one line.
 struct Candidates<'a>(&'a [String]);
 
 impl fmt::Display for Candidates<'_> {

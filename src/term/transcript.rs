@@ -1,12 +1,13 @@
 //! The transcript: what was said, appended to a file.
 //!
-//! It is a screen around the real one, so it hears exactly what is told, in the same words, and every kind of
-//! screen can have one. Lines are gathered and written once at the end of a turn. A file that cannot be written
-//! is told, and holds nothing up otherwise; lines are lost then, but none is torn.
+//! It is a screen around the real one, so it gets exactly what is shown, in the same words, and every kind of screen
+//! can have one. Lines are collected and written once at the end of a turn. If the file cannot be written, the user is
+//! told and the chat goes on; lines are lost then, but no line is written in part.
 //!
-//! If the node wished to write files, that would be one more output, and each fault one more input. What the user says
-//! is told only if it is recorded, and before what comes of it. Writing to a regular file may wait for its disk, and
-//! then everything waits: that is accepted, as for the log. Anything else that could hold up an open is refused.
+//! If the node asked for this file to be written, that would need one more output, and one more input for each fault.
+//! There is a notice of what the user says only if it is recorded, and it comes before its outcome. Writing to a
+//! regular file may wait for its disk, and then everything waits: that is accepted, as for the log. Files whose
+//! opening could wait are refused.
 
 use super::render::Sentence;
 use super::{Screen, Typed};
@@ -37,9 +38,9 @@ pub struct Transcript<W: Write = File> {
     file: W,
     /// Whole lines, not yet written.
     lines: Vec<u8>,
-    /// The last line of the file has no end.
+    /// The last line of the file has no newline.
     is_torn: bool,
-    /// It was told that the file cannot be written, and nothing was written since.
+    /// The user was told that the file cannot be written, and nothing was written since.
     is_fault_told: bool,
     fault_told_at: Option<Instant>,
 }
@@ -58,18 +59,18 @@ impl<S> Recorded<S> {
 }
 
 impl<S: Screen<Notice>> Screen<Notice> for Recorded<S> {
-    #[expect(clippy::disallowed_methods, reason = "a line bears the time of day")]
+    #[expect(clippy::disallowed_methods, reason = "a line has the time of day")]
     fn show(&mut self, notice: Notice) {
         if let Some(transcript) = &mut self.transcript {
             transcript.note(&notice, Zoned::now);
         }
-        // What the user said is on the screen already.
+        // What the user said is already on the screen.
         if !matches!(notice, Notice::Said { .. }) {
             self.screen.show(notice);
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a fault is told once in a while")]
+    #[expect(clippy::disallowed_methods, reason = "a fault is reported once in a while")]
     fn flush(&mut self) -> io::Result<bool> {
         if let Some(transcript) = &mut self.transcript
             && let Err(error) = transcript.flush()
@@ -120,8 +121,8 @@ impl<S: Screen<Notice>> Screen<Notice> for Recorded<S> {
         self.screen.suspend();
     }
 
-    fn give_back(&mut self) {
-        self.screen.give_back();
+    fn restore_terminal(&mut self) {
+        self.screen.restore_terminal();
     }
 
     fn flush_within(&self) -> Option<Duration> {
@@ -130,8 +131,8 @@ impl<S: Screen<Notice>> Screen<Notice> for Recorded<S> {
 }
 
 impl Transcript {
-    /// Opens a file to append to it. A new one is for its owner alone; one that is there stays as it is.
-    /// Never waits. The error is a sentence for whoever named the file.
+    /// Opens a file to append to it. Only the owner can read a new file; an existing file keeps its mode. Never waits.
+    /// The error is a sentence for the user.
     pub fn open(path: &Path) -> Result<Self, String> {
         let file = open_file(path).map_err(|error| refusal(path, error))?;
         let mut transcript = Self::new(file);
@@ -145,16 +146,16 @@ impl<W: Write> Transcript<W> {
         Self { file, lines: Vec::new(), is_torn: false, is_fault_told: false, fault_told_at: None }
     }
 
-    /// Adds the line of a notice, if it has one; it is written with the next flush.
+    /// Adds the line for a notice, if it has one. The next flush writes it.
     fn note(&mut self, notice: &Notice, now: impl FnOnce() -> Zoned) {
         if let Some(entry) = Entry::of(notice) {
             let time = now().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
-            // Memory takes everything.
+            // Writing to memory cannot fail.
             let _ = writeln!(self.lines, "{time} {entry}");
         }
     }
 
-    /// Writes all lines, or as much as the file takes; the rest is lost.
+    /// Writes all lines, or as many bytes as the file takes; the rest is lost.
     fn flush(&mut self) -> io::Result<()> {
         let mut bytes = std::mem::take(&mut self.lines);
         if self.is_torn && !bytes.is_empty() {
@@ -174,7 +175,7 @@ impl<W: Write> Transcript<W> {
         Ok(())
     }
 
-    /// Whether a fault is news, after a flush that failed.
+    /// Whether to tell the user of a fault, after a flush that failed.
     fn must_tell(&mut self, now: Instant) -> bool {
         let is_soon = self.fault_told_at.is_some_and(|at| now < at + RECORD_FAULT_INTERVAL);
         if self.is_fault_told || is_soon {
@@ -185,15 +186,15 @@ impl<W: Write> Transcript<W> {
     }
 }
 
-/// A screen that has gone is not flushed any more.
+/// A closed screen is not flushed any more, so this is the last chance.
 impl<W: Write> Drop for Transcript<W> {
     fn drop(&mut self) {
-        // Nobody is left to be told.
+        // Nobody can be told any more.
         let _ = self.flush();
     }
 }
 
-/// Fails with [`Errno::NXIO`] if it is no file, as the system does for a pipe that nobody reads.
+/// Fails with [`Errno::NXIO`] if it is not a file, as the system does for a pipe that nobody reads.
 fn open_file(path: &Path) -> rustix::io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK;
     let file = rustix::fs::open(path, flags | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?;
@@ -208,7 +209,7 @@ fn refusal(path: &Path, error: Errno) -> String {
     let path = Clean(&path);
     match error {
         Errno::ISDIR | Errno::NXIO => {
-            format!("a transcript is a file, and '{path}' is something else; name another one")
+            format!("'{path}' is not a file, so it cannot be a transcript; name another one")
         }
         _ => {
             let why = Fault::from(&error.into());
@@ -217,7 +218,7 @@ fn refusal(path: &Path, error: Errno) -> String {
     }
 }
 
-/// Whether the last line of a file has no end: whoever wrote it was cut off.
+/// Whether the last line of a file has no newline, because its writer was interrupted.
 fn has_torn_end(path: &Path) -> io::Result<bool> {
     if !path.metadata()?.is_file() {
         return Ok(false);
@@ -229,7 +230,7 @@ fn has_torn_end(path: &Path) -> io::Result<bool> {
     Ok(last != [b'\n'])
 }
 
-/// A line without its time. What is said has fields; the rest is a sentence behind a mark.
+/// A line without its time. Messages have fields; everything else is a sentence after a mark.
 enum Entry<'a> {
     Heard(&'a Who, &'a str),
     Said(&'a SaidTo, &'a str),
@@ -271,7 +272,7 @@ impl Display for Entry<'_> {
     }
 }
 
-/// Address and name, or a dash for somebody who has said none.
+/// Address and name, or a dash if there is no name.
 struct Fields<'a>(&'a Who);
 
 impl Display for Fields<'_> {
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_has_fields_and_nothing_can_forge_a_line() {
+    fn messages_have_fields_and_nothing_can_forge_a_line() {
         let said = |to, text: &str| Notice::Said { to, text: text.to_owned() };
         let to = who("P1").address;
         let not_sent = Notice::NotSent { to, text: "a\nb".to_owned(), why: Failure::TooManyWaiting };
@@ -317,7 +318,10 @@ mod tests {
             (said(SaidTo::One(who("P1")), "hi"), "> 127.0.0.1:8080 P1 hi"),
             (said(SaidTo::One(who("")), "h\ti"), "> 127.0.0.1:8080 - h␉i"),
             (said(SaidTo::All(3), "hi"), "> all 3 hi"),
-            (not_sent, "! Too many messages wait for 127.0.0.1:8080 already; try again later. Not sent: a␊b"),
+            (
+                not_sent,
+                "! Too many messages are already waiting for 127.0.0.1:8080; try again later. Not sent: a␊b",
+            ),
             (Notice::NewPeer(who("P\n1")), "* New peer: P␊1 (127.0.0.1:8080)"),
         ];
         for (notice, line) in table {
@@ -333,7 +337,7 @@ mod tests {
         assert!(transcript.file.is_empty());
     }
 
-    /// Takes so many bytes at each write, then is full.
+    /// Takes so many bytes at each write, and then is full.
     #[derive(Clone, Default)]
     struct Disk(Rc<RefCell<(Vec<u8>, VecDeque<usize>)>>);
 
@@ -351,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_loses_lines_and_tears_none() {
+    fn a_full_disk_loses_lines_but_leaves_no_partial_line() {
         let disk = Disk::default();
         let mut transcript = Transcript::new(disk.clone());
         let mut says = |text, takes: &[usize]| {
@@ -370,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_told_once_and_again_only_after_something_was_written_and_a_while() {
+    fn a_fault_is_reported_again_only_after_a_successful_write_and_some_time() {
         let disk = Disk::default();
         let mut transcript = Transcript::new(disk.clone());
         let start = crate::testing::start();
@@ -391,13 +395,13 @@ mod tests {
             let outcome = transcript.flush();
             assert_eq!(outcome.is_ok(), is_room);
             assert_eq!(outcome.is_err() && transcript.must_tell(start + after), is_told, "{n}");
-            // That nothing is to be written does not prove that something could be.
+            // A flush of nothing does not prove that a write would succeed.
             transcript.flush().unwrap();
         }
     }
 
     #[test]
-    fn a_new_file_is_its_owners_and_an_old_one_keeps_its_lines_and_its_mode() {
+    fn only_its_owner_reads_a_new_file_and_an_old_file_keeps_its_lines_and_its_mode() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("transcript");
         let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;

@@ -1,4 +1,4 @@
-//! What a person sees: the bytes of the program, put on a screen by a terminal emulator.
+//! What a person sees: a terminal emulator draws the bytes of the program on a screen.
 
 use crate::common::PATIENCE;
 use std::io::{self, Read};
@@ -6,34 +6,34 @@ use std::num::NonZeroU16;
 use std::sync::{Arc, Condvar, Mutex};
 use vt100::{Callbacks, Cell, Color, Parser, Screen};
 
-/// Stands for the cursor in a row.
+/// Marks the cursor in a row.
 const CURSOR: char = '▏';
 
-/// A screen that is drawn on by one thread and looked at by the test.
+/// A screen: a thread draws on it, and the test looks at it.
 #[derive(Clone)]
 pub(crate) struct Emulator(Arc<(Mutex<Parser<Offences>>, Condvar)>);
 
 /// The screen at one moment.
 #[derive(Debug)]
 pub(crate) struct Seen {
-    /// The rows down to the last that has something, or the cursor, in it. The time that a message begins
-    /// with is left out: it is another one in each run.
+    /// The rows down to the last one that has text or the cursor. The time of a message is left out, because it
+    /// differs in each run.
     pub(crate) rows: Vec<String>,
     /// The times of those rows.
     pub(crate) times: Vec<Option<String>>,
-    /// How the cells of those rows look, a letter for each and the time's included: `b`old, `d`im, `c`oloured,
-    /// `x` anything else.
+    /// The look of the cells of those rows, a letter for each, with those of the time: `b`old, `d`im, `c`oloured, `x`
+    /// anything else.
     pub(crate) looks: Vec<String>,
     /// The first colour in each of those rows.
     pub(crate) colors: Vec<Option<u8>>,
     pub(crate) cursor: (u16, u16),
     pub(crate) is_cursor_hidden: bool,
     pub(crate) is_paste_marked: bool,
-    /// Whatever was asked of the terminal that no chat has to ask.
+    /// Everything that was asked of the terminal and that a chat need not ask.
     pub(crate) offences: Vec<String>,
 }
 
-/// Everything that is not just drawing.
+/// Everything that is not drawing.
 #[derive(Default)]
 struct Offences(Vec<String>);
 
@@ -44,7 +44,7 @@ impl Emulator {
         Self(Arc::new((Mutex::new(parser), Condvar::new())))
     }
 
-    /// Draws all that is read through the reader that it gives.
+    /// Returns a reader; everything that is read through it is drawn.
     pub(crate) fn watching(&self, reader: impl Read + Send + 'static) -> impl Read + Send + 'static {
         Watching { emulator: self.clone(), reader }
     }
@@ -53,7 +53,7 @@ impl Emulator {
         self.0.0.lock().expect("no panic").set_size(size(rows), size(columns));
     }
 
-    /// Waits until what is seen is as wanted.
+    /// Waits until the screen is as wanted.
     #[track_caller]
     pub(crate) fn expect(&self, what: &str, is_so: impl Fn(&Seen) -> bool) {
         let (parser, has_changed) = &*self.0;
@@ -160,7 +160,7 @@ impl Callbacks for Offences {
         parameters: &[&[u16]],
         last: char,
     ) {
-        // Wrapping is turned off and on again; this emulator always wraps.
+        // The program turns wrapping off and on; this emulator always wraps.
         if (first, parameters) != (Some(b'?'), &[&[7][..]][..]) {
             self.0.push(format!("a sequence {parameters:?} {last}"));
         }
@@ -171,7 +171,7 @@ impl Callbacks for Offences {
     }
 }
 
-/// What is in a cell: nothing where a wide character before it reaches into it.
+/// The content of a cell: empty if a wide character before it extends into it.
 fn shown(screen: &Screen, row: u16, column: u16) -> &str {
     match screen.cell(row, column) {
         Some(cell) if cell.has_contents() => cell.contents(),

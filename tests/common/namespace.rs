@@ -1,4 +1,4 @@
-//! A network of its own for one test: there every address may be used, since nothing leads out of it.
+//! A separate network for one test: any address may be used in it, since it has no way out.
 
 use std::any::type_name;
 use std::env;
@@ -10,9 +10,9 @@ const INSIDE: &str = "CHINWAG_TEST_INSIDE_NAMESPACE";
 /// The exit code of a shell that could not set the network up.
 const NO_NETWORK: i32 = 77;
 
-/// Runs `body`, a closure of the calling test, in a network namespace whose loopback interface has
-/// `addresses`. For that the test program runs itself again, with this one test. Where the system does
-/// not allow it the test is skipped, loudly.
+/// Runs `body`, a closure of the calling test, in a network namespace whose loopback interface has `addresses`. For
+/// this the test program runs itself again with only this test. If the system does not allow it, the test is skipped
+/// with a message.
 pub(crate) fn in_namespace<F: FnOnce()>(addresses: &[&str], body: F) {
     if env::var_os(INSIDE).is_some() {
         return body();

@@ -1,4 +1,4 @@
-//! What a program writes, collected by a thread and awaited by the test.
+//! The output of a program: a thread collects it, and the test waits for it.
 
 use super::PATIENCE;
 use std::io::Read;
@@ -20,7 +20,7 @@ struct Collected {
     bytes: Vec<u8>,
     /// Where the last match ended.
     matched: usize,
-    /// More may come.
+    /// Whether more may come.
     is_open: bool,
 }
 
@@ -46,7 +46,7 @@ impl Output {
         output
     }
 
-    /// Waits until `text` comes after the last match; gives all from there to the end of `text`.
+    /// Waits until `text` comes after the last match; returns everything up to the end of `text`.
     #[track_caller]
     pub(crate) fn expect(&self, text: &str) -> String {
         self.expect_one_of(&[text])
@@ -79,13 +79,13 @@ impl Output {
         collected.matched = from(&collected) + start + with_newline.len();
     }
 
-    /// Waits until all that was written is as wanted.
+    /// Waits until the whole output is as wanted.
     #[track_caller]
     pub(crate) fn expect_that(&self, what: &str, is_so: impl Fn(&str) -> bool) {
         drop(self.await_that(what, |collected| is_so(&String::from_utf8_lossy(&collected.bytes))));
     }
 
-    /// Waits for the end; gives all that came after the last match.
+    /// Waits for the end; returns everything after the last match.
     #[track_caller]
     pub(crate) fn rest(&self) -> String {
         let mut collected = self.await_that("the end", |collected| !collected.is_open);
@@ -100,7 +100,7 @@ impl Output {
         drop(self.await_that("the end", |collected| !collected.is_open));
     }
 
-    /// All that has been written by now, as it is.
+    /// Everything that has been written by now, unchanged.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         self.lock().bytes.clone()
     }

@@ -1,4 +1,4 @@
-//! Peers that do what a script says, byte for byte, with plain blocking sockets.
+//! Peers that follow a script, byte for byte, with plain blocking sockets.
 
 use super::PATIENCE;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -39,7 +39,7 @@ impl Peer {
         Wire::new(self.0.accept().expect("a connection").0)
     }
 
-    /// Whether somebody has made a connection that was not accepted yet.
+    /// Whether there is a connection that was not accepted yet.
     pub(crate) fn is_dialled(&self) -> bool {
         let at_once = Timespec::default();
         let ready = retry_on_intr(|| poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&at_once)));
@@ -52,7 +52,7 @@ impl Peer {
         self.accept().read_to_end()
     }
 
-    /// Goes on taking plain messages while the test does something else.
+    /// Accepts plain messages while the test does something else.
     pub(crate) fn take_all(self) -> Messages {
         let (sender, receiver) = channel();
         thread::spawn(move || {
@@ -66,11 +66,11 @@ impl Peer {
     }
 }
 
-/// What a peer that takes all was sent.
+/// The messages that such a peer got.
 pub(crate) struct Messages(Receiver<String>);
 
 impl Messages {
-    /// Waits for the next so many.
+    /// Waits for the next `count` messages.
     #[track_caller]
     pub(crate) fn next(&self, count: usize) -> Vec<String> {
         (0..count).map(|_| self.0.recv_timeout(PATIENCE).expect("a message in time")).collect()
@@ -91,7 +91,7 @@ impl Wire {
         Self::new(TcpStream::connect(to).expect("somebody listens"))
     }
 
-    /// Our own end of it, as the program sees it.
+    /// The address of our end, as the program sees it.
     pub(crate) fn local(&self) -> SocketAddr {
         self.0.local_addr().expect("a connected socket")
     }
@@ -101,7 +101,7 @@ impl Wire {
         self.0.write_all(bytes.as_ref()).expect("the program reads");
     }
 
-    /// What one `recv(1024)` gives: most published peers read no more than that.
+    /// The result of one `recv(1024)`: most published peers read only that.
     #[track_caller]
     pub(crate) fn read_once(&mut self) -> String {
         let mut bytes = vec![0; 1024];
@@ -110,7 +110,7 @@ impl Wire {
         String::from_utf8(bytes).expect("UTF-8, no character cut")
     }
 
-    /// All up to the half-close.
+    /// Everything up to the half-close.
     #[track_caller]
     pub(crate) fn read_to_end(&mut self) -> String {
         let mut text = String::new();
@@ -130,7 +130,7 @@ impl Wire {
         String::from_utf8(line).expect("UTF-8")
     }
 
-    /// A child that ends while another test starts one interrupts a read with a time limit.
+    /// A child that ends can interrupt a read with a time limit.
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.0.read(bytes) {
@@ -140,7 +140,7 @@ impl Wire {
         }
     }
 
-    /// Waits until the program gives the connection up, however.
+    /// Waits until the program gives the connection up, in any way.
     #[track_caller]
     pub(crate) fn expect_closed(&mut self) {
         let mut bytes = Vec::new();
@@ -151,7 +151,7 @@ impl Wire {
         }
     }
 
-    /// Asks for a pong, which a session gives after all that was said before.
+    /// Asks for a pong, which a session sends after everything that was said before.
     #[track_caller]
     pub(crate) fn ping(&mut self, number: u32) {
         self.write(format!("!ping {number}\n"));
@@ -162,14 +162,14 @@ impl Wire {
         self.0.shutdown(Shutdown::Write).expect("a connected socket");
     }
 
-    /// Breaks the connection off with a reset.
+    /// Resets the connection.
     pub(crate) fn reset(self) {
         SockRef::from(&self.0).set_linger(Some(Duration::ZERO)).expect("a connected socket");
     }
 }
 
-/// Sends one plain message to `to` in the way of most published peers: connect, one write, close.
-/// Gives the address that it came from.
+/// Sends one plain message to `to` as most published peers do: connect, one write, close. Returns the address that it
+/// came from.
 #[track_caller]
 pub(crate) fn say(to: SocketAddr, message: impl AsRef<[u8]>) -> SocketAddr {
     let mut wire = Wire::dial(to);

@@ -1,10 +1,10 @@
-//! A port that nobody else gets, for a dialogue in which the user must name one.
+//! A port that nobody else gets, for a dialogue in which the user must type one.
 
 use socket2::{Domain, Protocol, Socket, Type};
 use std::net::{Ipv6Addr, SocketAddr};
 
-/// Holds a port without listening on it: the kernel gives it to nobody who asks for any free one, and
-/// refuses whoever dials it, yet a program that names it may listen on it.
+/// Holds a port without listening on it: the kernel does not choose it as a free port, and refuses dials to it, but a
+/// program that names it may listen on it.
 pub(crate) struct Port(Socket);
 
 impl Port {
@@ -21,7 +21,7 @@ impl Port {
         address.expect("a bound socket has an address").port()
     }
 
-    /// The port on the loopback address, where nobody listens as long as the program does not.
+    /// The port on the loopback address, where nobody listens until the program does.
     pub(crate) fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.number()))
     }

@@ -1,4 +1,4 @@
-//! The program under test, its descriptors being pipes.
+//! The program under test, with pipes as its descriptors.
 
 use super::output::Output;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
@@ -11,12 +11,12 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Once};
 
-/// Whether a command line means anything to the program under test: the load generator may have been left out.
+/// Whether the program under test knows this command line: it may be built without the load generator.
 pub(crate) fn is_here(args: &[&str]) -> bool {
     cfg!(feature = "bench") || !args.iter().any(|word| word.starts_with("swarm"))
 }
 
-/// A running program. It is killed when dropped, so that it says goodbye to nobody.
+/// A running program. It is killed when dropped, so it sends no farewells.
 pub(crate) struct Program {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -25,7 +25,7 @@ pub(crate) struct Program {
     port: u16,
 }
 
-/// What the query listed, one row a peer, without how long ago it was heard.
+/// The result of a query, one row for each peer, without when it was last heard.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
     pub(crate) active: Vec<String>,
@@ -42,36 +42,36 @@ pub(crate) fn command(args: &[&str]) -> Command {
     command
 }
 
-/// The same with the static peers of the assignment: for a network that leads nowhere.
+/// The same with the static peers of the assignment: only for a network without a way out.
 pub(crate) fn command_with_default_static_peers(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
     piped(command.args(args));
     command
 }
 
-/// The command that starts a subcommand; none of them knows static peers.
+/// The command that starts a subcommand. Subcommands have no static peers.
 pub(crate) fn subcommand(name: &str, args: &[&str]) -> Command {
     command_with_default_static_peers(&[&[name], args].concat())
 }
 
-/// The command with so many descriptors for the program.
+/// The command with this limit on descriptors.
 pub(crate) fn command_with_descriptors(count: u32, args: &[&str]) -> Command {
     limited(count, &[&["--static-peer", "127.0.0.1:1"], args].concat())
 }
 
-/// The command of the load generator against `target`; `args` are words.
+/// The command of the load generator against `target`; `args` are separated by spaces.
 pub(crate) fn swarm_command(target: impl Display, args: &str) -> Command {
     let target = target.to_string();
     let words: Vec<&str> = ["swarm", &target].into_iter().chain(args.split_whitespace()).collect();
     command_with_default_static_peers(&words)
 }
 
-/// Exactly this command line, with so many descriptors for the program.
+/// Exactly this command line, with this limit on descriptors.
 pub(crate) fn limited(count: u32, args: &[&str]) -> Command {
     below_limit(&format!("-n {count}"), args)
 }
 
-/// Exactly this command line, below a limit as the `ulimit` of a shell takes it.
+/// Exactly this command line, with a limit that is set by `ulimit`.
 pub(crate) fn below_limit(limit: &str, args: &[&str]) -> Command {
     let mut command = Command::new("sh");
     let script = format!("ulimit {limit} && exec \"$0\" \"$@\"");
@@ -79,8 +79,8 @@ pub(crate) fn below_limit(limit: &str, args: &[&str]) -> Command {
     command
 }
 
-/// Who ran the tests may have had signals ignored, as a script does for what it starts with `&`. The program under test
-/// would inherit that, and respect it; a signal that is caught here has its default there.
+/// The tests may run with ignored signals, as in a script that uses `&`. The program under test would inherit and
+/// respect that. A signal that is caught here has its default action there.
 fn catch_signals() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -98,7 +98,7 @@ fn piped(command: &mut Command) {
     isolate(command).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
 }
 
-/// Nothing of whoever runs the tests is seen by the program: no settings, no files, no home.
+/// Hides the user's environment from the program: no settings, no files, no home.
 fn isolate(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os() {
         if is_private(&name) {
@@ -121,7 +121,7 @@ impl Program {
         Self::spawn(&mut command(args))
     }
 
-    /// Starts what `command` says; what is no pipe of it is not collected.
+    /// Starts `command`; only outputs that are pipes are collected.
     pub(crate) fn spawn(command: &mut Command) -> Self {
         catch_signals();
         let mut child = command.spawn().expect("the program starts");
@@ -175,7 +175,7 @@ impl Program {
         self.type_line(format_args!("3\n{to}"));
     }
 
-    /// Menu choice 3, until the other side answers: it has a second for that, and the machine may be
+    /// Menu choice 3, repeated until the other side answers: it has one second for that, and the machine may be
     /// loaded.
     pub(crate) fn connect_until_accepted(&mut self, to: impl Display) {
         loop {
@@ -186,10 +186,10 @@ impl Program {
         }
     }
 
-    /// Waits until its connect was answered, or left without an answer for a second.
+    /// Waits until its connect was answered, or stayed without an answer for a second.
     #[track_caller]
     pub(crate) fn is_accepted(&self) -> bool {
-        let outcomes = ["accepted your connection\n", "it does not answer connects\n"];
+        let outcomes = ["accepted your connection\n", "it does not answer connect requests\n"];
         self.stdout.expect_one_of(&outcomes).ends_with(outcomes[0])
     }
 
@@ -208,7 +208,7 @@ impl Program {
         kill_process(self.pid(), signal).expect("the program runs");
     }
 
-    /// Stops the program while `script` runs: to it, what happens meanwhile happens at once.
+    /// Stops the program while `script` runs: for the program, everything in between happens at the same time.
     pub(crate) fn frozen<T>(&self, script: impl FnOnce() -> T) -> T {
         self.freeze();
         let outcome = script();
@@ -225,7 +225,7 @@ impl Program {
         self.signal(Signal::CONT);
     }
 
-    /// Waits until it ends, and all that it wrote is collected; gives its exit code.
+    /// Waits until it ends and its output is collected; returns its exit code.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> i32 {
         self.stdout.end();
@@ -238,7 +238,7 @@ impl Program {
         Pid::from_child(&self.child)
     }
 
-    /// The most memory that it ever used, in KiB, where the system tells.
+    /// The most memory that it ever used, in KiB, if the system tells.
     pub(crate) fn peak_memory(&self) -> Option<u64> {
         let path = format!("/proc/{}/status", self.pid().as_raw_nonzero());
         let status = std::fs::read_to_string(path).ok()?;

@@ -1,4 +1,4 @@
-//! The program on a pseudo terminal, as a person has it.
+//! The program on a pseudo terminal, as a person uses it.
 
 use crate::common::PATIENCE;
 use crate::common::output::Output;
@@ -30,9 +30,9 @@ pub(crate) struct Terminal {
     keyboard: Box<dyn Write + Send>,
     /// What was written to it.
     pub(crate) screen: Output,
-    /// What is seen on it.
+    /// What is visible on it.
     pub(crate) emulator: Emulator,
-    /// The terminal as the shell has it open, before and after the program.
+    /// The shell's open terminal, before and after the program.
     shared: File,
     settings_before: String,
     pid: Pid,
@@ -40,7 +40,7 @@ pub(crate) struct Terminal {
     end: Receiver<ExitStatus>,
     port: u16,
     far_end: Option<Box<dyn MasterPty + Send>>,
-    /// Where the program keeps its files; gone with the terminal.
+    /// Where the program keeps its files; removed with the terminal.
     _home: TempDir,
 }
 
@@ -67,7 +67,7 @@ impl Terminal {
         Self::run(&words(args)).listening()
     }
 
-    /// The same with its files in a directory that outlives it, and without colours.
+    /// The same with its files in a directory that stays, and without colours.
     pub(crate) fn node_at(home: &Path, args: &[&str]) -> Self {
         let at_home = ["env".into(), format!("HOME={}", home.display()).into()];
         Self::run(
@@ -76,13 +76,14 @@ impl Terminal {
         .listening()
     }
 
-    /// The same below a shell that goes on when the program is suspended: it says so, and wakes the program
-    /// when it has read a line.
+    /// The same under a shell that notices when the program is suspended: it says so, and wakes the program after it
+    /// has read a line.
     pub(crate) fn node_below_a_shell(name: &str) -> Self {
         Self::node_below("sh", "\"$0\" \"$@\"; echo stopped; read line; fg", name)
     }
 
-    /// The same, and the program is woken in the background first; this shell does not say that it is in front.
+    /// The same, but the program is first woken in the background, and this shell does not say when it is in the
+    /// foreground.
     pub(crate) fn node_behind_a_shell(name: &str) -> Self {
         let script = "\"$0\" \"$@\"; echo stopped; bg; read line; echo front; fg";
         Self::node_below("bash", script, name)
@@ -93,7 +94,7 @@ impl Terminal {
         Self::run(&[&shell[..], &words(&["--name", name, "--port", "0"])[..]].concat()).listening()
     }
 
-    /// The same as [`Terminal::node_with`] where these variables are set too.
+    /// The same as [`Terminal::node_with`], with these variables too.
     pub(crate) fn node_where(variables: &[&str], args: &[&str]) -> Self {
         let env = ["env"].iter().chain(variables).map(OsString::from);
         Self::run(&env.chain(words(args)).collect::<Vec<_>>()).listening()
@@ -112,7 +113,7 @@ impl Terminal {
         let home = TempDir::new().expect("a directory for its files");
         builder.env("HOME", home.path());
         builder.env("TERM", "xterm-256color");
-        // The emulator cuts rows when it gets narrower, as this one does.
+        // The emulator cuts rows when it gets narrower, as xterm does.
         builder.env("XTERM_VERSION", "XTerm(1)");
         let mut child = pair.slave.spawn_command(builder).expect("the program starts");
         let pid = child.process_id().and_then(|pid| Pid::from_raw(pid as i32)).expect("it runs");
@@ -168,7 +169,7 @@ impl Terminal {
         self.far_end.as_ref().expect("it was not closed").resize(size).expect("a terminal has a size");
     }
 
-    /// Closes the window: nobody is at the far end any more.
+    /// Closes the window: the far end is gone.
     pub(crate) fn close(&mut self) {
         self.far_end = None;
         self.keyboard = Box::new(std::io::sink());
@@ -182,34 +183,34 @@ impl Terminal {
         kill_process(self.pid, signal).expect("the program runs");
     }
 
-    /// Who is in front on the terminal.
+    /// The process group in the foreground of the terminal.
     pub(crate) fn front(&self) -> Pid {
         let far_end = self.far_end.as_ref().expect("it was not closed");
         far_end.process_group_leader().and_then(Pid::from_raw).expect("somebody is in front")
     }
 
-    /// Waits until the program ends; gives its exit code.
+    /// Waits until the program ends; returns its exit code.
     #[track_caller]
     pub(crate) fn wait(&self) -> u32 {
         self.wait_for_end().exit_code()
     }
 
-    /// The same; gives the signal of which it died, too.
+    /// The same; also returns the signal that killed it.
     #[track_caller]
     pub(crate) fn wait_for_end(&self) -> ExitStatus {
         self.end.recv_timeout(PATIENCE).expect("the program ends")
     }
 
-    /// Whether the terminal makes lines of what is typed, as it does for most programs.
+    /// Whether the terminal itself edits lines, as it does for most programs.
     pub(crate) fn is_canonical(&self) -> bool {
         tcgetattr(&self.shared).expect("a terminal").local_modes.contains(LocalModes::ICANON)
     }
 
-    /// Whether the terminal is set as it was before the program, and shows its cursor.
+    /// Whether the terminal has the same settings as before the program, and shows its cursor.
     #[track_caller]
     pub(crate) fn assert_as_found(&self) {
         assert_eq!(settings(&self.shared), self.settings_before);
-        // The screen may be a moment behind.
+        // The screen may be late.
         self.emulator.expect("no mode left on", |seen| !seen.is_cursor_hidden && !seen.is_paste_marked);
     }
 }

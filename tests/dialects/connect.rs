@@ -1,4 +1,4 @@
-//! Connecting, from both ends, with our own kind and with every other.
+//! Connecting in both directions, with chinwag and with other programs.
 
 use crate::common::peer::{Peer, Wire, say, session};
 use crate::common::program::Program;
@@ -7,7 +7,7 @@ use crate::common::program::Program;
 fn a_connect_is_held_open_and_the_answer_with_the_token_makes_it_a_session() {
     let peer = Peer::new();
     let mut program = Program::node("P1");
-    // The other side has a second to answer; on a busy machine this one may need a second try.
+    // The other side has one second to answer; on a busy machine, this may need a second try.
     let mut wire = loop {
         program.connect(peer.address());
         let mut wire = peer.accept();
@@ -55,7 +55,9 @@ fn a_peer_that_never_answers_has_the_message_and_is_connected() {
     program.connect(peer.address());
     let mut wire = peer.accept();
     assert_eq!(wire.read_once(), format!("{} P1 connect", program.address()));
-    program.stdout.expect(&format!("Connected with {}; it does not answer connects\n", peer.address()));
+    program
+        .stdout
+        .expect(&format!("Connected with {}; it does not answer connect requests\n", peer.address()));
     wire.expect_closed();
     assert_eq!(program.query().active, [format!("1. {} (connected)", peer.address())]);
 }
@@ -66,7 +68,9 @@ fn a_peer_that_reads_once_and_closes_has_the_message_and_is_connected() {
     let mut program = Program::node("P1");
     program.connect(peer.address());
     assert_eq!(peer.accept().read_once(), format!("{} P1 connect", program.address()));
-    program.stdout.expect(&format!("Connected with {}; it does not answer connects\n", peer.address()));
+    program
+        .stdout
+        .expect(&format!("Connected with {}; it does not answer connect requests\n", peer.address()));
     assert_eq!(program.query().active, [format!("1. {} (connected)", peer.address())]);
 }
 
@@ -100,7 +104,7 @@ fn after_an_undelimited_message_on_the_session_we_only_read_there_and_send_plain
     assert_eq!(program.query().active, [format!("1. {} P2 (connected)", peer.address())]);
 }
 
-/// A connect, and the connection closed with it.
+/// Sends a connect and closes the connection.
 fn connect_and_close(program: &Program, message: String) {
     program.frozen(|| say(program.address(), message));
     program.stdout.expect("connected with you\n");
@@ -113,7 +117,7 @@ fn a_connect_of_a_connection_that_is_closed_is_acknowledged_by_a_dial_once_a_min
     connect_and_close(&program, format!("{} P2 connect", peer.address()));
     assert_eq!(peer.take(), format!("{} P1 connect_ack", program.address()));
     connect_and_close(&program, format!("{} P2 connect", peer.address()));
-    // The next that it is sent is this, not a second acknowledgement.
+    // The next message to it is this, not a second acknowledgement.
     program.send(peer.address(), "hello");
     assert_eq!(peer.take(), format!("{} P1 hello", program.address()));
     assert_eq!(program.query().active, [format!("1. {} P2 (connected)", peer.address())]);
@@ -160,7 +164,7 @@ fn the_list_of_choice_3_connects_by_number_or_all_at_once() {
         peer.stdout.expect(&format!("P1 ({}) connected with you\n", p1.address()));
     }
     p1.type_line("3");
-    p1.stdout.expect("No active peers that are yet to connect\n");
+    p1.stdout.expect("No active peers to connect to\n");
     p1.type_line("");
     assert!(p1.query().active.iter().all(|row| row.ends_with("(connected)")));
     p2.send(p1.address(), "hello again");
@@ -170,7 +174,7 @@ fn the_list_of_choice_3_connects_by_number_or_all_at_once() {
 #[test]
 fn both_sides_may_connect_at_once() {
     let [mut p1, mut p2] = ["P1", "P2"].map(Program::node);
-    // Each reads the user's line before it can hear of the other.
+    // Each program reads the user's line before it can hear from the other.
     p1.freeze();
     p2.freeze();
     p1.connect(p2.address());

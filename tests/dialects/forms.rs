@@ -1,10 +1,10 @@
-//! Every form in which the published peers write, received.
+//! Receives every form in which the published peers write.
 
 use crate::common::peer::{Peer, say};
 use crate::common::program::Program;
 use crate::namespace::in_namespace;
 
-/// Sends each message as a new peer and expects what is shown of it; `{port}` is that peer's port.
+/// Sends each message as a new peer, and expects this to be shown; `{port}` is that peer's port.
 #[track_caller]
 fn each_is_shown(table: &[(&str, &str)]) {
     let program = Program::node("P1");
@@ -16,7 +16,7 @@ fn each_is_shown(table: &[(&str, &str)]) {
     }
 }
 
-/// Messages that are in no known form are shown with the address that they really came from.
+/// Messages in an unknown form are shown with the address that they really came from.
 #[track_caller]
 fn is_shown_raw(program: &mut Program, message: &str, shown: &str) {
     let from = say(program.address(), message);
@@ -131,7 +131,7 @@ fn every_acknowledgement_is_taken_and_never_answered() {
         say(program.address(), format!("{} P2 {word}", peer.address()));
         program.stdout.expect_line(&format!("P2 ({}) connected with you", peer.address()));
         assert_eq!(program.query().active[0], format!("1. {} P2 (connected)", peer.address()));
-        // The next that it is sent is this, not an answer.
+        // The next message to it is this, not an answer.
         program.send(peer.address(), "hello");
         assert_eq!(peer.take(), format!("{} P1 hello", program.address()));
     }

@@ -80,7 +80,7 @@ fn in_line_mode_silence_ends_nothing() {
     let mut slow = Wire::dial(program.address());
     slow.write(format!("{0} P2 first\n{0} P2 sec", peer.address()));
     program.stdout.expect("P2 first\n");
-    // This one is shown after a silence that began later.
+    // This message is shown after a silence that began later.
     let mut other = Wire::dial(program.address());
     other.write("127.0.0.1:9 P3 undelimited");
     program.stdout.expect_line("127.0.0.1:9 P3 undelimited");
@@ -106,7 +106,7 @@ fn a_ping_is_answered_in_a_session_only() {
     let mut wire = Wire::dial(program.address());
     wire.write(format!("{} P2 hello\n!ping 7\n", peer.address()));
     program.stdout.expect(&format!("Not a chat message, from {}: !ping 7\n", wire.local()));
-    // The first that it hears is the answer to its connect.
+    // The first message to it is the answer to its connect.
     wire.write(format!("{} P2 connect\n", peer.address()));
     assert_eq!(wire.read_line(), format!("{} P1 connected chinwag/1\n", program.address()));
     wire.write("!ping 8\n");

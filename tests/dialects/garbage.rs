@@ -1,11 +1,11 @@
-//! What no chat program would send. It is bounded, it is shown harmlessly, and nobody else notices.
+//! Input that no chat program would send. It is bounded, it is shown without harm, and other peers do not notice it.
 
 use crate::common::peer::{Peer, Wire, say, session};
 use crate::common::program::Program;
 use std::io::Write;
 
 #[test]
-fn a_web_browser_is_shown_as_what_it_is() {
+fn a_web_browser_is_shown_as_raw_text() {
     let program = Program::node("P1");
     let from = say(program.address(), "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let shown = "GET / HTTP/1.1␍␊Host: localhost";
@@ -23,7 +23,7 @@ fn a_tls_hello_is_shown_without_a_control_character() {
 }
 
 #[test]
-fn random_bytes_end_nothing() {
+fn random_bytes_do_not_end_the_program() {
     let peer = Peer::new();
     let program = Program::node("P1");
     let mut random = fastrand::Rng::with_seed(42);
@@ -79,12 +79,14 @@ fn the_longest_line_is_taken_and_one_byte_more_is_not() {
 }
 
 #[test]
-fn a_session_with_too_long_a_line_is_lost_and_told() {
+fn a_session_with_too_long_a_line_is_lost_and_reported() {
     let peer = Peer::new();
     let mut program = Program::node("P1");
     let mut wire = session(program.address(), peer.address(), "P2");
-    // The program may close before it has taken everything.
+    // The program may close before it has read everything.
     let _ = wire.0.write_all(&vec![b'x'; 1024 * 1024]);
-    program.stdout.expect(&format!("Lost the connection with P2 ({}): a line", peer.address()));
+    program
+        .stdout
+        .expect(&format!("Lost the connection with P2 ({}): it carried a line longer than", peer.address()));
     assert_eq!(program.query().active, [format!("1. {} P2 (yet to connect)", peer.address())]);
 }

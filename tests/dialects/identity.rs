@@ -1,4 +1,4 @@
-//! Who may say what for whom: a claimed address is no proof.
+//! Who may say what for whom: a claimed address is not proof.
 
 use crate::common::peer::{Peer, Wire, say, session};
 use crate::common::program::Program;
@@ -52,7 +52,7 @@ fn a_connect_from_the_address_that_it_claims_is_acknowledged_there() {
 }
 
 #[test]
-fn a_peer_that_claims_to_be_us_is_nobody() {
+fn a_peer_that_claims_our_address_is_ignored() {
     let mut program = Program::node("P1");
     let ours = program.address();
     let from = say(ours, format!("{ours} P1 hello"));

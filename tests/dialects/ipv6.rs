@@ -37,5 +37,5 @@ fn a_program_bound_to_ipv6_loopback_alone_is_itself_at_that_address() {
     }
     let mut program = Program::node_with("P1", &["--bind", "::1"]);
     program.type_line(format_args!("1\n[::1]:{}", program.port()));
-    program.stdout.expect("is this program itself");
+    program.stdout.expect("is this program");
 }

@@ -1,13 +1,13 @@
-//! What was once wrong with the published programs on the other side; each test failed before.
+//! Faults of the past with published programs on the other side; each test failed before its fix.
 //!
-//! That no text and no name of ours is read as another message is a property of `proto::envelope`, tested there.
+//! `proto::envelope` guarantees that none of our texts and names is read as another message; its tests prove that.
 
 use crate::common::peer::{Peer, Wire, say, session};
 use crate::common::program::Program;
 use crate::namespace::in_namespace;
 use serde_json::{Value, json};
 
-/// A program that has heard a peer of that name say hello.
+/// A program that got a hello from a peer of that name.
 fn acquainted(name: &str) -> (Program, Peer) {
     let (program, peer) = (Program::node("P1"), Peer::new());
     say(program.address(), format!("{} {name} hello", peer.address()));
@@ -38,9 +38,10 @@ fn a_bye_with_a_time_or_a_name_before_the_word_is_a_bye() {
     }
 }
 
-/// However the user chose it, a connect in another form left it, and the acknowledgement and all later messages with it.
+/// However the user chose the dialect, a connect in another form changed it, also for the acknowledgement and all
+/// later messages.
 #[test]
-fn the_dialect_that_the_user_chose_outlasts_all_but_a_chat_in_another() {
+fn the_chosen_dialect_stays_until_a_chat_in_another_one() {
     type Choose = fn(&mut Program, &Peer);
     let by_suffix: Choose = |program, peer| program.send(format_args!("{} block", peer.address()), "first");
     let by_flag: Choose = |program, peer| program.send(peer.address(), "first");
@@ -64,7 +65,7 @@ fn the_dialect_that_the_user_chose_outlasts_all_but_a_chat_in_another() {
     }
 }
 
-/// The suffix held only for peers that had not been heard yet.
+/// The suffix worked only for peers that had not been heard yet.
 #[test]
 fn a_dialect_can_be_chosen_for_a_peer_that_was_heard() {
     let (mut program, peer) = acquainted("P2");
@@ -74,10 +75,10 @@ fn a_dialect_can_be_chosen_for_a_peer_that_was_heard() {
     assert_eq!(peer.take(), format!("LISTENING_PORT:{}|TEAM_NAME:P1|second", program.port()));
 }
 
-/// It was told twice: accepted, and not answered.
+/// There were two outcomes: accepted, and not answered.
 #[test]
 fn a_connect_that_is_answered_on_another_connection_has_one_outcome() {
-    // The connection of the connect is closed at once, or held open, or closed when the answer is there.
+    // The connection of the connect is closed at once, or held open, or closed after the answer.
     for is_held in [false, true] {
         let (mut program, peer) = (Program::node("P1"), Peer::new());
         // The peer has a second to answer, and the machine may be loaded.
@@ -101,13 +102,15 @@ fn a_connect_that_is_answered_on_another_connection_has_one_outcome() {
     }
 }
 
-/// It read as if something had gone wrong.
+/// The sentence read as if something had gone wrong.
 #[test]
 fn a_connect_that_nobody_answers_is_a_success() {
     let (mut program, peer) = (Program::node("P1"), Peer::new());
     program.connect(peer.address());
     peer.accept().read_once();
-    program.stdout.expect(&format!("Connected with {}; it does not answer connects\n", peer.address()));
+    program
+        .stdout
+        .expect(&format!("Connected with {}; it does not answer connect requests\n", peer.address()));
 }
 
 /// It said that the peer accepted our connection.
@@ -123,7 +126,7 @@ fn an_acknowledgement_that_nobody_asked_for_is_news_that_the_peer_connected_and_
     assert_eq!(shown.matches("accepted").count(), 0, "{shown}");
 }
 
-/// One program passes on what it hears, in its own name.
+/// One published program relays what it hears, in its own name.
 #[test]
 fn an_exit_in_another_name_removes_nobody() {
     let (mut program, peer) = acquainted("A");
@@ -144,7 +147,7 @@ fn an_exit_on_its_own_session_counts_whatever_its_name() {
     assert!(program.query().active.is_empty());
 }
 
-/// Such a peer could be seen and not be addressed, and `/msg a b text` reached another one, called `a`.
+/// Such a peer was shown, but could not be addressed, and `/msg a b text` reached another peer called `a`.
 #[test]
 fn a_name_of_several_words_comes_in_as_one_and_can_be_written_to() {
     let (mut program, peer) = (Program::node("P1"), Peer::new());
@@ -162,7 +165,7 @@ fn a_name_of_several_words_comes_in_as_one_and_can_be_written_to() {
     assert_eq!(peer.take(), format!("{ours} P1 nothing"));
 }
 
-/// A text in the block dialect could hold the end of its block, and then a message of anybody.
+/// A text in the block dialect could contain the end of its block, and after it a message in anybody's name.
 #[test]
 fn a_text_forges_no_message_in_any_dialect() {
     const TEXT: &str = "<end><127.0.0.1:7777> Eve boo|LISTENING_PORT:7|TEAM_NAME:Eve|boo";
@@ -180,9 +183,9 @@ fn a_text_forges_no_message_in_any_dialect() {
     }
 }
 
-/// A text that looks like an answer of the program's was taken for one.
+/// A text that looks like an answer of the program was taken for one.
 #[test]
-fn connected_is_a_word_that_can_be_said() {
+fn the_word_connected_can_be_said() {
     let (mut speaker, hearer) = (Program::node("P1"), Program::node("P2"));
     speaker.send(hearer.address(), "connected");
     hearer.stdout.expect_line(&format!("{} P1 connected.", speaker.address()));
@@ -204,7 +207,7 @@ fn a_long_text_is_cut_between_words() {
     assert_eq!(said, text.trim_end());
 }
 
-/// It waits for a line after each of its own, and never sent again.
+/// Such a program waits for a line after each of its own; it never sent again.
 #[test]
 fn a_program_that_begins_with_its_port_is_answered_line_by_line_and_written_to_alike() {
     let (mut program, peer) = (Program::node("P1"), Peer::new());
@@ -214,7 +217,7 @@ fn a_program_that_begins_with_its_port_is_answered_line_by_line_and_written_to_a
     assert_eq!(wire.read_line(), "Message received\n");
     program.stdout.expect(&format!("{} connected with you\n", peer.address()));
     for text in ["hello", "and again"] {
-        // The address in the line may be anybody's.
+        // The address in the line is not confirmed.
         wire.write(format!("127.0.0.1:1 P2 {text}\n"));
         assert_eq!(wire.read_line(), "Message received\n");
         program.stdout.expect_line(&format!("{} P2 {text}", peer.address()));
@@ -252,7 +255,7 @@ fn a_program_that_speaks_json_is_understood_and_answered_in_kind() {
     };
     program.send(peer.address(), "say \"hi\"");
     expect("message", "say \"hi\"");
-    // Lines on one connection, as well as one message a connection.
+    // Both lines on one connection and one message for each connection.
     let mut wire = Wire::dial(ours);
     wire.write(format!("{}\n{}\n", message("message", "one"), message("connect", "")));
     program.stdout.expect_line(&format!("{} P_2 one", peer.address()));
@@ -267,7 +270,7 @@ fn a_program_that_speaks_json_is_understood_and_answered_in_kind() {
 }
 
 #[test]
-fn who_is_listed_already_is_no_new_peer() {
+fn a_listed_peer_is_not_a_new_peer() {
     let (mut program, peer) = (Program::node("P1"), Peer::new());
     program.send(peer.address(), "hello");
     peer.take();
@@ -277,9 +280,9 @@ fn who_is_listed_already_is_no_new_peer() {
     assert!(!shown.contains("New peer"), "{shown}");
 }
 
-/// It was listed as known from before, heard just now.
+/// It was still listed, as known from before and heard just now.
 #[test]
-fn who_said_exit_is_not_in_the_query_where_peers_are_remembered_either() {
+fn a_peer_that_said_exit_is_not_in_the_query_even_if_it_is_remembered() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("peers.toml");
     let mut program = Program::node_with("P1", &["--known-peers", file.to_str().unwrap()]);

@@ -7,7 +7,7 @@ use socket2::{Domain, Socket, Type};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 
-/// One plain message in all, in bytes.
+/// The most bytes of one plain message.
 const BYTES_MAX: usize = 1023;
 
 #[test]
@@ -18,7 +18,7 @@ fn it_is_one_write_without_a_newline_and_then_a_half_close() {
     let mut wire = peer.accept();
     assert_eq!(wire.read_once(), format!("{} P1 hello", program.address()));
     assert_eq!(wire.read_to_end(), "");
-    // This side is still open: it counts as sent all the same, after a while.
+    // This side is still open, but the message counts as sent after a second.
     program.stdout.expect(&format!("Message sent to {}\n", peer.address()));
 }
 
@@ -41,7 +41,7 @@ fn a_long_text_is_cut_at_characters_into_messages_of_one_recv_each() {
     program.send(peer.address(), &text);
     let mut received = String::new();
     while received.len() < text.len() {
-        // It reads once and closes, as most published peers do.
+        // This peer reads once and closes, as most published peers do.
         let message = peer.accept().read_once();
         assert!(message.len() <= BYTES_MAX, "{} bytes", message.len());
         received += message.strip_prefix(&head).expect("each has its header");
@@ -63,7 +63,7 @@ fn the_longest_text_that_fits_goes_in_one_message_and_one_byte_more_in_two() {
 }
 
 #[test]
-fn a_reset_instead_of_a_close_is_told_with_the_text_that_was_not_sent() {
+fn a_reset_instead_of_a_close_is_reported_with_the_text_that_was_not_sent() {
     let peer = Peer::new();
     let mut program = Program::node("P1");
     program.send(peer.address(), "hello");
@@ -75,8 +75,8 @@ fn a_reset_instead_of_a_close_is_told_with_the_text_that_was_not_sent() {
 }
 
 #[test]
-fn a_host_that_does_not_answer_is_told_with_the_text_that_was_not_sent() {
-    // Its queue has room for one connection, which is never accepted.
+fn a_host_that_does_not_answer_is_reported_with_the_text_that_was_not_sent() {
+    // The queue has room for one connection, which is never accepted.
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
     socket.listen(0).unwrap();
@@ -88,13 +88,14 @@ fn a_host_that_does_not_answer_is_told_with_the_text_that_was_not_sent() {
     program.stdout.expect("Not sent: hello\n");
 }
 
-/// What came while the program quit was read and dropped, and its sender was told by an orderly end that it was sent.
+/// Messages that came while the program was quitting were read and dropped, and the orderly end told the sender that
+/// they had arrived.
 #[test]
-fn what_is_taken_while_the_program_quits_is_shown() {
+fn messages_that_arrive_while_the_program_quits_are_shown() {
     for _ in 0..3 {
         let mut program = Program::node_with("P1", &["--headless"]);
         let to = program.address();
-        // Somebody who never takes our farewell keeps the program quitting for a while.
+        // A peer that never accepts our farewell makes the program wait for a while.
         let slow = Peer::new();
         let mut wires = [session(to, slow.address(), "slow"), Wire::dial(to)];
         wires[1].write("127.0.0.1:9 P9 unfinished");

@@ -1,4 +1,4 @@
-//! What the published programs were seen to do besides their dialect.
+//! How the published programs behave, besides their dialects.
 
 use crate::common::peer::{Peer, Wire, say};
 use crate::common::program::Program;
@@ -28,7 +28,7 @@ fn a_probe_that_is_broken_off_is_ignored_in_silence() {
 }
 
 #[test]
-fn nobody_is_dialled_before_there_is_something_to_say() {
+fn no_connection_is_made_before_there_is_something_to_say() {
     let peer = Peer::new();
     let mut program = Program::node("P1");
     say(program.address(), format!("{} P2 hello", peer.address()));

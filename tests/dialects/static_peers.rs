@@ -1,4 +1,4 @@
-//! The two peers of the assignment, at their real addresses, in a network that leads nowhere.
+//! The two peers of the assignment, at their real addresses, in a network without a way out.
 
 use crate::common::peer::Peer;
 use crate::common::port::Port;
@@ -11,7 +11,7 @@ const ADDRESSES: [&str; 2] = ["10.206.4.122:1255", "10.206.5.228:6555"];
 /// For the loopback interface of a network namespace.
 const IPS: [&str; 2] = ["10.206.4.122/32", "10.206.5.228/32"];
 
-/// A program that was told no static peers.
+/// A program that got no static peers on its command line.
 fn node(args: &[&str]) -> Program {
     let args = [&["--name", "P1", "--port", "0"], args].concat();
     Program::spawn(&mut command_with_default_static_peers(&args)).listening()
@@ -21,7 +21,7 @@ fn peers() -> [Peer; 2] {
     ADDRESSES.map(|address| Peer::at(address.parse().unwrap()))
 }
 
-/// What `peer` is sent: the program dials an address of this host from that address.
+/// The message that `peer` gets: the program dials an address of this host from that same address.
 fn message(peer: &Peer, program: &Program, text: &str) -> String {
     format!("{}:{} P1 {text}", peer.address().ip(), program.port())
 }
@@ -72,25 +72,25 @@ fn choice_4_tells_which_of_them_could_not_be_reached() {
 }
 
 #[test]
-fn a_network_that_leads_nowhere_is_told_in_words() {
+fn a_network_without_a_way_out_is_reported_in_words() {
     in_namespace(&[], || {
         let mut program = node(&[]);
         program.type_line("4\nhello, campus");
         for address in ADDRESSES {
             program.stdout.expect_that("the outcome", |shown| {
-                shown.contains(&format!("{address} cannot be reached from here"))
+                shown.contains(&format!("{address} is unreachable from here"))
             });
         }
     });
 }
 
 #[test]
-fn a_greeting_that_fails_is_not_told_and_not_tried_again() {
+fn a_failed_greeting_is_not_reported_and_not_tried_again() {
     let nobody = Port::reserve();
     let address = nobody.address().to_string();
     let mut program = Program::start(&["--name", "P1", "--port", "0", "--greet", "--static-peer", &address]);
     program = program.listening();
-    // What goes to one address goes in order: the outcome of the greeting is known before that of this.
+    // Messages to one address go in order: the outcome of the greeting is known before the outcome of this.
     program.send(&address, "hello");
     let shown = program.stdout.expect("Not sent: hello\n");
     assert_eq!(shown.matches("refused").count(), 1, "{shown}");

@@ -105,7 +105,7 @@ fn a_peer_that_cannot_be_reached_leaves_the_lists_until_it_is_heard_again() {
     program.stdout.expect("Not sent: are you there?\n");
     assert!(program.query().active.is_empty());
     program.type_line("3");
-    program.stdout.expect("No active peers that are yet to connect\n");
+    program.stdout.expect("No active peers to connect to\n");
     program.type_line("");
     say(program.address(), format!("{from} P2 I am"));
     program.stdout.expect_line(&format!("{from} P2 I am"));
@@ -118,7 +118,7 @@ fn a_session_that_ends_without_exit_is_lost_and_its_peer_stays() {
     let mut program = Program::node("P1");
     let mut wire = session(program.address(), peer.address(), "P2");
     program.stdout.expect("connected with you\n");
-    // Who says nothing on it may as well have asked and hung up.
+    // A peer that says nothing on it may as well have asked and closed.
     wire.ping(1);
     drop(wire);
     program.stdout.expect(&format!("\nLost the connection with P2 ({})", peer.address()));

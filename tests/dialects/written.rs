@@ -1,4 +1,4 @@
-//! What the program writes to a peer: in the peer's own dialect, to the byte.
+//! What the program writes to a peer: in the peer's own dialect, byte for byte.
 
 use crate::common::peer::{Peer, say};
 use crate::common::program::Program;
@@ -12,7 +12,7 @@ fn acquainted(hello: &str) -> (Program, Peer) {
     (program, peer)
 }
 
-/// What it is then sent for chat, for connect and for exit, `{port}` being the program's.
+/// What it then gets for a chat, a connect and an exit; `{port}` is the program's port.
 #[track_caller]
 fn is_answered(hello: &str, chat: &str, connect: &str, exit: &str) {
     let (mut program, peer) = acquainted(hello);

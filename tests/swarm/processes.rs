@@ -23,7 +23,7 @@ fn the_peers_of_all_processes_are_different_ones() {
     let (report, tally) = three("flood --messages 200 --lines");
     assert_eq!((report.setup.peers as u64, report.counts.connected), (PEERS, PEERS));
     assert_eq!(taken(&report, Measure::Dial), PEERS);
-    assert_eq!(tally, "Received 200 messages and met 200 peers\nExiting\n");
+    assert_eq!(tally, "Received 200 messages from 200 peers.\nExiting\n");
     let (report, _) = three("hold --time 0.1");
     assert_eq!((taken(&report, Measure::Dial), taken(&report, Measure::Answer)), (PEERS, PEERS));
     assert_eq!(report.counts.answered, PEERS);
@@ -33,11 +33,11 @@ fn the_peers_of_all_processes_are_different_ones() {
 fn the_messages_of_all_processes_add_up() {
     let (report, tally) = three("flood --messages 4993 --batch 10");
     assert_eq!((report.counts.sent, report.counts.taken), (4993, 4993));
-    assert_eq!(tally, "Received 4993 messages and met 200 peers\nExiting\n");
+    assert_eq!(tally, "Received 4,993 messages from 200 peers.\nExiting\n");
     let (report, tally) = three("churn --messages 500");
     assert_eq!((report.counts.connected, report.counts.taken), (500, 500));
     assert_eq!(taken(&report, Measure::Exchange), 500);
-    assert_eq!(tally, "Received 500 messages and met 500 peers\nExiting\n");
+    assert_eq!(tally, "Received 500 messages from 500 peers.\nExiting\n");
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn a_lack_of_ports_is_told_before_the_run_and_by_its_name_in_it() {
         let words = ["send", "--name", "x", "--port", "7071", &target, "hello"];
         let sent = Outcome::of(Program::spawn(&mut command_with_default_static_peers(&words)));
         assert_eq!(sent.code, 3, "{sent:?}");
-        assert!(sent.stderr.contains("No free port is left to reach"), "{sent:?}");
+        assert!(sent.stderr.contains("no free local port left to reach"), "{sent:?}");
         drop(taken);
     });
 }

@@ -52,7 +52,7 @@ fn hold_keeps_sessions_for_a_time() {
     assert_sessions(&report);
     assert_taken(&report, 0);
     assert!(report.seconds >= 0.3, "{report:?}");
-    assert_tally(node, "Received 0 messages and met 200 peers");
+    assert_tally(node, "Received 0 messages from 200 peers.");
 }
 
 #[test]
@@ -61,15 +61,15 @@ fn hold_keeps_plain_connections_for_a_time() {
     let report = report(node.address(), "--lines --time 0.1");
     assert_lines(&report);
     assert_taken(&report, 0);
-    assert_tally(node, "Received 0 messages and met 0 peers");
+    assert_tally(node, "Received 0 messages from 0 peers.");
 }
 
 #[test]
 fn flood_counts_every_message_as_sent_and_taken() {
-    for (args, messages) in [
-        ("flood --messages 5000", 5000),
-        ("flood --messages 5000 --lines", 5000),
-        ("flood --messages 4993 --batch 10", 4993),
+    for (args, messages, told) in [
+        ("flood --messages 5000", 5000, "5,000"),
+        ("flood --messages 5000 --lines", 5000, "5,000"),
+        ("flood --messages 4993 --batch 10", 4993, "4,993"),
     ] {
         let node = node();
         let report = report(node.address(), args);
@@ -80,7 +80,7 @@ fn flood_counts_every_message_as_sent_and_taken() {
         }
         assert_taken(&report, messages);
         assert_on_timeline(&report, messages);
-        assert_tally(node, &format!("Received {messages} messages and met 200 peers"));
+        assert_tally(node, &format!("Received {told} messages from 200 peers."));
     }
 }
 
@@ -117,7 +117,7 @@ fn pace_sends_what_was_planned_and_takes_its_time() {
     assert_taken(&lines, 1000);
     assert_eq!((taken(&lines, Measure::RoundTrip), taken(&lines, Measure::Lateness)), (0, 1000));
     // The sessions said exit, and came back as plain peers.
-    assert_tally(node, "Received 2000 messages and met 400 peers");
+    assert_tally(node, "Received 2,000 messages from 400 peers.");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn churn_makes_a_connection_for_each_message() {
     assert_taken(&report, 500);
     assert_on_timeline(&report, 500);
     assert_eq!((taken(&report, Measure::Dial), taken(&report, Measure::Exchange)), (500, 500));
-    assert_tally(node, "Received 500 messages and met 500 peers");
+    assert_tally(node, "Received 500 messages from 500 peers.");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn ping_times_each_question() {
     assert_sessions(&report);
     assert_eq!((taken(&report, Measure::RoundTrip), report.messages(), report.counts.sent), (500, 500, 0));
     assert_on_timeline(&report, 500);
-    assert_tally(node, "Received 0 messages and met 200 peers");
+    assert_tally(node, "Received 0 messages from 200 peers.");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn burst_stops_the_target_and_lets_it_go_on() {
     let target = report.target.expect("the target was named");
     assert_eq!((target.pid.cast_signed(), target.name.as_str()), (pid.get(), "chinwag"));
     assert!(target.cpu_ns_per_message.is_some_and(|time| time > 0.0), "{target:?}");
-    assert_tally(node, "Received 13200 messages and met 200 peers");
+    assert_tally(node, "Received 13,200 messages from 200 peers.");
 }
 
 #[test]

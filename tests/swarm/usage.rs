@@ -135,7 +135,7 @@ fn a_target_is_an_address() {
     let witness = Witness::new();
     for target in ["host", "127.0.0.1", "127.0.0.1:0", "10.103.45.601:8080", ""] {
         let outcome = Outcome::of(Program::spawn(&mut command_with_default_static_peers(&["swarm", target])));
-        witness.assert_refused(target, &outcome, " is no IP:PORT or HOST:PORT");
+        witness.assert_refused(target, &outcome, " is not an IP:PORT or a HOST:PORT");
     }
     let none = Outcome::of(Program::spawn(&mut command_with_default_static_peers(&["swarm"])));
     witness.assert_refused("no target", &none, "<IP:PORT>");

@@ -1,5 +1,5 @@
-//! Slash commands, conversations and the recipient that is filled in, as a person has them on a terminal and
-//! a script in a pipe. In a row that is expected the bar is the cursor.
+//! Slash commands, conversations and the recipient that is filled in, for a person on a terminal and for a script in a
+//! pipe. In expected rows the bar is the cursor.
 
 use crate::common::peer::{Peer, say, session};
 use crate::common::port::Port;
@@ -15,7 +15,7 @@ fn a_newcomer_is_told_of_the_commands_once() {
     terminal.expect_rows(&[&["Enter choice:"], &MENU[..], &["Enter choice: ▏"]].concat());
     terminal.type_keys("/help\r");
     terminal.screen.expect("/msg WHO TEXT");
-    terminal.expect_rows(&["WHO is an IP:PORT, a number of the last list, or a name.", "Enter choice: ▏"]);
+    terminal.expect_rows(&["WHO is an IP:PORT, a number from the last list, or a name.", "Enter choice: ▏"]);
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn an_unknown_command_suggests_the_one_that_was_meant_and_is_recalled_to_be_corr
     terminal.type_keys("/pers\r");
     terminal.expect_rows(&[
         "Enter choice: /pers",
-        "'/pers' is no command; type /peers if you mean that, or /help for all.",
+        "'/pers' is not a command: did you mean /peers? Type /help for the list.",
         "Enter choice: ▏",
     ]);
     terminal.type_keys("\x1b[A\x02\x02e\r");
@@ -116,7 +116,7 @@ fn a_peer_with_a_hostile_name_is_talked_to_and_completed_like_any_other() {
         ("/etc/passwd", "/etc/passwd", "/etc/passwd"),
         ("$(x)", "$(x)", "$(x)"),
         (&long, &kept, &shortened),
-        // It cannot be typed: the address stands for it.
+        // The name cannot be typed, so the address is offered instead.
         ("n\x1b[2J\x1b]0;t\x07", "", ""),
     ] {
         let peer = Peer::new();

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// A user who may have a config file.
+/// A user with or without a config file.
 struct User {
     home: TempDir,
 }
@@ -27,8 +27,8 @@ impl User {
         self.home.path().join("chinwag/config.toml")
     }
 
-    /// Runs a subcommand with these variables to its end; gives exit code, stdout and stderr, which call
-    /// the file FILE.
+    /// Runs a subcommand with these variables to its end; returns exit code, stdout and stderr, in which the path of
+    /// the file is FILE.
     fn run(&self, name: &str, args: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
         let mut command = subcommand(name, args);
         command.env("XDG_CONFIG_HOME", self.home.path()).envs(variables.iter().copied());
@@ -40,7 +40,7 @@ impl User {
         (code, named(stdout), named(stderr))
     }
 
-    /// What `chinwag config` writes.
+    /// The output of `chinwag config`.
     #[track_caller]
     fn listing(&self, args: &[&str], variables: &[(&str, &str)]) -> String {
         let (code, stdout, stderr) = self.run("config", args, variables);
@@ -49,7 +49,7 @@ impl User {
     }
 }
 
-/// The assignments of a listing, each with where it comes from.
+/// The assignments of a listing, each with its origin.
 fn rows(listing: &str) -> Vec<(&str, &str)> {
     let rows = listing.lines().filter_map(|row| row.split_once("  # "));
     rows.map(|(assignment, origin)| (assignment.trim_end(), origin)).collect()
@@ -72,7 +72,7 @@ fn each_effective_value_is_listed_with_where_it_came_from_in_the_order_of_the_he
     for row in [
         ("name = \"P1\"", "file FILE:2"),
         ("port = 8", "environment CHINWAG_PORT"),
-        ("# ip =", "not set: The IP address to claim in messages, instead of that of each connection"),
+        ("# ip =", "not set: The IP address to write in messages, instead of that of each connection"),
         ("bind = \"::\"", "default"),
         ("static-peer = [\"127.0.0.1:1\"]", "file FILE:4"),
         ("quiet = false", "flag"),
@@ -91,7 +91,7 @@ fn each_effective_value_is_listed_with_where_it_came_from_in_the_order_of_the_he
 fn a_listing_is_a_config_file_that_says_the_same() {
     let user = User::new();
     let first = user.listing(&["--name", "a\"\u{1b}[2J", "--greet", "--static-peer", "[::1]:1"], &[]);
-    assert!(first.starts_with("# The config file is FILE, which is not there.\n"), "{first}");
+    assert!(first.starts_with("# The config file is FILE, which does not exist.\n"), "{first}");
     assert!(!first.contains('\u{1b}'));
     let again = User::with_config(&first).listing(&[], &[]);
     let assignments =
@@ -140,7 +140,7 @@ fn every_wrong_setting_is_one_sentence_on_stderr_and_exit_code_2() {
         ("greet = 1", "FILE:1: 'greet' takes true or false, not a number"),
         (
             "connect-timeout = 0",
-            "FILE:1: invalid value '0' for 'connect-timeout': a number of seconds, 0.001 to 3600",
+            "FILE:1: invalid value '0' for 'connect-timeout': type a number of seconds from 0.001 to 3600",
         ),
         ("name = 'P1'\nheadless = true", "FILE:2: 'headless' needs 'port'"),
         (
@@ -156,7 +156,7 @@ fn every_wrong_setting_is_one_sentence_on_stderr_and_exit_code_2() {
         (
             "CHINWAG_PEERS_MAX",
             "0",
-            "CHINWAG_PEERS_MAX: invalid value '0' for 'peers-max': a whole number above 0",
+            "CHINWAG_PEERS_MAX: invalid value '0' for 'peers-max': type a whole number above 0",
         ),
         (
             "CHINWAG_PEER_MAX",
@@ -171,10 +171,10 @@ fn every_wrong_setting_is_one_sentence_on_stderr_and_exit_code_2() {
 }
 
 #[test]
-fn what_is_no_text_or_too_long_is_no_config_file() {
+fn a_file_that_is_not_text_or_too_long_is_refused_as_config_file() {
     let user = User::with_config("");
     for (bytes, sentence) in [
-        (&b"name = '\xff'"[..], "FILE: a config file is UTF-8 text, which this is not"),
+        (&b"name = '\xff'"[..], "FILE: the config file is not UTF-8 text"),
         (&[b'#'; (1 << 20) + 1], "FILE: the config file cannot be read: file too large"),
     ] {
         fs::write(user.file(), bytes).expect("a file");

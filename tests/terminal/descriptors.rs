@@ -8,20 +8,20 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 #[test]
-fn without_a_descriptor_left_the_peers_are_served_and_room_is_used_again() {
+fn without_a_free_descriptor_peers_are_served_and_freed_ones_are_used_again() {
     let peer = Peer::new();
     let args = ["--name", "P1", "--port", "0", "--connections-max", "1000"];
     let mut program = Program::spawn(&mut command_with_descriptors(48, &args)).listening();
     let mut wire = session(program.address(), peer.address(), "P2");
     let crowd: Vec<Wire> = (0..60).map(|_| Wire::dial(program.address())).collect();
-    // The last ones find no descriptor.
+    // For the last ones there is no descriptor left.
     let mut last = crowd.into_iter().rev().collect::<Vec<_>>();
     last[0].expect_closed();
     wire.ping(1);
     wire.write(format!("{} P2 still here\n", peer.address()));
     program.stdout.expect(&format!("{} P2 still here\n", peer.address()));
     last.clear();
-    // Whoever closed before this is answered is known to have closed.
+    // After this answer, the program has noticed everyone who closed before it.
     wire.ping(2);
     let mut new = Wire::dial(program.address());
     new.write("127.0.0.1:9 P3 at last\n");
@@ -31,10 +31,10 @@ fn without_a_descriptor_left_the_peers_are_served_and_room_is_used_again() {
     assert!(String::from_utf8(program.stderr.bytes()).unwrap().contains("a peer was refused"));
 }
 
-/// Connections, more than there are descriptors for.
+/// More connections than there are descriptors.
 const CROWD: u64 = 50;
 
-/// Dials so often, and waits until the last one was served or refused: they are in their order.
+/// Dials that many times, and waits until the last connection was served or refused; they are handled in order.
 fn crowd(address: SocketAddr) -> Vec<Wire> {
     let mut crowd: Vec<Wire> = (0..CROWD).map(|_| Wire::dial(address)).collect();
     crowd.last_mut().expect("a crowd").expect_closed();
@@ -42,7 +42,7 @@ fn crowd(address: SocketAddr) -> Vec<Wire> {
 }
 
 #[test]
-fn who_is_refused_for_want_of_a_descriptor_is_counted() {
+fn a_peer_that_is_refused_because_no_descriptor_is_left_is_counted() {
     let args = ["--name", "P1", "--port", "0", "--connections-max", "1000"];
     let mut program = Program::spawn(&mut command_with_descriptors(48, &args)).listening();
     let _crowd = crowd(program.address());
@@ -55,7 +55,7 @@ fn who_is_refused_for_want_of_a_descriptor_is_counted() {
 }
 
 #[test]
-fn a_program_is_told_how_many_were_refused_for_want_of_a_descriptor() {
+fn a_program_can_read_how_many_were_refused_because_no_descriptor_was_left() {
     let args = ["--json", "--name", "P1", "--port", "0", "--connections-max", "1000"];
     let mut program = Program::spawn(&mut command_with_descriptors(48, &args));
     let event = |program: &Program| -> Value {
@@ -70,7 +70,7 @@ fn a_program_is_told_how_many_were_refused_for_want_of_a_descriptor() {
 }
 
 #[test]
-fn where_not_even_one_peer_could_be_served_that_is_said_and_is_exit_code_2() {
+fn too_few_descriptors_for_one_peer_are_reported_with_exit_code_2() {
     let args = ["--name", "P1", "--port", "0", "--headless"];
     for (count, is_enough) in [(6, false), (8, false), (12, false), (24, true)] {
         let mut program = Program::spawn(&mut command_with_descriptors(count, &args));
@@ -82,14 +82,14 @@ fn where_not_even_one_peer_could_be_served_that_is_said_and_is_exit_code_2() {
         }
         assert_eq!((program.stdout.rest().as_str(), program.wait()), ("", 2), "{count}");
         let told = String::from_utf8(program.stderr.bytes()).unwrap();
-        assert!(told.contains(&format!("the limit on them is {count}; raise it")), "{told}");
+        assert!(told.contains(&format!("the limit on open files is {count}; raise it")), "{told}");
     }
 }
 
-/// The chat took that for no descriptors at all, and served nobody.
+/// The chat took that for a limit of zero, and served nobody.
 #[test]
 #[cfg(target_os = "linux")]
-fn where_the_limit_is_not_told_peers_are_served() {
+fn peers_are_served_even_if_the_limit_is_unknown() {
     if !Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success()) {
         return skip("a refused prlimit: there is no strace here");
     }
@@ -111,13 +111,13 @@ fn where_the_limit_is_not_told_peers_are_served() {
     program.stdout.rest();
     assert_eq!(program.wait(), 0);
     assert!(
-        String::from_utf8(program.stderr.bytes()).unwrap().contains("the limit on open files is not known")
+        String::from_utf8(program.stderr.bytes()).unwrap().contains("the limit on open files is unknown")
     );
 }
 
 #[test]
 fn over_the_limit_the_newest_is_refused_and_the_others_are_served() {
-    // 32 are kept for everything that is no peer.
+    // 32 are kept for everything except peers.
     const ROOM: usize = 8;
     let args = ["--name", "P1", "--port", "0"];
     let program = Program::spawn(&mut command_with_descriptors(32 + ROOM as u32, &args)).listening();
@@ -132,9 +132,9 @@ fn over_the_limit_the_newest_is_refused_and_the_others_are_served() {
     say_all(&mut wires, "hello");
     Wire::dial(program.address()).expect_closed();
     say_all(&mut wires, "still here");
-    // A drop alone may close later: what another test starts just now holds our sockets until it runs.
+    // A drop alone may close later: a program that another test is just starting holds our sockets until its exec.
     wires.pop().unwrap().half_close();
-    // Whoever closed before this is shown is known to have closed.
+    // After this is shown, the program has noticed everyone who closed before it.
     say_all(&mut wires, "room for one");
     let mut wire = Wire::dial(program.address());
     wire.write("127.0.0.1:9 P9 hello\n");

@@ -1,11 +1,11 @@
-//! Golden dialogues: transcripts as a person has them on the screen. What stands between ‹ and › is
-//! typed; everything else must be shown, to the byte.
+//! Golden dialogues: transcripts of what a person sees. Text between ‹ and › is typed; everything else must be shown,
+//! byte for byte.
 
 use crate::common::peer::Peer;
 use crate::common::port::Port;
 use crate::common::program::{Program, command};
 
-/// Replays a transcript; `places` are the names in braces and what they stand for.
+/// Replays a transcript; `places` are the names in braces and their values.
 #[track_caller]
 fn replay(program: &mut Program, transcript: &str, places: &[(&str, &dyn ToString)]) {
     let mut transcript = transcript.to_owned();
@@ -23,7 +23,7 @@ fn replay(program: &mut Program, transcript: &str, places: &[(&str, &dyn ToStrin
     assert_eq!(program.wait(), 0);
 }
 
-/// Replays the one that makes every choice, and checks what the peers were sent; gives the log.
+/// Replays the transcript that makes every choice, and checks what the peers got; returns the log.
 fn replay_choices(log_level: &str) -> String {
     let (peer, fixed) = (Peer::new(), Peer::new());
     let (peer_address, fixed_address) = (peer.address(), fixed.address());

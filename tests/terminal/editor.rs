@@ -1,4 +1,4 @@
-//! The line editor, seen on the screen of an emulator. In a row that is expected the bar is the cursor.
+//! The line editor, seen on the screen of an emulator. In expected rows the bar is the cursor.
 
 use crate::common::peer::{Peer, Wire, say, session};
 use crate::common::program::command;
@@ -20,7 +20,7 @@ pub(crate) const MENU: [&str; 8] = [
     "0. Quit",
 ];
 
-/// A node that has reached the peer, and so owes it a farewell.
+/// A node that has reached the peer, so it will send it a farewell.
 fn known_to(peer: &Peer) -> Terminal {
     let mut terminal = asked_for_a_text(peer);
     terminal.type_keys("hello\r");
@@ -29,7 +29,7 @@ fn known_to(peer: &Peer) -> Terminal {
     terminal
 }
 
-/// A terminal where the text for `peer` is asked for.
+/// A terminal that asks for a text for `peer`.
 fn asked_for_a_text(peer: &Peer) -> Terminal {
     let mut terminal = Terminal::node("P1");
     terminal.type_keys(&format!("1\r{}\r", peer.address()));
@@ -74,7 +74,7 @@ fn a_key_draws_the_row_once() {
     terminal.expect_rows(&["Enter choice: ▏"]);
     terminal.type_keys(CTRL_C);
     terminal.screen.expect("Exiting\r\n");
-    // At first, for each key, and empty again.
+    // Once at first, once for each key, and once for the empty row.
     let drawn = String::from_utf8(terminal.screen.bytes()).unwrap().matches("\x1b7").count();
     assert_eq!(drawn, 1 + KEYS + 1);
 }
@@ -171,7 +171,7 @@ fn a_suspended_program_gives_the_terminal_back_and_comes_back_whole() {
         suspend(&mut terminal);
         terminal.screen.expect("stopped\r\n");
         terminal.assert_as_found();
-        // What arrives meanwhile is shown afterwards.
+        // What arrives in between is shown afterwards.
         say(terminal.address(), format!("{} P2 hi", other.address()));
         terminal.type_keys("\n");
         terminal.expect_rows(&[&format!("{} P2 hi", other.address()), "Enter your message: half type▏d"]);
@@ -192,7 +192,7 @@ fn in_the_background_the_screen_is_left_alone_and_nothing_is_lost() {
     wire.write(format!("{from} P2 hi\n"));
     wire.ping(1);
     terminal.assert_as_found();
-    // Keys are the shell's.
+    // The shell gets the keys.
     terminal.type_keys("\n");
     let between = terminal.screen.expect("front\r\n");
     assert!(!between.contains("connected") && !between.contains('\x1b'), "{between:?}");
@@ -205,7 +205,7 @@ fn in_the_background_the_screen_is_left_alone_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_program_in_the_background_ends_there_with_its_last_words() {
+fn a_program_in_the_background_can_end_and_shows_its_last_lines() {
     let mut terminal = Terminal::node_behind_a_shell("P1");
     let other = Peer::new();
     let pid = terminal.front();
@@ -221,7 +221,7 @@ fn a_program_in_the_background_ends_there_with_its_last_words() {
 }
 
 #[test]
-fn a_program_stopped_from_outside_and_woken_in_the_background_ends_when_told() {
+fn a_program_stopped_from_outside_and_woken_in_the_background_ends_on_request() {
     let script = "sh -c 'echo \"pid $$ .\"; exec \"$0\" \"$@\"' \"$0\" \"$@\"; echo stopped; read line; bg; \
                   wait; echo ended; jobs; echo \"that is all\"";
     let mut terminal = node_after(&["sh", "-mc", script]);
@@ -261,7 +261,7 @@ fn a_flood_leaves_the_row_at_the_bottom_and_the_line_whole() {
     terminal.expect_rows(&["Enter your message: 0123456789▏"]);
     terminal.type_keys("\r");
     assert_eq!(peer.take(), format!("{} P1 0123456789", terminal.address()));
-    // The row is drawn once a turn, and no turn has less than a read of the flood or a key.
+    // The row is drawn at most once in a turn, and each turn reads some of the flood or a key.
     let drawn = String::from_utf8(terminal.screen.bytes()).unwrap().matches("\x1b7").count();
     assert!(drawn < LINES / 4, "the row was drawn {drawn} times");
 }
@@ -281,7 +281,7 @@ fn a_stopped_screen_takes_keys_and_shows_them_when_it_flows() {
 }
 
 #[test]
-fn hostile_text_is_seen_and_does_nothing() {
+fn hostile_text_is_shown_and_has_no_effect() {
     const HOSTILE: &str =
         "\x1b]0;title\x07\x1b[2J\x1b[?25l\x1b(0\x1b[8mx\x07\x0e\x1bc\u{9b}2J\x1b]52;c;aGk=\x07\u{202e}";
     let (peer, other) = (Peer::new(), Peer::new());
@@ -371,7 +371,7 @@ fn a_second_interrupt_key_does_not_wait_for_the_farewells() {
     let mut terminal = known_to(&peer);
     terminal.type_keys(CTRL_D);
     terminal.screen.expect("Exiting\r\n");
-    // This one never closes its side, so that the program has something to wait for.
+    // This peer never closes its side, so that the program has something to wait for.
     let mut farewell: Wire = peer.accept();
     assert_eq!(farewell.read_to_end(), format!("{} P1 exit", terminal.address()));
     terminal.type_keys(CTRL_C);
@@ -395,7 +395,7 @@ fn a_panic_leaves_the_terminal_as_found() {
     let words: Vec<OsString> = [this.into()].into_iter().chain(args.map(OsString::from)).collect();
     let terminal = Terminal::run(&words);
     terminal.screen.expect("keys are ours");
-    // Before the reason is told.
+    // Before the reason is printed.
     terminal.screen.expect("\x1b[?25h");
     terminal.screen.expect("the reason is legible");
     assert_ne!(terminal.wait(), 0);
@@ -407,7 +407,7 @@ fn a_panic_leaves_the_terminal_as_found() {
 fn panics_on_a_terminal() {
     let mut raw = Raw::find().expect("a terminal");
     raw.take().expect("settings");
-    assert!(raw.is_in_front());
+    assert!(raw.is_foreground());
     println!("keys are ours");
     panic!("the reason is legible");
 }
@@ -447,8 +447,8 @@ fn a_dumb_terminal_is_a_plain_one() {
 }
 
 #[test]
-fn a_row_that_the_terminal_breaks_into_several_is_wiped_whole() {
-    // Any terminal but xterm breaks its rows anew, and so does tmux in that one.
+fn a_row_that_the_terminal_wraps_is_erased_completely() {
+    // All terminals except xterm wrap their rows again, and so does tmux inside xterm.
     for words in [["env", "-u", "XTERM_VERSION"], ["env", "TMUX=/tmp/tmux", "XTERM_VERSION=XTerm(1)"]] {
         let mut terminal = node_after(&words);
         terminal.type_keys(&"x".repeat(30));
@@ -459,8 +459,8 @@ fn a_row_that_the_terminal_breaks_into_several_is_wiped_whole() {
 }
 
 #[test]
-fn a_row_that_just_fits_into_a_narrower_terminal_takes_nothing_above_with_it() {
-    // Behind the end of the line the cursor has no cell of its own, which could be broken off.
+fn a_row_that_just_fits_a_narrower_terminal_erases_nothing_above_it() {
+    // At the end of the line the cursor has no cell of its own that could be wrapped.
     for (keys, rows_above) in [("x".repeat(26), 1), ("x".repeat(27) + LEFT, 2)] {
         let mut terminal = node_after(&["env", "-u", "XTERM_VERSION"]);
         terminal.type_keys(&keys);

@@ -5,7 +5,7 @@ use crate::common::program::{Program, command};
 use rustix::process::Signal;
 use std::process::Stdio;
 
-/// Runs it to its end; gives the exit code, stdout and stderr.
+/// Runs it to its end; returns the exit code, stdout and stderr.
 fn run(args: &[&str]) -> (i32, String, String) {
     let mut program = Program::start(args);
     let stdout = program.stdout.rest();
@@ -25,7 +25,7 @@ fn help_explains_itself_with_examples() {
 }
 
 #[test]
-fn the_version_is_told() {
+fn the_version_is_shown() {
     let (code, stdout, stderr) = run(&["--version"]);
     assert_eq!((code, stderr.as_str()), (0, ""));
     assert_eq!(stdout, format!("chinwag {}\n", env!("CARGO_PKG_VERSION")));
@@ -51,7 +51,7 @@ fn wrong_usage_is_explained_on_stderr_with_exit_code_2() {
 }
 
 #[test]
-fn a_port_of_the_command_line_that_is_in_use_is_exit_code_2() {
+fn a_port_in_use_on_the_command_line_is_exit_code_2() {
     let taken = Program::node("P1");
     let port = taken.port().to_string();
     let (code, stdout, stderr) = run(&["--name", "P2", "--port", &port]);
@@ -60,7 +60,7 @@ fn a_port_of_the_command_line_that_is_in_use_is_exit_code_2() {
 }
 
 #[test]
-fn headless_leaves_stdin_alone_and_serves_until_it_is_told_to_end() {
+fn headless_does_not_read_stdin_and_runs_until_a_signal() {
     let peer = Peer::new();
     let mut null = command(&["--name", "P1", "--port", "0", "--headless"]);
     null.stdin(Stdio::null());
@@ -95,12 +95,12 @@ fn quiet_counts_what_peers_say_and_tells_the_tally_at_the_end() {
     program.signal(Signal::TERM);
     assert_eq!(wire.read_line(), format!("{} P1 exit\n", program.address()));
     drop(wire);
-    assert_eq!(program.stdout.rest(), "Received 3 messages and met 1 peer\nExiting\n");
+    assert_eq!(program.stdout.rest(), "Received 3 messages from 1 peer.\nExiting\n");
     assert_eq!(program.wait(), 0);
 }
 
 #[test]
-fn the_largest_limits_are_no_limits() {
+fn the_largest_limits_do_not_limit() {
     let peer = Peer::new();
     let max = usize::MAX.to_string();
     let flags = [

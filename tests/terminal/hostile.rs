@@ -1,4 +1,4 @@
-//! Bytes of a peer that could take over the terminal: never shown, never logged as they are.
+//! Bytes of a peer that could control the terminal are never shown or logged unchanged.
 
 use crate::common::peer::{Peer, say};
 use crate::common::program::{Program, command};
@@ -7,12 +7,12 @@ use std::fs;
 use std::net::SocketAddr;
 use tempfile::TempDir;
 
-/// A title, a cleared screen, a raw C1 control, a reversed and an invisible character, and a newline
-/// that forges a second message.
+/// A title, a cleared screen, a raw C1 control, a direction control, an invisible character, and a newline that forges
+/// a second message.
 const HOSTILE: &[u8] = b"\x1b]0;title\x07\x1b[2J\x9b2J\xe2\x80\xae\xe2\x80\x8b\0\r\x7f\xc2\x9b";
 const HARMLESS: &str = "Grüße 你好 👨‍👩‍👧 e\u{301}";
 
-/// Whether a terminal could take offence at it.
+/// Whether it could disturb a terminal.
 fn is_hostile(c: char) -> bool {
     (c.is_control() && c != '\n') || matches!(c, '\u{202E}' | '\u{200B}')
 }
@@ -27,7 +27,7 @@ fn hostile_bytes_reach_neither_stdout_nor_the_log() {
     let message = |parts: &[&[u8]]| parts.concat();
     let head = format!("{address} ");
     let text = format!(" <{HARMLESS}>");
-    // In the text, in the name, in a message of no known form, and in a farewell.
+    // In the text, in the name, in a message of unknown form, and in a farewell.
     say(to, message(&[head.as_bytes(), b"P2 ", HOSTILE, text.as_bytes()]));
     program.stdout.expect(&format!(" <{HARMLESS}>\n"));
     say(to, message(&[head.as_bytes(), b"N", HOSTILE, b" named", text.as_bytes()]));
@@ -62,7 +62,7 @@ fn a_newline_inside_a_text_forges_no_second_message() {
 }
 
 #[test]
-fn a_name_with_something_unseen_in_it_looks_like_no_other_on_screen_in_the_log_and_in_the_transcript() {
+fn a_name_with_invisible_characters_looks_different_on_screen_in_the_log_and_in_the_transcript() {
     // A selector that changes nothing, an ideographic space, a hieroglyphic control and a joiner.
     const NAME: &str = "P1\u{FE0F}\u{3000}said\u{13430}pay\u{200D}é\u{200D}";
     const SHOWN: &str = "P1\u{FFFD}_said\u{FFFD}pay\u{FFFD}é\u{FFFD}";
@@ -72,7 +72,7 @@ fn a_name_with_something_unseen_in_it_looks_like_no_other_on_screen_in_the_log_a
     let args = ["--name", "P2", "--port", "0", "--transcript", transcript.to_str().unwrap()];
     let mut program = Program::spawn(command(&args).env("RUST_LOG", "debug")).listening();
     say(program.address(), format!("{} {NAME} hi \u{FE0F}", peer.address()));
-    // A text keeps what belongs to its emoji.
+    // A text keeps the invisible parts of its emoji.
     program.stdout.expect(&format!("{} {SHOWN} hi \u{FE0F}\n", peer.address()));
     assert!(program.query().active[0].contains(SHOWN));
     program.type_line(0);

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 
-/// A node that programs drive, and its address.
+/// A node that is driven by a program, and its address.
 fn node(args: &[&str]) -> (Program, SocketAddr) {
     let mut program = Program::start(&[&["--json", "--name", "P1", "--port", "0"], args].concat());
     let listening = event(&mut program);
@@ -33,7 +33,7 @@ fn event(program: &mut Program) -> Value {
     event
 }
 
-/// The next event must be this, besides its stamp.
+/// The next event must be this, apart from its time.
 #[track_caller]
 fn expect(program: &mut Program, expected: Value) {
     let mut event = event(program);
@@ -204,7 +204,7 @@ fn the_end_of_stdin_quits_after_the_outcomes() {
 }
 
 #[test]
-fn what_could_not_be_sent_is_an_event_with_its_text() {
+fn a_failed_message_is_an_event_with_its_text() {
     let peer = Peer::new();
     let address = peer.address();
     let (mut program, _) = node(&[]);
@@ -243,7 +243,7 @@ fn a_bot_that_answers_each_message_before_it_reads_the_next_survives_a_flood() {
     let (reader, writer) = io::pipe().unwrap();
     let mut start = command(&["--json", "--name", "P1", "--port", "0"]);
     let mut program = Program::spawn(start.stdout(writer));
-    // It is the parent's copy: with it the pipe would never end.
+    // It is the parent's copy: while it is open, the pipe would not end.
     drop(start);
     let mut events =
         BufReader::new(reader).lines().map(|line| -> Value { serde_json::from_str(&line.unwrap()).unwrap() });
@@ -285,7 +285,7 @@ fn the_bot_of_the_examples_answers_messages() {
     let mut wire = session(to, peer.address(), "P2");
     wire.write(format!("{} P2 again\n", peer.address()));
     assert_eq!(wire.read_line(), format!("{to} bot you said: again\n"));
-    // It answers with an escape for each of these, in a line that nobody could type.
+    // The bot answers with an escape for each of these characters, in a line that is too long to be typed.
     let long = "日".repeat(15_000);
     wire.write(format!("{} P2 {long}\n", peer.address()));
     assert_eq!(wire.read_line(), format!("{to} bot you said: {long}\n"));

@@ -1,4 +1,4 @@
-//! What is kept in files from run to run: known peers and typed lines.
+//! The files that last from run to run: known peers and typed lines.
 
 use crate::common::PATIENCE;
 use crate::common::peer::{Peer, say, session};
@@ -25,7 +25,7 @@ fn history(home: &TempDir) -> PathBuf {
     home.path().join(".local/state/chinwag/history")
 }
 
-/// Waits until a file has these words; gives all of it.
+/// Waits until a file has these words; returns its text.
 #[track_caller]
 fn await_words(path: &Path, words: &[&str]) -> String {
     let until = Instant::now() + PATIENCE;
@@ -39,7 +39,7 @@ fn await_words(path: &Path, words: &[&str]) -> String {
     }
 }
 
-/// Ends it as a person does.
+/// Quits as a person does.
 #[track_caller]
 fn quit(terminal: &mut Terminal) {
     terminal.type_keys("0\r");
@@ -47,14 +47,14 @@ fn quit(terminal: &mut Terminal) {
 }
 
 #[test]
-fn a_restart_knows_whom_the_last_run_met_and_contacts_nobody() {
+fn a_restarted_program_knows_its_peers_and_contacts_none() {
     let (home, peer) = (home(), Peer::new());
     let address = peer.address();
     let mut terminal = Terminal::node_at(home.path(), &["--name", "P1"]);
     say(terminal.address(), format!("{address} P2 hello"));
     terminal.screen.expect("P2 hello");
     terminal.type_keys("/alias P2 anna\r");
-    terminal.screen.expect("is called anna from now on");
+    terminal.screen.expect("is now shown as anna");
     terminal.type_keys("0\r");
     peer.take();
     assert_eq!(terminal.wait(), 0);
@@ -65,8 +65,7 @@ fn a_restart_knows_whom_the_last_run_met_and_contacts_nobody() {
     terminal.type_keys("/peers\r");
     let row = format!("1. {address} anna (calls itself P2, heard just now)");
     terminal.expect_rows(&["No connected peers", "Known from before:", &row, "Enter choice: ▏"]);
-    for (line, nobody) in [("/connect all\r", "nobody to connect to"), ("/all hello\r", "nobody to send to")]
-    {
+    for (line, nobody) in [("/connect all\r", "no active peers"), ("/all hello\r", "No peers yet")] {
         terminal.type_keys(line);
         terminal.screen.expect(nobody);
     }
@@ -96,7 +95,7 @@ fn what_the_user_said_of_peers_survives_a_kill() {
     terminal.type_keys("/msg anna hi\r");
     terminal.screen.expect("You have blocked 127.0.0.1:9; type /unblock 127.0.0.1:9 first. Not sent: hi");
     terminal.type_keys("/unblock anna\r");
-    terminal.screen.expect("anna (127.0.0.1:9) is heard again");
+    terminal.screen.expect("anna (127.0.0.1:9) is no longer blocked");
     say(terminal.address(), format!("{peer} P9 and now"));
     assert!(!terminal.screen.expect("127.0.0.1:9 anna and now").contains("can you hear me"));
 }
@@ -115,7 +114,7 @@ fn two_programs_at_once_keep_each_others_entries() {
 }
 
 #[test]
-fn a_corrupt_file_is_set_aside_with_a_sentence_and_the_chat_goes_on() {
+fn a_corrupt_file_is_renamed_with_a_sentence_and_the_chat_goes_on() {
     for flags in [&["--name", "P1"][..], &["--name", "P1", "--plain"]] {
         let home = home();
         let file = known_peers(&home);
@@ -125,7 +124,7 @@ fn a_corrupt_file_is_set_aside_with_a_sentence_and_the_chat_goes_on() {
         let aside = file.with_extension("toml.corrupt");
         terminal.screen.expect_that("the sentence", |text| {
             text.contains("cannot be understood (line 3: ")
-                && text.contains(&format!("that file is {}", aside.display()))
+                && text.contains(&format!("the file was renamed to {}", aside.display()))
         });
         assert!(aside.exists() && !file.exists());
         terminal.type_keys("/block 127.0.0.1:9\r");
@@ -158,11 +157,11 @@ fn typed_lines_come_back_after_a_kill_unless_that_is_not_wanted() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_told_once_and_spoils_no_row() {
-    // Nobody can make a directory there, whoever runs the tests.
+fn a_file_that_cannot_be_written_is_reported_once_and_the_row_stays_whole() {
+    // Nobody can make a directory there, not even root.
     let mut terminal = Terminal::node_at(Path::new("/proc"), &["--name", "P1"]);
     terminal.type_keys("/alias 127.0.0.1:9 anna\r/block anna\r");
-    terminal.screen.expect("anna (127.0.0.1:9) is blocked from now on");
+    terminal.screen.expect("anna (127.0.0.1:9) is blocked: ");
     terminal.type_keys("half a li");
     terminal.expect_rows(&["Enter choice: half a li▏"]);
     let text = String::from_utf8(terminal.screen.bytes()).unwrap();
@@ -173,16 +172,16 @@ fn a_file_that_cannot_be_written_is_told_once_and_spoils_no_row() {
 }
 
 #[test]
-fn a_pipe_and_who_does_not_want_it_leave_no_file_and_a_named_one_is_used_in_any_mode() {
+fn a_pipe_or_a_flag_means_no_file_and_a_named_file_is_used_in_any_mode() {
     let home = home();
     let mut terminal = Terminal::node_at(home.path(), &["--name", "P1", "--no-known-peers", "--no-history"]);
     terminal.type_keys("/block 127.0.0.1:9\r");
-    terminal.screen.expect("is blocked from now on");
+    terminal.screen.expect("is blocked: ");
     quit(&mut terminal);
     let mut piped = command(&["--name", "P1", "--port", "0"]);
     let mut piped = Program::spawn(piped.env("HOME", home.path())).listening();
     piped.type_line("/block 127.0.0.1:9");
-    piped.stdout.expect("is blocked from now on");
+    piped.stdout.expect("is blocked: ");
     piped.type_line(0);
     assert_eq!(piped.wait(), 0);
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);

@@ -36,7 +36,7 @@ fn the_program_and_each_subcommand_have_a_manual_page() {
 }
 
 #[test]
-fn each_page_that_a_page_names_is_there() {
+fn each_manual_page_that_is_referenced_exists() {
     let of_program = if is_here(&["swarm"]) { 5 } else { 4 };
     for (name, count) in [(&[][..], of_program), (&["swarm"], 1)] {
         if !is_here(name) {
@@ -54,16 +54,16 @@ fn each_page_that_a_page_names_is_there() {
 }
 
 #[test]
-fn the_examples_of_a_page_are_a_line_each_and_what_follows_is_filled() {
+fn examples_in_a_page_keep_their_lines_and_paragraphs_are_filled() {
     let page = written("man", &["send"]);
     let example = "\n  chinwag send 127.0.0.1:8080 hello, you there\n";
-    for words in ["\nExamples:\n.nf\n  chinwag send", example, "\n.PP\n.fi\nExit codes: 0 all"] {
+    for words in ["\nExamples:\n.nf\n  chinwag send", example, "\n.PP\n.fi\nExit codes: 0 everything"] {
         assert!(page.contains(words), "{words} is missing:\n{page}");
     }
 }
 
 #[test]
-fn a_shell_or_a_page_that_there_is_not_is_wrong_usage() {
+fn an_unknown_shell_or_page_is_wrong_usage() {
     for (name, args, word) in [
         ("completions", &["tcsh"][..], "possible values: bash"),
         ("completions", &[], "<SHELL>"),
@@ -80,7 +80,7 @@ fn a_shell_or_a_page_that_there_is_not_is_wrong_usage() {
     }
 }
 
-/// Whoever learnt of it elsewhere is told why it is not there, whatever they typed behind it.
+/// A user who knows the command is told why it is missing, whatever the arguments are.
 #[test]
 #[cfg(not(feature = "bench"))]
 fn a_program_without_the_load_generator_says_so_and_offers_it_nowhere() {
@@ -102,7 +102,7 @@ fn a_program_without_the_load_generator_says_so_and_offers_it_nowhere() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn an_output_that_takes_nothing_is_told_by_name() {
+fn an_output_that_cannot_be_written_is_reported() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = subcommand("man", &[]).stdout(full).output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();

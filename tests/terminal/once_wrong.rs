@@ -1,4 +1,4 @@
-//! What was once wrong on the terminal and in the files; each test failed before.
+//! Faults of the past on the terminal and in the files; each test failed before its fix.
 
 use crate::common::peer::{Peer, say};
 use crate::common::program::{Program, command, command_with_default_static_peers, is_here, subcommand};
@@ -9,7 +9,7 @@ use std::fs;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// A program on a terminal that a shell starts, with this done before.
+/// A program on a terminal, started by a shell that runs these commands first.
 fn node_after(script: &str) -> Terminal {
     let plain = command(&["--name", "P1", "--port", "0", "--color", "never"]);
     let shell = ["sh", "-c", &format!("{script}; exec \"$0\" \"$@\"")].map(OsString::from);
@@ -40,12 +40,12 @@ fn a_signal_that_kills_leaves_the_terminal_as_found_and_kills_as_ever() {
         let is_it = |end: &str| !cfg!(target_os = "linux") || end == name;
         assert!(end.signal().is_some_and(is_it), "{end:?} is not {name}");
         terminal.assert_as_found();
-        // What the shell writes next has a row of its own.
+        // The shell's next output is in a row of its own.
         terminal.expect_rows(&["Enter choice: half", "▏"]);
     }
 }
 
-/// Those that cannot be raised again by safe means end it with the code that a shell makes of them.
+/// For signals that cannot be raised again by safe calls, the exit code is the one that a shell uses.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_signal_without_a_name_leaves_the_terminal_as_found_too() {
@@ -60,10 +60,10 @@ fn a_signal_without_a_name_leaves_the_terminal_as_found_too() {
     }
 }
 
-/// It was caught all the same, and ended the program.
+/// It was caught anyway, and ended the program.
 #[cfg(target_os = "linux")]
 #[test]
-fn what_whoever_started_us_wants_ignored_stays_ignored() {
+fn a_signal_that_the_parent_ignores_stays_ignored() {
     let mut terminal = node_after("trap '' HUP QUIT USR1");
     for signal in [Signal::HUP, Signal::QUIT, Signal::USR1] {
         terminal.signal(signal);
@@ -75,9 +75,9 @@ fn what_whoever_started_us_wants_ignored_stays_ignored() {
     assert_eq!(terminal.wait(), 0);
 }
 
-/// It was typed into the line.
+/// The reply was typed into the line.
 #[test]
-fn what_the_terminal_answers_is_typed_nowhere_not_even_before_the_first_question() {
+fn replies_of_the_terminal_are_never_typed_even_before_the_first_prompt() {
     const REPLIES: &str = "\x1b]11;rgb:0000/0000/0000\x07\x1b]10;rgb:ffff/ffff/ffff\x1b\\\x1bP>|XTerm(370)\x1b\\\
                            \x1b_Gi=31;OK\x1b\\\x1b^x\x1b\\\x1bXx\x1b\\\x1b[M !!";
     let plain = command(&[]);
@@ -92,9 +92,9 @@ fn what_the_terminal_answers_is_typed_nowhere_not_even_before_the_first_question
     terminal.expect_rows(&["Enter your name: P1▏"]);
 }
 
-/// Its beginning was missing: half of the row was kept free for nothing.
+/// Its beginning was missing, because half of the row was kept free for no reason.
 #[test]
-fn the_question_whom_to_connect_to_is_whole_on_80_columns_and_understood_on_40() {
+fn the_prompt_of_choice_3_is_whole_on_80_columns_and_understood_on_40() {
     let other = Peer::new();
     let mut terminal = Terminal::node_with(&["--name", "P1", "--port", "0", "--color", "never"]);
     say(terminal.address(), format!("{} P2 hi", other.address()));
@@ -112,7 +112,7 @@ fn the_question_whom_to_connect_to_is_whole_on_80_columns_and_understood_on_40()
 fn a_search_takes_a_paste_and_is_left_with_the_escape_key() {
     let mut terminal = Terminal::node("P1");
     terminal.type_keys("seven\r");
-    terminal.screen.expect("'seven' is no choice");
+    terminal.screen.expect("'seven' is not a valid choice");
     terminal.type_keys("\x12\x1b[200~eve\x1b[201~");
     terminal.expect_rows(&["(search 'eve') s▏even"]);
     terminal.type_keys("\x1b");
@@ -121,7 +121,7 @@ fn a_search_takes_a_paste_and_is_left_with_the_escape_key() {
     terminal.expect_rows(&["Enter choice: seventy▏"]);
 }
 
-/// A file of known peers that somebody wrote by hand, and the file of a home.
+/// A home directory, and its file of known peers with this text.
 fn home_with_peers(text: &str) -> (TempDir, std::path::PathBuf) {
     let home = TempDir::new().expect("a directory for files");
     let file = home.path().join(".local/share/chinwag/peers.toml");
@@ -130,17 +130,18 @@ fn home_with_peers(text: &str) -> (TempDir, std::path::PathBuf) {
     (home, file)
 }
 
-/// The whole file was set aside for it, with all blocks and aliases; comments and what stood above were lost.
+/// For one bad entry the whole file was renamed, with all blocks and aliases; comments and the text above were lost.
 #[test]
-fn one_odd_entry_of_the_known_peers_is_told_and_all_else_in_the_file_is_used_and_stays() {
+fn one_invalid_known_peer_is_reported_and_the_rest_of_the_file_is_used_and_stays() {
     let text = "# my peers\ncolour = \"red\"\n\n[[peer]]\naddress = \"127.0.0.1:2\"\nalias = \"bob\" # my boss\n\n\
                 [[peer]]\naddress = \"127.0.0.1:1\"\nlast_heard = 2026-03-01\nblocked = true\n\n\
                 [[peer]]\naddress = \"127.0.0.1:0\"\n";
     let (home, file) = home_with_peers(text);
     let mut terminal = Terminal::node_at(home.path(), &["--name", "P1"]);
     terminal.screen.expect_that("the sentence", |text| {
-        text.contains("are used but for this, which is left as it is: line 10: 'last_heard' of 127.0.0.1:1")
-            && text.contains("; line 14: 'address' must be IP:PORT")
+        text.contains(
+            "are used, except for these parts, which stay as they are: line 10: 'last_heard' of 127.0.0.1:1",
+        ) && text.contains("; line 14: 'address' must be IP:PORT")
     });
     terminal.type_keys("/msg bob hi\r/msg 127.0.0.1:1 hi\r/alias 127.0.0.1:3 carl\r0\r");
     terminal.screen.expect("127.0.0.1:2 refused");
@@ -150,7 +151,7 @@ fn one_odd_entry_of_the_known_peers_is_told_and_all_else_in_the_file_is_used_and
     assert_eq!(fs::read_to_string(&file).expect("a file"), text.to_owned() + added);
 }
 
-/// It wrote in the standard dialect to everybody, and said nothing.
+/// It wrote to everybody in the standard dialect, and reported nothing.
 #[test]
 fn send_says_that_it_cannot_use_the_known_peers() {
     for (text, words) in
@@ -163,8 +164,8 @@ fn send_says_that_it_cannot_use_the_known_peers() {
     }
 }
 
-/// Whether a line was broken although more of its paragraph would have found room in it. Rows of a table and examples
-/// are no paragraphs: they are indented less than what is said of a flag.
+/// Whether a line was broken although the next word would have fitted. Rows of a table and examples are not
+/// paragraphs: they are indented less than the text about a flag.
 fn is_ragged(line: &str, next: &str, width: usize) -> bool {
     let column = next.len() - next.trim_start().len();
     let is_text =
@@ -179,9 +180,9 @@ fn is_ragged(line: &str, next: &str, width: usize) -> bool {
     is_text && is_of_one_paragraph() && line.chars().count() + 1 + word.chars().count() <= width
 }
 
-/// Lines that were broken by hand were broken again where the terminal ended.
+/// Lines that were broken by hand were broken again at the width of the terminal.
 #[test]
-fn help_is_broken_where_the_terminal_ends_and_nowhere_else() {
+fn help_is_wrapped_at_the_width_of_the_terminal_and_nowhere_else() {
     assert!(is_ragged("broken", "by hand", 80) && !is_ragged("broken", "by hand", 8));
     let commands = ["", "swarm", "swarm merge", "send", "config", "completions", "man"];
     for command in commands.into_iter().filter(|command| is_here(&[command])) {
@@ -212,9 +213,9 @@ fn help_is_broken_where_the_terminal_ends_and_nowhere_else() {
     }
 }
 
-/// The log had the path as it was, control characters and all.
+/// The log had the path unchanged, with its control characters.
 #[test]
-fn the_log_names_a_file_so_that_no_terminal_is_disturbed() {
+fn a_file_name_in_the_log_cannot_disturb_a_terminal() {
     let home = TempDir::new().expect("a directory");
     let data = home.path().join("\x1b[31m");
     fs::create_dir_all(data.join("chinwag")).expect("a directory");

@@ -2,12 +2,12 @@
 
 use crate::common::program::Program;
 
-/// As the query lists it.
+/// The row of a query.
 fn row(number: usize, peer: &Program, name: &str) -> String {
     format!("{number}. {} {name} (yet to connect)", peer.address())
 }
 
-/// Sends a message by the questions of the menu, and waits until it is shown.
+/// Sends a message with the prompts of the menu, and waits until it is shown.
 fn tell(from: &mut Program, name: &str, to: &Program, text: &str) {
     from.type_line(1);
     from.stdout.expect("Enter the recipient's IP address: ");

@@ -1,4 +1,4 @@
-//! The program on a terminal that makes the lines, with a person in front of it.
+//! The program on a terminal that edits the lines itself, used by a person.
 
 use crate::common::peer::{Peer, Wire, say, session};
 use crate::pty::{CTRL_Q, CTRL_S, Terminal};
@@ -25,7 +25,7 @@ fn a_stopped_terminal_stops_nobody_else_and_tells_later_what_it_missed() {
     let mut terminal = Terminal::plain("P1");
     let mut wire = session(terminal.address(), other.address(), "P2");
     terminal.screen.expect("connected with you\r\nEnter choice: ");
-    // The keys are taken in order: when the message goes out, the terminal is stopped.
+    // The keys are taken in order: when the message goes out, the terminal is already stopped.
     terminal.type_keys(&format!("{CTRL_S}1\n{}\nhello\n", peer.address()));
     assert_eq!(peer.take(), format!("{} P1 hello", terminal.address()));
     let text = "x".repeat(60 * 1024);
@@ -39,7 +39,7 @@ fn a_stopped_terminal_stops_nobody_else_and_tells_later_what_it_missed() {
         let shown = screen.matches(&text).count();
         let count = |line: &str| line.strip_prefix("… ")?.split(' ').next()?.parse::<usize>().ok();
         let missed: usize = screen.lines().filter_map(count).sum();
-        // What came of the message that was typed, and the menu after it, may be among the missed.
+        // The outcome of the typed message and the menu after it may be among the missed notices.
         (NOTICES..=NOTICES + 2).contains(&(shown + missed)) && missed > 0
     });
     wire.ping(8);

@@ -1,4 +1,4 @@
-//! What was once wrong for scripts that use the program; each test failed before.
+//! Faults of the past for scripts that use the program; each test failed before its fix.
 
 use crate::common::peer::{Peer, say, session};
 use crate::common::port::Port;
@@ -15,7 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// It said "met 0 peers", since those that said exit have left the table.
+/// It counted 0 peers, since those that said exit have left the table.
 #[test]
 fn peers_that_left_were_met() {
     let peer = Peer::new();
@@ -24,22 +24,22 @@ fn peers_that_left_were_met() {
     wire.write(format!("{} P2 hello\n{0} P2 exit\n", peer.address()));
     wire.expect_closed();
     program.signal(Signal::TERM);
-    assert_eq!(program.stdout.rest(), "Received 1 message and met 1 peer\nExiting\n");
+    assert_eq!(program.stdout.rest(), "Received 1 message from 1 peer.\nExiting\n");
 }
 
-/// It said that there was nobody to send to.
+/// It said that there were no peers.
 #[test]
-fn nobody_to_connect_to_is_told_as_that() {
+fn connecting_without_active_peers_has_its_own_sentence() {
     let mut program = Program::node("P1");
     for line in ["3\na", "/connect all"] {
         program.type_line(line);
-        program.stdout.expect("There is nobody to connect to: no active peer is yet to connect; ");
+        program.stdout.expect("There are no active peers to connect to; ");
     }
     program.type_line("5\nhello");
-    program.stdout.expect("There is nobody to send to; ");
+    program.stdout.expect("No peers yet. ");
 }
 
-/// Of `make | chinwag send A -` a line `exit` took leave of everybody.
+/// In `make | chinwag send A -`, a line `exit` said goodbye to everybody.
 #[test]
 fn a_line_of_stdin_is_a_text_unless_commands_are_asked_for() {
     let words = ["exit", "quit", "DISCONNECT", "connect"];
@@ -67,12 +67,12 @@ fn a_line_of_stdin_is_a_text_unless_commands_are_asked_for() {
     assert_eq!(texts, ["quit", "quit", "quit", "connect"]);
     let (exits, connect) = told.split_at("Disconnected from P2\n".len() * 3);
     assert_eq!(exits, "Disconnected from P2\n".repeat(3));
-    assert_eq!(connect, "Connected with P2; it does not answer connects\n");
+    assert_eq!(connect, "Connected with P2; it does not answer connect requests\n");
 }
 
-/// Only the usage was told, and nothing of `-`.
+/// Only the usage was shown, and `-` was not mentioned.
 #[test]
-fn a_missing_text_is_told_with_the_way_out() {
+fn a_missing_text_is_reported_with_what_to_do() {
     for args in [&["127.0.0.1:1"][..], &[]] {
         let mut sender = Program::spawn(&mut subcommand("send", args));
         assert_eq!(sender.wait(), 2);
@@ -82,7 +82,7 @@ fn a_missing_text_is_told_with_the_way_out() {
     }
 }
 
-/// What stdin says, as a file that is read to its end; gives what is said of it on stdout.
+/// Runs the program with this text as stdin; returns its stdout.
 fn said(args: &[&str], stdin: &[u8]) -> String {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("stdin");
@@ -93,9 +93,10 @@ fn said(args: &[&str], stdin: &[u8]) -> String {
     stdout
 }
 
-/// Each of these was called `not-an-object`, or sent with a stand-in; after a byte order mark so was anything.
+/// Each of these was reported as `not-an-object`, or sent with a replacement character; after a byte order mark, so
+/// was every line.
 #[test]
-fn a_fault_of_json_is_named_with_its_place() {
+fn a_json_error_is_named_with_its_column() {
     let table: [(&[u8], &str, usize); 5] = [
         (br#"{"command":"send-all","text":"a\ud83d b"}"#, "lone-surrogate", 38),
         (br#"{"command":"peers",}"#, "trailing-comma", 20),
@@ -118,9 +119,9 @@ fn a_fault_of_json_is_named_with_its_place() {
     assert_eq!(events.next().unwrap()["event"], "exiting");
 }
 
-/// The first line was no choice, or was sent with the mark.
+/// The first line was an unknown choice, or was sent with the mark.
 #[test]
-fn a_byte_order_mark_is_no_part_of_the_first_line() {
+fn a_byte_order_mark_is_not_part_of_the_first_line() {
     let told = said(&["--name", "P1", "--port", "0"], "\u{FEFF}2\n0\n".as_bytes());
     assert!(told.contains("Enter choice: No connected peers\n"), "{told}");
     let peer = Peer::new();
@@ -131,7 +132,7 @@ fn a_byte_order_mark_is_no_part_of_the_first_line() {
     assert_eq!(peer.take(), "127.0.0.1:9 P1 hello");
 }
 
-/// It had the ends alone, such as `0.1 127.0.0.1:52464: Eof`.
+/// It had only the ends, such as `0.1 127.0.0.1:52464: Eof`.
 #[test]
 fn the_log_tells_of_a_connection_from_its_beginning_to_its_end() {
     let (plain, p2) = (Peer::new(), Peer::new());
@@ -142,7 +143,7 @@ fn the_log_tells_of_a_connection_from_its_beginning_to_its_end() {
     let log = |line: String| drop(program.stderr.expect(&format!("{line}\n")));
     log(format!("0.1 {from}: accepted"));
     log(format!("0.1 {from}: speaks as {} ␛[2J", plain.address()));
-    log(format!("0.1 {from}: connection ended: it was closed at the other end"));
+    log(format!("0.1 {from}: connection ended: the other side closed it"));
 
     let mut wire = session(program.address(), p2.address(), "P2");
     log(format!("0.2 {}: accepted", wire.local()));
@@ -152,7 +153,7 @@ fn the_log_tells_of_a_connection_from_its_beginning_to_its_end() {
     wire.ping(1);
     let local = wire.local();
     wire.reset();
-    let session = "it was broken off at the other end or on the way";
+    let session = "it was reset by the other side or on the way";
     log(format!("0.2 {local}: session with {} P2 ended: {session}", p2.address()));
 
     program.send(plain.address(), "hello");
@@ -161,11 +162,11 @@ fn the_log_tells_of_a_connection_from_its_beginning_to_its_end() {
     let log = |line: String| drop(program.stderr.expect(&format!("{line}\n")));
     log(format!("0.3 {}: dialled", plain.address()));
     log(format!("0.3 {}: the dial is up", plain.address()));
-    log(format!("0.3 {}: connection ended: it was closed at the other end", plain.address()));
+    log(format!("0.3 {}: connection ended: the other side closed it", plain.address()));
     assert!(!program.stderr.bytes().contains(&0x1b));
 }
 
-/// `HOST:PORT` was no address anywhere; of `LOCALHOST` not even in the chat.
+/// `HOST:PORT` was not accepted anywhere, and `LOCALHOST` not even in the chat.
 #[test]
 fn a_host_may_be_named_on_a_command_line() {
     let peer = Peer::new();
@@ -192,8 +193,8 @@ fn the_host_of_a_target_may_be_named_too() {
 }
 
 #[test]
-fn a_host_that_cannot_be_looked_up_is_told_before_anything_is_done() {
-    // No question leaves this network.
+fn a_failed_host_lookup_is_reported_before_anything_is_done() {
+    // No DNS query leaves this network.
     in_namespace(&[], || {
         let host = "chat.invalid:8080";
         let peer = Peer::new();
@@ -211,17 +212,17 @@ fn a_host_that_cannot_be_looked_up_is_told_before_anything_is_done() {
     });
 }
 
-/// It was called no IP address, with no word of why.
+/// It was refused as an invalid IP address, without the reason.
 #[test]
-fn a_host_that_is_named_in_the_chat_is_refused_with_what_would_do() {
+fn a_host_name_in_the_chat_is_refused_with_what_to_type() {
     let mut program = Program::node("P1");
     for line in ["1\nbob.example:8080\n", "1\nbob.example\n", "/msg bob:8080 hi", "3\nbob.example:1\n"] {
         program.type_line(line);
-        program.stdout.expect(" is no address, and names of hosts cannot be used here; give an IP:PORT, ");
+        program.stdout.expect(" is not an address, and host names cannot be used here; give an IP:PORT, ");
     }
 }
 
-/// Everything that is asked for and answered with a text on stdout.
+/// Everything that is answered with a text on stdout.
 const ASKED: [&[&str]; 11] = [
     &["--help"],
     &["-h"],
@@ -240,7 +241,7 @@ fn asked() -> impl Iterator<Item = &'static [&'static str]> {
     ASKED.into_iter().filter(|args| is_here(args))
 }
 
-/// Wrong usage, as clap finds it, as a command itself does, and as the settings have it.
+/// Wrong usage that is found by clap, by a command itself, and in the settings.
 const MISUSED: [&[&str]; 6] = [
     &["--port", "x"],
     &["help", "nonsense"],
@@ -268,10 +269,10 @@ fn outcome(command: &mut Command) -> (Option<i32>, String) {
     (status.code(), String::from_utf8(stderr).expect("UTF-8"))
 }
 
-/// Help and version ended with 0 in silence; `RUST_LOG=off` hid the sentence of the others.
+/// Help and version ended with 0 and said nothing; `RUST_LOG=off` hid the sentence of the others.
 #[test]
 #[cfg(target_os = "linux")]
-fn an_answer_that_cannot_be_written_is_told_whatever_was_asked() {
+fn an_answer_that_cannot_be_written_is_always_reported() {
     for args in asked() {
         for log in ["", "off", "mio=debug"] {
             let mut program = command_with_default_static_peers(args);
@@ -283,17 +284,17 @@ fn an_answer_that_cannot_be_written_is_told_whatever_was_asked() {
 }
 
 #[test]
-fn who_reads_only_the_beginning_of_an_answer_hears_of_no_error() {
+fn a_reader_that_stops_early_gets_no_error() {
     for args in asked() {
         let told = outcome(command_with_default_static_peers(args).stdout(unread()));
         assert_eq!(told, (Some(0), String::new()), "{args:?}");
     }
 }
 
-/// Where a sentence of the load generator found no room, wrong usage was a fault.
+/// If a sentence of the load generator could not be written, wrong usage became a fault.
 #[test]
 #[cfg(target_os = "linux")]
-fn wrong_usage_that_cannot_be_told_is_seen_by_the_exit_code() {
+fn wrong_usage_that_cannot_be_printed_has_its_exit_code() {
     for args in MISUSED {
         for stderr in [full(), unread()] {
             let (code, _) = outcome(command_with_default_static_peers(args).stderr(stderr));
@@ -305,10 +306,10 @@ fn wrong_usage_that_cannot_be_told_is_seen_by_the_exit_code() {
     }
 }
 
-/// The files were not written then, and a closed pipe was an error.
+/// In that case the files were not written, and a closed pipe was an error.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_report_that_finds_no_room_costs_none_of_the_files_nor_the_other_way_round() {
+fn a_report_that_cannot_be_printed_does_not_prevent_its_files_and_the_reverse() {
     if !is_here(&["swarm"]) {
         return;
     }
@@ -344,9 +345,9 @@ fn a_report_that_finds_no_room_costs_none_of_the_files_nor_the_other_way_round()
     assert!(is_there("3.hlog"));
 }
 
-/// It was taken for a module, and then nothing was logged, not even a fault.
+/// It was taken for a module, and nothing was logged, not even faults.
 #[test]
-fn a_log_level_that_is_none_is_told_by_every_command() {
+fn an_invalid_log_level_is_reported_by_every_command() {
     let table: [&[&str]; 7] = [
         &["--port", "x"],
         &["config"],
@@ -363,8 +364,9 @@ fn a_log_level_that_is_none_is_told_by_every_command() {
             ("debgu,x=", "'debgu', 'x='"),
         ] {
             let (_, told) = outcome(command_with_default_static_peers(args).env("RUST_LOG", spec));
-            let start =
-                format!("warning: RUST_LOG: {wrong} is not understood, and left out; a level (off, error,");
+            let start = format!(
+                "warning: RUST_LOG: {wrong} is not understood and is ignored; use a level (off, error,"
+            );
             assert!(
                 told.starts_with(&start) && told.matches("RUST_LOG").count() == 1,
                 "{args:?} {spec}: {told}"
@@ -375,7 +377,7 @@ fn a_log_level_that_is_none_is_told_by_every_command() {
             assert!(!told.contains("RUST_LOG"), "{args:?} {spec}: {told}");
         }
     }
-    // What is left holds.
+    // The rest is used.
     let words = ["--name", "P1", "--port", "0", "--headless", "--static-peer", "127.0.0.1:1"];
     let mut chat = command_with_default_static_peers(&words);
     let chat = Program::spawn(chat.env("RUST_LOG", "nonsense,chinwag=debug")).listening();
@@ -384,9 +386,9 @@ fn a_log_level_that_is_none_is_told_by_every_command() {
     chat.stderr.expect(" DEBUG chinwag::");
 }
 
-/// Each process of a run told it again.
+/// Each process of a run repeated it.
 #[test]
-fn of_several_processes_one_tells_of_the_log() {
+fn only_one_of_several_processes_reports_the_log_setting() {
     if !is_here(&["swarm"]) {
         return;
     }
@@ -397,9 +399,9 @@ fn of_several_processes_one_tells_of_the_log() {
     assert_eq!((code, told.matches("RUST_LOG").count()), (Some(0), 1), "{told}");
 }
 
-/// Another name was listed, with a stand-in for what is no UTF-8.
+/// Another name was listed, with replacement characters for bytes that are not UTF-8.
 #[test]
-fn a_file_name_that_a_config_file_cannot_say_is_listed_as_such() {
+fn a_file_name_that_a_config_file_cannot_hold_is_listed_as_such() {
     let name = OsStr::from_bytes(b"/tmp/\xFFa\xFE");
     for (key, variable) in [("transcript", "CHINWAG_TRANSCRIPT"), ("known-peers", "CHINWAG_KNOWN_PEERS")] {
         let mut flag = OsString::from(format!("--{key}="));
@@ -412,7 +414,7 @@ fn a_file_name_that_a_config_file_cannot_say_is_listed_as_such() {
             let output = output.expect("the program runs");
             let listing = String::from_utf8(output.stdout).expect("UTF-8");
             let row = format!(
-                "{origin}: /tmp/\\xFFa\\xFE, which is not UTF-8; a config file cannot say it, a flag or {variable} can"
+                "{origin}: /tmp/\\xFFa\\xFE, which is not UTF-8; a config file cannot hold it, but a flag or {variable} can"
             );
             let rows: Vec<_> = listing.lines().filter(|line| line.contains(&format!("{key} ="))).collect();
             assert!(
@@ -437,9 +439,9 @@ fn a_file_name_that_a_config_file_cannot_say_is_listed_as_such() {
     assert!(listed.contains("# file no\\xFFfile:1\n"), "{listed}");
 }
 
-/// Each of them left a peer in the file, at an address where nobody listens, and the next run listed it.
+/// Each of them left a peer in the file, with an address where nobody listens, and the next run listed it.
 #[test]
-fn who_only_sends_is_not_remembered() {
+fn a_peer_that_only_sends_is_not_remembered() {
     let home = TempDir::new().unwrap();
     let mut terminal = Terminal::node_at(home.path(), &["--name", "P1"]);
     for _ in 0..4 {
@@ -448,9 +450,9 @@ fn who_only_sends_is_not_remembered() {
         terminal.screen.expect("ci done");
         terminal.screen.expect("disconnected");
     }
-    // Whom the user says something of is written, and with it would be whoever else is to be.
+    // A peer with an alias is written to the file at once, and so would be every other peer that is kept.
     terminal.type_keys("/alias 127.0.0.1:9 anna\r/peers\r");
-    terminal.screen.expect("is called anna");
+    terminal.screen.expect("is now shown as anna");
     let listed = terminal.screen.expect("anna\r\n");
     assert!(!listed.contains("ci"), "{listed}");
     terminal.type_keys("0\r");
@@ -459,7 +461,7 @@ fn who_only_sends_is_not_remembered() {
     assert!(file.contains("anna") && !file.contains("ci"), "{file}");
 }
 
-/// It ended with 0 if all that had come by then was sent.
+/// It ended with 0 if everything that had come by then was sent.
 #[test]
 fn send_says_that_a_signal_came_before_the_end_of_stdin() {
     let peer = Peer::new();
@@ -470,10 +472,7 @@ fn send_says_that_a_signal_came_before_the_end_of_stdin() {
     assert_eq!(peer.take(), "127.0.0.1:9 P1 hello");
     send.signal(Signal::TERM);
     assert_eq!(send.wait(), 4);
-    assert_eq!(
-        send.stderr.rest(),
-        "A signal came before the end of stdin: what is left of it was not sent.\n"
-    );
+    assert_eq!(send.stderr.rest(), "A signal came before the end of stdin, and the rest was not sent.\n");
 }
 
 /// The chat ended with 0, and `RUST_LOG=off` hid the only line about it.

@@ -1,4 +1,4 @@
-//! `chinwag send`: what is sent, what is told, and the exit code.
+//! `chinwag send`: what is sent, what is shown, and the exit code.
 
 use crate::common::peer::{Peer, Wire, say};
 use crate::common::port::Port;
@@ -13,7 +13,7 @@ fn send(args: &[&str]) -> Program {
     Program::spawn(&mut subcommand("send", args))
 }
 
-/// Waits for its end; stdout stays empty whatever happened. Gives the exit code and what stderr has.
+/// Waits for its end; stdout must be empty. Returns the exit code and stderr.
 fn outcome(program: &mut Program) -> (i32, String) {
     let code = program.wait();
     assert_eq!(program.stdout.rest(), "");
@@ -26,14 +26,14 @@ fn claimed(message: &str) -> SocketAddr {
 }
 
 #[test]
-fn a_message_is_sent_from_an_address_that_answers_meanwhile_and_is_taken_leave_of() {
+fn a_message_comes_from_an_address_that_takes_answers_and_says_exit_at_the_end() {
     let peer = Peer::new();
     let mut sender = send(&["--name", "P1", &peer.address().to_string(), "hello,", "you  there"]);
     let mut wire = peer.accept();
     let message = wire.read_to_end();
     let ours = claimed(&message);
     assert_eq!(message, format!("{ours} P1 hello, you  there"));
-    // Published peers write back before they close, some of them with an empty connection.
+    // Published peers answer before they close, some of them with an empty connection.
     say(ours, format!("{} P2 hi", peer.address()));
     say(ours, "");
     drop(wire);
@@ -86,15 +86,15 @@ fn an_empty_stdin_sends_nothing_and_dials_nobody() {
 }
 
 #[test]
-fn a_stdin_that_cannot_be_read_is_told_with_exit_code_1_where_it_is_wanted() {
+fn an_unreadable_stdin_is_reported_with_exit_code_1_if_it_is_needed() {
     let (peer, nobody) = (Peer::new(), Port::reserve());
     let directory = || File::open("/").unwrap();
-    let unread = "stdin could not be read to its end: what is left of it was not sent;";
+    let unread = "stdin could not be read to its end, and the rest was not sent;";
     let mut command = subcommand("send", &["--port", "9", "--quiet", &peer.address().to_string(), "-"]);
     let (code, told) = outcome(&mut Program::spawn(command.stdin(directory())));
     assert_eq!(code, 1);
     assert!(told.contains(unread), "{told}");
-    // A text of the command line needs no stdin.
+    // A text on the command line needs no stdin.
     let mut command = subcommand("send", &["--port", "9", &nobody.address().to_string(), "hello"]);
     let (code, told) = outcome(&mut Program::spawn(command.stdin(directory())));
     assert_eq!(code, 3);
@@ -102,7 +102,7 @@ fn a_stdin_that_cannot_be_read_is_told_with_exit_code_1_where_it_is_wanted() {
 }
 
 #[test]
-fn a_line_that_is_too_long_is_told_and_the_others_are_sent() {
+fn a_line_that_is_too_long_is_reported_and_the_others_are_sent() {
     let peer = Peer::new();
     let to = peer.address().to_string();
     let received = peer.take_all();
@@ -187,7 +187,7 @@ fn a_reset_instead_of_a_close_is_exit_code_3() {
     assert!(told.contains("Not sent: hello\n"), "{told}");
 }
 
-/// A listener whose queue is full: who dials it waits.
+/// A listener whose queue is full: dials to it wait.
 fn silent() -> (Socket, Wire, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
@@ -198,7 +198,7 @@ fn silent() -> (Socket, Wire, SocketAddr) {
 }
 
 #[test]
-fn of_several_addresses_each_has_its_line_and_the_highest_code_counts() {
+fn each_of_several_addresses_has_its_line_and_the_highest_code_counts() {
     let (peer, nobody, (_socket, _only_one, silent)) = (Peer::new(), Port::reserve(), silent());
     let to = format!("{silent},{},{}", peer.address(), nobody.address());
     let mut sender = send(&["--name", "P1", "--port", "9", "--connect-timeout", "0.1", &to, "hello"]);
@@ -230,7 +230,7 @@ fn a_signal_ends_it_and_what_was_not_sent_counts_as_timed_out() {
     sender.type_line("hello");
     assert_eq!(peer.take(), "127.0.0.1:9 P1 hello");
     sender.signal(Signal::INT);
-    // The second one does not wait for what is under way.
+    // The second signal does not wait for what is under way.
     sender.signal(Signal::TERM);
     let (code, told) = outcome(&mut sender);
     assert_eq!(code, 4);
@@ -243,8 +243,8 @@ fn wrong_usage_is_explained_with_exit_code_2() {
     let table: [(&[&str], &str); 10] = [
         (&[], "<ADDRESS>"),
         (&["127.0.0.1:1"], "<TEXT>"),
-        (&["127.0.0.1", "x"], "'127.0.0.1' is no IP:PORT"),
-        (&["127.0.0.1:1,P2", "x"], "'P2' is no IP:PORT"),
+        (&["127.0.0.1", "x"], "'127.0.0.1' is not an IP:PORT"),
+        (&["127.0.0.1:1,P2", "x"], "'P2' is not an IP:PORT"),
         (&["127.0.0.1:1", " "], "an empty message is not sent; give the text, or `-`"),
         (&["127.0.0.1:1", "x", "--port", "0"], "from 1 to 65535"),
         (&["127.0.0.1:1", "x", "--name", "two words"], "two_words"),

@@ -1,4 +1,4 @@
-//! The completions, each in its shell. What a machine does not have is skipped, and that is said.
+//! The completions, each in its shell. A shell that is not installed is skipped, with a message.
 
 use crate::common::program::{is_here, subcommand};
 use crate::common::skip;
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// A directory with one file in it, and a shell that is there with the script that it is to read.
+/// A directory with one file in it, and an installed shell with the script that it reads.
 struct Shell {
     name: &'static str,
     home: TempDir,
@@ -42,7 +42,7 @@ impl Shell {
         self.home.path().join("script.ps1").to_str().expect("UTF-8").to_owned()
     }
 
-    /// What a program of the shell writes, the script being `$script` to it.
+    /// The output of a shell program in which `$script` is the path of the script.
     #[track_caller]
     fn run(&self, args: &[&str]) -> String {
         let output = Command::new(args[0])
@@ -57,7 +57,7 @@ impl Shell {
     }
 }
 
-/// What is typed, and all that may follow.
+/// What is typed, and all candidates for it.
 fn offers() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
     OFFERS.into_iter().filter(|(typed, _)| is_here(&[typed]))
 }
@@ -72,21 +72,21 @@ const OFFERS: [(&str, &[&str]); 10] = [
     ("config --color n", &["never"]),
     ("swarm 127.0.0.1:1 f", &["fan-out", "flood"]),
     ("swarm --source ", &[]),
-    // What is hidden in the help.
+    // Flags that the help hides.
     ("swarm --wo", &[]),
 ];
 
 #[test]
-fn bash_offers_the_values_that_there_are_and_files_for_files_alone() {
+fn bash_offers_the_possible_values_and_files_only_for_files() {
     let Some(bash) = Shell::find("bash", "bash") else { return };
-    // It has broken these into words.
+    // bash has split these into words.
     let broken: [(&str, &[&str]); 3] = [
         ("--dialect = b", &["block", "bracketed"]),
         ("--static-peer 127.0.0.1 : ", &[]),
         ("--bind :: ", &[]),
     ];
     for (typed, offers) in offers().chain(broken) {
-        // As bash calls it, but for `compopt`, which works only there.
+        // As bash calls it, except for `compopt`, which works only in a real completion.
         let code = "compopt() { :; }; source \"$script\"; COMP_WORDS=(chinwag $0); \
                     case \"$0\" in *\\ ) COMP_WORDS+=('');; esac; COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); \
                     _chinwag chinwag \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD - 1]}\"; \
@@ -99,7 +99,7 @@ fn bash_offers_the_values_that_there_are_and_files_for_files_alone() {
 }
 
 #[test]
-fn fish_offers_the_values_that_there_are_and_files_for_files_alone() {
+fn fish_offers_the_possible_values_and_files_only_for_files() {
     let Some(fish) = Shell::find("fish", "fish") else { return };
     let besides = [("send ", &[][..]), ("man swarm-", &["swarm-merge"]), ("help s", &["send", "swarm"])];
     let besides = besides.into_iter().filter(|(_, offers)| is_here(offers));
@@ -115,7 +115,7 @@ fn fish_offers_the_values_that_there_are_and_files_for_files_alone() {
 #[test]
 fn elvish_offers_flags_and_subcommands() {
     let Some(elvish) = Shell::find("elvish", "elvish") else { return };
-    // Its editor is there on a terminal alone; the script needs no more of it than this.
+    // Its editor exists only on a terminal; the script needs only this part of it.
     let code = "var edit: = (ns [&completion:=(ns [&arg-completer=[&]]) \
                 &complex-candidate~={|stem &display=''| put $stem}]); \
                 eval &ns=(ns [&edit:=$edit:]) (slurp < $E:script); \
@@ -136,7 +136,7 @@ fn powershell_takes_its_completions() {
     powershell.run(&["pwsh", "-NoProfile", "-NonInteractive", "-File", &powershell.script()]);
 }
 
-/// zsh on a terminal, with nothing of the user's.
+/// zsh on a terminal, without the user's files.
 fn zsh(directory: &Path) -> Terminal {
     let program = Path::new(env!("CARGO_BIN_EXE_chinwag")).parent().expect("a directory");
     let path = format!("PATH={}:/usr/bin:/bin:/usr/local/bin", program.display());
@@ -149,7 +149,7 @@ fn zsh(directory: &Path) -> Terminal {
 }
 
 #[test]
-fn zsh_offers_the_values_that_there_are_wherever_compinit_stands() {
+fn zsh_offers_the_possible_values_wherever_compinit_is() {
     let Some(shell) = Shell::find("zsh", "zsh") else { return };
     let (source, compinit) = ("source <(chinwag completions zsh)", "autoload -Uz compinit; compinit -u -D");
     let ways = [
@@ -164,7 +164,7 @@ fn zsh_offers_the_values_that_there_are_wherever_compinit_stands() {
         terminal.screen.expect("setup");
         terminal.screen.expect("ready> ");
         for (typed, offers) in offers() {
-            // Nothing of it is run; something else shows when all is over.
+            // The typed line is not run; other output shows when everything is over.
             terminal.type_keys(&format!("chinwag {typed}\t\x15echo d''one\r"));
             let shown = terminal.screen.expect("done");
             terminal.screen.expect("ready> ");

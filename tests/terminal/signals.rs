@@ -1,4 +1,4 @@
-//! The signals that end the program, and that it leaves politely.
+//! The signals that end the program, and its farewells.
 
 use crate::common::peer::{Peer, Wire, say, session};
 use crate::common::program::Program;
@@ -77,9 +77,9 @@ fn a_termination_leaves_the_terminal_as_it_was() {
     terminal.assert_as_found();
 }
 
-/// The look at the event queue that a stop interrupts finds nothing, whatever came meanwhile.
+/// A poll of the event queue that a stop interrupts finds nothing, even if something came in between.
 #[test]
-fn who_was_stopped_has_heard_what_came_before_anything_is_due() {
+fn after_a_stop_input_is_read_before_deadlines_fire() {
     let peer = Peer::new();
     let (program, clock) = (Program::node("P1"), Program::node("P2"));
     let mut wire = session(program.address(), peer.address(), "P3");
@@ -88,7 +88,7 @@ fn who_was_stopped_has_heard_what_came_before_anything_is_due() {
     wire.ping(1);
     program.frozen(|| {
         halves.iter_mut().for_each(|half| half.write("9 P9 whole"));
-        // For so long half a header waits for its end.
+        // For so long the program waits for the rest of a header.
         let mut half = Wire::dial(clock.address());
         half.write("half a header");
         clock.stdout.expect("half a header\n");
@@ -100,7 +100,7 @@ fn who_was_stopped_has_heard_what_came_before_anything_is_due() {
     assert!(!shown.contains("Not a chat message"), "{shown}");
 }
 
-/// As `nohup` does for the second, and a script without job control for the first and what it starts with `&`.
+/// `nohup` ignores the second signal, and a script without job control ignores the first for what it starts with `&`.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_signal_that_was_ignored_before_the_start_stays_ignored() {
@@ -115,7 +115,7 @@ fn a_signal_that_was_ignored_before_the_start_stays_ignored() {
         script.args(["-c", &code, env!("CARGO_BIN_EXE_chinwag")]).stdin(Stdio::null());
         let mut program = Program::spawn(script.stdout(Stdio::piped()).stderr(Stdio::piped())).listening();
         program.signal(signal);
-        // Had it been caught, the second one would leave no time for this.
+        // If it had been caught, the second one would leave no time for this.
         program.signal(signal);
         say(program.address(), "127.0.0.1:9 P2 still here\n");
         program.stdout.expect("127.0.0.1:9 P2 still here\n");

@@ -1,4 +1,4 @@
-//! Whatever stdin is, it is read to its end, and its end is Quit.
+//! Any kind of stdin is read to its end, and its end means Quit.
 
 use crate::common::peer::Peer;
 use crate::common::program::{Program, command};
@@ -10,8 +10,8 @@ use std::process::Stdio;
 #[test]
 fn a_pipe_that_ends_quits() {
     let mut program = Program::node("P1");
-    // Once the answer is out, the pipe was found empty: only an event can tell of its end, and that
-    // event does not call it readable.
+    // Once the answer is shown, the pipe was found empty: only an event can announce its end, and that event does not
+    // say "readable".
     program.type_line("2");
     program.stdout.expect("No connected peers\n");
     program.close_stdin();

@@ -16,7 +16,7 @@ use std::thread;
 
 const NODE: [&str; 4] = ["--name", "P1", "--port", "0"];
 
-/// A node whose stdout is a pipe that nobody has read further than to its port.
+/// A node whose stdout is a pipe of which only the port was read.
 fn node_on_a_pipe() -> (Program, BufReader<PipeReader>, u16) {
     let (reader, writer) = io::pipe().unwrap();
     let program = Program::spawn(command(&NODE).stdout(writer));
@@ -26,11 +26,11 @@ fn node_on_a_pipe() -> (Program, BufReader<PipeReader>, u16) {
     (program, reader, port)
 }
 
-/// The memory of this process is a file, and nothing is mapped at its beginning: a write there is an EIO, as on a
+/// The memory of the process is a file, and nothing is mapped at its beginning: a write there fails with EIO, as on a
 /// broken disk.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_file_that_cannot_be_written_is_a_fault_and_no_hang_up() {
+fn a_failed_write_to_a_file_is_a_fault_and_not_a_hang_up() {
     let broken = File::options().write(true).open("/proc/self/mem").unwrap();
     let mut program = Program::spawn(command(&["--name", "P1", "--port", "0"]).stdout(broken));
     program.stderr.expect("error: the output cannot be written: Input/output error");
@@ -38,7 +38,7 @@ fn a_file_that_cannot_be_written_is_a_fault_and_no_hang_up() {
 }
 
 #[test]
-fn a_closed_stdout_is_quit_and_no_panic() {
+fn a_closed_stdout_quits_without_a_panic() {
     let peer = Peer::new();
     let (mut program, reader, port) = node_on_a_pipe();
     drop(reader);
@@ -68,7 +68,7 @@ fn a_stdout_that_closes_does_not_cut_the_farewells_of_a_quit_short() {
     say(to, format!("{} P2 hello", peer.address()));
     while !line_of(&mut reader).ends_with("P2 hello\n") {}
     drop(reader);
-    // The program notices when it says that it ends.
+    // The program notices it when it writes that it is exiting.
     program.signal(Signal::TERM);
     assert_eq!(peer.take(), format!("{to} P1 exit"));
     assert_eq!(program.wait(), 0);
@@ -121,7 +121,7 @@ fn a_flood_into_a_pipe_that_nobody_reads_is_paused_and_then_shown_in_full() {
     let (pauses, is_paused) = channel();
     let flood = thread::spawn(move || {
         let wire = Wire::dial(([127, 0, 0, 1], port).into());
-        // What the kernel keeps for us is no part of the test.
+        // Memory that the kernel holds for us does not matter here.
         SockRef::from(&wire.0).set_send_buffer_size(64 * 1024).unwrap();
         wire.0.set_nonblocking(true).unwrap();
         let lines: String = (0..LINES).map(|n| format!("127.0.0.1:9 P2 {n:0>600}\n")).collect();
@@ -131,7 +131,7 @@ fn a_flood_into_a_pipe_that_nobody_reads_is_paused_and_then_shown_in_full() {
                 Ok(count) => rest = &rest[count..],
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     if !is_writable_soon(&wire) {
-                        // Nobody listens any more when it was told before.
+                        // The test receives only the first report of a pause.
                         let _ = pauses.send(());
                         poll(&mut [PollFd::new(&wire.0, PollFlags::OUT)], None).unwrap();
                     }

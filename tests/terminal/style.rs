@@ -1,5 +1,5 @@
-//! Colours, times and the bell, seen on the screen of an emulator. How a row looks is a letter for each cell:
-//! bold, dim or coloured.
+//! Colours, times and the bell, seen on the screen of an emulator. The look of a row is a letter for each cell: bold,
+//! dim or coloured.
 
 use crate::common::peer::{Peer, Wire, session};
 use crate::common::program::{Program, command};
@@ -8,7 +8,7 @@ use std::fmt::Display;
 
 const NODE: [&str; 4] = ["--name", "P1", "--port", "0"];
 
-/// A peer whose colour is known, since its address is; it listens nowhere.
+/// A peer with a fixed address, so that its colour is known; it does not listen.
 const PEER: &str = "127.0.0.1:9090";
 const COLOR: u8 = 130;
 const COLOR_OF_EIGHT: u8 = 2;
@@ -22,7 +22,7 @@ fn say(wire: &mut Wire, text: impl Display) {
     wire.ping(1);
 }
 
-/// Waits for a row; gives how it looks.
+/// Waits for a row; returns its look.
 #[track_caller]
 fn look_of(terminal: &Terminal, row: &str) -> (Option<String>, String, Option<u8>) {
     let look = std::cell::RefCell::new(None);
@@ -60,7 +60,7 @@ fn what_the_user_says_and_what_failed_look_different() {
     peer.take();
     let (_, look, _) = look_of(&terminal, "Enter your message: hello");
     assert_eq!(look, format!("{}bbbbb", " ".repeat("Enter your message: ".len())));
-    let sentence = "'7' is no choice; type a number from 0 to 5.";
+    let sentence = "'7' is not a valid choice: type a number from 0 to 5.";
     let (_, look, color) = look_of(&terminal, sentence);
     assert_eq!((look, color), ("c".repeat(sentence.len()), Some(160)));
     let (_, look, _) = look_of(&terminal, "Enter choice: 7");
@@ -68,7 +68,7 @@ fn what_the_user_says_and_what_failed_look_different() {
 }
 
 #[test]
-fn nothing_of_a_hostile_text_leaks_into_another_row() {
+fn a_hostile_text_does_not_leak_into_another_row() {
     const HOSTILE: &str = "\x1b[31;1;44mred\x1b[7m\u{9b}4m";
     let mut terminal = Terminal::node("P1");
     let mut wire = session(terminal.address(), PEER.parse().unwrap(), "P2");
@@ -76,7 +76,7 @@ fn nothing_of_a_hostile_text_leaks_into_another_row() {
     wire.write(format!("{PEER} N{HOSTILE} renamed\n"));
     wire.ping(2);
     terminal.type_keys("4\r");
-    // The emulator leaves the stand-in of a C1 control out.
+    // The emulator leaves out the replacement character of a C1 control.
     let (_, look, _) = look_of(&terminal, &format!("{PEER} P2 ␛[31;1;44mred␛[7m4m"));
     assert_eq!(look, format!("ddddd {}", "c".repeat(PEER.len() + 3)));
     terminal.expect_rows(&["Enter your message: ▏"]);
@@ -84,7 +84,7 @@ fn nothing_of_a_hostile_text_leaks_into_another_row() {
 }
 
 #[test]
-fn no_colour_at_all_where_none_is_wanted() {
+fn no_colour_at_all_if_none_is_wanted() {
     let (off, empty) = (["NO_COLOR=1"], ["NO_COLOR="]);
     let table: [(&[&str], &[&str], bool); 5] = [
         (&off, &[], false),
@@ -129,7 +129,7 @@ fn a_terminal_gets_no_more_colours_than_it_has() {
 }
 
 #[test]
-fn a_plain_terminal_and_a_pipe_have_no_time_and_colours_only_if_they_must() {
+fn a_plain_terminal_and_a_pipe_have_no_times_and_colours_only_on_request() {
     let head = format!("\x1b[38;5;{COLOR}m{PEER} P2\x1b[m hi");
     for (args, shown) in
         [(["--plain", "--color", "auto"], format!("{PEER} P2 hi")), (["--plain", "--color", "always"], head)]
@@ -150,7 +150,7 @@ fn a_plain_terminal_and_a_pipe_have_no_time_and_colours_only_if_they_must() {
 }
 
 #[test]
-fn the_bell_rings_once_for_what_comes_together_and_only_if_wanted() {
+fn the_bell_rings_once_per_burst_and_only_if_wanted() {
     for args in [vec!["--bell"], vec!["--bell", "--plain"], vec![]] {
         let terminal = Terminal::node_with(&with(&args));
         let mut wire = session(terminal.address(), PEER.parse().unwrap(), "P2");

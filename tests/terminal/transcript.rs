@@ -1,4 +1,4 @@
-//! The transcript: what is in the file, whose it is, and what happens when it cannot be written.
+//! The transcript: what is in the file, who may read it, and what happens if it cannot be written.
 
 use crate::common::peer::{Peer, session};
 use crate::common::port::Port;
@@ -10,8 +10,8 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use tempfile::{TempDir, tempdir};
 
-const FULL: &str = "The transcript cannot be written (No space left on device); until that is put right it lacks what is \
-                    said.";
+const FULL: &str = "The transcript cannot be written (No space left on device); until this is fixed, messages are \
+                    missing from it.";
 
 /// A place for a transcript.
 fn place() -> (TempDir, String) {
@@ -25,7 +25,7 @@ fn recorded(path: &str, args: &[&str]) -> Program {
     Program::spawn(command(&all).env("TZ", "<-03>3")).listening()
 }
 
-/// The lines, each with its time taken off, which was a local one.
+/// The lines without their times, which must be local times.
 #[track_caller]
 fn lines(path: &str) -> Vec<String> {
     let shape =
@@ -53,7 +53,7 @@ fn a_greeting_is_said_once_it_has_arrived() {
 }
 
 #[test]
-fn it_has_what_both_sides_said_and_goes_on_after_a_restart() {
+fn it_has_what_both_sides_said_and_continues_after_a_restart() {
     let (_directory, path) = place();
     let (nobody, from) = (Peer::new().address(), "127.0.0.1:9090");
     let mut program = recorded(&path, &[]);
@@ -66,7 +66,7 @@ fn it_has_what_both_sides_said_and_goes_on_after_a_restart() {
     program.stdout.expect("Message sent to 1 peer\n");
     program.send(nobody, "is there anybody");
     program.stdout.expect("Not sent: is there anybody\n");
-    // The words of an exit are no message.
+    // An exit is not recorded as a message.
     program.send("P2", "exit");
     program.stdout.expect("Disconnected from");
     program.type_line(0);
@@ -80,7 +80,7 @@ fn it_has_what_both_sides_said_and_goes_on_after_a_restart() {
         "> all 1 to all of you",
         &format!("> {nobody} - is there anybody"),
         &format!(
-            "! {nobody} refused the connection: nobody listens there; check the port, or try later. Not \
+            "! {nobody} refused the connection: nobody listens there; check the port, or try again later. Not \
              sent: is there anybody"
         ),
         "* Disconnected from 127.0.0.1:9090",
@@ -96,7 +96,7 @@ fn it_has_what_both_sides_said_and_goes_on_after_a_restart() {
 }
 
 #[test]
-fn a_program_and_a_server_have_one_too_and_nothing_else_changes() {
+fn a_program_and_a_headless_node_have_one_too_and_nothing_else_changes() {
     for mode in ["--json", "--headless"] {
         let (_directory, path) = place();
         let all = ["--name", "P1", "--port", "0", mode];
@@ -135,7 +135,7 @@ fn a_program_and_a_server_have_one_too_and_nothing_else_changes() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_full_disk_is_told_once_and_the_chat_goes_on() {
+fn a_full_disk_is_reported_once_and_the_chat_goes_on() {
     let from = "127.0.0.1:9090";
     let mut program = recorded("/dev/full", &[]);
     let mut wire = session(program.address(), from.parse().unwrap(), "P2");
@@ -161,7 +161,7 @@ fn a_full_disk_is_told_once_and_the_chat_goes_on() {
 }
 
 #[test]
-fn a_limit_on_the_size_of_files_is_told_as_a_full_disk_is() {
+fn a_limit_on_file_size_is_reported_like_a_full_disk() {
     let (_directory, path) = place();
     let args = ["--name", "P1", "--port", "0", "--static-peer", "127.0.0.1:1", "--transcript", &path];
     let mut program = Program::spawn(&mut below_limit("-f 1", &args)).listening();
@@ -179,14 +179,14 @@ fn a_limit_on_the_size_of_files_is_told_as_a_full_disk_is() {
 }
 
 #[test]
-fn what_is_no_file_is_refused_at_the_start() {
+fn a_transcript_that_is_not_a_file_is_refused_at_the_start() {
     let (directory, path) = place();
     let named = |name: &str| directory.path().join(name);
     let _socket = UnixListener::bind(named("socket")).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(named("fifo")).status().unwrap().success());
     fs::create_dir(named("directory")).unwrap();
     let missing = Path::new(&path).join("not/there");
-    let something_else = ["socket", "fifo", "directory"].map(|name| (named(name), "is something else"));
+    let something_else = ["socket", "fifo", "directory"].map(|name| (named(name), "is not a file"));
     for (path, word) in something_else.into_iter().chain([(missing, "cannot be opened")]) {
         let path = path.to_str().unwrap();
         let mut program = Program::start(&["--name", "P1", "--port", "0", "--transcript", path]);

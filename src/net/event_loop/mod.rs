@@ -1,15 +1,15 @@
-//! The turn: one thread, one `Poll`, a fixed order. It moves bytes, typed lines and the time into the
-//! machine and does what comes out; it knows no message and no peer. This file is what happens in a turn;
-//! what the machine wants because of it is in `perform`.
+//! The turn: one thread, one `Poll`, a fixed order. It hands bytes, typed lines and the time to the machine and
+//! performs its outputs. It knows nothing about messages or peers. This file says what happens in a turn; `perform`
+//! carries out what the machine wants because of it.
 //!
-//! Accepted sockets are read before they are registered. A plain peer has mostly sent and closed when it is accepted:
-//! one read and the connection is over, with no call to the event queue. Until it is registered its end counts as
-//! announced, so the read goes on to the end of the stream.
+//! Accepted sockets are read before they are registered. A plain peer has usually sent and closed before it is
+//! accepted: one read finishes the connection, without a call to the event queue. Until a socket is registered, its
+//! end counts as announced, so the read goes on to the end of the stream.
 //!
-//! A peer's silence is judged by the clock before the last look at the event queue, not by the one after it. In
-//! between the process may have been stopped, the look may have been interrupted, or the kernel may have had more to
-//! tell than fits into one answer. So each deadline of a peer costs one more look, and nobody times out with a line in
-//! our buffer.
+//! A peer's silence is measured up to the time before the last poll of the event queue, not after it. In between, the
+//! process may have been stopped, the poll may have been interrupted, or the kernel may have had more events than fit
+//! into one answer. So each deadline of a peer costs one more poll, and no peer times out while its line is in our
+//! buffer.
 
 mod perform;
 
@@ -35,14 +35,15 @@ use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// Tokens of what is no connection: a [`ConnId`] of theirs would need the last slots of all.
+/// Tokens of everything that is not a connection. A [`ConnId`] could have these values only in the last possible
+/// slots.
 const LISTENER: Token = Token(usize::MAX);
 const STDIN: Token = Token(usize::MAX - 1);
 const SCREEN: Token = Token(usize::MAX - 2);
 const SIGNALS: Token = Token(usize::MAX - 3);
 const TERMINAL: Token = Token(usize::MAX - 4);
 
-/// Urgent data is wanted for its mark alone, at which reads stop.
+/// Urgent data matters only because reads stop at its mark.
 #[cfg(target_os = "linux")]
 const LINK_INTEREST: Interest = Interest::READABLE.add(Interest::WRITABLE).add(Interest::PRIORITY);
 #[cfg(not(target_os = "linux"))]
@@ -55,13 +56,14 @@ pub struct EventLoop<M: Machine, S> {
     keyboard: Option<Keyboard>,
     is_stdin_broken: bool,
     signals: Option<Signals>,
-    /// The signals after which the screen is to be drawn anew, or the program to stop or to die.
+    /// The signals that make us redraw the screen, stop or die.
     of_terminal: Option<Signals>,
     poll: Poll,
     events: Events,
     links: Links,
     listener: Option<Listener>,
-    /// Links that can be written again, or are to be half-closed; the budget of a turn may leave some for the next.
+    /// Links that have become writable, or are to be half-closed. The budget of a turn may leave some for the next
+    /// turn.
     to_flush: VecDeque<ConnId>,
     /// What the machine wants done.
     outputs: VecDeque<Output<M::Notice>>,
@@ -69,19 +71,19 @@ pub struct EventLoop<M: Machine, S> {
     scratch: Box<[u8]>,
     /// The clock, read once a turn.
     now: Instant,
-    /// Since when the kernel has been telling, and of how many events, without coming to an end.
+    /// If the kernel still has more events: since when, and how many it has reported.
     asked_since: Option<(Instant, usize)>,
-    /// Of what had come by then the kernel has told all, and it is noted.
+    /// All events up to this moment have been reported and noted.
     told_until: Instant,
     has_begun: bool,
-    /// The user or a signal wants the program to end: nothing may hold it up any more.
+    /// The user or a signal asks the program to end: from now on nothing may delay it.
     is_ending: bool,
     exit_code: Option<u8>,
 }
 
 impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
-    /// A loop without a keyboard, deaf to signals. The first turn begins with what the machine wants
-    /// from birth.
+    /// A loop without a keyboard and without signals. The first turn begins with the outputs that the machine already
+    /// has.
     pub fn new(machine: M, screen: S) -> io::Result<Self> {
         Ok(Self {
             machine,
@@ -106,16 +108,15 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         })
     }
 
-    /// Takes typed lines from `stdin`. What cannot be watched, as a regular file, counts as always ready.
+    /// Takes typed lines from `stdin`. Input that cannot be watched, such as a regular file, counts as always ready.
     pub fn with_stdin(mut self, stdin: Stdin) -> io::Result<Self> {
         self.keyboard = Some(Keyboard::register(stdin, Unit::Lines, self.poll.registry(), STDIN)?);
         Ok(self)
     }
 
-    /// Takes keys from `stdin`, a terminal, and has the screen make lines of them. The screen is told to
-    /// draw anew when the terminal gets another size, and when the program was stopped and goes on; and to
-    /// suspend the program when a signal asks for that. It gives the terminal back before a signal that nobody
-    /// else catches ends the process.
+    /// Takes keys from `stdin`, a terminal, and lets the screen make lines from them. The screen is told to redraw
+    /// when the terminal changes its size and when the program continues after a stop, and to suspend the program when
+    /// a signal asks for that. It restores the terminal before an otherwise uncaught signal ends the process.
     pub fn with_keys(mut self, stdin: Stdin) -> io::Result<Self> {
         self.keyboard = Some(Keyboard::register(stdin, Unit::Keys, self.poll.registry(), STDIN)?);
         self.of_terminal = Some(signals::register_terminal(self.poll.registry(), TERMINAL)?);
@@ -143,7 +144,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         self.exit_code.is_some()
     }
 
-    /// Shows something that is not the machine's to tell.
+    /// Shows a notice that does not come from the machine.
     pub fn show(&mut self, notice: M::Notice) {
         self.display.screen.show(notice);
         if self.has_begun {
@@ -164,14 +165,14 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         self.flush_some();
     }
 
-    /// Turns until the machine quits; gives its exit code. What the screen has not taken yet is given a
-    /// moment. An error is one of the event queue itself, or of a screen that broke.
+    /// Runs turns until the machine quits, and returns its exit code. The rest of the output gets a moment to be
+    /// written. An error comes from the event queue itself, or from a broken screen.
     pub fn run(self) -> io::Result<u8> {
         self.run_with(|_| None)
     }
 
-    /// The same; `look` is called after each turn, the last one too, and says within what time it wants to
-    /// look again though nothing happens.
+    /// The same. `look` is called after each turn, also the last one, and returns within what time it wants to be
+    /// called again if nothing happens.
     pub fn run_with(mut self, mut look: impl FnMut(&mut Self) -> Option<Duration>) -> io::Result<u8> {
         let mut wait = None;
         loop {
@@ -184,8 +185,8 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         }
     }
 
-    /// One turn; sleeps no longer than `wait`, and no longer than until something is due. Gives the exit
-    /// code once the machine has quit.
+    /// One turn. It sleeps no longer than `wait`, and not beyond the next deadline. Returns the exit code once the
+    /// machine has quit.
     pub fn turn(&mut self, wait: Option<Duration>) -> io::Result<Option<u8>> {
         if !self.has_begun {
             self.begin();
@@ -199,7 +200,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             self.accept_some();
             self.drain_some();
             self.read_stdin();
-            // The screen may have filled meanwhile: then somebody's bytes are still unread.
+            // The screen may have become full in this turn: then some bytes are still unread.
             if !self.is_paused() {
                 self.machine.caught_up(self.told_until);
                 self.fire_timeout();
@@ -228,8 +229,8 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         Ok(())
     }
 
-    /// The kernel was asked at a moment that we know of only that it is not before the last look at the clock; we may
-    /// have been stopped since. It tells of so many events at a time, the oldest first.
+    /// We do not know exactly when the kernel was asked, only that it was not before our last clock reading; we may
+    /// have been stopped in between. The kernel reports a limited number of events at a time, the oldest first.
     fn note_told(&mut self) {
         let (since, before) = self.asked_since.take().unwrap_or((self.now, 0));
         let count = self.events.iter().count();
@@ -240,7 +241,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         }
     }
 
-    /// Whether something was left over that no event will call for.
+    /// Whether some work is left that no event will announce.
     fn has_work(&self) -> bool {
         if self.is_paused() {
             return self.is_typing() || !self.to_flush.is_empty();
@@ -251,7 +252,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             || self.is_typing()
     }
 
-    /// Whether the user may have typed something, and it can be taken.
+    /// Whether there may be typed input that can be taken.
     fn is_typing(&self) -> bool {
         let (screen, wants_line) = (&self.display.screen, self.machine.wants_line());
         self.keyboard.as_ref().is_some_and(|keyboard| keyboard.is_worth_asking(screen, wants_line))
@@ -270,9 +271,9 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         left.into_iter().chain(wait).chain(self.display.screen.flush_within()).min()
     }
 
-    /// A program reads our output and is slower than our peers: nothing is read until it has caught up,
-    /// so that nothing is lost. Nothing comes due either: a peer is not silent because nobody listens.
-    /// What is typed may still be taken, see [`Screen::is_overfull`].
+    /// A program reads our output and is slower than our peers. Nothing is read until it has caught up, so that
+    /// nothing is lost. No deadline fires either: a peer does not count as silent while we do not read. Typed lines
+    /// may still be taken, see [`Screen::is_overfull`].
     fn is_paused(&self) -> bool {
         !self.is_ending && self.display.is_full::<M::Notice>()
     }
@@ -291,7 +292,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                 token => {
                     let conn = ConnId::from_bits(token.0 as u64);
                     let Some(link) = self.links.get_mut(conn) else { continue };
-                    // Hints at the end: the read that follows tells the truth.
+                    // These are hints at the end of the stream: the next read shows whether it is true.
                     let ends = event.is_read_closed() || event.is_write_closed() || event.is_error();
                     link.is_readable |= event.is_readable() || ends;
                     link.end_is_near |= ends;
@@ -306,7 +307,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         if has_terminal_changed && let Some(signals) = &mut self.of_terminal {
             match signals::asked(signals) {
                 Asked::Die(signal) => {
-                    self.display.screen.give_back();
+                    self.display.screen.restore_terminal();
                     signals::die(signal);
                 }
                 Asked::Redraw => self.display.screen.redraw(),
@@ -342,8 +343,8 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         }
     }
 
-    /// A new socket is not registered yet: most plain peers have sent and closed by now, so that reading
-    /// first spares them the event queue.
+    /// A new socket is not registered yet: most plain peers have sent and closed by now, so reading first often makes
+    /// the registration unnecessary.
     fn welcome(&mut self, stream: TcpStream, from: SocketAddr) {
         let Ok(local) = stream.local_addr() else { return };
         let conn = self.machine.accept(from, local, self.now);
@@ -357,10 +358,10 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         }
     }
 
-    /// Serves each link that is ready now once; who has more goes to the back of the queue.
+    /// Serves each link that is ready now once. A link with more to read goes to the back of the queue.
     fn drain_some(&mut self) {
         for _ in 0..self.links.ready() {
-            // What is read now would be taken, and shown to nobody.
+            // What is read now could not be shown to anybody.
             if self.is_paused() || self.exit_code.is_some() {
                 return;
             }
@@ -386,7 +387,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             Ok(Some(error)) | Err(error) => Err(error),
         };
         match outcome {
-            // Two ends of one socket: a port of the ephemeral range on which nobody listens.
+            // The socket is connected to itself: nobody listens on that port, and it is in the ephemeral range.
             Ok((peer, local)) if peer == local => self.closed(conn, CloseReason::Refused),
             Ok((_, local)) => {
                 link.start = Start::Up;
@@ -412,7 +413,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             (Drained::Empty | Drained::End, Some(reason)) => self.closed(conn, reason),
             (Drained::Empty, _) => {}
             (Drained::End, _) => {
-                // It may have half-closed only, and wait for our answer.
+                // It may be only a half-close, and the peer waits for our answer.
                 self.flush(conn);
                 self.closed(conn, CloseReason::Eof);
             }
@@ -420,13 +421,13 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         }
     }
 
-    /// Makes the event queue know a link that was accepted, once, for both directions.
+    /// Registers an accepted link with the event queue, once, for both directions.
     fn register(&mut self, conn: ConnId) -> io::Result<()> {
         let is_new = |link: &&mut Link| link.start == Start::Unregistered;
         let Some(link) = self.links.get_mut(conn).filter(is_new) else { return Ok(()) };
         self.poll.registry().register(&mut link.stream, token(conn), LINK_INTEREST)?;
         link.start = Start::Up;
-        // The event queue says at once what is so by now, the end of the stream included.
+        // The event queue reports the current state at once, including the end of the stream.
         link.end_is_near = false;
         Ok(())
     }
@@ -469,8 +470,8 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         self.flush_screen();
     }
 
-    /// How much the machine gives its links in a turn is its own to bound. But links that stalled have more than a
-    /// turn's worth waiting, and may all be writable again at once.
+    /// The machine itself limits how much it queues in a turn. But links that had stalled have more waiting than one
+    /// turn's output, and may all become writable at once.
     fn flush_links(&mut self) {
         while let Some(conn) = self.machine.poll_transmit() {
             self.flush(conn);
@@ -483,7 +484,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         }
     }
 
-    /// Gives the number of bytes that were written.
+    /// Returns the number of bytes that were written.
     fn flush(&mut self, conn: ConnId) -> usize {
         let Some(link) = self.links.get_mut(conn).filter(|link| link.takes_bytes()) else { return 0 };
         let Some(queue) = self.machine.send_queue(conn) else { return 0 };
@@ -497,7 +498,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         match outcome {
             Ok(()) if link.end == End::Closing => {
                 link.end = End::Open;
-                // What went wrong with it, the next read will say.
+                // If something is wrong, the next read will report it.
                 let _ = link.stream.shutdown(Shutdown::Write);
             }
             Ok(()) => {}
@@ -509,16 +510,16 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
 
     fn flush_screen(&mut self) {
         let is_gone = self.display.flush::<M::Notice>(self.poll.registry(), SCREEN, self.now);
-        // Who cannot be told anything will not type anything either.
+        // A user who cannot see anything will not type anything either.
         if is_gone {
             self.is_ending = true;
             self.handle(Input::StdinClosed);
-            // The farewells have no event to wait for.
+            // No event will come that flushes the farewells.
             self.flush_links();
         }
     }
 
-    /// The last words on a slow screen.
+    /// Writes the rest to a slow screen.
     fn finish_screen(&mut self) -> io::Result<()> {
         let until = self.now + QUIT_TIMEOUT;
         while self.display.is_slow() && self.now < until {

@@ -1,7 +1,7 @@
-//! Tells the machine what happened, and does what it wants done because of it.
+//! Tells the machine what happened, and performs its outputs.
 //!
-//! A dial is made when its output is performed, without a step of its own in the turn. How many dials are under way at
-//! once is the machine's limit, so the simulation has it too.
+//! A dial is made when its output is performed, without a separate step in the turn. The machine limits the number of
+//! dials under way, so the simulation has the same limit.
 
 use super::{EventLoop, LINK_INTEREST, LISTENER, token};
 use crate::net::links::{End, Link};
@@ -13,7 +13,7 @@ use crate::term::Screen;
 use mio::Interest;
 use std::net::{IpAddr, SocketAddr};
 
-/// What watching a socket is called by the system.
+/// The system call that watches a socket.
 const WATCH_CALL: &str = if cfg!(target_os = "linux") { "epoll_ctl" } else { "kevent" };
 
 impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
@@ -22,14 +22,14 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         self.perform();
     }
 
-    /// One input. What is to be done because of it comes after all that was to be done before.
+    /// Hands over one input. Its outputs are performed after all earlier ones.
     fn tell_machine(&mut self, input: Input<'_>) {
         let Self { machine, outputs, now, .. } = self;
         outputs.extend(std::iter::from_fn(|| machine.poll_output()));
         machine.handle(input, *now);
     }
 
-    /// Does what the machine wants done, until it wants nothing.
+    /// Performs outputs until there are none.
     pub(super) fn perform(&mut self) {
         loop {
             let Some(output) = self.outputs.pop_front().or_else(|| self.machine.poll_output()) else {
@@ -82,7 +82,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         }
     }
 
-    /// Drops the socket, and tells the machine, unless it knows.
+    /// Drops the socket, and tells the machine if it does not know yet.
     pub(super) fn closed(&mut self, conn: ConnId, reason: CloseReason) {
         if self.drop_link(conn) {
             self.handle(Input::Closed { conn, reason });

@@ -1,4 +1,4 @@
-//! What the Tab key makes of the line before the cursor, as far as it is clear what is meant.
+//! Completes the word before the cursor when the user presses Tab, if it is clear what is meant.
 
 use super::names::{Names, begins_with, common_beginning};
 use crate::chat::notice::Prompt;
@@ -6,12 +6,12 @@ use crate::chat::request::ALL;
 use crate::chat::slash::{DIALECT, SLASHES, Slash, WHO, WHO_OR_ALL};
 use crate::proto::message::Dialect;
 
-/// What comes of it.
+/// The result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Completed {
-    /// This, in place of what is before the cursor.
+    /// Replace what is before the cursor with this.
     Before(String),
-    /// It may become several things.
+    /// There are several candidates.
     Candidates(Vec<String>),
 }
 
@@ -19,11 +19,11 @@ pub(super) enum Completed {
 struct Word {
     start: usize,
     candidates: Vec<String>,
-    /// What is typed behind it once it is whole.
+    /// What is added after the complete word.
     then: &'static str,
 }
 
-/// Completes the last word of `before`, where the question says what it can be.
+/// Completes the last word of `before`, if the prompt says what it can be.
 pub(super) fn complete(prompt: Option<&Prompt>, before: &str, names: &Names) -> Option<Completed> {
     let Word { start, candidates, then } = match prompt? {
         Prompt::Recipient(_) | Prompt::ConnectTo if !before.contains(char::is_whitespace) => {
@@ -66,7 +66,7 @@ fn slash_word(before: &str, names: &Names) -> Option<Word> {
     Some(Word { start, candidates, then: if goes_on { " " } else { "" } })
 }
 
-/// Somebody who is spoken of, or spoken to at the beginning.
+/// A peer that is mentioned in a text, or addressed at its beginning.
 fn said_word(before: &str, names: &Names) -> Option<Word> {
     let part = before.rsplit(char::is_whitespace).next().filter(|part| !part.is_empty())?;
     let start = before.len() - part.len();
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_clear_is_completed_and_a_space_follows_where_more_is_to_come() {
+    fn a_unique_candidate_is_completed_and_followed_by_a_space_if_more_words_follow() {
         let table = [
             ("/ms", "/msg "),
             ("/PE", "/peers "),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_spoken_to_or_of_is_completed_in_a_text() {
+    fn a_peer_that_is_addressed_or_mentioned_in_a_text_is_completed() {
         let table =
             [("BE", "berta: "), ("hello be", "hello berta "), ("is it 10.0.0.1:4", "is it 10.0.0.1:4 ")];
         for (before, after) in table {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_made_of_what_can_be_anything() {
+    fn a_word_that_can_be_anything_is_not_completed() {
         for before in
             ["", "be", " /ms", "/x", "/msg x", "/msg berta be", "/all be", "/peers be", "/x be", "//ms"]
         {

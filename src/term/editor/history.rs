@@ -1,29 +1,30 @@
-//! What was typed before, in memory: recalled for the kind of question it answered, searched in all of it.
+//! What was typed before, in memory. The arrow keys recall answers to the same kind of prompt; a search looks at all
+//! of them.
 
 use crate::limits::{HISTORY_BYTES_MAX, HISTORY_LINES_MAX};
 use std::collections::VecDeque;
 
-/// Kinds of questions and answers, the oldest first.
+/// Kinds of prompts with their answers, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct History {
     answers: VecDeque<(String, String)>,
     bytes: usize,
-    /// How many of the newest were not asked for with [`History::take_new`].
+    /// How many of the newest were not yet returned by [`History::take_new`].
     new: usize,
     recalled: Option<Recalled>,
 }
 
-/// Where the arrows have led to.
+/// Where the arrow keys have led to.
 #[derive(Debug)]
 struct Recalled {
-    /// Which answer.
+    /// The index of the answer.
     at: usize,
-    /// What was being typed before.
+    /// What was being typed before that.
     draft: String,
 }
 
 impl History {
-    /// Keeps an answer, unless it says nothing or was the last one to that question.
+    /// Keeps an answer, unless it is blank or the same as the last one to that kind of prompt.
     pub(super) fn add(&mut self, kind: &str, answer: &str) {
         self.recalled = None;
         let last = self.answers.iter().rev().find(|(asked, _)| asked == kind);
@@ -52,12 +53,12 @@ impl History {
         self.answers.range(new).map(|(kind, answer)| (kind.as_str(), answer.as_str()))
     }
 
-    /// What is typed from here on is new.
+    /// Stops recalling: what is typed from here on is new.
     pub(super) fn leave(&mut self) {
         self.recalled = None;
     }
 
-    /// The answer to that question before the one recalled; `draft` is what is being typed.
+    /// The answer to the same kind of prompt before the recalled one; `draft` is what is being typed.
     pub(super) fn older(&mut self, kind: &str, draft: &str) -> Option<String> {
         let until = self.recalled.as_ref().map_or(self.answers.len(), |recalled| recalled.at);
         let at = (0..until).rev().find(|&at| self.answers[at].0 == kind)?;
@@ -68,7 +69,7 @@ impl History {
         Some(self.answers[at].1.clone())
     }
 
-    /// The answer after the one recalled, or at last what was being typed.
+    /// The answer after the recalled one, or finally what was being typed.
     pub(super) fn newer(&mut self, kind: &str) -> Option<String> {
         let recalled = self.recalled.as_mut()?;
         let after = recalled.at + 1;
@@ -81,7 +82,7 @@ impl History {
         }
     }
 
-    /// The newest answer with `part` in it among the first `until`, and its place.
+    /// The newest answer that contains `part` among the first `until`, and its index.
     pub(super) fn find(&self, part: &str, until: usize) -> Option<(usize, &str)> {
         let until = until.min(self.answers.len());
         let found = (0..until).rev().find(|&at| self.answers[at].1.contains(part))?;
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_new_is_given_once_and_what_is_old_never() {
+    fn new_answers_are_returned_once_and_recalled_ones_never() {
         let mut history = History::default();
         history.recall([(TEXT.to_owned(), "one".to_owned())]);
         assert_eq!(history.take_new().count(), 0);

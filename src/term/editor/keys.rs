@@ -1,14 +1,14 @@
-//! From the bytes of a terminal to keys, a byte at a time.
+//! Turns the bytes of a terminal into keys, one byte at a time.
 //!
-//! A sequence may come in pieces of any size. An escape key waits a second for what follows it: with a letter it
-//! is Alt and that letter, as in every shell. What is not a known key is dropped whole. That includes the
-//! terminal's replies to what a program before us asked.
+//! A sequence may come in pieces of any size. An escape waits a second for what follows it: with a letter it means Alt
+//! and that letter, as in every shell. A sequence that is not a known key is dropped whole. That includes the
+//! terminal's replies to queries of a program before us.
 //!
-//! A reply of the terminal has no limit in bytes, and nothing of it is kept. What was typed after a key that seemed to
-//! begin a reply, such as Alt with `]`, would be taken for it. So any control character ends it, Enter too, and so
-//! does a second in which nothing comes. Escape alone is a key only where Alt means nothing: in a search, and where a
-//! paste is asked about. Elsewhere it waits a second. What is not a key with Alt is typed, unless it came too fast to
-//! be two keys.
+//! A reply of the terminal may have any length, and none of it is kept. A key that looks like the beginning of a
+//! reply, such as Alt with `]`, would swallow the text that is typed after it. So any control character, even Enter,
+//! ends a reply, and so does a second without input. Escape alone is a key only where Alt means nothing: in a search,
+//! and when the user is asked about a paste. Elsewhere it waits a second. If Alt with a character is not a key, the
+//! character is typed, unless it came too fast to be a second key press.
 
 use crate::limits::{ESCAPE_TIMEOUT, SEQUENCE_TIMEOUT};
 use std::time::Duration;
@@ -18,59 +18,59 @@ use std::time::Duration;
 pub(super) enum Key {
     /// A key with the Alt key, or after the escape key.
     Alt(char),
-    /// The key left of Enter that takes out what is before the cursor.
+    /// Deletes the character before the cursor.
     Backspace,
-    /// A character to be typed; of a paste any, otherwise no control.
+    /// A character to be typed. In a paste it may be any character, otherwise it is not a control.
     Char(char),
     /// A letter with the Ctrl key, in lower case.
     Ctrl(char),
-    /// Takes out what is under the cursor.
+    /// Deletes the character under the cursor.
     Delete,
     /// An arrow.
     Down,
     /// To the end of the line.
     End,
-    /// The line is complete.
+    /// Completes the line.
     Enter,
     /// To the beginning of the line.
     Home,
     /// An arrow.
     Left,
-    /// What was pasted ends.
+    /// The end of a paste.
     PasteEnd,
-    /// What follows is pasted, up to [`Key::PasteEnd`].
+    /// The beginning of a paste, which lasts until [`Key::PasteEnd`].
     PasteStart,
     /// An arrow.
     Right,
-    /// Completes what is before the cursor.
+    /// Completes the word before the cursor.
     Tab,
     /// An arrow.
     Up,
 }
 
-/// What means something with the Alt key.
+/// The keys that mean something with the Alt key.
 pub(super) const WORD_KEYS: [char; 7] = ['b', 'B', 'd', 'D', 'f', 'F', '\u{7F}'];
 
-/// What ends a paste; it begins with the same and `200`.
+/// Ends a paste. A paste begins with the same sequence, but with `200`.
 const PASTE_END: [char; 6] = ['\x1b', '[', '2', '0', '1', '~'];
-/// How much of that the one control makes that stands for an escape and `[`.
+/// How many of these characters are replaced by the single control for an escape and `[`.
 const PASTE_END_BEGUN: usize = 2;
 
-/// The longest sequence that a key is known for has 6 bytes; of others only their end matters.
+/// The longest sequence of a known key has 6 bytes; of longer ones only the end matters.
 const PARAMETERS_MAX: usize = 16;
 
-/// The bytes of the old mouse report behind `ESC [ M`: a button and a place.
+/// The bytes of the old mouse report after `ESC [ M`: a button and a position.
 const MOUSE_BYTES: u8 = 3;
 
 const BELL: char = '\x07';
 /// Cancels a sequence.
 const CAN: char = '\x18';
-/// Cancels a sequence too, of which something was lost.
+/// Cancels a sequence that was damaged.
 const SUB: char = '\x1a';
 const ESC: char = '\x1b';
-/// An escape and `[` in one.
+/// Stands for an escape and `[`.
 const CSI: char = '\u{9b}';
-/// Ends a reply, as an escape and `\` do.
+/// Ends a reply, like an escape and `\`.
 const ST: char = '\u{9c}';
 
 /// Bytes in, keys out.
@@ -79,9 +79,9 @@ pub(super) struct Keys {
     state: State,
     /// The bytes of a character that is not complete.
     begun: Vec<u8>,
-    /// What a control sequence that is not complete has said so far.
+    /// The parameters of an incomplete control sequence.
     parameters: String,
-    /// Two escapes in a row: where Alt is an escape, that is Alt with the key that follows.
+    /// Two escapes in a row: Alt with the key that follows, on terminals that send an escape for Alt.
     is_escaped_twice: bool,
 }
 
@@ -91,9 +91,9 @@ enum State {
     Ground,
     /// After an escape.
     Escape,
-    /// After an escape that has rested: somebody pressed it by itself, or a reply comes from far away.
+    /// After an escape and a pause: somebody pressed only that key, or a slow reply is coming.
     EscapeRested,
-    /// After an escape that was taken for a key: only a sequence makes it something else yet.
+    /// After an escape that counted as a key. Only a sequence can still change that.
     EscapeTaken,
     /// After an escape and `[`.
     Csi,
@@ -101,19 +101,19 @@ enum State {
     Ss3,
     /// After an escape, `[` and `[`: the function keys of the Linux console.
     Console,
-    /// In the old mouse report, with so many bytes to come.
+    /// In the old mouse report; so many bytes are missing.
     Mouse(u8),
-    /// In what the terminal answers to a question, somebody's before us: text up to its terminator.
+    /// In a reply of the terminal to a query of a program before us: text up to its terminator.
     Reply,
-    /// In a paste, with so many characters of its end.
+    /// In a paste; so many characters of its end mark have matched.
     Paste(usize),
 }
 
 impl Keys {
-    /// Takes a byte, and gives the keys that it completes.
+    /// Takes a byte, and returns the keys that it completes.
     pub(super) fn feed(&mut self, byte: u8, mut take: impl FnMut(Key)) {
         match self.state {
-            // They are numbers, not characters; the terminal says 0 for a place that is too far away.
+            // They are numbers, not characters; the terminal sends 0 for a position that is too far away.
             State::Mouse(left) if byte >= b' ' || byte == 0 => {
                 self.state = if left > 1 { State::Mouse(left - 1) } else { State::Ground };
             }
@@ -121,7 +121,7 @@ impl Keys {
         }
     }
 
-    /// Takes an escape that nothing has followed for the key of that name. `false` if there is none.
+    /// Takes an escape that nothing has followed as the escape key. `false` if there is none.
     pub(super) fn take_escape(&mut self) -> bool {
         let is_escape = self.state == State::Escape;
         if is_escape {
@@ -130,8 +130,8 @@ impl Keys {
         is_escape
     }
 
-    /// Nothing has come for so long: what is too old to go on is given up. A key that seemed to begin a
-    /// sequence, as Alt with `]`, would take what is typed for the rest of it.
+    /// Call it when nothing has come for this time. It gives up a sequence that is too old to continue. Otherwise a
+    /// key that looks like the beginning of a sequence, such as Alt with `]`, would swallow what is typed after it.
     pub(super) fn rest(&mut self, time: Duration) {
         let time_max = match self.state {
             State::Ground | State::Paste(_) => return,
@@ -145,7 +145,7 @@ impl Keys {
         }
     }
 
-    /// A byte of UTF-8. What is none becomes the replacement character, as everywhere.
+    /// Takes a byte of UTF-8. Invalid bytes become the replacement character, as everywhere.
     fn decode(&mut self, byte: u8, take: &mut impl FnMut(Key)) {
         self.begun.push(byte);
         match std::str::from_utf8(&self.begun) {
@@ -162,13 +162,13 @@ impl Keys {
             Err(_) => {
                 self.begun.clear();
                 self.on_char(char::REPLACEMENT_CHARACTER, take);
-                // The byte that does not continue the character may begin one.
+                // A byte that does not continue the character may begin another one.
                 self.decode(byte, take);
             }
         }
     }
 
-    /// What a byte is that belongs to no character. Some terminals send the controls above 127 so.
+    /// What a byte means that is not part of a character. Some terminals send the controls above 127 as such bytes.
     fn lone(&self, byte: u8) -> char {
         let c = char::from(byte);
         let is_sent = if matches!(self.state, State::Paste(_)) { c == CSI } else { c.is_control() };
@@ -186,7 +186,7 @@ impl Keys {
             (State::Csi, ' '..='~') => self.on_csi(c, take),
             (State::Ss3, ' '..='~') => self.on_ss3(c, take),
             (State::Console, ' '..='~') => self.leave(),
-            // It belongs to no sequence: a control is a key of its own, whatever it interrupts.
+            // A control character is not part of a sequence: it is a key of its own, whatever it interrupts.
             _ => {
                 self.leave();
                 self.on_plain(c, take);
@@ -194,7 +194,7 @@ impl Keys {
         }
     }
 
-    /// The sequence is over, or broken off.
+    /// Ends the sequence, complete or not.
     fn leave(&mut self) {
         self.state = State::Ground;
         self.parameters.clear();
@@ -206,7 +206,7 @@ impl Keys {
                 self.state = State::Escape;
                 self.is_escaped_twice = false;
             }
-            // An escape and a letter in one.
+            // Stands for an escape and a letter.
             '\u{80}'..='\u{9f}' => {
                 self.is_escaped_twice = false;
                 self.state = introduced(char::from(c as u8 - 0x40)).unwrap_or_default();
@@ -224,12 +224,12 @@ impl Keys {
                 self.state = State::Escape;
                 self.is_escaped_twice = !has_rested;
             }
-            // The end of a reply, if one was there.
+            // The end of a reply, if there was one.
             '\\' => {}
             // Alt with Backspace.
             '\x08' | '\x7f' => take(Key::Alt('\u{7F}')),
             ' '..='~' if self.state != State::Ground => {}
-            // With Alt it means nothing: it is the next key of whoever pressed escape.
+            // With Alt it means nothing: it is a key that was pressed after escape.
             ' '..='~' if has_rested && !WORD_KEYS.contains(&c) => take(Key::Char(c)),
             ' '..='~' => take(Key::Alt(c)),
             _ => self.on_plain(c, take),
@@ -248,7 +248,7 @@ impl Keys {
         match c {
             '[' if self.parameters.is_empty() => self.state = State::Console,
             'M' if self.parameters.is_empty() => self.state = State::Mouse(MOUSE_BYTES),
-            // `$` ends a key with Shift in rxvt; elsewhere more follows.
+            // In rxvt `$` ends a key with Shift; in other terminals more follows.
             '$' if !are_digits => self.note(c),
             '$' | '@'..='~' => {
                 let key = self.with_alt(named(c, &self.parameters));
@@ -264,7 +264,7 @@ impl Keys {
 
     fn on_ss3(&mut self, c: char, take: &mut impl FnMut(Key)) {
         match c {
-            // Some put what is held with the key before its letter.
+            // Some terminals send the modifier keys before the letter.
             '0'..='9' | ';' => self.note(';'),
             _ => {
                 // rxvt, with Ctrl.
@@ -312,7 +312,7 @@ impl Keys {
     }
 }
 
-/// What an escape and this character begin, if it is more than a key with Alt.
+/// What an escape and this character begin, if that is more than a key with Alt.
 fn introduced(c: char) -> Option<State> {
     match c {
         '[' => Some(State::Csi),
@@ -337,8 +337,8 @@ fn control(c: char) -> Option<Key> {
     }
 }
 
-/// The key of a control sequence, by its last character and what is before that. No key has anything but
-/// numbers there: the rest are replies.
+/// The key of a control sequence, from its last character and its parameters. Only numbers are parameters of keys: all
+/// other sequences are replies.
 fn named(last: char, parameters: &str) -> Option<Key> {
     if !parameters.chars().all(|c| c.is_ascii_digit() || ";:".contains(c)) {
         return None;
@@ -347,12 +347,12 @@ fn named(last: char, parameters: &str) -> Option<Key> {
     match (last, parameters) {
         ('A', _) => Some(Key::Up),
         ('B', _) => Some(Key::Down),
-        // With Ctrl or Alt a word at a time.
+        // With Ctrl or Alt, one word at a time.
         ('C', _) if is_modified => Some(Key::Alt('f')),
         ('D', _) if is_modified => Some(Key::Alt('b')),
         ('C', _) => Some(Key::Right),
         ('D', _) => Some(Key::Left),
-        // rxvt has others than `~` with Shift and Ctrl.
+        // rxvt ends these keys differently with Shift and Ctrl.
         ('H', _) | ('~' | '$' | '^' | '@', "1" | "7") => Some(Key::Home),
         ('F', _) | ('~' | '$' | '^' | '@', "4" | "8") => Some(Key::End),
         ('~' | '$' | '^' | '@', "3") => Some(Key::Delete),
@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_dropped_whole_and_types_nothing() {
+    fn a_sequence_that_is_not_a_key_is_dropped_whole_and_types_nothing() {
         let long = [b"\x1b[".as_slice(), &[b'1'; 1000], b"x"].concat();
         let longer = [b"\x1bO".as_slice(), &[b'1'; 1000], b"P"].concat();
         for bytes in SEQUENCES.into_iter().chain([long.as_slice(), &longer]) {
@@ -435,9 +435,10 @@ mod tests {
         assert_eq!(keys(&[b"\x1b[1\x03a"]), [Key::Ctrl('c'), Key::Char('a')]);
     }
 
-    /// What a terminal may send that nobody pressed, or that means nothing here.
+    /// Sequences that a terminal may send without a key press, or that mean nothing here.
     const SEQUENCES: [&[u8]; 55] = [
-        // Strings, with either end: colours, a title, the clipboard, who it is, what it can, pictures.
+        // Strings with either terminator: colours, a title, the clipboard, the terminal's name, its features,
+        // pictures.
         b"\x1b]11;rgb:0000/0000/0000\x07",
         b"\x1b]11;rgb:0000/0000/0000\x1b\\",
         b"\x1b]lThe title \xe2\x80\x9cof\xe2\x80\x9d \xe2\x9c\x93 a window\x1b\\",
@@ -455,7 +456,7 @@ mod tests {
         b"\x1b^private\x1b\\",
         b"\x1bXany\xc2\x9c",
         b"\x1b\\",
-        // Broken off.
+        // Incomplete.
         b"\x1b]11;rgb:\x18",
         b"\x1bP1$r\x1a",
         b"\x1b[12;4\x18",
@@ -465,7 +466,7 @@ mod tests {
         b"\x1b]11;rgb:\x1b]11;rgb:0000/0000/0000\x07",
         b"\x1b]11;rgb:\x1b[12;40R",
         b"\x1b[12;\x1b[12;40R",
-        // The mouse: in bytes, in digits and as rxvt has it.
+        // The mouse: in bytes, in digits and in rxvt's form.
         b"\x1b[M !!",
         b"\x1b[M#\xff\xa1",
         b"\x1b[M\x20\xc3\x28",
@@ -474,7 +475,7 @@ mod tests {
         b"\x1b[<0;12;40M",
         b"\x1b[<0;12;40m",
         b"\x1b[32;12;40M",
-        // Reports: focus, places, sizes, modes, keyboards, what it is.
+        // Reports: focus, positions, sizes, modes, keyboards, identification.
         b"\x1b[I",
         b"\x1b[O",
         b"\x1b[12;40R",
@@ -499,7 +500,7 @@ mod tests {
         b"\xc2\x85",
     ];
 
-    /// The same with one control in the place of an escape and a letter, as a byte and as UTF-8.
+    /// The same with a single control instead of an escape and a letter, as a byte and as UTF-8.
     fn in_eight_bits(sequence: &[u8]) -> Option<[Vec<u8>; 2]> {
         let (&[escape, letter], rest) = sequence.split_first_chunk()?;
         (escape == 0x1b && letter != b'\\').then(|| {
@@ -526,7 +527,7 @@ mod tests {
                 if random.u8(..8) == 0 {
                     let inside =
                         String::from_utf8_lossy(&sequences[random.usize(..sequences.len())]).into_owned();
-                    // The control that stands for an escape and `[` is one of the two in a paste.
+                    // In a paste, the control that stands for an escape and `[` is one character instead of two.
                     let inside = inside.replace('\u{9b}', "\x1b[");
                     sent.extend_from_slice(format!("\x1b[200~{inside}\x1b[201~").as_bytes());
                     expected.push(Key::PasteStart);
@@ -534,7 +535,7 @@ mod tests {
                     expected.push(Key::PasteEnd);
                 }
             }
-            // A key's bytes may be cut anywhere: between two pieces nothing happens for a while.
+            // The bytes of a key may be cut anywhere, with a pause between two pieces.
             let (mut parser, mut got) = (Keys::default(), Vec::new());
             for byte in &sent {
                 parser.feed(*byte, |key| got.push(key));
@@ -570,7 +571,7 @@ mod tests {
                 ("\t", Key::Tab),
                 ("\x1b[A", Key::Up),
             ] {
-                // The report has room for that one, and with an escape it is another key.
+                // The mouse report takes that byte as its own, and with an escape it is another key.
                 if control != "\x7f" || !["\x1b[M", "\x1b", "\x1b\x1b"].contains(&begun) {
                     let bytes = format!("{begun}{control}x");
                     assert_eq!(keys(&[bytes.as_bytes()]), [key, Key::Char('x')], "{bytes:?}");
@@ -582,14 +583,14 @@ mod tests {
             parser.feed(b'x', |key| got.push(key));
             assert_eq!(got, [Key::Char('x')], "{begun:?}");
         }
-        // What is typed in another script is not part of a sequence.
+        // Text in another script is not part of a sequence.
         for begun in ["\x1b[", "\x1b[1", "\x1bO", "\x1b[["] {
             assert_eq!(keys(&[begun.as_bytes(), "你好".as_bytes()]), chars("你好"), "{begun:?}");
         }
     }
 
     #[test]
-    fn what_is_typed_after_the_escape_key_is_typed_unless_it_means_something_with_it() {
+    fn a_key_after_escape_is_typed_unless_both_together_mean_something() {
         let table: [(&str, Duration, &str, Vec<Key>); 10] = [
             ("\x1b", Duration::ZERO, "hi", [vec![Key::Alt('h')], chars("i")].concat()),
             ("\x1b", ESCAPE_TIMEOUT, "hi", chars("hi")),
@@ -622,7 +623,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_become_a_stand_in() {
+    fn invalid_bytes_become_the_replacement_character() {
         assert_eq!(keys(&[b"a\xffb"]), chars("a\u{FFFD}b"));
         assert_eq!(keys(&[b"\xe4\xbda"]), chars("\u{FFFD}a"));
         assert_eq!(keys(&[b"\xf0\x9f\xf0\x9f\x91\x8d"]), chars("\u{FFFD}👍"));
@@ -630,7 +631,7 @@ mod tests {
     }
 
     #[test]
-    fn a_paste_is_text_whatever_is_in_it() {
+    fn a_paste_is_text_even_with_control_characters() {
         let table = [
             "",
             "two\nlines\r",

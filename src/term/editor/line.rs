@@ -1,22 +1,22 @@
-//! The line that is being typed: its text, where the cursor is, and what was last taken out of it.
+//! The line that is being typed: its text, the cursor, and the text that was last killed.
 //!
-//! The cursor moves by what a reader takes for one character, so never into an emoji of several parts.
+//! The cursor moves by what a reader sees as one character, so never into an emoji of several parts.
 
 use crate::limits::TYPED_BYTES_MAX;
 use unicode_segmentation::UnicodeSegmentation;
 
-/// Kept of a line, in bytes: one more than can be used, so that a line that is too long is told so.
+/// How many bytes of a line are kept: one more than allowed, so that a line that is too long is reported.
 const KEPT_BYTES: usize = TYPED_BYTES_MAX + 1;
 
 /// Text and a cursor.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     text: String,
-    /// A byte offset, always at the boundary of a character.
+    /// A byte offset, always at a character boundary.
     cursor: usize,
-    /// What was taken out, for [`Line::yank`].
+    /// What was killed, for [`Line::yank`].
     killed: String,
-    /// Whether the last thing done took something out: then what follows adds to it.
+    /// Whether the last action was a kill: then the next kill is added to it.
     is_killing: bool,
 }
 
@@ -32,23 +32,23 @@ pub(super) enum Way {
 /// How far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Far {
-    /// One character as a reader takes it.
+    /// One character as a reader sees it.
     Character,
-    /// One word: letters and digits, and what is between them and the cursor.
+    /// One word: letters and digits, and anything between them and the cursor.
     Word,
-    /// Up to a space, as Ctrl-W has it.
+    /// Up to a space, as Ctrl-W does.
     Blank,
     /// All the way.
     Line,
 }
 
 impl Line {
-    /// All of it.
+    /// The whole text.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Where the cursor is, in bytes.
+    /// The position of the cursor, in bytes.
     pub(super) fn cursor(&self) -> usize {
         self.cursor
     }
@@ -58,7 +58,7 @@ impl Line {
         self.text.is_empty()
     }
 
-    /// Puts text before the cursor; what does not fit is left out.
+    /// Inserts text before the cursor; what does not fit is left out.
     pub(super) fn insert(&mut self, text: &str) {
         self.is_killing = false;
         let mut room = KEPT_BYTES.saturating_sub(self.text.len()).min(text.len());
@@ -69,7 +69,7 @@ impl Line {
         self.cursor += room;
     }
 
-    /// Another text, with the cursor at its end.
+    /// Replaces the text, and puts the cursor at its end.
     pub(super) fn replace(&mut self, text: &str) {
         self.is_killing = false;
         self.text.clear();
@@ -77,13 +77,13 @@ impl Line {
         self.insert(text);
     }
 
-    /// Another text up to the cursor.
+    /// Replaces the text before the cursor.
     pub(super) fn replace_before(&mut self, text: &str) {
         self.cut(0);
         self.insert(text);
     }
 
-    /// Gives the text away, and begins anew.
+    /// Returns the text, and begins a new line.
     pub(super) fn take(&mut self) -> String {
         self.is_killing = false;
         self.cursor = 0;
@@ -96,10 +96,10 @@ impl Line {
         self.cursor = self.target(way, far);
     }
 
-    /// Takes out a character, for good.
+    /// Deletes a character, for good.
     pub(super) fn delete(&mut self, way: Way) {
         self.is_killing = false;
-        // Backspace undoes one key: of a letter with an accent typed after it, the accent.
+        // Backspace undoes one key press: if an accent was typed after a letter, only the accent.
         let before = self.text[..self.cursor].char_indices().next_back();
         let target = match way {
             Way::Back => before.map_or(0, |(at, _)| at),
@@ -108,7 +108,7 @@ impl Line {
         self.cut(target);
     }
 
-    /// Takes text out, to be put back by [`Line::yank`]; several in a row are put back as one.
+    /// Kills text, which [`Line::yank`] puts back; several kills in a row are put back as one text.
     pub(super) fn kill(&mut self, way: Way, far: Far) {
         let target = self.target(way, far);
         if target == self.cursor {
@@ -124,7 +124,7 @@ impl Line {
         }
     }
 
-    /// Puts back what was taken out last.
+    /// Puts back the text that was killed last.
     pub(super) fn yank(&mut self) {
         let killed = std::mem::take(&mut self.killed);
         self.insert(&killed);
@@ -147,7 +147,7 @@ impl Line {
     }
 }
 
-/// How many bytes of these characters are so far.
+/// How many bytes these characters have up to that point.
 fn reach<'a>(characters: impl Iterator<Item = &'a str>, far: Far) -> usize {
     let begins_with = |character: &str, is_so: fn(char) -> bool| character.chars().next().is_some_and(is_so);
     let is_inside = |character: &str| match far {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_killed_in_a_row_is_put_back_as_one() {
+    fn several_kills_in_a_row_are_put_back_as_one_text() {
         let mut line = line("one two| three");
         line.kill(Way::Back, Far::Blank);
         line.kill(Way::Back, Far::Blank);
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_is_to_be_killed_what_was_killed_last_is_kept() {
+    fn a_kill_of_nothing_keeps_the_last_killed_text() {
         let mut line = line("one two|");
         line.kill(Way::Back, Far::Blank);
         line.go(Way::Back, Far::Line);

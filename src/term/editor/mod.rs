@@ -1,16 +1,15 @@
-//! The line editor: keys in; typed lines, and what to draw, out.
+//! The line editor: keys go in; typed lines, and what to draw, come out.
 //!
-//! It has no descriptor and no clock. What is typed is kept apart from what is asked, so neither an
-//! arriving message nor another question disturbs it. It learns whom to complete from the notices that it
-//! is shown, and knows no peer table.
+//! It has no descriptor and no clock. The typed text is kept apart from the prompt, so neither an arriving message nor
+//! another prompt disturbs it. It learns the names for completion from the notices that are shown, and knows no peer
+//! table.
 //!
-//! Keys go through the event loop and mean nothing there: `net` hands the bytes of a terminal to the screen and gets
-//! lines back. A line that can be taken is taken before the keys behind it are looked at, because it may lead to
-//! another question.
+//! The event loop does not interpret keys: `net` hands the bytes of a terminal to the screen and gets lines back. A
+//! line that can be taken is taken before the keys after it are read, because it may lead to another prompt.
 //!
-//! Why our own: crossterm reads the descriptor itself, through a second `Poll` behind a lock. tui-input has neither
-//! kill and yank nor history, and moves by `char`. rustyline and reedline block, or want a thread. A parser that is
-//! fed bytes is 300 lines, and can be tested in pieces of any size.
+//! Why we wrote our own: crossterm reads the descriptor itself, with a second `Poll` behind a lock. tui-input has
+//! neither kill and yank nor history, and moves by `char`. rustyline and reedline block, or need a thread. A parser
+//! that is fed bytes is 300 lines, and can be tested with pieces of any size.
 
 mod completion;
 mod history;
@@ -20,7 +19,7 @@ mod names;
 mod row;
 
 use super::Typed;
-use super::render::{question, questions};
+use super::render::{prompt_text, prompt_texts};
 use crate::chat::notice::{Notice, Prompt, Who};
 use crate::limits::{PASTE_BYTES_MAX, PASTED_LINES_UNASKED, TYPED_AHEAD_BYTES_MAX};
 use crate::proto::clean::Clean;
@@ -36,20 +35,20 @@ use std::time::Instant;
 
 pub use row::Row;
 
-/// The columns of the question of a search, without what is searched for, and the least of that.
+/// The columns of the prompt of a search without the text that is searched for, and the least for that text.
 const SEARCH_COLUMNS: usize = "(search '') ".len();
 const SEARCHED_COLUMNS_MIN: usize = 4;
 
-/// What the keys ask of the screen.
+/// What keys ask the screen to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// Show what the word before the cursor may become; the words are as the peers wrote them.
+    /// Show the candidates for the word before the cursor, as the peers wrote them.
     Candidates(Vec<String>),
     /// Clear the screen.
     Clear,
-    /// Say that nothing of a paste was taken, which the user was asked about.
+    /// Say that nothing was pasted, because the user declined.
     PasteDeclined,
-    /// Say that a paste was too long, and that nothing of it was taken.
+    /// Say that a paste was too long, and nothing was pasted.
     PasteTooLong,
     /// Give the terminal back to the shell until it wakes us.
     Suspend,
@@ -59,27 +58,27 @@ pub enum Wish {
 #[derive(Debug, Default)]
 pub struct Editor {
     keys: Keys,
-    /// Bytes of keys that were not looked at yet.
+    /// Bytes of keys that were not read yet.
     unread: VecDeque<u8>,
     /// When the last of them came.
     keys_at: Option<Instant>,
     line: Line,
     history: History,
     names: Names,
-    /// What is asked.
+    /// The current prompt.
     prompt: Option<Prompt>,
-    /// The line is an answer that was filled in, and no key has touched it.
+    /// The line is an answer that we filled in, and no key has changed it.
     is_offered: bool,
-    /// The last answer could not be used.
+    /// The last answer was invalid.
     is_mistaken: bool,
     state: State,
-    /// Lines, and perhaps the end, that were typed and not taken.
+    /// Lines, and perhaps the end, that were typed and not taken yet.
     ready: VecDeque<Typed>,
-    /// The bytes of those lines, each counted with one more.
+    /// The bytes of those lines, and one more for each line.
     ready_bytes: usize,
     is_interrupted: bool,
     wishes: VecDeque<Wish>,
-    /// Where the line began on the row drawn last.
+    /// Where the visible part of the line began on the row drawn last.
     start: usize,
     /// How many columns that row had.
     columns: usize,
@@ -90,26 +89,27 @@ pub struct Editor {
 enum State {
     #[default]
     Editing,
-    /// A paste is coming in; `None` when it went over its limit. It may be meant for a search.
+    /// A paste is coming in; `None` if it exceeded its limit. It may be for a search.
     Pasting(Option<String>, Option<Search>),
     /// A paste of several lines waits for a yes.
     Asking(String),
-    /// What was typed before is searched.
+    /// The history is being searched.
     Searching(Search),
 }
 
 #[derive(Debug, Default)]
 struct Search {
     part: String,
-    /// Only answers before this place count.
+    /// Only answers before this index are searched.
     until: usize,
     found: Option<(usize, String)>,
 }
 
 impl Editor {
-    /// Takes keys as the terminal sends them; what they mean, [`Editor::poll_typed`] finds out.
+    /// Takes keys as the terminal sends them. [`Editor::poll_typed`] interprets them.
     pub fn handle_keys(&mut self, bytes: &[u8], now: Instant) {
-        // A paste whose end was lost would take every key for its own: what comes alone was pressed.
+        // If the end of a paste was lost, every key would count as pasted. A Ctrl-C that comes alone was really
+        // pressed.
         if bytes == b"\x03" && self.unread.is_empty() && matches!(self.state, State::Pasting(..)) {
             self.keys = Keys::default();
             self.state = State::Editing;
@@ -122,12 +122,12 @@ impl Editor {
         self.unread.extend(bytes);
     }
 
-    /// Whether there is room for what more keys may bring.
+    /// Whether there is room for more keys.
     pub fn wants_keys(&self) -> bool {
         self.ready_bytes + self.unread.len() < TYPED_AHEAD_BYTES_MAX
     }
 
-    /// Learns from a notice that goes to the screen: what is asked, and who can be completed.
+    /// Learns from a notice that is shown: the prompt, and the names for completion.
     pub fn learn(&mut self, notice: &Notice) {
         match notice {
             Notice::Prompt(prompt) => {
@@ -140,27 +140,27 @@ impl Editor {
         }
     }
 
-    /// Keeps what was typed in an earlier run: kinds of questions and answers, the oldest first.
+    /// Keeps what was typed in an earlier run: kinds of prompts with their answers, the oldest first.
     pub fn recall(&mut self, answers: impl IntoIterator<Item = (String, String)>) {
         self.history.recall(answers);
     }
 
-    /// The answers that were kept since the last call, with the kinds of their questions.
+    /// The answers that were added since the last call, with the kinds of their prompts.
     pub fn take_answers(&mut self) -> impl Iterator<Item = (&str, &str)> {
         self.history.take_new()
     }
 
-    /// Completes these too; the first of them are worth most.
+    /// Adds names for completion, the most important first.
     pub fn know(&mut self, peers: &[Who]) {
         self.names.know(peers);
     }
 
-    /// What was asked, and is answered now.
+    /// Takes the prompt that is answered now.
     pub fn take_prompt(&mut self) -> Option<Prompt> {
         self.prompt.take()
     }
 
-    /// What was typed; lines and their end only where they are wanted. Ask until there is nothing.
+    /// What was typed; lines and the end only if a line is wanted. Call it until it returns `None`.
     pub fn poll_typed(&mut self, wants_line: bool) -> Option<Typed> {
         self.read_keys(wants_line);
         if mem::take(&mut self.is_interrupted) {
@@ -179,7 +179,7 @@ impl Editor {
         self.is_interrupted || !self.unread.is_empty() || wants_line && !self.ready.is_empty()
     }
 
-    /// What the screen is to do because of the keys.
+    /// The next thing that keys ask the screen to do.
     pub fn poll_wish(&mut self) -> Option<Wish> {
         self.wishes.pop_front()
     }
@@ -191,7 +191,7 @@ impl Editor {
         }
         let (ask, text, cursor) = match &self.state {
             State::Editing | State::Pasting(_, None) => {
-                let ask = self.prompt.as_ref().map(questions).unwrap_or_default();
+                let ask = self.prompt.as_ref().map(prompt_texts).unwrap_or_default();
                 (ask, self.line.text(), self.line.cursor())
             }
             State::Asking(paste) => {
@@ -213,22 +213,22 @@ impl Editor {
         row::lay_out(&ask, text, cursor, columns, &mut self.start)
     }
 
-    /// All of the row, however long, as it stays on the screen behind us.
+    /// The whole row, however long, as it stays on the screen after the program has stopped.
     pub fn whole_row(&self) -> (Cow<'static, str>, &str) {
-        (self.question(), self.line.text())
+        (self.prompt_text(), self.line.text())
     }
 
-    fn question(&self) -> Cow<'static, str> {
-        self.prompt.as_ref().map(question).unwrap_or_default()
+    fn prompt_text(&self) -> Cow<'static, str> {
+        self.prompt.as_ref().map(prompt_text).unwrap_or_default()
     }
 
-    /// The kind of question that is asked.
+    /// The kind of the current prompt.
     fn asked(&self) -> &'static str {
         self.prompt.as_ref().map_or("", Prompt::kind)
     }
 
-    /// Fills in who was written to last, unless something is typed already, or Enter was just said to lead back
-    /// to the menu.
+    /// Fills in the peer that was written to last. Nothing is filled in if something is typed already, or after an
+    /// invalid answer, because then Enter leads back to the menu.
     fn offer(&mut self) {
         self.withdraw_offer();
         let is_mistaken = mem::take(&mut self.is_mistaken);
@@ -242,15 +242,15 @@ impl Editor {
         }
     }
 
-    /// What is typed takes the place of what was filled in.
+    /// Typed text replaces what was filled in.
     fn withdraw_offer(&mut self) {
         if mem::take(&mut self.is_offered) {
             self.line.take();
         }
     }
 
-    /// A line that can be taken at once is, before the keys behind it are read: it may lead to another
-    /// question, and what a key does depends on that.
+    /// Reads keys only until a line is complete that can be taken at once: it may lead to another prompt, and the
+    /// meaning of a key depends on the prompt.
     fn read_keys(&mut self, wants_line: bool) {
         let mut keys = mem::take(&mut self.keys);
         while (!wants_line || self.ready.is_empty())
@@ -259,7 +259,7 @@ impl Editor {
         {
             keys.feed(byte, |key| self.on_key(key));
         }
-        // While a line is edited an escape waits for what follows it; here it has a meaning of its own.
+        // While a line is edited, an escape waits for what follows it; here it is a key of its own.
         let is_key = matches!(self.state, State::Asking(_) | State::Searching(_));
         if is_key && self.unread.is_empty() && keys.take_escape() {
             self.on_escape();
@@ -267,7 +267,7 @@ impl Editor {
         self.keys = keys;
     }
 
-    /// The escape key: a paste is declined, and a search is left with what it found.
+    /// The escape key declines a paste, and ends a search with what it found.
     fn on_escape(&mut self) {
         match mem::take(&mut self.state) {
             State::Asking(_) => self.wishes.push_back(Wish::PasteDeclined),
@@ -288,7 +288,7 @@ impl Editor {
                 }
                 Key::Char('n' | 'N') | Key::Ctrl('c' | 'g') | Key::Alt(_) => self.on_escape(),
                 Key::Ctrl('z') => self.wishes.push_back(Wish::Suspend),
-                // Another paste is no answer: the two are asked about as one.
+                // Another paste is not an answer: the user is asked about both as one.
                 Key::PasteStart => self.state = State::Pasting(Some(mem::take(paste)), None),
                 _ => {}
             },
@@ -302,7 +302,7 @@ impl Editor {
         match key {
             Key::Char(_) => self.withdraw_offer(),
             Key::PasteStart | Key::Ctrl('l' | 'z') => {}
-            // It is edited, or taken, like any text.
+            // From now on it is edited like any text.
             _ => self.is_offered = false,
         }
         let line = &mut self.line;
@@ -346,7 +346,7 @@ impl Editor {
         self.ready.push_back(Typed::Line(line));
     }
 
-    /// The first press takes back what was typed and not used, the next one is a wish to end.
+    /// The first press clears what was typed and not taken; on an empty line it asks the program to end.
     fn interrupt(&mut self) {
         self.history.leave();
         self.is_interrupted = self.line.is_empty() && self.ready.is_empty();
@@ -392,11 +392,11 @@ impl Editor {
     fn pasted(&mut self, paste: Option<String>) {
         let Some(paste) = paste else { return self.wishes.push_back(Wish::PasteTooLong) };
         if let State::Searching(search) = &mut self.state {
-            // No line that was typed has more than one.
+            // A typed line never has more than one.
             search.part.push_str(paste.split(['\n', '\r']).find(|line| !line.is_empty()).unwrap_or_default());
             return self.search();
         }
-        // Terminals send a newline as the key that makes one.
+        // Terminals send a pasted newline as the Enter key.
         let paste = paste.replace("\r\n", "\n").replace('\r', "\n");
         if paste.lines().count() > PASTED_LINES_UNASKED {
             self.state = State::Asking(paste);
@@ -407,9 +407,9 @@ impl Editor {
 
     fn type_text(&mut self, text: &str) {
         self.withdraw_offer();
-        // An empty line would leave the conversation, and what follows it be taken for choices.
+        // An empty line would end the conversation, and the lines after it would count as menu choices.
         let is_talk = matches!(self.prompt, Some(Prompt::Conversation(_)));
-        // Nor is one of several lines meant as a command there, whatever it begins with.
+        // And in a conversation, none of several pasted lines is meant as a command, even if it begins with a slash.
         let is_text = is_talk && text.lines().count() > 1;
         let mut lines = text.split('\n');
         self.insert_pasted(lines.next().unwrap_or_default(), is_text);
@@ -439,7 +439,7 @@ impl Editor {
                 search.until = usize::MAX;
             }
             Key::Ctrl('r') => {
-                // The oldest one stays.
+                // The oldest match stays.
                 let until = search.found.as_ref().map_or(usize::MAX, |&(at, _)| at);
                 if self.history.find(&search.part, until).is_some() {
                     search.until = until;
@@ -450,9 +450,9 @@ impl Editor {
                 return;
             }
             Key::Ctrl('c' | 'g') => return self.state = State::Editing,
-            // The line behind the search is not on the screen: it is not to be sent unseen.
+            // The draft is hidden by the search, and must not be sent unseen.
             Key::Enter if search.found.is_none() => return self.state = State::Editing,
-            // With Alt it means nothing: it was the escape key, and then this one.
+            // With Alt it means nothing: escape was pressed, and then this key.
             Key::Alt(c) if !WORD_KEYS.contains(&c) => {
                 self.on_escape();
                 return self.on_edit(Key::Char(c));
@@ -481,7 +481,7 @@ mod tests {
     use crate::testing::start;
     use std::time::Duration;
 
-    /// An editor that asks for `prompt` and knows some peers.
+    /// An editor with this prompt that knows some peers.
     fn editor(prompt: Prompt) -> Editor {
         let mut editor = Editor::default();
         editor.learn(&Notice::Prompt(prompt));
@@ -493,7 +493,7 @@ mod tests {
     }
 
     impl Editor {
-        /// Takes keys while no line is wanted.
+        /// Presses keys while no line is wanted.
         fn press(&mut self, keys: &[u8]) {
             self.press_at(keys, start());
         }
@@ -504,7 +504,7 @@ mod tests {
         }
     }
 
-    /// An editor with something to search, and a draft.
+    /// An editor with some history and a draft.
     fn searched() -> Editor {
         let mut editor = editor(Prompt::Text);
         editor.press(b"one\rtwo\rthree\rfour\r");
@@ -513,9 +513,9 @@ mod tests {
         editor
     }
 
-    /// The row without its question, the cursor being the bar.
+    /// The row without its prompt; the bar is the cursor.
     fn shown(editor: &mut Editor) -> String {
-        let ask = editor.question();
+        let ask = editor.prompt_text();
         let row = editor.row(200);
         format!("{}|{}", row.before.strip_prefix(&*ask).unwrap_or(&row.before), row.after)
     }
@@ -587,7 +587,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_typed_ahead_mean_what_they_mean_at_the_question_they_meet() {
+    fn keys_typed_ahead_apply_to_the_prompt_that_takes_them() {
         let mut editor = editor(Prompt::Choice);
         editor.handle_keys(b"1\rbe\t\rhello\r", start());
         for (line, next) in
@@ -603,7 +603,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_typed_ahead_than_there_is_room_for() {
+    fn typing_ahead_is_limited() {
         let mut editor = editor(Prompt::Text);
         editor.press(&vec![b'\n'; TYPED_AHEAD_BYTES_MAX - 1]);
         assert!(editor.wants_keys());
@@ -614,7 +614,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_given_too_long() {
+    fn a_line_that_is_too_long_is_handed_over_too_long() {
         let mut editor = editor(Prompt::Text);
         editor.press(&vec![b'x'; TYPED_BYTES_MAX]);
         editor.press(b"\r");
@@ -660,7 +660,7 @@ mod tests {
         }
         editor.learn(&Notice::Prompt(Prompt::Choice));
         editor.press(b"\x1b[A");
-        assert_eq!(shown(&mut editor), "draft|", "other questions have other answers");
+        assert_eq!(shown(&mut editor), "draft|", "other prompts have other answers");
     }
 
     #[test]
@@ -683,7 +683,7 @@ mod tests {
         for (keys, row) in table {
             let mut editor = searched();
             editor.press(keys.as_bytes());
-            assert_eq!(shown(&mut editor).trim_start_matches(&*question(&Prompt::Text)), row, "{keys:?}");
+            assert_eq!(shown(&mut editor).trim_start_matches(&*prompt_text(&Prompt::Text)), row, "{keys:?}");
         }
         let mut editor = editor(Prompt::Text);
         editor.handle_keys(b"one\rtwo\r\x12on\r", start());
@@ -743,7 +743,7 @@ mod tests {
             }
             assert_eq!(shown(&mut editor), row, "{pieces:?}");
         }
-        // A key of several bytes that came in two pieces stays one.
+        // A key whose bytes come in two pieces is still one key.
         let mut editor = searched();
         let now = start();
         for piece in ["\x12tw", "\x1b", "[D", "\x1b", "]0;title\x07"] {
@@ -766,7 +766,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_terminal_answers_is_typed_nowhere_in_whatever_pieces_it_comes() {
+    fn replies_of_the_terminal_are_never_typed_in_any_pieces() {
         const REPLIES: &[u8] =
             b"\x1b]11;rgb:0000/0000/0000\x07\x1bP>|xterm(370)\x1b\\\x1b_Gi=31;OK\x1b\\\x1b[M !!\x1b[12;40R\x9b?62c";
         type Begin = fn() -> Editor;
@@ -794,7 +794,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_seems_to_begin_a_reply_takes_what_is_typed_for_a_second_at_most() {
+    fn a_key_that_looks_like_a_reply_swallows_typing_for_at_most_a_second() {
         for key in ["\x1b", "\x1b]", "\x1bP", "\x1b_", "\x1b^", "\x1bX", "\x1b[", "\x1bO", "\x1b[["] {
             let mut editor = editor(Prompt::Text);
             editor.press(key.as_bytes());
@@ -839,7 +839,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_written_to_last_is_offered_until_a_key_says_otherwise() {
+    fn the_last_recipient_is_offered_until_a_key_changes_it() {
         let table: [(&str, &str, &[&str]); 13] = [
             ("", "10.0.0.1:7|", &[]),
             ("\r", "|", &["10.0.0.1:7"]),
@@ -867,7 +867,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_offered_over_what_is_typed_or_left_in_the_next_question() {
+    fn nothing_is_offered_over_typed_text_or_kept_for_the_next_prompt() {
         let offering = Notice::Prompt(Prompt::Recipient(Some(([10, 0, 0, 1], 7).into())));
         let mut editor = editor(Prompt::Choice);
         editor.press(b"typed ahead");
@@ -959,7 +959,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_gives_way_only_to_what_is_typed_and_is_understood_on_40_columns() {
+    fn a_prompt_is_shortened_only_for_typed_text_and_is_understood_on_40_columns() {
         let address = "255.255.255.255:65535";
         let table = [
             (Prompt::ConnectTo, 80, "", "Enter a number, 'a' for all, or IP:PORT: "),

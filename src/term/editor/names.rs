@@ -1,4 +1,4 @@
-//! Who can be completed: the names and addresses that were on the screen, the one shown last first.
+//! The names and addresses for completion: those that were on the screen, the latest first.
 
 use crate::chat::notice::{Notice, Who};
 use crate::chat::request::is_unmistakable;
@@ -11,12 +11,12 @@ use std::rc::Rc;
 pub(super) struct Names(Vec<Who>);
 
 impl Names {
-    /// Learns whom the user knows from before, the first ones first.
+    /// Learns known peers, the most important first.
     pub(super) fn know(&mut self, peers: &[Who]) {
         peers.iter().take(NAMES_MAX).rev().for_each(|who| self.note(who));
     }
 
-    /// Learns from a notice who is there, and who has gone.
+    /// Learns from a notice who is there and who has left.
     pub(super) fn learn(&mut self, notice: &Notice) {
         match notice {
             Notice::Accepted(who)
@@ -40,9 +40,9 @@ impl Names {
         }
     }
 
-    /// All that `part` may be the beginning of: names, then addresses. The case of a name is no matter.
+    /// All candidates that begin with `part`: names, then addresses. Upper and lower case are the same in names.
     pub(super) fn candidates(&self, part: &str) -> Vec<String> {
-        // The row shows a typed name as any text, and it has to be seen whom one writes to.
+        // Ambiguous names and names with invisible characters are left out: the user must see who gets a message.
         let is_clear = |who: &&Who| is_unmistakable(&who.name) && !who.name.contains(is_unseen);
         let names = self.0.iter().filter(is_clear).map(|who| who.name.to_string());
         let addresses = self.0.iter().map(|who| who.address.to_string());
@@ -72,12 +72,12 @@ impl Names {
     }
 }
 
-/// Whatever the case of ASCII letters.
+/// ASCII letters match in either case.
 pub(super) fn begins_with(word: &str, part: &str) -> bool {
     word.get(..part.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(part))
 }
 
-/// What all of them begin with.
+/// The longest common beginning.
 pub(super) fn common_beginning(candidates: &[String]) -> &str {
     let Some((first, rest)) = candidates.split_first() else { return "" };
     let mut end = first.len();
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_could_mean_something_else_is_offered_by_its_address() {
+    fn an_ambiguous_name_is_offered_as_its_address() {
         for name in [
             "",
             "a",
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_are_kept_than_there_is_room_for() {
+    fn the_number_of_names_is_limited() {
         let known: Vec<(u16, &str)> = (1..=NAMES_MAX as u16 + 1).map(|port| (port, "")).collect();
         let candidates = names(&known).candidates("");
         assert_eq!(candidates.len(), NAMES_MAX);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_candidates_have_in_common_is_found_by_character() {
+    fn the_common_beginning_of_candidates_ends_at_a_character() {
         let common = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(ToString::to_string).collect();
             common_beginning(&names).to_owned()

@@ -1,61 +1,61 @@
-//! One row of the screen: a question and as much of the line as has room, the cursor always among it.
+//! One row of the screen: a prompt and the part of the line that fits, always with the cursor.
 //!
-//! What is measured is the most that any terminal could take for it. So a row can be shorter on the screen
-//! than it was reckoned, and never longer.
+//! Widths are the most that any terminal could need. So a row on the screen may be shorter than computed, but never
+//! longer.
 
 use crate::proto::clean::Clean;
 use std::borrow::Cow;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Says that the character before it is an emoji.
+/// Marks the character before it as an emoji.
 const IS_EMOJI: char = '\u{FE0F}';
 
-/// What is drawn. Where the cursor is, the terminal knows best: it is wherever `before` ended.
+/// What is drawn. The terminal itself finds the place of the cursor: it is where `before` ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The question, and the line up to the cursor.
+    /// The prompt, and the line up to the cursor.
     pub before: String,
-    /// The line from the cursor on.
+    /// The line after the cursor.
     pub after: String,
     /// The columns of `before`.
     pub cursor_column: usize,
 }
 
-/// Lays out a row of `columns`, the last of which stays free. `questions` are the same one in ever fewer
-/// words. `start` is where the line began on the row drawn last, in bytes of what is shown of it; it moves when
-/// the cursor would leave the row.
+/// Lays out a row of `columns`; the last column stays free. `prompts` is the same prompt in fewer and fewer words.
+/// `start` is where the visible part of the line began on the row drawn last, in bytes of the cleaned text; it moves
+/// when the cursor would leave the row.
 pub(super) fn lay_out(
-    questions: &[Cow<'_, str>],
+    prompts: &[Cow<'_, str>],
     text: &str,
     cursor: usize,
     columns: usize,
     start: &mut usize,
 ) -> Row {
     let room = columns.saturating_sub(1);
-    // What is cleaned stays as it is when more follows, so the cursor can be found in it.
+    // Cleaning a text does not depend on what follows it, so the position of the cursor can be computed.
     let (before, all) = (Clean(&text[..cursor]).to_string(), Clean(text).to_string());
     let after = &all[before.len()..];
-    let question = fit_question(questions, room.saturating_sub(columns_of(&all)).max(columns / 2));
-    let question_columns = columns_of(&question);
-    let room = room.saturating_sub(question_columns);
+    let prompt = fit_prompt(prompts, room.saturating_sub(columns_of(&all)).max(columns / 2));
+    let prompt_columns = columns_of(&prompt);
+    let room = room.saturating_sub(prompt_columns);
     *start = start_of(&before, after, room, *start);
     let before = &before[*start..];
     let after_columns = room.saturating_sub(columns_of(before));
     Row {
-        cursor_column: question_columns + columns_of(before),
-        before: question + before,
+        cursor_column: prompt_columns + columns_of(before),
+        before: prompt + before,
         after: beginning(after, after_columns).to_owned(),
     }
 }
 
-/// The columns that any terminal needs at most.
+/// The most columns that any terminal needs for this text.
 fn columns_of(text: &str) -> usize {
     text.graphemes(true).map(columns_of_one).sum()
 }
 
-/// Terminals differ: some draw the parts of an emoji one by one, some as one that is wider than its parts,
-/// some make each part wide that is said to be an emoji.
+/// Terminals differ: some draw the parts of an emoji one by one, some draw one emoji that is wider than its parts, and
+/// some make each part wide that is marked as an emoji.
 fn columns_of_one(character: &str) -> usize {
     let mut columns = 0;
     let mut last = 0;
@@ -69,17 +69,17 @@ fn columns_of_one(character: &str) -> usize {
     columns.max(character.width())
 }
 
-/// The most words for which there is room.
-fn fit_question(questions: &[Cow<'_, str>], room: usize) -> String {
-    let fitting = questions.iter().find(|question| columns_of(question) <= room);
-    match (fitting, questions.last()) {
-        (Some(question), _) => question.clone().into_owned(),
-        // The end of a question says more than its beginning.
+/// The longest prompt that fits.
+fn fit_prompt(prompts: &[Cow<'_, str>], room: usize) -> String {
+    let fitting = prompts.iter().find(|prompt| columns_of(prompt) <= room);
+    match (fitting, prompts.last()) {
+        (Some(prompt), _) => prompt.clone().into_owned(),
+        // The end of a prompt says more than its beginning.
         (None, last) => keep_end(last.map_or("", |last| last), room),
     }
 }
 
-/// A text, or its end if there is no room for more.
+/// A text, or only its end if the whole text does not fit.
 pub(super) fn keep_end(text: &str, room: usize) -> String {
     if columns_of(text) <= room {
         return text.to_owned();
@@ -94,7 +94,7 @@ fn start_of(before: &str, after: &str, room: usize, start: usize) -> usize {
     }
     let is_seen =
         before.get(start..).is_some_and(|seen| (start == 0 || !seen.is_empty()) && columns_of(seen) <= room);
-    // Half a row of context is left, so that not every key moves the line.
+    // Half a row stays visible before the cursor, so that not every key moves the line.
     if is_seen { start } else { before.len() - end_of(before, room / 2).len() }
 }
 
@@ -128,10 +128,10 @@ fn end_of(text: &str, room: usize) -> &str {
 mod tests {
     use super::*;
 
-    fn shown(question: &str, line: &str, columns: usize, start: &mut usize) -> String {
+    fn shown(prompt: &str, line: &str, columns: usize, start: &mut usize) -> String {
         let (before, after) = line.split_once('|').unwrap();
-        let questions: Vec<_> = question.split('/').map(Cow::from).collect();
-        let row = lay_out(&questions, &format!("{before}{after}"), before.len(), columns, start);
+        let prompts: Vec<_> = prompt.split('/').map(Cow::from).collect();
+        let row = lay_out(&prompts, &format!("{before}{after}"), before.len(), columns, start);
         assert_eq!(row.cursor_column, columns_of(&row.before));
         format!("{}|{}", row.before, row.after)
     }
@@ -158,8 +158,8 @@ mod tests {
             ("Enter: ", "abc|", 1, "|"),
             ("Enter: ", "abc|", 0, "|"),
         ];
-        for (question, line, columns, expected) in table {
-            assert_eq!(shown(question, line, columns, &mut 0), expected, "{line} in {columns}");
+        for (prompt, line, columns, expected) in table {
+            assert_eq!(shown(prompt, line, columns, &mut 0), expected, "{line} in {columns}");
         }
     }
 
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn no_row_is_wider_than_its_terminal_whatever_is_typed() {
+    fn no_typed_text_makes_a_row_wider_than_its_terminal() {
         let texts = [
             "plain text that goes on and on and on and on and on and on and on and on and on and on",
             "你好世界你好世界你好世界你好世界你好世界你好世界你好世界你好世界你好世界你好世界",
