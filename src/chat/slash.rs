@@ -40,25 +40,27 @@ pub static SLASHES: [Slash; 13] = [
         Ok(who_or_all(rest)?.map_or(Request::ConverseWithAll, Request::Converse))
     }),
     Slash::new("/peers", "", "list the peers", |rest| alone(rest, Request::Query)),
-    Slash::new("/connect", WHO_OR_ALL, "connect to one peer, or to all active ones", |rest| {
+    Slash::new("/connect", WHO_OR_ALL, "connect to one peer, or to all active peers", |rest| {
         Ok(who_or_all(rest)?.map_or(Request::ConnectAll, Request::Connect))
     }),
-    Slash::new("/exit", WHO, "say exit to one peer", |rest| Ok(Request::Exit(who(rest)?))),
+    Slash::new("/exit", WHO, "say exit to a peer, and remove it from the list", |rest| {
+        Ok(Request::Exit(who(rest)?))
+    }),
     Slash::new("/alias", "WHO [NAME]", "give a peer an alias; omit NAME to remove it", |rest| {
         let (who, name) = who_and_rest(rest)?;
         let name = if name.is_empty() { None } else { Some(alias(one_word(name)?)?) };
         Ok(Request::Alias(who, name))
     }),
-    Slash::new("/dialect", "WHO DIALECT", "write to a peer in this dialect", |rest| {
+    Slash::new("/dialect", "WHO DIALECT", "choose the dialect for a peer", |rest| {
         let (who, word) = who_and_rest(rest)?;
         let dialect = one_word(word)?.parse().map_err(|_| Mistake::BadDialect(word.to_owned()))?;
         Ok(Request::SetDialect(who, dialect))
     }),
     Slash::new("/block", WHO, "ignore a peer, and stop writing to it", |rest| Ok(Request::Block(who(rest)?))),
     Slash::new("/unblock", WHO, "stop ignoring a peer", |rest| Ok(Request::Unblock(who(rest)?))),
-    Slash::new("/stats", "", "show what was counted", |rest| alone(rest, Request::Stats)),
-    Slash::new("/help", "", "show this list", |rest| alone(rest, Request::Help)),
-    Slash::new("/quit", "", "say exit to everybody, and end", |rest| alone(rest, Request::Quit)),
+    Slash::new("/stats", "", "show statistics", |rest| alone(rest, Request::Stats)),
+    Slash::new("/help", "", "list these commands", |rest| alone(rest, Request::Help)),
+    Slash::new("/quit", "", "say exit to everybody, and quit", |rest| alone(rest, Request::Quit)),
 ];
 
 /// `Err(None)`: there are too few words, or too many.
