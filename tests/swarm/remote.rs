@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 
 const ADDRESS: &str = "10.206.4.122";
-const QUESTION: &str = "Is that machine yours to load? [y/N] ";
+const QUESTION: &str = "Are you allowed to load that machine? [y/N] ";
 
 #[test]
 fn whoever_does_not_say_yes_loads_nobody() {
@@ -81,7 +81,11 @@ fn a_lack_of_ports_is_told_before_the_run_and_by_its_name_in_it() {
         assert!(!remarks.contains("bottleneck") && !remarks.contains("listen"), "{remarks}");
         // What this program had is.
         let outcome = run("churn --messages 71 --in-flight 4");
-        assert!(outcome.stderr.contains("70 ports besides 30 that earlier"), "{}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains("70 ports (30 more are held by earlier connections)"),
+            "{}",
+            outcome.stderr
+        );
         let words = ["send", "--name", "x", "--port", "7071", &target, "hello"];
         let sent = Outcome::of(Program::spawn(&mut command_with_default_static_peers(&words)));
         assert_eq!(sent.code, 3, "{sent:?}");

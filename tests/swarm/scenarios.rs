@@ -92,7 +92,7 @@ fn the_memory_of_a_connection_is_not_told_of_a_target_that_has_worked_before() {
     // The second time it takes what it had kept.
     let [_, again] = [(); 2].map(|()| report(node.address(), &args));
     assert_eq!(again.target.expect("it was named").memory_per_connection, None);
-    let remark = "Memory for each connection cannot be told";
+    let remark = "Memory for each connection is not known";
     assert!(again.remarks.iter().any(|told| told.starts_with(remark)), "{:?}", again.remarks);
 }
 

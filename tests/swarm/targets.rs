@@ -79,7 +79,7 @@ fn it_answers_garbage() {
     assert_eq!((reasons(&report), report.ending), (vec![("timed-out", 20)], Ending::Stuck));
     assert!(report.counts.odd >= 40 && report.counts.answered == 0, "{report:?}");
     assert_eq!(report.odd_line.as_deref(), Some("\u{fffd}␀␛[31m garbage"));
-    failed(address, "hold --timeout 1 --processes 2", "The first line of it: \u{fffd}␀␛[31m garbage");
+    failed(address, "hold --timeout 1 --processes 2", "The first of them: \u{fffd}␀␛[31m garbage");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn its_answer_has_no_newline() {
 #[test]
 fn it_never_answers() {
     for args in ["hold --timeout 1", "hold --timeout 1 --processes 2"] {
-        let report = failed(target(|stream| stream), args, "Given up: the target owed an answer");
+        let report = failed(target(|stream| stream), args, "Timed out: the target gave no answer");
         assert_eq!((reasons(&report), report.ending), (vec![("timed-out", 20)], Ending::Stuck), "{args}");
         assert_eq!((report.counts.connected, report.counts.answered), (20, 0), "{args}");
     }
@@ -115,7 +115,7 @@ fn it_talks_and_never_ends() {
                 }
             })
         });
-        let report = failed(address, &format!("{args} --timeout 1"), "Given up: the target owed an answer");
+        let report = failed(address, &format!("{args} --timeout 1"), "Timed out: the target gave no answer");
         assert_eq!((reasons(&report), report.ending), (vec![("timed-out", 20)], Ending::Stuck), "{args}");
     }
 }
@@ -139,7 +139,7 @@ fn it_dies_in_a_burst_and_nobody_asks_after_it() {
 #[test]
 fn it_never_reads() {
     let args = "flood --lines --messages 1000000 --length 60000 --timeout 1";
-    let report = failed(target(|stream| stream), args, "Given up: the target owed an answer");
+    let report = failed(target(|stream| stream), args, "Timed out: the target gave no answer");
     assert_eq!((reasons(&report), report.ending), (vec![("timed-out", 20)], Ending::Stuck));
     assert!(report.counts.lost > 0 && report.counts.taken == 0, "{report:?}");
 }
