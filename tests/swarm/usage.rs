@@ -1,4 +1,4 @@
-//! What cannot work is refused before anybody is dialled.
+//! What cannot work is refused before the first dial.
 
 use crate::common::program::{Program, below_limit, command_with_default_static_peers, limited};
 use crate::outcome::{Outcome, node, run};
@@ -20,7 +20,7 @@ impl Witness {
         self.0.local_addr().expect("an address").to_string()
     }
 
-    /// The sentence on stderr holds `word`, and that is all that happened.
+    /// The run was refused: stderr has `word`, and nothing else happened.
     #[track_caller]
     fn assert_refused(&self, args: &str, outcome: &Outcome, word: &str) {
         assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{args}: {}", outcome.stderr);
@@ -81,7 +81,7 @@ fn wrong_usage_is_explained_on_stderr_with_exit_code_2_and_nobody_is_dialled() {
     }
 }
 
-/// Empty files were left behind.
+/// A refused run used to leave empty files behind.
 #[test]
 fn what_is_refused_leaves_no_file() {
     let (witness, scratch) = (Witness::new(), Scratch::new("refused"));
@@ -142,7 +142,7 @@ fn a_target_is_an_address() {
 }
 
 #[test]
-fn a_remote_target_needs_leave() {
+fn a_remote_target_needs_permission() {
     let witness = Witness::new();
     for target in ["10.0.0.1:1", "[2001:db8::1]:1", "0.0.0.0:1"] {
         witness.assert_refused(target, &run(target, "--peers 1"), "--allow-remote");
@@ -178,14 +178,14 @@ fn a_process_that_does_not_listen_there_is_refused_and_never_stopped() {
         let way_out = outcome.stderr.contains("Give --pid twice");
         assert_eq!(way_out, args.starts_with("hold"), "{}", outcome.stderr);
     }
-    // It goes on.
+    // The bystander was not stopped, so it can end.
     bystander.close_stdin();
     assert_eq!(bystander.wait(), 0);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_process_that_is_named_twice_is_taken_for_the_target() {
+fn a_process_that_is_named_twice_counts_as_the_target() {
     let (target, other) = (node(), Program::node("N"));
     let pid = other.pid().as_raw_nonzero();
     let outcome =
@@ -218,7 +218,7 @@ fn a_trigger_must_be_a_pipe_that_somebody_reads() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_told_before_the_run() {
+fn a_file_that_cannot_be_written_is_reported_before_the_run() {
     let (witness, scratch) = (Witness::new(), Scratch::new("unwritable"));
     for flag in ["--json", "--plot", "--hlog"] {
         let args = format!("hold {flag} {}", scratch.word("missing/file"));
@@ -231,7 +231,7 @@ fn a_file_that_cannot_be_written_is_told_before_the_run() {
 }
 
 #[test]
-fn two_results_in_one_file_are_refused_by_whatever_name_it_goes() {
+fn two_results_in_one_file_are_refused_even_under_two_names() {
     let (witness, scratch) = (Witness::new(), Scratch::new("one-file"));
     let [file, link, dotted] = ["file", "link", "./file"].map(|name| scratch.word(name));
     scratch.file("file", "precious");
