@@ -404,6 +404,18 @@ pub const TIMELINE_SLOTS_MAX: usize = 600;
 /// Significant decimal digits of a latency.
 pub const LATENCY_DIGITS: u8 = 3;
 
+/// The most rounds of a burst that are not counted.
+pub const SWARM_WARM_UP_MAX: u32 = 1_000;
+
+/// The longest line of the table that a run prints, in characters.
+pub const REPORT_COLUMNS_MAX: usize = 100;
+
+/// Points that are drawn of a line of percentiles.
+pub const PLOT_POINTS: u32 = 300;
+
+/// A tag of a histogram log that is not one of ours is quoted up to this length, in characters.
+pub const ODD_TAG_CHARS: usize = 40;
+
 /// The limits that a user may need to change.
 #[derive(Clone, Debug)]
 pub struct Limits {
