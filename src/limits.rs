@@ -131,8 +131,11 @@ pub const RECORD_FAULT_INTERVAL: Duration = Duration::from_secs(60);
 /// The least time between two warnings of the same kind in the log.
 pub const WARN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// TCP keepalive on connections that we write to: silence before the first probe.
+/// TCP keepalive on connections that we write to: silence before the first probe, at least.
 pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+
+/// The most time by which that silence is longer for one connection than for another.
+pub const KEEPALIVE_SPREAD: Duration = Duration::from_secs(15);
 
 /// Between two keepalive probes.
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
