@@ -3,7 +3,8 @@
 
     examples/bot.py PORT [CHINWAG [FLAGS...]]
 
-It runs chinwag, reads its events and writes it commands, both one JSON object a line. Ctrl-C ends it.
+It runs chinwag, reads its events and writes it commands, both one JSON object a line. Each answer has an id, so
+that the bot knows whom it could not answer. Ctrl-C ends it.
 """
 
 import json
@@ -19,15 +20,21 @@ def run(port, chinwag="chinwag", *flags):
     # In a separate session, so that only we pass on Ctrl-C, once. It then says goodbye and ends.
     with suppress(BrokenPipeError), subprocess.Popen(command, **pipes, start_new_session=True) as node:
         signal.signal(signal.SIGINT, lambda *_: node.terminate())
+        answered, number = {}, 0
         for line in node.stdout:
             event = json.loads(line)
+            # What came of an answer has the id of that answer.
+            name = answered.pop(event.get("id"), None)
             if event["event"] == "listening":
                 print("listening on port", event["port"], flush=True)
             elif event["event"] == "message":
-                answer = {"command": "send", "to": event["address"], "text": "you said: " + event["text"]}
+                number += 1
+                answered[number] = event["name"]
+                text = "you said: " + event["text"]
+                answer = {"command": "send", "to": event["address"], "text": text, "id": number}
                 print(json.dumps(answer), file=node.stdin, flush=True)
             elif event["event"] in ("error", "listen-failed", "not-sent"):
-                print(event["sentence"], file=sys.stderr)
+                print(f"answer to {name!a}: " if name else "", event["sentence"], sep="", file=sys.stderr)
     return node.returncode
 
 

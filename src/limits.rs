@@ -252,6 +252,9 @@ pub const TYPED_BYTES_MAX: usize = 64 * 1024;
 /// The most bytes of a JSON command: room for a text of [`TYPED_BYTES_MAX`] in which every character is an escape.
 pub const COMMAND_BYTES_MAX: usize = 512 * 1024;
 
+/// The most bytes of the id of a JSON command.
+pub const COMMAND_ID_BYTES_MAX: usize = 64;
+
 /// The most messages that wait for a dial to one address.
 pub const WAITING_MESSAGES_MAX: usize = 1024;
 

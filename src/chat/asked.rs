@@ -28,6 +28,11 @@ impl Asked {
         self.awaited.contains_key(&to)
     }
 
+    /// Whom the outcome matters to, if an answer of that address is awaited.
+    pub(super) fn report(&self, to: SocketAddr) -> Option<Report> {
+        self.awaited.get(&to).map(|&(report, _)| report)
+    }
+
     /// Awaits nothing of that address any more.
     pub(super) fn take(&mut self, to: SocketAddr) -> Option<Report> {
         let (report, _) = self.awaited.remove(&to)?;

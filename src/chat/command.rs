@@ -7,6 +7,7 @@
 //! A program does not wait for outcomes, as a person at the menu does. A bot that answers as it reads would wait for a
 //! program that waits for it, and one peer that does not answer would hold up all others.
 
+use super::id::CommandId;
 use super::notice::{BadCommand, BadSlash, JsonFault, Mistake};
 use super::request::{Audience, Designation, Request, parse_designation};
 use super::slash;
@@ -14,18 +15,116 @@ use crate::limits::{COMMAND_BYTES_MAX, TYPED_BYTES_MAX};
 use crate::proto::message::{Dialect, stripped};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::error::Category;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::fmt::{self, Formatter};
 
-/// The names of the commands.
-pub const COMMANDS: [&str; 6] = ["send", "send-all", "connect", "peers", "exit", "quit"];
+/// One command.
+#[derive(Debug)]
+pub struct Command {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, in a few words.
+    pub does: &'static str,
+    /// Its fields, apart from [`COMMAND`] and [`ID`].
+    pub fields: &'static [Field],
+    request: fn(&mut Fields) -> Result<Request, Mistake>,
+}
+
+/// One field of a command.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// Whether it may be left out.
+    pub is_optional: bool,
+}
+
+/// What a field of a command holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An alias, or null for none.
+    Alias,
+    /// The name of a dialect.
+    Dialect,
+    /// A text.
+    Text,
+    /// A peer: an address, a known name or a number of the last list.
+    Whom,
+}
+
+/// The field that names the command.
+pub const COMMAND: &str = "command";
+/// The field that any command may have: what it holds comes back in each event that answers the command.
+pub const ID: &str = "id";
+
+const TO: Field = Field { name: "to", kind: Kind::Whom, is_optional: false };
+const TEXT: Field = Field { name: "text", kind: Kind::Text, is_optional: false };
+const DIALECT: Field = Field { name: "dialect", kind: Kind::Dialect, is_optional: false };
+const ALIAS: Field = Field { name: "alias", kind: Kind::Alias, is_optional: true };
+const PERHAPS_DIALECT: Field = Field { is_optional: true, ..DIALECT };
+
+/// All commands: a program can do what a person can, except to hold a conversation.
+pub static COMMANDS: [Command; 13] = [
+    Command::new("send", "send a text to one peer", &[TO, TEXT, PERHAPS_DIALECT], |fields| {
+        let (to, text, dialect) = (fields.whom()?, fields.text("text")?, fields.perhaps_dialect()?);
+        Ok(Request::SendTo(to, dialect, message(&text)?))
+    }),
+    Command::new("send-all", "send a text to all peers", &[TEXT], |fields| {
+        Ok(Request::Send(Audience::All, message(&fields.text("text")?)?))
+    }),
+    Command::new("connect", "connect to one peer", &[TO], |fields| Ok(Request::Connect(fields.whom()?))),
+    Command::new("connect-all", "connect to all active peers", &[], |_| Ok(Request::ConnectAll)),
+    Command::new("peers", "list the peers", &[], |_| Ok(Request::Query)),
+    Command::new("alias", "give a peer an alias, or remove it", &[TO, ALIAS], |fields| {
+        Ok(Request::Alias(fields.whom()?, fields.alias()?))
+    }),
+    Command::new("dialect", "choose the dialect for a peer", &[TO, DIALECT], |fields| {
+        Ok(Request::SetDialect(fields.whom()?, fields.dialect()?))
+    }),
+    Command::new("block", "ignore a peer, and stop writing to it", &[TO], |fields| {
+        Ok(Request::Block(fields.whom()?))
+    }),
+    Command::new("unblock", "stop ignoring a peer", &[TO], |fields| Ok(Request::Unblock(fields.whom()?))),
+    Command::new("stats", "show statistics", &[], |_| Ok(Request::Stats)),
+    Command::new("help", "list the slash commands", &[], |_| Ok(Request::Help)),
+    Command::new("exit", "say exit to a peer, and remove it from the list", &[TO], |fields| {
+        Ok(Request::Exit(fields.whom()?))
+    }),
+    Command::new("quit", "say exit to everybody, and quit", &[], |_| Ok(Request::Quit)),
+];
+
+impl Command {
+    const fn new(
+        name: &'static str,
+        does: &'static str,
+        fields: &'static [Field],
+        request: fn(&mut Fields) -> Result<Request, Mistake>,
+    ) -> Self {
+        Self { name, does, fields, request }
+    }
+
+    /// The names of all, with commas between them.
+    pub fn names() -> String {
+        COMMANDS.each_ref().map(|command| command.name).join(", ")
+    }
+}
 
 /// What stands in a line for bytes that are no UTF-8: of all characters the one that is meant for that, and one
 /// that no JSON may hold as it is.
 pub const SUBSTITUTE: char = '\u{1A}';
 
-/// What a line asks for; nothing, if it is empty. Bytes that were no UTF-8 are a [`SUBSTITUTE`] in it.
-pub fn parse(line: &str) -> Result<Option<Request>, Mistake> {
+/// What a line asks for, and its id if it has one; nothing, if it is empty. Bytes that were no UTF-8 are a
+/// [`SUBSTITUTE`] in it.
+pub fn parse(line: &str) -> (Option<CommandId>, Result<Option<Request>, Mistake>) {
+    let mut noted = Noted::default();
+    let asked = request(line, &mut noted);
+    (noted.id, asked)
+}
+
+fn request(line: &str, noted: &mut Noted) -> Result<Option<Request>, Mistake> {
     let is_slash = line.trim_start().starts_with('/');
     if line.len() > if is_slash { TYPED_BYTES_MAX } else { COMMAND_BYTES_MAX } {
         return Err(Mistake::LineTooLong);
@@ -33,24 +132,18 @@ pub fn parse(line: &str) -> Result<Option<Request>, Mistake> {
     if line.trim().is_empty() {
         return Ok(None);
     }
+    // An id before the bytes that are wrong is noted.
+    let read = (!is_slash).then(|| object(line, noted));
     if let Some(at) = line.find(SUBSTITUTE) {
         return Err(BadCommand::NotUtf8(column(line, at + 1)).into());
     }
-    if is_slash {
-        return on_slash(line.trim()).map(Some);
+    let Some(read) = read else { return on_slash(line.trim()).map(Some) };
+    let mut object = read?;
+    if object.remove(ID).is_some() && noted.id.is_none() {
+        return Err(BadCommand::BadId.into());
     }
-    let mut fields = Fields::new(object(line)?)?;
-    let request = match fields.command {
-        "send" => {
-            let (to, text, dialect) = (fields.whom()?, fields.text("text")?, fields.dialect()?);
-            Request::SendTo(to, dialect, message(&text)?)
-        }
-        "send-all" => Request::Send(Audience::All, message(&fields.text("text")?)?),
-        "connect" => Request::Connect(fields.whom()?),
-        "peers" => Request::Query,
-        "exit" => Request::Exit(fields.whom()?),
-        _ => Request::Quit,
-    };
+    let mut fields = Fields::new(object)?;
+    let request = (fields.command.request)(&mut fields)?;
     fields.finish()?;
     Ok(Some(request))
 }
@@ -71,17 +164,16 @@ fn message(text: &str) -> Result<String, Mistake> {
 }
 
 /// The object that a line is.
-fn object(line: &str) -> Result<Map<String, Value>, BadCommand> {
+fn object(line: &str, noted: &mut Noted) -> Result<Map<String, Value>, BadCommand> {
     if !line.trim_start().starts_with('{') {
         return Err(BadCommand::NotAnObject);
     }
-    let mut duplicate = None;
     let mut reader = serde_json::Deserializer::from_str(line);
-    let object = ObjectSeed { duplicate: &mut duplicate }.deserialize(&mut reader);
+    let object = ObjectSeed(noted).deserialize(&mut reader);
     let object = object.and_then(|object| reader.end().map(|()| object));
     object.map_err(|error| {
         let column = column(line, error.column());
-        match duplicate {
+        match noted.duplicate.take() {
             Some(field) => BadCommand::DuplicateField { field, column },
             None => BadCommand::Malformed { fault: fault(&error), column },
         }
@@ -113,10 +205,17 @@ fn fault(error: &serde_json::Error) -> JsonFault {
     table.iter().find(is_said).map_or(JsonFault::Syntax, |&(_, fault)| fault)
 }
 
-/// Reads an object, and notes a field that is there again: [`Map`] by itself would keep the last.
-struct ObjectSeed<'a> {
-    duplicate: &'a mut Option<String>,
+/// What was noted while an object was read, even if the rest of it cannot be.
+#[derive(Default)]
+struct Noted {
+    id: Option<CommandId>,
+    /// A field that is there again.
+    duplicate: Option<String>,
 }
+
+/// Reads an object, and notes a field that is there again: [`Map`] by itself would keep the last. It notes the id too,
+/// as it is written; the map has only its name.
+struct ObjectSeed<'a>(&'a mut Noted);
 
 impl<'de> DeserializeSeed<'de> for ObjectSeed<'_> {
     type Value = Map<String, Value>;
@@ -137,10 +236,20 @@ impl<'de> Visitor<'de> for ObjectSeed<'_> {
         let mut fields = Map::new();
         while let Some(name) = entries.next_key::<String>()? {
             if fields.contains_key(&name) {
-                *self.duplicate = Some(name);
+                if name == ID {
+                    // Nothing says which one counts.
+                    self.0.id = None;
+                }
+                self.0.duplicate = Some(name);
                 return Err(A::Error::custom("a field is there again"));
             }
-            fields.insert(name, entries.next_value()?);
+            let value = if name == ID {
+                self.0.id = CommandId::of(&entries.next_value::<Box<RawValue>>()?);
+                Value::Null
+            } else {
+                entries.next_value()?
+            };
+            fields.insert(name, value);
         }
         Ok(fields)
     }
@@ -148,7 +257,7 @@ impl<'de> Visitor<'de> for ObjectSeed<'_> {
 
 /// The fields of an object that are not used yet.
 struct Fields {
-    command: &'static str,
+    command: &'static Command,
     rest: Map<String, Value>,
 }
 
@@ -158,10 +267,10 @@ impl Fields {
         if rest.iter().any(|(name, value)| is_long(name) || value.as_str().is_some_and(is_long)) {
             return Err(Mistake::LineTooLong);
         }
-        let Some(Value::String(name)) = rest.remove("command") else {
+        let Some(Value::String(name)) = rest.remove(COMMAND) else {
             return Err(BadCommand::NoCommand.into());
         };
-        match COMMANDS.into_iter().find(|&command| command == name) {
+        match COMMANDS.iter().find(|command| command.name == name) {
             Some(command) => Ok(Self { command, rest }),
             None => Err(BadCommand::Unknown(name).into()),
         }
@@ -170,7 +279,16 @@ impl Fields {
     fn text(&mut self, field: &'static str) -> Result<String, Mistake> {
         match self.rest.remove(field) {
             Some(Value::String(text)) => Ok(text),
-            _ => Err(BadCommand::Missing { command: self.command, field }.into()),
+            _ => Err(BadCommand::Missing { command: self.command.name, field }.into()),
+        }
+    }
+
+    /// `None`: the peer is to have none.
+    fn alias(&mut self) -> Result<Option<String>, Mistake> {
+        match self.rest.remove("alias") {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(name)) => slash::alias(&name).map(Some),
+            Some(_) => Err(BadCommand::Missing { command: self.command.name, field: "alias" }.into()),
         }
     }
 
@@ -179,17 +297,18 @@ impl Fields {
         parse_designation(word.trim())
     }
 
-    fn dialect(&mut self) -> Result<Option<Dialect>, Mistake> {
-        if !self.rest.contains_key("dialect") {
-            return Ok(None);
-        }
+    fn dialect(&mut self) -> Result<Dialect, Mistake> {
         let word = self.text("dialect")?;
-        word.parse().map(Some).map_err(|_| Mistake::BadDialect(word))
+        word.parse().map_err(|_| Mistake::BadDialect(word))
+    }
+
+    fn perhaps_dialect(&mut self) -> Result<Option<Dialect>, Mistake> {
+        self.rest.contains_key("dialect").then(|| self.dialect()).transpose()
     }
 
     fn finish(self) -> Result<(), Mistake> {
         match self.rest.into_iter().next() {
-            Some((field, _)) => Err(BadCommand::UnknownField { command: self.command, field }.into()),
+            Some((field, _)) => Err(BadCommand::UnknownField { command: self.command.name, field }.into()),
             None => Ok(()),
         }
     }
@@ -199,6 +318,10 @@ impl Fields {
 mod tests {
     use super::*;
     use std::net::SocketAddr;
+
+    fn parse(line: &str) -> Result<Option<Request>, Mistake> {
+        super::parse(line).1
+    }
 
     fn address() -> Designation {
         Designation::Address(SocketAddr::from(([127, 0, 0, 1], 9090)))
@@ -224,11 +347,80 @@ mod tests {
             (r#"{"command":"peers"}"#, Request::Query),
             (r#"{"command":"exit","to":"3"}"#, Request::Exit(Designation::Number(3))),
             (r#"{"command":"quit"}"#, Request::Quit),
+            (r#"{"command":"connect-all"}"#, Request::ConnectAll),
+            (
+                r#"{"command":"alias","to":"P1","alias":"bob"}"#,
+                Request::Alias(Designation::Name("P1".to_owned()), Some("bob".to_owned())),
+            ),
+            (r#"{"command":"alias","to":"3","alias":null}"#, Request::Alias(Designation::Number(3), None)),
+            (r#"{"command":"alias","to":"3"}"#, Request::Alias(Designation::Number(3), None)),
+            (
+                r#"{"command":"dialect","to":"3","dialect":"Json"}"#,
+                Request::SetDialect(Designation::Number(3), Dialect::Json),
+            ),
+            (r#"{"command":"block","to":"3"}"#, Request::Block(Designation::Number(3))),
+            (r#"{"command":"unblock","to":"3"}"#, Request::Unblock(Designation::Number(3))),
+            (r#"{"command":"stats"}"#, Request::Stats),
+            (r#"{"id":7,"command":"help"}"#, Request::Help),
         ];
         for (line, request) in table {
             assert_eq!(parse(line), Ok(Some(request)), "{line}");
         }
         assert_eq!(parse(" \r"), Ok(None));
+    }
+
+    #[test]
+    fn each_slash_command_has_a_command_that_asks_for_the_same() {
+        let table = [
+            ("/msg 3 hi", r#"{"command":"send","to":"3","text":"hi"}"#),
+            ("/all hi", r#"{"command":"send-all","text":"hi"}"#),
+            ("/peers", r#"{"command":"peers"}"#),
+            ("/connect 3", r#"{"command":"connect","to":"3"}"#),
+            ("/connect all", r#"{"command":"connect-all"}"#),
+            ("/exit 3", r#"{"command":"exit","to":"3"}"#),
+            ("/alias 3 bob", r#"{"command":"alias","to":"3","alias":"bob"}"#),
+            ("/alias 3", r#"{"command":"alias","to":"3","alias":null}"#),
+            ("/dialect 3 json", r#"{"command":"dialect","to":"3","dialect":"json"}"#),
+            ("/block 3", r#"{"command":"block","to":"3"}"#),
+            ("/unblock 3", r#"{"command":"unblock","to":"3"}"#),
+            ("/stats", r#"{"command":"stats"}"#),
+            ("/help", r#"{"command":"help"}"#),
+            ("/quit", r#"{"command":"quit"}"#),
+        ];
+        for (slash, command) in table {
+            assert_eq!(parse(slash), parse(command), "{slash}");
+        }
+        for slash in slash::SLASHES.iter().filter(|slash| slash.name != "/to") {
+            assert!(table.iter().any(|(line, _)| line.starts_with(slash.name)), "{} is missing", slash.name);
+        }
+    }
+
+    #[test]
+    fn an_id_comes_with_what_its_command_asks_for_or_with_its_mistake() {
+        let id = |text: &str| Some(CommandId::Text(text.into()));
+        let table = [
+            (r#"{"command":"peers","id":"a"}"#, id("a")),
+            (r#"{"id":"a","command":"send"}"#, id("a")),
+            (r#"{"id":"a","command":"shout"}"#, id("a")),
+            (r#"{"command":"quit","id":"a","now":1}"#, id("a")),
+            (r#"{"id":"a"}"#, id("a")),
+            (r#"{"id":"a","command":"peers",}"#, id("a")),
+            (r#"{"id":"a","command":"peers"#, id("a")),
+            (r#"{"id":"a","to":"P1","to":"P2"}"#, id("a")),
+            (&format!(r#"{{"id":"a","command":"send-all","text":"{SUBSTITUTE}"}}"#), id("a")),
+            (&format!(r#"{{"id":"a","x":"{}"}}"#, "x".repeat(TYPED_BYTES_MAX + 1)), id("a")),
+            (r#"{"command":"peers"}"#, None),
+            (r#"{"command":"peers",}, "id":"a""#, None),
+            (r#"{"id":"a","id":"b","command":"peers"}"#, None),
+            ("/peers", None),
+        ];
+        for (line, id) in table {
+            assert_eq!(super::parse(line).0, id, "{line}");
+        }
+        for wrong in ["null", "true", "[]", "{}", "\"\\ud83d\"", &format!("\"{}\"", "x".repeat(65))] {
+            let (id, asked) = super::parse(&format!(r#"{{"id":{wrong},"command":"peers"}}"#));
+            assert_eq!((id, asked), (None, Err(BadCommand::BadId.into())), "{wrong}");
+        }
     }
 
     #[test]
@@ -268,6 +460,10 @@ mod tests {
             (r#"{"command":"send-all","text":null}"#, missing("send-all", "text")),
             (r#"{"command":"connect"}"#, missing("connect", "to")),
             (r#"{"command":"exit"}"#, missing("exit", "to")),
+            (r#"{"command":"dialect","to":"P1"}"#, missing("dialect", "dialect")),
+            (r#"{"command":"alias","to":"P1","alias":7}"#, missing("alias", "alias")),
+            (r#"{"command":"alias","to":"P1","alias":"7"}"#, Mistake::BadAlias("7".to_owned())),
+            (r#"{"command":"alias","to":"P1","alias":""}"#, Mistake::BadAlias(String::new())),
             (r#"{"command":"send","to":"P1","text":"x","to":"P2"}"#, duplicate("to", 43)),
             (r#"{"command":"peers","c\u006fmmand":"quit"}"#, duplicate("command", 33)),
             (r#"{"now":1,"now":1}"#, duplicate("now", 14)),

@@ -12,6 +12,7 @@ pub mod command;
 mod config;
 pub mod directory;
 mod feed;
+pub mod id;
 mod identity;
 mod inbound;
 pub mod menu;

@@ -4,6 +4,7 @@
 //! the peer sent them: whoever shows or logs one cleans it first, with [`crate::proto::clean::Clean`], a name
 //! with [`crate::proto::clean::CleanName`].
 
+use super::id::CommandId;
 use crate::proto::fault::Fault;
 use crate::proto::machine::CloseReason;
 use crate::proto::message::Dialect;
@@ -143,6 +144,8 @@ pub enum Mistake {
 /// What was wrong with a command of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadCommand {
+    /// The id is neither a string nor a number, or it is too long.
+    BadId,
     /// This field is there more than once, and nothing says which one counts.
     DuplicateField {
         /// The name of the field.
@@ -356,6 +359,13 @@ pub enum Notice {
         /// What it is called; by its own name again if `None`.
         alias: Option<Rc<str>>,
     },
+    /// What came of a command with an id. Never within another one.
+    Answer {
+        /// The id.
+        id: CommandId,
+        /// What came of it.
+        notice: Box<Notice>,
+    },
     /// There is a session with that peer already.
     AlreadyConnected(Who),
     /// A peer is neither heard nor written to from here on.
@@ -500,4 +510,14 @@ pub enum Notice {
     },
     /// A peer is heard again.
     Unblocked(Who),
+}
+
+impl Notice {
+    /// The same, as an answer to the command with this id, if there is one.
+    pub(super) fn answering(self, id: Option<CommandId>) -> Self {
+        match id {
+            Some(id) => Self::Answer { id, notice: Box::new(self) },
+            None => self,
+        }
+    }
 }

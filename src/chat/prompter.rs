@@ -6,6 +6,7 @@
 
 use super::command;
 use super::config::{Config, Dialogue};
+use super::id::CommandId;
 use super::menu::Menu;
 use super::notice::{Mistake, Notice, Prompt};
 use super::request::{Audience, Request};
@@ -51,14 +52,14 @@ impl Prompter {
         self.dialogue == Dialogue::Commands
     }
 
-    /// What a typed line asks for.
-    pub(super) fn take(&mut self, line: &str) -> Result<Option<Request>, Mistake> {
+    /// What a typed line asks for, and its id, if a program gave it one.
+    pub(super) fn take(&mut self, line: &str) -> (Option<CommandId>, Result<Option<Request>, Mistake>) {
         if self.is_driven() {
             return command::parse(line);
         }
         let result;
         (self.menu, result) = self.menu.on_line(line);
-        result
+        (None, result)
     }
 
     /// Whether the next line can be taken, given whether a name or a port is still to be settled, whether we listen,
@@ -243,12 +244,12 @@ mod tests {
     fn who_is_forgotten_is_neither_proposed_nor_conversed_with() {
         let mut prompter = at_menu(Dialogue::Menu);
         prompter.note_recipient(address());
-        prompter.take("1").unwrap();
+        prompter.take("1").1.unwrap();
         assert_eq!(asked(&prompter), [Notice::Prompt(Prompt::Recipient(Some(address())))]);
         prompter.converse(Audience::One(address(), None));
         prompter.forget(address());
         assert!(!prompter.is_conversing());
-        prompter.take("1").unwrap();
+        prompter.take("1").1.unwrap();
         assert_eq!(asked(&prompter), [Notice::Prompt(Prompt::Recipient(None))]);
     }
 }

@@ -160,7 +160,8 @@ fn message(text: &str) -> Result<String, Mistake> {
     if stripped(text).is_empty() { Err(Mistake::EmptyMessage) } else { Ok(text.to_owned()) }
 }
 
-fn alias(name: &str) -> Result<String, Mistake> {
+/// A name that a peer can be given.
+pub(super) fn alias(name: &str) -> Result<String, Mistake> {
     if name.len() > NAME_BYTES_MAX {
         Err(Mistake::NameTooLong)
     } else if is_unmistakable(name) {

@@ -1,5 +1,6 @@
 //! What requests of the user still owe: each has a ticket with the number of outcomes that are not known yet.
 
+use super::id::CommandId;
 use super::notice::Notice;
 use super::outbox::Report;
 use std::collections::BTreeMap;
@@ -17,6 +18,8 @@ struct Ticket {
     /// Outcomes that are not known yet.
     left: usize,
     told: Told,
+    /// That of the command, which its outcomes bear.
+    id: Option<CommandId>,
 }
 
 /// How a delivery is reported. A failure is always reported by itself, as soon as it is known.
@@ -31,18 +34,19 @@ pub(super) enum Told {
 }
 
 /// All outcomes of a request are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Settled {
     pub(super) number: u32,
     /// How many were delivered, if that is reported once for all.
     pub(super) delivered: Option<usize>,
+    pub(super) id: Option<CommandId>,
 }
 
 impl Tickets {
     /// A ticket for a request that will have so many outcomes. Its number goes with each of them.
-    pub(super) fn open(&mut self, outcomes: usize, told: Told) -> u32 {
+    pub(super) fn open(&mut self, outcomes: usize, told: Told, id: Option<CommandId>) -> u32 {
         self.last = self.last.wrapping_add(1);
-        self.open.insert(self.last, Ticket { left: outcomes, told });
+        self.open.insert(self.last, Ticket { left: outcomes, told, id });
         self.last
     }
 
@@ -57,6 +61,12 @@ impl Tickets {
     /// Outcomes that this request still owes.
     pub(super) fn left(&self, number: u32) -> usize {
         self.open.get(&number).map_or(0, |ticket| ticket.left)
+    }
+
+    /// The id that an outcome bears.
+    pub(super) fn id(&self, report: Report) -> Option<CommandId> {
+        let Report::Request(number) = report else { return None };
+        self.open.get(&number)?.id.clone()
     }
 
     /// Whether lines of a conversation are among them.
@@ -89,11 +99,12 @@ impl Tickets {
         if ticket.left > 0 {
             return None;
         }
-        let delivered = match self.open.remove(&number)?.told {
+        let Ticket { told, id, .. } = self.open.remove(&number)?;
+        let delivered = match told {
             Told::Once(delivered) => Some(delivered),
             Told::Each | Told::Never => None,
         };
-        Some(Settled { number, delivered })
+        Some(Settled { number, delivered, id })
     }
 }
 
@@ -108,18 +119,20 @@ mod tests {
     #[test]
     fn the_last_outcome_closes_the_ticket() {
         let mut tickets = Tickets::default();
-        let number = tickets.open(2, Told::Each);
+        let number = tickets.open(2, Told::Each, Some(CommandId::Number("7".into())));
         let report = Report::Request(number);
         assert!(tickets.is_told(report, true, &sent()));
         assert_eq!((tickets.settle(report), tickets.left(number)), (None, 1));
-        assert_eq!(tickets.settle(report), Some(Settled { number, delivered: None }));
+        let id = tickets.id(report);
+        assert_eq!(id, Some(CommandId::Number("7".into())));
+        assert_eq!(tickets.settle(report), Some(Settled { number, delivered: None, id }));
         assert_eq!((tickets.settle(report), tickets.is_empty()), (None, true));
     }
 
     #[test]
     fn deliveries_to_all_are_counted_and_failures_are_told_at_once() {
         let mut tickets = Tickets::default();
-        let report = Report::Request(tickets.open(2, Told::Once(0)));
+        let report = Report::Request(tickets.open(2, Told::Once(0), None));
         assert!(!tickets.is_told(report, true, &sent()));
         tickets.settle(report);
         assert!(tickets.is_told(report, false, &Notice::Help), "any other outcome");
@@ -129,7 +142,7 @@ mod tests {
     #[test]
     fn lines_of_a_conversation_are_told_only_if_they_fail() {
         let mut tickets = Tickets::default();
-        let report = Report::Request(tickets.open(1, Told::Never));
+        let report = Report::Request(tickets.open(1, Told::Never, None));
         assert!(tickets.has_silent());
         assert!(!tickets.is_told(report, true, &sent()) && tickets.is_told(report, false, &Notice::Help));
         assert!(!tickets.is_told(Report::Nobody, false, &Notice::Help));

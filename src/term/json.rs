@@ -15,13 +15,16 @@ use super::Screen;
 use super::reasons::{ended, failure_reason, file_reason, listen_reason, mistake_reason, record_reason};
 use super::render::Sentence;
 use super::stdout::Stdout;
+use crate::chat::id::CommandId;
 use crate::chat::notice::{BadCommand, KnownRow, Mistake, Notice, PeerRow, Stats, Who};
 use crate::chat::slash::{self, SLASHES};
 use crate::limits::{COMMAND_BYTES_MAX, EVENTS_BYTES_MAX, TYPED_BYTES_MAX};
 use crate::proto::clean::is_treacherous;
 use jiff::Timestamp;
 use serde::Serialize;
+use serde::ser::Error as _;
 use serde_json::ser::{Formatter, Serializer};
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -71,8 +74,11 @@ impl Screen<Notice> for JsonLines {
 /// A notice of this moment as a line with its newline. `None` for prompts, which programs do not get, and for what the
 /// program itself said.
 pub fn line(notice: &Notice, at: SystemTime) -> Option<String> {
-    let event = event(notice)?;
-    let stamped = Stamped { schema: SCHEMA, time: rfc3339(at), event };
+    let (id, notice) = match notice {
+        Notice::Answer { id, notice } => (Some(id), &**notice),
+        notice => (None, notice),
+    };
+    let stamped = Stamped { schema: SCHEMA, time: rfc3339(at), id: id.map(Id), event: event(notice)? };
     let mut bytes = Vec::new();
     // Writing to memory cannot fail, and JSON can represent every field.
     stamped.serialize(&mut Serializer::with_formatter(&mut bytes, Escaping)).ok()?;
@@ -84,8 +90,26 @@ pub fn line(notice: &Notice, at: SystemTime) -> Option<String> {
 struct Stamped<'a> {
     schema: u32,
     time: String,
+    /// Only in answers to a command that has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Id<'a>>,
     #[serde(flatten)]
     event: Event<'a>,
+}
+
+/// An id as it was written.
+struct Id<'a>(&'a CommandId);
+
+impl Serialize for Id<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            CommandId::Number(number) => {
+                let number = RawValue::from_string(number.to_string()).map_err(S::Error::custom)?;
+                number.serialize(serializer)
+            }
+            CommandId::Text(text) => text.serialize(serializer),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -323,7 +347,7 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::Lost { who, reason } => {
             Event::Lost(Lost { peer: who.into(), reason: reason.word(), sentence: sentence() })
         }
-        Notice::Menu | Notice::Prompt(_) | Notice::Said { .. } => return None,
+        Notice::Answer { .. } | Notice::Menu | Notice::Prompt(_) | Notice::Said { .. } => return None,
         Notice::Message { who, text } => Event::Message(Message { peer: who.into(), text }),
         Notice::Mistake(mistake) => Event::Error(error(mistake, sentence())),
         Notice::NameChanged(name) => Event::NameChanged { name },
@@ -427,7 +451,7 @@ mod tests {
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 36;
+    const KINDS: usize = 37;
 
     /// The index of a notice's kind. A new kind does not compile until it is here; then increase [`KINDS`], and add an
     /// example to [`examples`] and a line to the golden file.
@@ -469,6 +493,7 @@ mod tests {
             Notice::Said { .. } => 33,
             Notice::NotRecorded(_) => 34,
             Notice::Renamed { .. } => 35,
+            Notice::Answer { .. } => 36,
         }
     }
 
@@ -541,6 +566,7 @@ mod tests {
             Notice::Said { to: SaidTo::All(2), text: text() },
             Notice::NotRecorded(io::ErrorKind::StorageFull.into()),
             Notice::Renamed { who: who(), was: "P0".into() },
+            Notice::Answer { id: CommandId::Number("7.0".into()), notice: Box::new(Notice::Sent(to)) },
         ]
     }
 
@@ -579,7 +605,8 @@ mod tests {
         for line in GOLDEN.lines() {
             let serde_json::Value::Object(fields) = event_of(line) else { panic!("{line}") };
             let row = row(fields["event"].as_str().unwrap());
-            for field in fields.keys().filter(|field| !["schema", "time", "event"].contains(&field.as_str()))
+            for field in
+                fields.keys().filter(|field| !["schema", "time", "id", "event"].contains(&field.as_str()))
             {
                 assert!(row.contains(&format!("`{field}`")), "{field} is missing: {row}");
             }
@@ -630,6 +657,7 @@ mod tests {
     fn every_reason_is_a_word_of_its_own() {
         let typed = || "x".to_owned();
         let bad = [
+            BadCommand::BadId,
             BadCommand::DuplicateField { field: typed(), column: 7 },
             BadCommand::Missing { command: "send", field: "to" },
             BadCommand::NoCommand,

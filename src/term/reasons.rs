@@ -58,6 +58,7 @@ words! {
     Mistake::AmbiguousName { .. } => "ambiguous-name",
     Mistake::BadAddress(_) | Mistake::HostName(_) => "bad-address",
     Mistake::BadAlias(_) => "bad-alias",
+    Mistake::BadCommand(BadCommand::BadId) => "bad-id",
     Mistake::BadCommand(BadCommand::DuplicateField { .. }) => "duplicate-field",
     Mistake::BadCommand(BadCommand::Missing { .. }) => "missing-field",
     Mistake::BadCommand(BadCommand::NoCommand) => "no-command",

@@ -5,14 +5,15 @@
 //! decides what is shown and when.
 
 use super::stats::Table;
-use crate::chat::command::COMMANDS;
+use crate::chat::command::Command;
 use crate::chat::notice::{
     BadCommand, BadSlash, Failure, FileFault, JsonFault, Kept, KnownRow, Mistake, Notice, PeerRow, Prompt,
     SaidTo, Who,
 };
 use crate::chat::slash::SLASHES;
 use crate::limits::{
-    KNOWN_PEERS_SHOWN_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, PARTNER_COLUMNS_MIN, TYPED_BYTES_MAX,
+    COMMAND_ID_BYTES_MAX, KNOWN_PEERS_SHOWN_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, PARTNER_COLUMNS_MIN,
+    TYPED_BYTES_MAX,
 };
 use crate::proto::clean::{Clean, CleanName};
 use crate::proto::fault::Fault;
@@ -93,6 +94,7 @@ pub struct Sentence<'a>(pub &'a Notice);
 impl Display for Sentence<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.0 {
+            Notice::Answer { notice, .. } => Sentence(notice).fmt(f),
             Notice::Accepted(who) => writeln!(f, "{} accepted your connection", Named(who)),
             Notice::Aliased { who, alias: Some(alias) } => {
                 writeln!(f, "{} is now shown as {}", Named(who), CleanName(alias))
@@ -430,6 +432,9 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
 
 fn bad_command(f: &mut Formatter<'_>, bad: &BadCommand) -> fmt::Result {
     match bad {
+        BadCommand::BadId => {
+            writeln!(f, "The id must be a string or a number, of at most {COMMAND_ID_BYTES_MAX} bytes.")
+        }
         BadCommand::DuplicateField { field, column } => {
             let field = Clean(field);
             writeln!(f, "The field '{field}' is repeated at column {column}; give it once.")
@@ -439,7 +444,7 @@ fn bad_command(f: &mut Formatter<'_>, bad: &BadCommand) -> fmt::Result {
             writeln!(f, "The command '{command}' needs the field '{field}', a string with some text.")
         }
         BadCommand::NoCommand => {
-            writeln!(f, "The field 'command' is missing; it is one of {}.", COMMANDS.join(", "))
+            writeln!(f, "The field 'command' is missing; it is one of {}.", Command::names())
         }
         BadCommand::NotAnObject => {
             writeln!(
@@ -451,7 +456,7 @@ fn bad_command(f: &mut Formatter<'_>, bad: &BadCommand) -> fmt::Result {
             writeln!(f, "There are bytes at column {column} that are not UTF-8; write UTF-8, or an escape.")
         }
         BadCommand::Unknown(name) => {
-            writeln!(f, "'{}' is not a command: use one of {}.", Clean(name), COMMANDS.join(", "))
+            writeln!(f, "'{}' is not a command: use one of {}.", Clean(name), Command::names())
         }
         BadCommand::UnknownField { command, field } => {
             writeln!(f, "The command '{command}' has no field '{}'; leave it out.", Clean(field))

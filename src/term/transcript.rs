@@ -241,6 +241,7 @@ enum Entry<'a> {
 impl<'a> Entry<'a> {
     fn of(notice: &'a Notice) -> Option<Self> {
         Some(match notice {
+            Notice::Answer { notice, .. } => return Self::of(notice),
             Notice::Message { who, text } => Self::Heard(who, text),
             Notice::Said { to, text } => Self::Said(to, text),
             Notice::NotSent { .. } => Self::NotSent(Sentence(notice)),

@@ -2,6 +2,7 @@
 
 use crate::common::PATIENCE;
 use crate::common::peer::{Peer, Wire, say, session};
+use crate::common::port::Port;
 use crate::common::program::{Program, command};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -72,6 +73,58 @@ fn commands_are_carried_out_and_outcomes_are_events() {
     assert_eq!(program.stdout.rest(), "");
     assert_eq!(program.wait(), 0);
     assert_eq!(program.stderr.bytes(), b"");
+}
+
+#[test]
+fn what_comes_of_a_command_bears_its_id() {
+    let (peer, nobody) = (Peer::new(), Port::reserve());
+    let (to, gone) = (peer.address(), nobody.address());
+    let (mut program, ours) = node(&[]);
+    program.type_line(json!({"command": "send", "to": to, "text": "hi", "id": "a"}));
+    assert_eq!(peer.take(), format!("{ours} P1 hi"));
+    expect(&mut program, json!({"id": "a", "event": "sent", "to": to}));
+    program.type_line(r#"{"command":"peers","id":1e2}"#);
+    assert!(program.stdout.expect("\n").contains(r#","id":1e2,"event":"peers","#));
+    program.type_line(json!({"command": "send", "to": gone, "text": "hi", "id": 7}));
+    let not_sent = event(&mut program);
+    assert_eq!((&not_sent["event"], &not_sent["id"]), (&json!("not-sent"), &json!(7)));
+    program.type_line(json!({"command": "connect", "to": gone, "id": 8}));
+    let not_connected = event(&mut program);
+    assert_eq!((&not_connected["event"], &not_connected["id"]), (&json!("not-connected"), &json!(8)));
+    program.type_line(json!({"command": "send", "to": gone, "id": 9}));
+    let error = event(&mut program);
+    assert_eq!((&error["reason"], &error["id"]), (&json!("missing-field"), &json!(9)));
+    program.type_line(r#"{"id":10,"command":"peers",}"#);
+    let error = event(&mut program);
+    assert_eq!((&error["reason"], &error["id"]), (&json!("trailing-comma"), &json!(10)));
+    program.type_line(json!({"id": [], "command": "peers"}));
+    let error = event(&mut program);
+    assert_eq!((&error["reason"], error.get("id")), (&json!("bad-id"), None));
+    program.type_line(json!({"command": "send", "to": to, "text": "hi"}));
+    assert_eq!(peer.take(), format!("{ours} P1 hi"));
+    expect(&mut program, json!({"event": "sent", "to": to}));
+    program.type_line(json!({"command": "quit", "id": 11}));
+    expect(&mut program, json!({"id": 11, "event": "exiting"}));
+}
+
+#[test]
+fn an_answered_connect_bears_its_id_and_so_does_what_is_said_on_the_session() {
+    let peer = Peer::new();
+    let to = peer.address();
+    let (mut program, ours) = node(&["--quiet"]);
+    program.type_line(json!({"command": "connect", "to": to, "id": 1}));
+    let mut wire = peer.accept();
+    assert_eq!(wire.read_once(), format!("{ours} P1 connect"));
+    wire.write(format!("{to} P2 connected chinwag/1\n"));
+    expect(&mut program, json!({"id": 1, "event": "accepted", "address": to, "name": "P2"}));
+    program.type_line(json!({"command": "connect", "to": to, "id": 2}));
+    expect(&mut program, json!({"id": 2, "event": "already-connected", "address": to, "name": "P2"}));
+    program.type_line(json!({"command": "send-all", "text": "hi", "id": 3}));
+    expect(&mut program, json!({"id": 3, "event": "sent-to-all", "peers": 1}));
+    program.type_line(json!({"command": "alias", "to": "P2", "alias": "bob", "id": 4}));
+    expect(&mut program, json!({"id": 4, "event": "aliased", "address": to, "name": "P2", "alias": "bob"}));
+    program.type_line(json!({"command": "exit", "to": "bob", "id": 5}));
+    expect(&mut program, json!({"id": 5, "event": "exit-sent", "to": to}));
 }
 
 #[test]
@@ -289,6 +342,9 @@ fn the_bot_of_the_examples_answers_messages() {
     let long = "日".repeat(15_000);
     wire.write(format!("{} P2 {long}\n", peer.address()));
     assert_eq!(wire.read_line(), format!("{to} bot you said: {long}\n"));
+    let nobody = Port::reserve();
+    say(to, format!("{} P3 hi", nobody.address()));
+    program.stderr.expect(&format!("answer to 'P3': {} refused", nobody.address()));
     program.signal(Signal::INT);
     assert_eq!(wire.read_line(), format!("{to} bot exit\n"));
     drop(wire);

@@ -16,12 +16,15 @@ impl Node {
         if self.prompter.is_driven() && self.stage != Stage::Running {
             return;
         }
-        let asked = self.prompter.take(line);
+        let asked;
+        (self.asking, asked) = self.prompter.take(line);
         let result =
             asked.and_then(|request| request.map_or(Ok(()), |request| self.on_request(request, now)));
         if let Err(mistake) = result {
             self.tell_mistake(mistake, now);
         }
+        // That the program ends is what comes of the last command.
+        self.asking.take_if(|_| !self.prompter.is_over() && self.stage == Stage::Running);
         if !self.prompter.is_waiting() {
             self.ask();
         }
@@ -37,7 +40,7 @@ impl Node {
 
     pub(super) fn tell_mistake(&mut self, mistake: Mistake, now: Instant) {
         let mistake = self.roster.explain(mistake, now);
-        self.tell(Notice::Mistake(mistake));
+        self.tell_asker(Notice::Mistake(mistake));
     }
 
     pub(super) fn on_request(&mut self, request: Request, now: Instant) -> Result<(), Mistake> {
@@ -47,7 +50,7 @@ impl Node {
             && let Some(peers) = self.broadcast(text, now)
         {
             if !matches!(request, Request::Say(..)) {
-                self.tell(Notice::SentToAll(peers));
+                self.tell_asker(Notice::SentToAll(peers));
             }
             return Ok(());
         }
@@ -55,7 +58,7 @@ impl Node {
         match request {
             Request::Alias(whom, name) => {
                 let aliased = self.roster.alias(&whom, name)?;
-                self.tell(aliased);
+                self.tell_asker(aliased);
             }
             Request::BeCalled(name, is_changed) => self.be_called(name, is_changed),
             Request::Block(whom) => return self.block(&whom, now),
@@ -76,7 +79,7 @@ impl Node {
                 let to = self.roster.recipient(&whom)?;
                 self.prompter.ask_text(Audience::One(to, dialect));
             }
-            Request::Help => self.tell(Notice::Help),
+            Request::Help => self.tell_asker(Notice::Help),
             Request::Listen(port) => {
                 self.roster.me_mut().listen_on(port);
                 self.listen(port);
@@ -84,7 +87,7 @@ impl Node {
             Request::Query => {
                 let shown = if self.prompter.is_driven() { usize::MAX } else { KNOWN_PEERS_SHOWN_MAX };
                 let list = self.roster.list(shown, now);
-                self.tell(list);
+                self.tell_asker(list);
             }
             Request::Quit if self.prompter.is_driven() => self.quit_when_settled(now),
             Request::Quit => self.quit(now),
@@ -101,16 +104,16 @@ impl Node {
             }
             Request::SetDialect(whom, dialect) => {
                 let set = self.roster.set_dialect(&whom, dialect)?;
-                self.tell(set);
+                self.tell_asker(set);
             }
             Request::ShowConnectable => {
                 let list = self.roster.list_connectable(now);
-                self.tell(list);
+                self.tell_asker(list);
             }
             Request::Stats => self.tell_stats(now),
             Request::Unblock(whom) => {
                 let unblocked = self.roster.unblock(&whom)?;
-                self.tell(unblocked);
+                self.tell_asker(unblocked);
             }
         }
         Ok(())
@@ -149,7 +152,7 @@ impl Node {
         let who = self.roster.block(whom)?;
         let address = who.address;
         self.feed.forget(address);
-        self.tell(Notice::Blocked(who));
+        self.tell_asker(Notice::Blocked(who));
         if let Some(session) = self.roster.remove(address).and_then(|peer| peer.session) {
             self.leave(session, address, now);
         }
@@ -270,7 +273,7 @@ impl Node {
         if to.is_empty() {
             return;
         }
-        let number = self.tickets.open(to.len(), told);
+        let number = self.tickets.open(to.len(), told, self.asking.clone());
         self.prompter.stop_waiting();
         deliver(self, Report::Request(number));
         if self.tickets.left(number) > 0 {

@@ -27,7 +27,7 @@ impl Node {
         self.stage = Stage::Quitting(now + QUIT_TIMEOUT);
         self.prompter.stop_waiting();
         if !self.feed.is_quiet() {
-            self.tell(Notice::Exiting);
+            self.tell_asker(Notice::Exiting);
         }
         // Who was only claimed gets no farewell: any stranger could have us dial third parties so. Who
         // is being dialled for the first time gets one after what is under way.
@@ -59,7 +59,7 @@ impl Node {
         if self.feed.is_quiet() && was_quitting {
             let peers = self.roster.directory().met();
             self.tell(Notice::Tally { messages: self.counters.chats, peers });
-            self.tell(Notice::Exiting);
+            self.tell_asker(Notice::Exiting);
         }
         self.outputs.push_back(Output::Quit(code));
     }

@@ -9,8 +9,9 @@ use super::Node;
 use super::logged::Speaking;
 use super::say::line;
 use crate::chat::directory::PeerId;
+use crate::chat::id::CommandId;
 use crate::chat::inbound::{End, Kind, Role};
-use crate::chat::notice::Notice;
+use crate::chat::notice::{Notice, Who};
 use crate::chat::outbox::{Content, Outgoing, Report};
 use crate::limits::SETTLE_TIMEOUT;
 use crate::proto::connection::{Connection, Phase};
@@ -37,8 +38,14 @@ impl Node {
             return self.show_unconfirmed(conn, message, now);
         };
         self.roster.note_connected(id);
+        let ends_ours = if can_answer_here {
+            self.asked.awaits(message.address) || !self.keeps_own_dial(conn, message.address)
+        } else {
+            is_confirmed && self.awaits_answer(message.address)
+        };
+        let asked_by = Some(message.address).filter(|_| ends_ours).and_then(|from| self.id_of_connect(from));
         if let Some(peer) = self.roster.directory().get(id) {
-            self.show(from, self.roster.who_is(peer), Notice::Connected, now);
+            self.show_answer(asked_by, from, self.roster.who_is(peer), Notice::Connected, now);
         }
         if can_answer_here {
             return self.answer_here(conn, id, message.address, now);
@@ -73,8 +80,7 @@ impl Node {
             self.settle(report);
         }
         if let Some(own_dial) = self.outbox.connect_under_way(address) {
-            if ours < address {
-                // Both dial at once: the dial of the smaller address stays.
+            if self.keeps_own_dial(conn, address) {
                 return;
             }
             self.abandon(own_dial, address, now);
@@ -86,6 +92,33 @@ impl Node {
         self.bind_session(conn, id, now);
         if let Some(connection) = self.connections.get_mut(conn) {
             connection.data.is_only_answered = true;
+        }
+    }
+
+    /// Both dial at once: the dial of the smaller address stays.
+    fn keeps_own_dial(&self, conn: ConnId, address: SocketAddr) -> bool {
+        self.claimed_on(conn).is_some_and(|ours| ours < address)
+    }
+
+    /// The id of our connect to an address, if it has one and its outcome is not known.
+    fn id_of_connect(&self, to: SocketAddr) -> Option<CommandId> {
+        let under_way = || self.outbox.connect_under_way(to).and(self.outbox.under_way(to));
+        let report = self.asked.report(to).or_else(|| under_way().map(|(_, outgoing)| outgoing.report));
+        self.tickets.id(report?)
+    }
+
+    /// Shows a line that may be what came of a command; then it is told in any case.
+    fn show_answer(
+        &mut self,
+        id: Option<CommandId>,
+        from: SocketAddr,
+        who: Who,
+        notice: fn(Who) -> Notice,
+        now: Instant,
+    ) {
+        match id {
+            Some(_) => self.tell_as(id, notice(who)),
+            None => self.show(from, who, notice, now),
         }
     }
 
@@ -117,7 +150,8 @@ impl Node {
             && let Some(peer) = self.roster.directory().get(id)
         {
             let notice = if is_awaited { Notice::Accepted } else { Notice::Connected };
-            self.show(remote, self.roster.who_is(peer), notice, now);
+            let asked_by = Some(message.address).filter(|_| is_awaited).and_then(|to| self.id_of_connect(to));
+            self.show_answer(asked_by, remote, self.roster.who_is(peer), notice, now);
         }
         if is_awaited && !is_answer {
             self.connect_is_answered(message.address, now);
@@ -237,8 +271,8 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::node::Config;
     use crate::chat::node::tests::{handle, running_as};
+    use crate::chat::node::{Config, Dialogue};
     use crate::chat::request::{Designation, Request};
     use crate::proto::machine::{Input, Machine, Output};
 
@@ -308,6 +342,27 @@ mod tests {
             let (mut node, now) = asked(Config::default());
             let told = hear(&mut node, &format!("{PEER} P9 connect\n"), is_held, now);
             assert!(told.iter().any(|notice| matches!(notice, Notice::Connected(_))), "{told:?}");
+            assert_eq!((wait(&mut node, now), node.requests_under_way()), (vec![], 0));
+        }
+    }
+
+    #[test]
+    fn whatever_answers_a_connect_bears_its_id() {
+        let ack = format!("{PEER} P9 connected\n");
+        let connect = format!("{PEER} P9 connect\n");
+        for (answer, is_held) in [(&ack, false), (&connect, true), (&connect, false)] {
+            let (mut node, now) = running_as(Config { dialogue: Dialogue::Commands, ..Config::default() });
+            let line = format!(r#"{{"command":"connect","to":"{PEER}","id":7}}"#);
+            handle(&mut node, Input::Line(&line), now);
+            hand_over(&mut node, now);
+            let told = hear(&mut node, answer, is_held, now);
+            let is_answer = |notice: &&Notice| match notice {
+                Notice::Answer { notice, .. } => {
+                    matches!(**notice, Notice::Accepted(_) | Notice::Connected(_))
+                }
+                _ => false,
+            };
+            assert_eq!(told.iter().filter(is_answer).count(), 1, "{told:?}");
             assert_eq!((wait(&mut node, now), node.requests_under_way()), (vec![], 0));
         }
     }

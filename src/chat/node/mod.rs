@@ -22,6 +22,7 @@ use super::broadcast::Broadcaster;
 pub use super::config::{Config, Dialogue};
 use super::directory::Directory;
 use super::feed::Feed;
+use super::id::CommandId;
 use super::inbound::{End, Kind, Role};
 pub use super::metrics::Counters;
 use super::metrics::Metrics;
@@ -60,6 +61,8 @@ pub struct Node {
     broadcaster: Broadcaster,
     tickets: Tickets,
     prompter: Prompter,
+    /// The id of the command that is being carried out.
+    asking: Option<CommandId>,
     feed: Feed,
     counters: Counters,
     metrics: Metrics,
@@ -96,6 +99,7 @@ impl Node {
             broadcaster: Broadcaster::default(),
             tickets: Tickets::default(),
             prompter: Prompter::new(&config),
+            asking: None,
             feed: Feed::new(config.quiet, config.fold),
             counters: Counters::default(),
             metrics: Metrics::default(),
@@ -325,12 +329,22 @@ impl Node {
     }
 
     fn tell(&mut self, notice: Notice) {
+        self.tell_as(None, notice);
+    }
+
+    /// Tells what came of the command that is being carried out.
+    fn tell_asker(&mut self, notice: Notice) {
+        self.tell_as(self.asking.clone(), notice);
+    }
+
+    /// Tells it as an answer to the command with this id, if there is one.
+    fn tell_as(&mut self, id: Option<CommandId>, notice: Notice) {
         if let Notice::Message { text, .. } | Notice::NotSent { text, .. } | Notice::Raw { text, .. } =
             &notice
         {
             self.told_bytes += text.len();
         }
-        self.outputs.push_back(Output::Notice(notice));
+        self.outputs.push_back(Output::Notice(notice.answering(id)));
     }
 }
 

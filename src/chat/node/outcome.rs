@@ -194,7 +194,8 @@ impl Node {
             }
             for outgoing in self.outbox.take_all(to) {
                 if let (Content::Chat(text), Report::Request(_)) = (outgoing.content, outgoing.report) {
-                    self.tell(Notice::NotSent { to, text, why: Failure::Connection(reason) });
+                    let id = self.tickets.id(outgoing.report);
+                    self.tell_as(id, Notice::NotSent { to, text, why: Failure::Connection(reason) });
                 }
             }
         }
@@ -203,17 +204,17 @@ impl Node {
     /// Reports an outcome, if somebody waits for it.
     pub(super) fn report(&mut self, report: Report, is_success: bool, outcome: Notice) {
         if self.tickets.is_told(report, is_success, &outcome) {
-            self.tell(outcome);
+            self.tell_as(self.tickets.id(report), outcome);
         }
         self.settle(report);
     }
 
     /// One outcome less is owed; after the last one the menu comes back.
     pub(super) fn settle(&mut self, report: Report) {
-        let Some(Settled { number, delivered }) = self.tickets.settle(report) else { return };
+        let Some(Settled { number, delivered, id }) = self.tickets.settle(report) else { return };
         // A program waits for an outcome; to a person the failures say enough.
         if let Some(delivered) = delivered.filter(|&delivered| delivered > 0 || self.prompter.is_driven()) {
-            self.tell(Notice::SentToAll(delivered));
+            self.tell_as(id, Notice::SentToAll(delivered));
         }
         if self.prompter.stop_waiting_for(number) {
             self.ask();

@@ -30,7 +30,7 @@ impl Node {
             stats.dialling += usize::from(connection.phase() == Phase::Dialling);
             stats.dials_waiting += usize::from(connection.phase() == Phase::Waiting);
         }
-        self.tell(Notice::Stats(Box::new(stats)));
+        self.tell_asker(Notice::Stats(Box::new(stats)));
     }
 }
 
