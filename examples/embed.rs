@@ -44,7 +44,7 @@ impl Bot {
 fn main() -> io::Result<()> {
     let mut bot = Bot::start()?;
     let port = match bot.serve()?[..] {
-        [Notice::Listening { port }] => port,
+        [Notice::Listening { port, .. }] => port,
         _ => return Err(io::ErrorKind::AddrNotAvailable.into()),
     };
     let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;

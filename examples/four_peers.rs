@@ -32,7 +32,7 @@ impl Peer {
         let mut event_loop = EventLoop::new(Node::new(config), Vec::new())?;
         event_loop.turn(WAIT)?;
         let port = event_loop.screen_mut().iter().find_map(|notice| match notice {
-            Notice::Listening { port } => Some(*port),
+            Notice::Listening { port, .. } => Some(*port),
             _ => None,
         });
         Ok(Self { name, port: port.ok_or(io::ErrorKind::AddrNotAvailable)?, event_loop })

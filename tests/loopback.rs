@@ -60,7 +60,7 @@ impl Peer {
         let mut node = EventLoop::new(Node::new(config), shelf).unwrap();
         node.turn(Some(Duration::ZERO)).unwrap();
         let seen = std::mem::take(&mut node.screen_mut().notices);
-        let Some(Notice::Listening { port }) = seen.first() else { panic!("{seen:?}") };
+        let Some(Notice::Listening { port, .. }) = seen.first() else { panic!("{seen:?}") };
         Self { node, address: SocketAddr::new(ip, *port), seen: Vec::new() }
     }
 

@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use crate::proto::message::one_word;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 /// What others know of us, and by which addresses they know it.
@@ -32,6 +32,10 @@ impl Identity {
         &self.name
     }
 
+    pub(super) fn shared_name(&self) -> Rc<str> {
+        Rc::clone(&self.name)
+    }
+
     pub(super) fn port(&self) -> u16 {
         self.port
     }
@@ -47,6 +51,22 @@ impl Identity {
     /// The address that we claim on a connection whose own end has the IP `local`.
     pub(super) fn claimed_on(&self, local: IpAddr) -> SocketAddr {
         SocketAddr::new(self.ip.unwrap_or(local), self.port)
+    }
+
+    /// The addresses at which a peer could reach us, if we listen on `bound`: that which the user wants to be known by,
+    /// else all that other hosts could use, else that of this host alone. One that is valid on a link only is of no use
+    /// to others, since its scope is a number of ours.
+    pub(super) fn reachable_at(&self, bound: IpAddr) -> Vec<SocketAddr> {
+        let is_served = |ip: &IpAddr| bound.is_ipv6() || ip.is_ipv4();
+        let is_of_link = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        let is_usable = |ip: &&IpAddr| is_served(ip) && !ip.is_loopback() && !is_of_link(ip);
+        let ips = match self.ip {
+            Some(ip) => vec![ip],
+            None if !bound.is_unspecified() => vec![bound],
+            None => self.own_ips.iter().filter(is_usable).copied().collect(),
+        };
+        let alone = ips.is_empty().then_some(Ipv4Addr::LOCALHOST.into());
+        ips.into_iter().chain(alone).map(|ip| SocketAddr::new(ip, self.port)).collect()
     }
 
     /// Whether `address` is where we listen ourselves.
@@ -94,6 +114,28 @@ mod tests {
         let claimed = listening(Config { ip: Some("10.9.9.9".parse().unwrap()), ..Config::default() });
         assert!(claimed.is_own("10.9.9.9:8080".parse().unwrap()));
         assert_eq!(claimed.claimed_on("127.0.0.1".parse().unwrap()), "10.9.9.9:8080".parse().unwrap());
+    }
+
+    #[test]
+    fn peers_could_reach_us_at_what_we_listen_on_and_other_hosts_can_use() {
+        let ips = |words: &str| -> Vec<IpAddr> {
+            words.split_whitespace().map(|word| word.parse().unwrap()).collect()
+        };
+        let own = "127.0.0.1 10.0.0.1 ::1 fe80::1 2001:db8::1";
+        for (own, ip, bound, reachable) in [
+            (own, None, "::", "10.0.0.1 2001:db8::1"),
+            (own, None, "0.0.0.0", "10.0.0.1"),
+            (own, None, "10.0.0.1", "10.0.0.1"),
+            (own, None, "::1", "::1"),
+            (own, Some("10.9.9.9"), "::", "10.9.9.9"),
+            ("127.0.0.1 ::1 fe80::1", None, "::", "127.0.0.1"),
+            ("", None, "0.0.0.0", "127.0.0.1"),
+        ] {
+            let ip = ip.map(|ip: &str| ip.parse().unwrap());
+            let identity = listening(Config { own_ips: ips(own), ip, ..Config::default() });
+            let reachable: Vec<_> = ips(reachable).into_iter().map(|ip| SocketAddr::new(ip, 8080)).collect();
+            assert_eq!(identity.reachable_at(bound.parse().unwrap()), reachable, "{own} {bound}");
+        }
     }
 
     #[test]

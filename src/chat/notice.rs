@@ -418,6 +418,10 @@ pub enum Notice {
     Listening {
         /// On this port.
         port: u16,
+        /// The name under which we chat.
+        name: Rc<str>,
+        /// The addresses at which a peer could reach us.
+        addresses: Vec<SocketAddr>,
     },
     /// A session ended without an exit.
     Lost {

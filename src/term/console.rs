@@ -184,7 +184,7 @@ mod tests {
                 assert!(!flushes || console.flush().unwrap());
                 console.line_taken();
             }
-            console.show(Notice::Listening { port: 8080 });
+            console.show(Notice::Listening { port: 8080, name: "N".into(), addresses: Vec::new() });
             console.show(Notice::Menu);
             console.show(choice());
             let start = "Enter your name: Enter your port number: Server listening on port 8080\n\n\

@@ -131,7 +131,7 @@ enum Event<'a> {
     Folded(Folded<'a>),
     Help { commands: Vec<Slash> },
     ListenFailed { port: u16, reason: &'static str, sentence: String },
-    Listening { port: u16 },
+    Listening { port: u16, name: &'a str, addresses: &'a [SocketAddr] },
     Lost(Lost<'a>),
     Message(Message<'a>),
     NameChanged { name: &'a str },
@@ -343,7 +343,7 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::ListenFailed { port, error } => {
             Event::ListenFailed { port: *port, reason: listen_reason(*port, *error), sentence: sentence() }
         }
-        Notice::Listening { port } => Event::Listening { port: *port },
+        Notice::Listening { port, name, addresses } => Event::Listening { port: *port, name, addresses },
         Notice::Lost { who, reason } => {
             Event::Lost(Lost { peer: who.into(), reason: reason.word(), sentence: sentence() })
         }
@@ -523,7 +523,7 @@ mod tests {
             Notice::Exiting,
             Notice::Folded { who: who(), lines: 3 },
             Notice::ListenFailed { port: 8080, error: io::ErrorKind::AddrInUse.into() },
-            Notice::Listening { port: 8080 },
+            Notice::Listening { port: 8080, name: "P1".into(), addresses: vec![address(8080)] },
             Notice::Lost { who: who(), reason: CloseReason::Reset },
             Notice::Message { who: who(), text: text() },
             Notice::NameChanged("a_b".to_owned()),

@@ -121,7 +121,7 @@ impl Display for Sentence<'_> {
             }
             Notice::Help => help(f),
             Notice::ListenFailed { port, error } => listen_failed(f, *port, *error),
-            Notice::Listening { port } => writeln!(f, "Server listening on port {port}"),
+            Notice::Listening { port, .. } => writeln!(f, "Server listening on port {port}"),
             Notice::Lost { who, reason } => {
                 writeln!(f, "Lost the connection with {}: {reason}", Named(who))
             }
@@ -624,7 +624,10 @@ mod tests {
         says_line(Notice::Disconnected(who("P1")), "P1 (127.0.0.1:8080) disconnected");
         says_line(Notice::Sent(address(9090)), "Message sent to 127.0.0.1:9090");
         says_line(Notice::ExitSent(address(9090)), "Disconnected from 127.0.0.1:9090");
-        says_line(Notice::Listening { port: 8080 }, "Server listening on port 8080");
+        says_line(
+            Notice::Listening { port: 8080, name: "P1".into(), addresses: Vec::new() },
+            "Server listening on port 8080",
+        );
         says_line(Notice::Exiting, "Exiting");
         says(
             Notice::Menu,

@@ -19,6 +19,10 @@ fn node(args: &[&str]) -> (Program, SocketAddr) {
     let listening = event(&mut program);
     assert_eq!(listening["event"], "listening");
     let port = listening["port"].as_u64().unwrap();
+    assert_eq!(listening["name"], "P1");
+    let addresses = listening["addresses"].as_array().unwrap();
+    let is_of_port = |address: &Value| address.as_str().unwrap().ends_with(&format!(":{port}"));
+    assert!(!addresses.is_empty() && addresses.iter().all(is_of_port), "{listening}");
     let address = format!("127.0.0.1:{port}").parse().unwrap();
     (program, address)
 }

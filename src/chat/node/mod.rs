@@ -182,7 +182,8 @@ impl Node {
         self.metrics.begin(now);
         self.roster.me_mut().listen_on(local.port());
         log::info!("listening on {local}");
-        self.tell(Notice::Listening { port: local.port() });
+        let (name, addresses) = (self.roster.me().shared_name(), self.roster.me().reachable_at(local.ip()));
+        self.tell(Notice::Listening { port: local.port(), name, addresses });
         if self.config.greet {
             for to in self.config.static_peers.clone() {
                 self.deliver(to, Content::Chat("Hello!".to_owned()), None, Report::IfDelivered, now);
