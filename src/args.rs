@@ -50,7 +50,7 @@ Exit codes: 0 success, 1 a fault, 2 wrong usage or a port that is not available.
 stderr, and why it ended.";
 
 /// The subcommands that have a manual page, those of the load generator first.
-const PAGES: [&str; 6] = ["swarm", "swarm-merge", "send", "config", "completions", "man"];
+const PAGES: [&str; 7] = ["swarm", "swarm-merge", "send", "config", "schema", "completions", "man"];
 
 /// A peer-to-peer terminal chat: every node listens and dials, and there is no server.
 #[derive(Debug, Parser)]
@@ -174,6 +174,8 @@ pub(crate) enum Command {
     Send(SendArgs),
     /// Print each setting, and where it was set, as a config file; takes the flags of the chat
     Config,
+    /// Print the JSON Schema of the events and commands of --json
+    Schema,
     /// Print a script that completes this program's flags in a shell
     Completions {
         /// The shell

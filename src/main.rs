@@ -27,6 +27,7 @@ use chinwag::term::Screen;
 use chinwag::term::console::Console;
 use chinwag::term::json::JsonLines;
 use chinwag::term::raw::Raw;
+use chinwag::term::schema;
 use chinwag::term::stdin::Stdin;
 use chinwag::term::stdout::Stdout;
 use chinwag::term::terminal::Terminal;
@@ -72,6 +73,7 @@ fn run(args: Args, settings: &Settings) -> io::Result<u8> {
         Some(Command::Swarm(args)) => drive::run(*args),
         Some(Command::Send(args)) => send::run(args),
         Some(Command::Config) => settings::list(settings),
+        Some(Command::Schema) => output::write_out(format!("{:#}\n", schema::schema()).as_bytes()),
         Some(Command::Completions { shell }) => manual::completions(shell),
         Some(Command::Man { subcommand }) => manual::page(subcommand.as_deref()),
         None => chat(args),

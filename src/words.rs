@@ -1,5 +1,5 @@
-//! A word for each case, written only once: for the function that returns it, and for the list of all words with which
-//! tests check the documentation.
+//! A word for each case, written only once: for the function that returns it, and for the list of all words, which the
+//! schema of events has and with which tests check the documentation.
 
 /// Makes `fn name(arguments) -> &'static str`, a match on `$of`, and a list of its words. After a semicolon come the
 /// cases whose word comes from another such function; they are not in the list.
@@ -19,7 +19,6 @@ macro_rules! words {
         }
 
         /// All words that are written in it.
-        #[cfg(test)]
         $visible const $all: &[&str] = &[$($word),+];
     };
 }

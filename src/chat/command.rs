@@ -315,7 +315,7 @@ impl Fields {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::net::SocketAddr;
 
@@ -327,9 +327,9 @@ mod tests {
         Designation::Address(SocketAddr::from(([127, 0, 0, 1], 9090)))
     }
 
-    #[test]
-    fn each_command_is_a_request() {
-        let table = [
+    /// Lines, and what they ask for.
+    pub(crate) fn examples() -> Vec<(&'static str, Request)> {
+        vec![
             (
                 r#"{"command":"send","to":"127.0.0.1:9090","text":"hi"}"#,
                 Request::SendTo(address(), None, "hi".to_owned()),
@@ -355,15 +355,19 @@ mod tests {
             (r#"{"command":"alias","to":"3","alias":null}"#, Request::Alias(Designation::Number(3), None)),
             (r#"{"command":"alias","to":"3"}"#, Request::Alias(Designation::Number(3), None)),
             (
-                r#"{"command":"dialect","to":"3","dialect":"Json"}"#,
+                r#"{"command":"dialect","to":"3","dialect":"json"}"#,
                 Request::SetDialect(Designation::Number(3), Dialect::Json),
             ),
             (r#"{"command":"block","to":"3"}"#, Request::Block(Designation::Number(3))),
             (r#"{"command":"unblock","to":"3"}"#, Request::Unblock(Designation::Number(3))),
             (r#"{"command":"stats"}"#, Request::Stats),
             (r#"{"id":7,"command":"help"}"#, Request::Help),
-        ];
-        for (line, request) in table {
+        ]
+    }
+
+    #[test]
+    fn each_command_is_a_request() {
+        for (line, request) in examples() {
             assert_eq!(parse(line), Ok(Some(request)), "{line}");
         }
         assert_eq!(parse(" \r"), Ok(None));
@@ -440,15 +444,15 @@ mod tests {
         assert_eq!(parse(line), Ok(Some(Request::Send(Audience::All, text))));
     }
 
-    #[test]
-    fn what_is_wrong_with_a_command_is_told() {
+    /// Lines, and what is wrong with them.
+    pub(crate) fn wrong() -> Vec<(&'static str, Mistake)> {
         let missing = |command, field| Mistake::BadCommand(BadCommand::Missing { command, field });
         let unknown = |command, field: &str| {
             Mistake::BadCommand(BadCommand::UnknownField { command, field: field.to_owned() })
         };
         let duplicate =
             |field: &str, column| BadCommand::DuplicateField { field: field.to_owned(), column }.into();
-        let table = [
+        vec![
             ("hello", BadCommand::NotAnObject.into()),
             ("[1]", BadCommand::NotAnObject.into()),
             ("{}", BadCommand::NoCommand.into()),
@@ -477,8 +481,12 @@ mod tests {
             (r#"{"command":"send","to":"127.0.0.1:0","text":"x"}"#, Mistake::BadPort("0".to_owned())),
             (r#"{"command":"connect","to":"10.1"}"#, Mistake::BadAddress("10.1".to_owned())),
             (r#"{"command":"connect","to":""}"#, Mistake::BadAddress(String::new())),
-        ];
-        for (line, mistake) in table {
+        ]
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_command_is_told() {
+        for (line, mistake) in wrong() {
             assert_eq!(parse(line), Err(mistake), "{line}");
         }
         assert_eq!(parse(&"[".repeat(TYPED_BYTES_MAX)), Err(BadCommand::NotAnObject.into()));

@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn other_subcommands_ignore_the_settings() {
-        for words in ["swarm 127.0.0.1:1", "man", "completions bash"] {
+        for words in ["swarm 127.0.0.1:1", "man", "schema", "completions bash"] {
             assert!(settled(words, &[("CHINWAG_X", "1")], "x = 1").is_ok(), "{words}");
         }
     }

@@ -11,6 +11,7 @@ pub mod json;
 pub mod raw;
 mod reasons;
 pub mod render;
+pub mod schema;
 mod stats;
 pub mod stdin;
 pub mod stdout;

@@ -3,7 +3,7 @@
 use crate::common::PATIENCE;
 use crate::common::peer::{Peer, Wire, say, session};
 use crate::common::port::Port;
-use crate::common::program::{Program, command};
+use crate::common::program::{Program, command, subcommand};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::io::{self, BufRead, BufReader};
@@ -353,6 +353,23 @@ fn the_bot_of_the_examples_answers_messages() {
     assert_eq!(wire.read_line(), format!("{to} bot exit\n"));
     drop(wire);
     assert_eq!(program.wait(), 0);
+}
+
+#[test]
+fn the_schema_of_events_and_commands_is_written() {
+    let output = subcommand("schema", &[]).output().unwrap();
+    let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert!(output.status.success() && output.stdout.ends_with(b"}\n"));
+    let schema = jsonschema::draft202012::new(&schema).unwrap();
+    let (mut program, _) = node(&[]);
+    for command in ["stats", "help", "peers", "shout", "quit"] {
+        let line = json!({"command": command, "id": command});
+        assert_eq!(schema.is_valid(&line), command != "shout", "{line}");
+        program.type_line(&line);
+        let event = event(&mut program);
+        assert!(schema.is_valid(&event), "{event}");
+    }
 }
 
 fn python() -> Option<&'static str> {

@@ -184,7 +184,7 @@ fn is_ragged(line: &str, next: &str, width: usize) -> bool {
 #[test]
 fn help_is_wrapped_at_the_width_of_the_terminal_and_nowhere_else() {
     assert!(is_ragged("broken", "by hand", 80) && !is_ragged("broken", "by hand", 8));
-    let commands = ["", "swarm", "swarm merge", "send", "config", "completions", "man"];
+    let commands = ["", "swarm", "swarm merge", "send", "config", "schema", "completions", "man"];
     for command in commands.into_iter().filter(|command| is_here(&[command])) {
         for flag in ["-h", "--help"] {
             for (columns, width) in [("60", 60), ("80", 80), ("120", 100)] {

@@ -101,7 +101,8 @@ fn bash_offers_the_possible_values_and_files_only_for_files() {
 #[test]
 fn fish_offers_the_possible_values_and_files_only_for_files() {
     let Some(fish) = Shell::find("fish", "fish") else { return };
-    let besides = [("send ", &[][..]), ("man swarm-", &["swarm-merge"]), ("help s", &["send", "swarm"])];
+    let besides =
+        [("send ", &[][..]), ("man swarm-", &["swarm-merge"]), ("help s", &["schema", "send", "swarm"])];
     let besides = besides.into_iter().filter(|(_, offers)| is_here(offers));
     let table = offers().chain(besides);
     for (typed, offers) in table {
