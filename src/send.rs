@@ -15,9 +15,12 @@
 //! A line of stdin is a text: the piped output of a program should not act as commands. Words on the command line are
 //! typed on purpose, and mean the same as in the menu.
 
+mod awaited;
+
 use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
 use crate::values::{dialects, parse_ip, parse_name, parse_seconds, parse_taken_port};
+use awaited::{Awaited, Printed};
 use chinwag::chat::node::{Config, Dialogue, Node};
 use chinwag::chat::notice::{Failure, Mistake, Notice};
 use chinwag::chat::request::{Audience, Request};
@@ -49,11 +52,13 @@ const EXIT_USAGE: u8 = 2;
 const EXIT_NOT_SENT: u8 = 3;
 /// Not connected, or not accepted, in time.
 const EXIT_TIMED_OUT: u8 = 4;
+/// Everything was sent, and no answer came.
+const EXIT_NO_ANSWER: u8 = 5;
 
 // As in `args`: each paragraph is one line.
 const EXAMPLES: &str = "\
 A message counts as delivered when the other side has closed the connection, or has not rejected it within a second. Each \
-outcome is a sentence on stderr; stdout stays empty.
+outcome is a sentence on stderr; stdout stays empty, except for the answer that --wait-reply waits for.
 
 Examples:
   chinwag send 127.0.0.1:8080 hello, you there
@@ -61,18 +66,21 @@ Examples:
   make 2>&1 | chinwag send --name ci 127.0.0.1:8080 -
   chinwag send --port 8080 127.0.0.1:9090 'as that chat'
   chinwag send 127.0.0.1:8080 -- '-1 begins with a dash'
+  chinwag send --wait-reply 10 127.0.0.1:8080 'are you there?'
 
 A message that is only the word `exit` or `connect` is that command, as in the chat. A line of stdin is always a text, \
 unless --commands is given.
 
 Exit codes: 0 everything was sent, 1 a fault, such as an unreadable stdin, 2 wrong usage, 3 an address refused, was \
-unreachable or reset the connection, or a host could not be looked up, 4 a timeout, or a signal came first. If \
-several of these happen, the highest code counts.";
+unreachable or reset the connection, or a host could not be looked up, 4 a timeout, or a signal came first, 5 everything \
+was sent, but --wait-reply got no answer. If several of these happen, the highest code counts.";
 
 const WAY_OUT: &str = "give the text, or `-` to send the lines of stdin";
 
 const CUT_SHORT: &str = "\
 stdin could not be read to its end, and the rest was not sent; give a file, a pipe, or the text itself.";
+
+const UNANSWERED: &str = "Everything was sent, but no answer came.";
 
 const INTERRUPTED: &str = "A signal came before the end of stdin, and the rest was not sent.";
 
@@ -109,6 +117,11 @@ pub(crate) struct SendArgs {
     /// How long a dial may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
     connect_timeout: Duration,
+
+    /// Stay for an answer from the address, so many seconds after the message was delivered, and print its text on
+    /// stdout
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, conflicts_with = "port")]
+    wait_reply: Option<Duration>,
 
     /// Report only failures
     #[arg(long)]
@@ -191,9 +204,13 @@ pub(crate) fn run(args: SendArgs) -> io::Result<u8> {
             return Ok(EXIT_NOT_SENT);
         }
     };
+    if args.wait_reply.is_some() && to.len() > 1 {
+        return Ok(misused("'--wait-reply <SECONDS>' waits for an answer from one address; give only one"));
+    }
+    let awaited = args.wait_reply.map(|time| Awaited::new(to[0], time));
     let screen = Stderr { out: Stdout::new(io::stderr().as_fd())?, is_quiet: args.quiet };
     let ask: Ask = if is_from_stdin && !args.commands { Request::SendText } else { Request::Send };
-    let sender = Sender::new(Node::new(args.into_config(room)), to, ask, is_from_stdin);
+    let sender = Sender::new(Node::new(args.into_config(room)), to, ask, is_from_stdin).waiting_for(awaited);
     let mut event_loop = EventLoop::new(sender, screen)?.with_signals()?;
     if is_from_stdin {
         event_loop = event_loop.with_stdin(Stdin::inherited())?;
@@ -201,12 +218,16 @@ pub(crate) fn run(args: SendArgs) -> io::Result<u8> {
         event_loop.type_line(&text);
     }
     let mut unread = None;
+    let mut printed = Printed::default();
     let code = event_loop.run_with(|event_loop| {
+        printed.look(event_loop.machine().awaited.as_ref());
         let interrupted = event_loop.machine().is_interrupted.then_some((INTERRUPTED, EXIT_TIMED_OUT));
         unread = event_loop.is_stdin_broken().then_some((CUT_SHORT, EXIT_FAULT)).or(interrupted);
         None
     })?;
-    let Some((sentence, code_min)) = unread else { return Ok(code) };
+    printed.fault.map_or(Ok(()), Err)?;
+    let unanswered = (code == EXIT_NO_ANSWER).then_some((UNANSWERED, code));
+    let Some((sentence, code_min)) = unread.or(unanswered) else { return Ok(code) };
     // If this fails, the exit code still says it.
     let _ = writeln!(io::stderr(), "{sentence}");
     Ok(code.max(code_min))
@@ -266,6 +287,12 @@ struct Sender {
     /// Shown before anything else.
     notices: VecDeque<Notice>,
     exit_code: u8,
+    /// The answer that is waited for, if one is.
+    awaited: Option<Awaited>,
+    /// When the last input came, and whether what came of it is to be looked at by another one: outputs are seen only
+    /// after their input was handled.
+    now: Option<Instant>,
+    must_look: bool,
 }
 
 impl Sender {
@@ -281,7 +308,15 @@ impl Sender {
             has_asked_to_quit: false,
             notices: VecDeque::new(),
             exit_code: 0,
+            awaited: None,
+            now: None,
+            must_look: false,
         }
+    }
+
+    fn waiting_for(mut self, awaited: Option<Awaited>) -> Self {
+        self.awaited = awaited;
+        self
     }
 
     /// Whether the node can take another text: it listens, and not too many texts are waiting.
@@ -291,21 +326,31 @@ impl Sender {
     }
 
     fn go_on(&mut self, now: Instant) {
+        (self.now, self.must_look) = (Some(now), false);
         while self.has_room() {
             match self.texts.pop_front() {
                 Some(text) => {
+                    self.awaited.iter_mut().for_each(|awaited| awaited.has_said = true);
                     for &to in &self.to {
                         let audience = Audience::One(to, None);
                         self.node.request((self.ask)(audience, text.clone()), now);
                     }
                 }
-                None if self.is_complete && !self.has_asked_to_quit => {
+                None if self.is_complete && !self.has_asked_to_quit && !self.must_wait(now) => {
                     self.has_asked_to_quit = true;
                     self.node.request(Request::Quit, now);
                 }
                 None => return,
             }
         }
+    }
+
+    /// Whether to stay for an answer.
+    fn must_wait(&mut self, now: Instant) -> bool {
+        let is_delivered = self.node.requests_under_way() == 0;
+        let has_failed = self.exit_code > 0;
+        let is_open = |awaited: &mut Awaited| !is_delivered || awaited.is_open(now);
+        !has_failed && self.awaited.as_mut().is_some_and(is_open)
     }
 
     /// The waiting texts can no longer be sent.
@@ -326,7 +371,13 @@ impl Sender {
                 let is_late = *why == Failure::Connection(CloseReason::TimedOut);
                 let code = if is_late { EXIT_TIMED_OUT } else { EXIT_NOT_SENT };
                 self.exit_code = self.exit_code.max(code);
+                self.must_look = true;
                 true
+            }
+            Notice::Message { .. } | Notice::Raw { .. } => {
+                self.must_look |= self.awaited.as_mut().is_some_and(|awaited| awaited.is_answered_by(notice));
+                // It is printed on stdout.
+                false
             }
             notice => {
                 is_success(notice) || matches!(notice, Notice::ListenFailed { .. } | Notice::Mistake(_))
@@ -362,6 +413,7 @@ impl Machine for Sender {
             Input::Interrupted => {
                 self.is_interrupted |= !self.is_complete;
                 self.give_up();
+                self.has_asked_to_quit = true;
                 self.node.handle(input, now);
             }
             _ => self.node.handle(input, now),
@@ -377,7 +429,11 @@ impl Machine for Sender {
             };
             match output {
                 Output::Notice(notice) if !self.judge(&notice) => {}
-                Output::Quit(code) => return Some(Output::Quit(code.max(self.exit_code))),
+                Output::Quit(code) => {
+                    let code = code.max(self.exit_code);
+                    let is_unanswered = code == 0 && self.awaited.as_ref().is_some_and(Awaited::is_missing);
+                    return Some(Output::Quit(if is_unanswered { EXIT_NO_ANSWER } else { code }));
+                }
                 output => return Some(output),
             }
         }
@@ -392,7 +448,10 @@ impl Machine for Sender {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.node.poll_timeout()
+        let awaited = self.awaited.as_ref().filter(|_| !self.has_asked_to_quit);
+        let over_at = awaited.and_then(|awaited| awaited.until);
+        let look_at = self.now.filter(|_| self.must_look && awaited.is_some());
+        [self.node.poll_timeout(), over_at, look_at].into_iter().flatten().min()
     }
 
     fn wants_line(&self) -> bool {
@@ -472,6 +531,32 @@ mod tests {
         let last = outputs(Input::Interrupted);
         assert!(last.contains(&not_sent), "{last:?}");
         assert_eq!(last.last(), Some(&Output::Quit(EXIT_TIMED_OUT)));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a moment to begin with; it stands still")]
+    fn an_answer_that_comes_before_it_is_known_what_came_of_the_text_is_kept_without_a_busy_loop() {
+        let now = Instant::now();
+        let config = Config { dialogue: Dialogue::Commands, is_port_lent: false, ..lent() };
+        let to = SocketAddr::from(([127, 0, 0, 1], 1));
+        let awaited = Awaited::new(to, Duration::from_secs(9));
+        let sender = Sender::new(Node::new(config), vec![to], Request::Send, false);
+        let mut sender = sender.waiting_for(Some(awaited));
+        let handle = |sender: &mut Sender, input| {
+            sender.handle(input, now);
+            std::iter::from_fn(|| sender.poll_output()).collect::<Vec<_>>()
+        };
+        std::iter::from_fn(|| sender.poll_output()).for_each(drop);
+        let local = SocketAddr::from(([127, 0, 0, 1], 9));
+        handle(&mut sender, Input::Line("hello"));
+        assert!(matches!(handle(&mut sender, Input::Listening { local })[..], [Output::Connect { .. }]));
+        let conn = sender.accept(to, local, now).unwrap();
+        let bytes = b"127.0.0.1:1 P1 hi\n";
+        assert_eq!(handle(&mut sender, Input::Received { conn, bytes }), []);
+        assert_eq!(sender.poll_timeout(), Some(now), "it is looked at once more");
+        assert_eq!(handle(&mut sender, Input::Timeout), []);
+        assert!(sender.poll_timeout() > Some(now));
+        assert!(!sender.awaited.as_ref().unwrap().is_missing());
     }
 
     #[test]

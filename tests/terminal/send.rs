@@ -41,6 +41,75 @@ fn a_message_comes_from_an_address_that_takes_answers_and_says_exit_at_the_end()
     assert_eq!(outcome(&mut sender), (0, format!("Message sent to {}\n", peer.address())));
 }
 
+/// Waits for its end. Returns the exit code, stdout and stderr.
+fn answered(program: &mut Program) -> (i32, String, String) {
+    let code = program.wait();
+    (code, program.stdout.rest(), String::from_utf8(program.stderr.bytes()).unwrap())
+}
+
+#[test]
+fn an_answer_of_a_plain_peer_is_printed_whether_it_comes_by_a_dial_or_on_the_same_connection() {
+    for is_dialled in [true, false] {
+        let peer = Peer::new();
+        let to = peer.address();
+        let mut sender = send(&["--quiet", "--wait-reply", "1000", &to.to_string(), "hello"]);
+        let mut wire = peer.accept();
+        let ours = claimed(&wire.read_to_end());
+        if is_dialled {
+            drop(wire);
+            say(ours, "127.0.0.1:1 P3 not for you");
+            say(ours, format!("{to} P2 an \x1b[2J answer"));
+        } else {
+            wire.write("an \x1b[2J answer\n");
+            drop(wire);
+        }
+        sender.stdout.expect("an ␛[2J answer\n");
+        assert!(peer.take().ends_with(" exit"));
+        assert_eq!(answered(&mut sender), (0, String::new(), String::new()));
+    }
+}
+
+#[test]
+fn an_answer_of_a_chat_is_printed() {
+    let mut chat = Program::node("P1");
+    let to = chat.address().to_string();
+    let mut sender = send(&["--name", "P2", "--wait-reply", "1000", &to, "hello"]);
+    chat.stdout.expect(" P2 hello\n");
+    chat.type_line("/msg P2 hello, P2");
+    let told = format!("Message sent to {to}\n");
+    assert_eq!(answered(&mut sender), (0, "hello, P2\n".to_owned(), told));
+}
+
+#[test]
+fn without_an_answer_the_exit_code_is_5() {
+    let peer = Peer::new();
+    let to = peer.address().to_string();
+    let received = peer.take_all();
+    let mut sender = send(&["--quiet", "--wait-reply", "0.1", &to, "hello"]);
+    let unanswered = "Everything was sent, but no answer came.\n".to_owned();
+    assert_eq!(answered(&mut sender), (5, String::new(), unanswered.clone()));
+    let mut sender = send(&["--wait-reply", "1000", &to, "hello"]);
+    sender.stderr.expect("Message sent to ");
+    sender.signal(Signal::TERM);
+    let (code, printed, told) = answered(&mut sender);
+    assert!((code, printed.as_str()) == (5, "") && told.ends_with(&unanswered), "{told}");
+    drop(received);
+}
+
+#[test]
+fn where_nothing_was_sent_no_answer_is_waited_for() {
+    let nobody = Port::reserve();
+    let to = nobody.address().to_string();
+    assert_eq!(outcome(&mut send(&["--wait-reply", "1000", &to, "hello"])).0, 3);
+    let mut sender = send(&["--wait-reply", "1000", &to, "-"]);
+    sender.close_stdin();
+    assert_eq!(outcome(&mut sender), (0, String::new()));
+    for wrong in [&["--port", "9", "127.0.0.1:1", "x"][..], &["127.0.0.1:1,127.0.0.1:2", "x"]] {
+        let (code, told) = outcome(&mut send(&[&["--wait-reply", "1"], wrong].concat()));
+        assert!(code == 2 && told.contains("--wait-reply <SECONDS>"), "{told}");
+    }
+}
+
 #[test]
 fn a_port_of_another_program_is_claimed_and_left_alone() {
     let (peer, mut chat) = (Peer::new(), Program::node("P1"));
