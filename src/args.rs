@@ -294,6 +294,7 @@ impl Args {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+    use roxmltree::{Document, ParsingOptions};
 
     fn parse(line: &str) -> Result<Config, clap::Error> {
         let words = std::iter::once("chinwag").chain(line.split_whitespace());
@@ -306,6 +307,29 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Args::command().debug_assert();
+    }
+
+    /// What a service manager starts.
+    fn assert_starts_a_service(command: &str) {
+        let config = parse(command.strip_prefix("/usr/local/bin/chinwag ").unwrap()).unwrap();
+        assert!(config.dialogue == Dialogue::Silent && config.port.is_some(), "{command}");
+    }
+
+    #[test]
+    fn the_unit_for_systemd_starts_a_service() {
+        let unit = include_str!("../contrib/chinwag.service");
+        let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+        assert_starts_a_service(&command.replace("${STATE_DIRECTORY}", "/var/lib/chinwag"));
+    }
+
+    #[test]
+    fn the_property_list_for_launchd_starts_a_service() {
+        let list = include_str!("../contrib/chinwag.plist");
+        let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+        let list = Document::parse_with_options(list, options).unwrap();
+        let words = list.descendants().filter_map(|node| node.text());
+        let command = words.filter_map(|text| text.strip_prefix("exec ")).next().unwrap();
+        assert_starts_a_service(command.split(" >>").next().unwrap());
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod logging;
 mod manual;
 mod output;
 mod quoting;
+mod readiness;
 mod send;
 mod settings;
 mod values;
@@ -35,6 +36,7 @@ use chinwag::term::transcript::Recorded;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use files::Files;
+use readiness::Readiness;
 use settings::Settings;
 use std::io;
 use std::net::IpAddr;
@@ -115,7 +117,11 @@ fn chat(args: Args) -> io::Result<u8> {
         let screen = Recorded::new(terminal, transcript);
         let mut event_loop = EventLoop::new(node, screen)?.with_signals()?.with_keys(Stdin::inherited())?;
         files.look_at_terminal(&mut event_loop);
-        return event_loop.run_with(|event_loop| files.look_at_terminal(event_loop));
+        let mut readiness = Readiness::default();
+        return event_loop.run_with(|event_loop| {
+            readiness.look(event_loop);
+            files.look_at_terminal(event_loop)
+        });
     }
     let files = Files::open(args.known_peers_file(), None);
     let console = Console::inherited()?.with_look(args.look(false));
@@ -136,9 +142,10 @@ fn talk(
         event_loop = event_loop.with_stdin(lines)?;
     }
     files.look(&mut event_loop);
-    let mut is_cut_short = false;
+    let (mut is_cut_short, mut readiness) = (false, Readiness::default());
     let code = event_loop.run_with(|event_loop| {
         is_cut_short = event_loop.is_stdin_broken();
+        readiness.look(event_loop);
         files.look(event_loop)
     })?;
     if is_cut_short {

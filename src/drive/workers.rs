@@ -118,6 +118,8 @@ impl Worker {
         let (target, plan) = (plan.target.to_string(), serde_json::to_string(plan)?);
         let mut command = Command::new(program);
         command.args(["swarm", &target, "--worker", &plan]).process_group(0);
+        // The service manager's socket is not for processes that we start.
+        command.env_remove("NOTIFY_SOCKET");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (stdin, stdout) = pipes.ok_or(io::ErrorKind::BrokenPipe)?;

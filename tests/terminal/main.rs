@@ -34,6 +34,7 @@ mod sample;
 mod screen;
 mod scripts_once_wrong;
 mod send;
+mod service;
 mod shells;
 mod signals;
 mod stdin;

@@ -117,6 +117,11 @@ impl Node {
         self.roster.me().port()
     }
 
+    /// Whether we listen and are not about to end.
+    pub fn is_running(&self) -> bool {
+        self.stage == Stage::Running
+    }
+
     /// The peer table.
     pub fn directory(&self) -> &Directory {
         self.roster.directory()
