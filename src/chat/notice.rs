@@ -424,6 +424,8 @@ pub enum Notice {
         who: Who,
         /// What it says.
         text: String,
+        /// It went to several peers at once. Only our own kind says so.
+        is_to_all: bool,
     },
     /// Something that the user typed cannot be used.
     Mistake(Mistake),

@@ -219,7 +219,8 @@ impl Node {
                 let spoken = dialect.unwrap_or_else(|| node.roster.dialect_of(to));
                 dialect.is_none() && matches!(meaning(text, spoken), Content::Chat(_))
             });
-            node.deliver_to_all(&chatted, text, report, now);
+            let recipients = (!matches!(audience, Audience::One(..))).then_some(to.len());
+            node.deliver_to_all(&chatted, text, recipients, report, now);
             for to in others {
                 let spoken = dialect.unwrap_or_else(|| node.roster.dialect_of(to));
                 node.deliver(to, meaning(text, spoken), dialect, report, now);

@@ -66,7 +66,12 @@ impl Node {
         let text = String::from_utf8_lossy(line);
         match meaning(kind, &text, remote, self.roster.me()) {
             Meaning::Nothing => {}
-            Meaning::Ping(number) => self.answer(conn, &format!("!pong {number}\n"), now),
+            Meaning::Ping(number) => {
+                self.note_control(conn, false);
+                self.answer(conn, &format!("!pong {number}\n"), now);
+            }
+            Meaning::ToAll => self.note_control(conn, true),
+            Meaning::Unknown => self.note_control(conn, false),
             Meaning::Raw(text) => self.show_raw(remote, text, now),
             Meaning::Message(message) if self.roster.is_blocked(message.address) => {
                 self.counters.blocked += 1;
@@ -83,6 +88,20 @@ impl Node {
         }
     }
 
+    /// Only our own kind sends control lines.
+    pub(super) fn note_control(&mut self, conn: ConnId, is_next_to_all: bool) {
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.data.knows_control = true;
+            connection.data.is_next_to_all = is_next_to_all;
+        }
+    }
+
+    /// Whether the line that came on a connection was announced as one to several peers.
+    pub(super) fn take_to_all(&mut self, conn: ConnId) -> bool {
+        let connection = self.connections.get_mut(conn);
+        connection.is_some_and(|connection| std::mem::take(&mut connection.data.is_next_to_all))
+    }
+
     /// The fast path: the line begins with the very bytes that the last one began with, so nothing of its header
     /// needs to be parsed or looked up again.
     fn hear_chat_of_known_speaker(&mut self, conn: ConnId, line: &[u8], now: Instant) -> bool {
@@ -96,7 +115,8 @@ impl Node {
         let is_chat = Command::of(text, Dialect::Standard) == Command::Chat
             && self.roster.note_chat(id, |peer| speaker.is_meant(peer), now);
         if is_chat {
-            self.show_chat(from, id, trim_end_bytes(text), now);
+            let is_to_all = self.take_to_all(conn);
+            self.show_chat(from, id, trim_end_bytes(text), is_to_all, now);
         }
         is_chat
     }
@@ -137,14 +157,15 @@ impl Node {
 
     fn on_chat(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
         let Some(from) = self.connections.get(conn).map(Connection::remote) else { return };
+        let is_to_all = self.take_to_all(conn);
         match self.meet(conn, message, now) {
-            Some(id) => self.show_chat(from, id, message.text.as_bytes(), now),
+            Some(id) => self.show_chat(from, id, message.text.as_bytes(), is_to_all, now),
             None => {
                 // There is no room for its sender. It is shown all the same, on the account of its source.
                 self.counters.raw += 1;
                 let who = self.roster.who_says(message.address, &Rc::from(&*message.name));
                 let text = message.text.to_string();
-                self.show_on_account(stranger(from), |_| Notice::Message { who, text }, now);
+                self.show_on_account(stranger(from), |_| Notice::Message { who, text, is_to_all }, now);
             }
         }
     }
@@ -230,7 +251,7 @@ impl Node {
         self.connections.get(conn).is_some_and(|connection| is_at_home(connection.remote()))
     }
 
-    fn show_chat(&mut self, from: SocketAddr, id: PeerId, text: &[u8], now: Instant) {
+    fn show_chat(&mut self, from: SocketAddr, id: PeerId, text: &[u8], is_to_all: bool, now: Instant) {
         self.counters.chats += 1;
         if self.feed.is_quiet() {
             return;
@@ -238,7 +259,7 @@ impl Node {
         if let Some(peer) = self.roster.directory().get(id) {
             let who = self.roster.who_is(peer);
             let text = String::from_utf8_lossy(text).into_owned();
-            self.show(from, who, |who| Notice::Message { who, text }, now);
+            self.show(from, who, |who| Notice::Message { who, text, is_to_all }, now);
         }
     }
 

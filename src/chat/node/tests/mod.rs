@@ -2,6 +2,7 @@
 
 mod conversation;
 mod remembered;
+mod to_all;
 
 use super::*;
 use crate::limits::Limits;
