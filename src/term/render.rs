@@ -420,7 +420,11 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
             writeln!(f, "{} is not blocked; choice 2 shows who is.", Named(who))
         }
         Mistake::UnknownChoice(typed) => {
-            writeln!(f, "'{}' is not a valid choice: type a number from 0 to 5.", Clean(typed))
+            writeln!(
+                f,
+                "'{}' is not a valid choice: type a number from 0 to 5, or /to NAME to chat.",
+                Clean(typed)
+            )
         }
         Mistake::Yourself(address) => {
             writeln!(f, "{address} is this program; type somebody else's address.")
@@ -930,7 +934,10 @@ mod tests {
             (Mistake::NoStaticPeers, "There are no static peers; name some with --static-peer"),
             (Mistake::NoSuchNumber(9), "There is no number 9 in the last list; choose one"),
             (Mistake::NotBlocked(who("P1")), "P1 (127.0.0.1:8080) is not blocked; choice 2 shows"),
-            (Mistake::UnknownChoice(typed()), "'x␛' is not a valid choice: type a number from 0 to 5."),
+            (
+                Mistake::UnknownChoice(typed()),
+                "'x␛' is not a valid choice: type a number from 0 to 5, or /to NAME to chat.",
+            ),
             (Mistake::Yourself(address(8080)), "127.0.0.1:8080 is this program; type"),
         ] {
             let said = Sentence(&Notice::Mistake(mistake)).to_string();
