@@ -24,4 +24,5 @@ mod rate;
 pub mod request;
 mod roster;
 pub mod slash;
+mod talks;
 mod tickets;

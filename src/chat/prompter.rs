@@ -7,7 +7,7 @@
 use super::command;
 use super::config::{Config, Dialogue};
 use super::menu::Menu;
-use super::notice::{Mistake, Notice, Prompt};
+use super::notice::{Mistake, Notice, Partner, Prompt};
 use super::request::{Audience, Request};
 use crate::limits::MESSAGES_UNDER_WAY_MAX;
 use std::net::SocketAddr;
@@ -88,7 +88,7 @@ impl Prompter {
     }
 
     /// What is shown to ask for the next line; `partner` names the one whom a conversation is with.
-    pub(super) fn question(&self, partner: impl FnOnce(Audience) -> String) -> impl Iterator<Item = Notice> {
+    pub(super) fn question(&self, partner: impl FnOnce(Audience) -> Partner) -> impl Iterator<Item = Notice> {
         let prompt = match self.menu {
             Menu::Name => Prompt::Name,
             Menu::Port => Prompt::Port,
@@ -132,7 +132,15 @@ impl Prompter {
     }
 
     pub(super) fn is_conversing(&self) -> bool {
-        matches!(self.menu, Menu::Conversation(_))
+        self.conversation().is_some()
+    }
+
+    /// Whom the user is in a conversation with.
+    pub(super) fn conversation(&self) -> Option<Audience> {
+        match self.menu {
+            Menu::Conversation(audience) => Some(audience),
+            _ => None,
+        }
     }
 
     pub(super) fn is_conversing_with(&self, address: SocketAddr) -> bool {
@@ -208,7 +216,7 @@ mod tests {
     }
 
     fn asked(prompter: &Prompter) -> Vec<Notice> {
-        prompter.question(|_| "P".to_owned()).collect()
+        prompter.question(|_| Partner::from("P")).collect()
     }
 
     #[test]

@@ -30,6 +30,7 @@ use super::outbox::{Content, Outbox, Report};
 use super::prompter::Prompter;
 use super::request::Request;
 use super::roster::Roster;
+use super::talks::Talks;
 use super::tickets::Tickets;
 use crate::limits::TOLD_BYTES_PER_TURN;
 use crate::proto::connection::{Connection, Due, Phase};
@@ -60,6 +61,7 @@ pub struct Node {
     broadcaster: Broadcaster,
     tickets: Tickets,
     prompter: Prompter,
+    talks: Talks,
     feed: Feed,
     counters: Counters,
     metrics: Metrics,
@@ -96,6 +98,7 @@ impl Node {
             broadcaster: Broadcaster::default(),
             tickets: Tickets::default(),
             prompter: Prompter::new(&config),
+            talks: Talks::default(),
             feed: Feed::new(config.quiet, config.fold),
             counters: Counters::default(),
             metrics: Metrics::default(),
