@@ -10,6 +10,7 @@ use crate::chat::directory::{Peer, PeerId};
 use crate::chat::feed::Fate;
 use crate::chat::inbound::{End, Kind, Meaning, Speaker, meaning};
 use crate::chat::notice::{Notice, Who};
+use crate::chat::outbox::{Content, Report};
 use crate::chat::roster::Renamed;
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::machine::ConnId;
@@ -273,6 +274,7 @@ impl Node {
         }
         let text = String::from_utf8_lossy(text).into_owned();
         let is_shown = self.show(from, who, |who| Notice::Message { who, text, is_to_all }, now);
+        self.answer_while_away(id, from, now);
         // A line that is only counted changes the prompt when the count is told.
         if is_shown && is_elsewhere {
             self.ask();
@@ -307,6 +309,19 @@ impl Node {
             self.show_on_account(who, notice, now)
         } else {
             self.show_on_account(stranger(from), |_| notice(who), now)
+        }
+    }
+
+    /// Tells a peer once that the user is away. Whoever only claims to be the peer must not make us dial it, and such dials
+    /// are as seldom as acknowledgements.
+    fn answer_while_away(&mut self, id: PeerId, from: SocketAddr, now: Instant) {
+        let Some(peer) = self.roster.directory().get(id).filter(|_| self.away.is_set()) else { return };
+        let (to, has_session) = (peer.address, peer.session.is_some());
+        if self.roster.me().is_at_home(from, to)
+            && (has_session || self.outbox.may_acknowledge(to, now))
+            && let Some(text) = self.away.answer(to)
+        {
+            self.deliver(to, Content::Chat(text), None, Report::Nobody, now);
         }
     }
 

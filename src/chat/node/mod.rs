@@ -17,6 +17,7 @@ mod stats;
 mod tests;
 
 use super::asked::Asked;
+use super::away::Away;
 use super::book::{Book, Known};
 use super::broadcast::Broadcaster;
 pub use super::config::{Config, Dialogue};
@@ -62,6 +63,7 @@ pub struct Node {
     tickets: Tickets,
     prompter: Prompter,
     talks: Talks,
+    away: Away,
     feed: Feed,
     counters: Counters,
     metrics: Metrics,
@@ -99,6 +101,7 @@ impl Node {
             tickets: Tickets::default(),
             prompter: Prompter::new(&config),
             talks: Talks::default(),
+            away: Away::default(),
             feed: Feed::new(config.quiet, config.fold),
             counters: Counters::default(),
             metrics: Metrics::default(),
