@@ -25,7 +25,7 @@
 
 use super::directory::{Peer, PeerId};
 use super::identity::Identity;
-use crate::limits::SPEAKER_BYTES_MAX;
+use crate::limits::{PING_BYTES_MAX, SPEAKER_BYTES_MAX};
 use crate::proto::message::{LINE_TAKEN, Message, trim_end};
 use std::net::SocketAddr;
 
@@ -86,7 +86,10 @@ impl Role {
 pub(super) fn meaning<'a>(kind: Kind, text: &'a str, remote: SocketAddr, me: &Identity) -> Meaning<'a> {
     match (kind, text.strip_prefix('!')) {
         (Kind::Session(_), Some(control)) => {
-            return trim_end(control).strip_prefix("ping ").map_or(Meaning::Nothing, Meaning::Ping);
+            let number = trim_end(control).strip_prefix("ping ");
+            return number
+                .filter(|number| number.len() <= PING_BYTES_MAX)
+                .map_or(Meaning::Nothing, Meaning::Ping);
         }
         // It was a session when the peer asked; nobody can answer here any more.
         (Kind::Leaving, Some(_)) => return Meaning::Nothing,
@@ -176,8 +179,11 @@ mod tests {
     fn what_a_line_means_depends_on_what_its_connection_is_for() {
         let id = Directory::new(1).find_or_add(REMOTE.parse().unwrap()).unwrap();
         let session = Kind::Session(id);
+        let longest = format!("ping {}", "7".repeat(PING_BYTES_MAX));
         for (kind, text, means) in [
             (session, "!ping 7\r", "ping 7"),
+            (session, &format!("!{longest}\n"), longest.as_str()),
+            (session, &format!("!{longest}7"), "nothing"),
             (session, "!later", "nothing"),
             (Kind::Leaving, "!ping 7", "nothing"),
             (Kind::Inbound, "!ping 7", "raw !ping 7"),
