@@ -68,8 +68,8 @@ pub const BUFFER_BYTES_MAX: usize = LINE_BYTES_MAX;
 /// happens rarely.
 pub const MEMORY_KEPT_EIGHTHS: usize = 7;
 
-/// A growing buffer of at least so many bytes has its own memory mapping.
-pub const MAPPED_BYTES_MIN: usize = 16 * 1024;
+/// A growing buffer of at least so many bytes has its own memory mapping: a page, since a mapping takes whole pages.
+pub const MAPPED_BYTES_MIN: usize = 4096;
 
 /// Descriptors that peers cannot use: stdin, stdout, stderr, the listener, the poll, signals and spares.
 pub const DESCRIPTORS_RESERVED: usize = 32;

@@ -567,7 +567,7 @@ mod tests {
 
     #[test]
     fn when_memory_is_full_the_largest_are_closed_first_and_the_spared_last() {
-        let limits = Limits { memory_bytes_max: 100_000, ..Limits::default() };
+        let limits = Limits { memory_bytes_max: 110_000, ..Limits::default() };
         let sizes = [40_000, 10_000, 30_000, 19_000, 10_000];
         let (mut connections, now) = table(limits.clone());
         assert!(!holding(&mut connections, &sizes[..4], now).1, "just under it");

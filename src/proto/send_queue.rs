@@ -293,7 +293,7 @@ mod tests {
             }
         }
         let bytes = queue.bytes();
-        assert!(queue.size() < bytes + bytes / 100 && queue.held() < bytes + bytes / 100);
+        assert!(queue.size() < bytes + bytes / 100 && queue.held() < bytes + bytes / 10);
         let mut writer = Scripted::new(&[3, 70_000, bytes]);
         queue.write_to(&mut writer).unwrap();
         let (large, early, late) =
