@@ -370,9 +370,8 @@ mod tests {
     use super::*;
     use crate::chat::book::Known;
     use crate::chat::node::Config;
-    use crate::chat::node::tests::{handle, running_as};
-    use crate::limits::NEW_LOCAL_PEERS_BURST;
-    use crate::limits::TOLD_BYTES_PER_TURN;
+    use crate::chat::node::tests::{handle, running_as, running_with};
+    use crate::limits::{Limits, NEW_LOCAL_PEERS_BURST, TOLD_BYTES_PER_TURN};
     use crate::proto::machine::{Input, Machine, Output};
 
     #[test]
@@ -497,5 +496,24 @@ mod tests {
         }
         assert_eq!(told.iter().sum::<usize>(), 100);
         assert!(told.iter().all(|&count| count * text.len() < TOLD_BYTES_PER_TURN + text.len()), "{told:?}");
+    }
+
+    #[test]
+    fn memory_is_freed_however_much_was_told_in_the_same_turn() {
+        let limits = Limits { memory_bytes_max: 1_000_000, ..Limits::default() };
+        let (mut node, start) = running_with(limits.clone());
+        let accept = |node: &mut Node, port| {
+            node.accept(([127, 0, 0, 1], port).into(), ([127, 0, 0, 1], 8080).into(), start).unwrap()
+        };
+        let talker = accept(&mut node, 1);
+        let line = format!("127.0.0.1:9 P {}\n", "x".repeat(60_000));
+        for _ in 0..=TOLD_BYTES_PER_TURN / line.len() {
+            handle(&mut node, Input::Received { conn: talker, bytes: line.as_bytes() }, start);
+        }
+        for port in 2..100 {
+            let conn = accept(&mut node, port);
+            handle(&mut node, Input::Received { conn, bytes: &[b'x'; 60_000] }, start);
+            assert!(node.connections.held() <= limits.memory_bytes_max, "{}", node.connections.held());
+        }
     }
 }

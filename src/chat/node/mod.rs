@@ -67,11 +67,12 @@ pub struct Node {
     feed: Feed,
     counters: Counters,
     metrics: Metrics,
-    /// Memory was still full when the turn had told as much as it may: this goes on in the next turn.
+    /// Memory was still full when enough lost texts had been told at once: this goes on with the next input.
     full_at: Option<Instant>,
     outputs: VecDeque<Output<Notice>>,
-    /// Bytes of texts that were told since the last timeout. Thousands of connections may be due at once, each with
-    /// 64 KiB to be told: past a limit the rest stays due, and the turn looks at everybody else first.
+    /// Bytes of texts that were told since the last timeout, or since memory was last full. Thousands of connections may
+    /// be due at once, each with 64 KiB to be told: past a limit the rest stays due, and the turn looks at everybody
+    /// else first.
     told_bytes: usize,
 }
 
@@ -246,20 +247,19 @@ impl Node {
         if !self.connections.is_memory_full() {
             return;
         }
-        if !self.may_tell_more() {
-            self.full_at = Some(now);
-            return;
-        }
+        // What peers said in this turn must not keep memory full: only the user's lost texts count here.
+        self.told_bytes = 0;
         let Self { connections, roster, .. } = self;
         let largest = connections.largest(|connection| match connection.data.kind {
             Kind::Session(peer) => roster.is_known(peer),
             _ => false,
         });
         for conn in largest {
-            self.close(conn, CloseReason::MemoryFull, now);
             if !self.may_tell_more() {
+                self.full_at = Some(now);
                 return;
             }
+            self.close(conn, CloseReason::MemoryFull, now);
         }
     }
 
