@@ -18,9 +18,26 @@ const VARIABLE: &str = "RUST_LOG";
 const DEFAULT: &str = "warn";
 
 /// The modules of this package, directly below `chinwag`.
-const MODULES: [&str; 18] = [
-    "args", "chat", "drive", "endpoint", "files", "limits", "logging", "manual", "net", "output", "proto",
-    "quoting", "send", "settings", "swarm", "term", "values", "words",
+const MODULES: [&str; 19] = [
+    "args",
+    "chat",
+    "drive",
+    "endpoint",
+    "files",
+    "limits",
+    "logging",
+    "manual",
+    "net",
+    "output",
+    "proto",
+    "quoting",
+    "readiness",
+    "send",
+    "settings",
+    "swarm",
+    "term",
+    "values",
+    "words",
 ];
 
 /// Starts the log. Returns a sentence for the user if something is wrong with the variable.

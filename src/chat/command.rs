@@ -45,12 +45,12 @@ pub struct Field {
 /// What a field of a command holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// An alias, or null for none.
-    Alias,
     /// The name of a dialect.
     Dialect,
     /// A text.
     Text,
+    /// A text, or null for none.
+    TextOrNull,
     /// A peer: an address, a known name or a number of the last list.
     Whom,
 }
@@ -63,11 +63,12 @@ pub const ID: &str = "id";
 const TO: Field = Field { name: "to", kind: Kind::Whom, is_optional: false };
 const TEXT: Field = Field { name: "text", kind: Kind::Text, is_optional: false };
 const DIALECT: Field = Field { name: "dialect", kind: Kind::Dialect, is_optional: false };
-const ALIAS: Field = Field { name: "alias", kind: Kind::Alias, is_optional: true };
+const ALIAS: Field = Field { name: "alias", kind: Kind::TextOrNull, is_optional: true };
+const PERHAPS_TEXT: Field = Field { name: "text", kind: Kind::TextOrNull, is_optional: true };
 const PERHAPS_DIALECT: Field = Field { is_optional: true, ..DIALECT };
 
 /// All commands: a program can do what a person can, except to hold a conversation.
-pub static COMMANDS: [Command; 13] = [
+pub static COMMANDS: [Command; 15] = [
     Command::new("send", "send a text to one peer", &[TO, TEXT, PERHAPS_DIALECT], |fields| {
         let (to, text, dialect) = (fields.whom()?, fields.text("text")?, fields.perhaps_dialect()?);
         Ok(Request::SendTo(to, dialect, message(&text)?))
@@ -78,8 +79,16 @@ pub static COMMANDS: [Command; 13] = [
     Command::new("connect", "connect to one peer", &[TO], |fields| Ok(Request::Connect(fields.whom()?))),
     Command::new("connect-all", "connect to all active peers", &[], |_| Ok(Request::ConnectAll)),
     Command::new("peers", "list the peers", &[], |_| Ok(Request::Query)),
+    Command::new("whois", "show what is known of a peer", &[TO], |fields| Ok(Request::Whois(fields.whom()?))),
+    Command::new("away", "answer each peer once with this text, or no more", &[PERHAPS_TEXT], |fields| {
+        let text = fields.text_or_null("text")?.filter(|text| !text.trim().is_empty());
+        Ok(Request::Away(text.map(|text| message(&text)).transpose()?))
+    }),
     Command::new("alias", "give a peer an alias, or remove it", &[TO, ALIAS], |fields| {
-        Ok(Request::Alias(fields.whom()?, fields.alias()?))
+        Ok(Request::Alias(
+            fields.whom()?,
+            fields.text_or_null("alias")?.map(|name| slash::alias(&name)).transpose()?,
+        ))
     }),
     Command::new("dialect", "choose the dialect for a peer", &[TO, DIALECT], |fields| {
         Ok(Request::SetDialect(fields.whom()?, fields.dialect()?))
@@ -151,7 +160,9 @@ fn request(line: &str, noted: &mut Noted) -> Result<Option<Request>, Mistake> {
 /// A program has no conversation: it could not know where its lines go.
 fn on_slash(line: &str) -> Result<Request, Mistake> {
     match slash::parse(line)? {
-        Request::Converse(_) | Request::ConverseWithAll => Err(BadSlash::ForPeople.into()),
+        Request::Act(_) | Request::Converse(_) | Request::ConverseWithAll | Request::Switch(_) => {
+            Err(BadSlash::ForPeople.into())
+        }
         request => Ok(request),
     }
 }
@@ -283,12 +294,15 @@ impl Fields {
         }
     }
 
-    /// `None`: the peer is to have none.
-    fn alias(&mut self) -> Result<Option<String>, Mistake> {
-        match self.rest.remove("alias") {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(name)) => slash::alias(&name).map(Some),
-            Some(_) => Err(BadCommand::Missing { command: self.command.name, field: "alias" }.into()),
+    /// A field that may be left out, or null.
+    fn text_or_null(&mut self, field: &'static str) -> Result<Option<String>, Mistake> {
+        match self.rest.get(field) {
+            None => Ok(None),
+            Some(Value::Null) => {
+                self.rest.remove(field);
+                Ok(None)
+            }
+            Some(_) => self.text(field).map(Some),
         }
     }
 
@@ -360,6 +374,9 @@ pub(crate) mod tests {
             ),
             (r#"{"command":"block","to":"3"}"#, Request::Block(Designation::Number(3))),
             (r#"{"command":"unblock","to":"3"}"#, Request::Unblock(Designation::Number(3))),
+            (r#"{"command":"whois","to":"3"}"#, Request::Whois(Designation::Number(3))),
+            (r#"{"command":"away","text":"at\nlunch"}"#, Request::Away(Some("at lunch".to_owned()))),
+            (r#"{"command":"away","text":null}"#, Request::Away(None)),
             (r#"{"command":"stats"}"#, Request::Stats),
             (r#"{"id":7,"command":"help"}"#, Request::Help),
         ]
@@ -387,6 +404,9 @@ pub(crate) mod tests {
             ("/dialect 3 json", r#"{"command":"dialect","to":"3","dialect":"json"}"#),
             ("/block 3", r#"{"command":"block","to":"3"}"#),
             ("/unblock 3", r#"{"command":"unblock","to":"3"}"#),
+            ("/whois 3", r#"{"command":"whois","to":"3"}"#),
+            ("/away at lunch", r#"{"command":"away","text":"at lunch"}"#),
+            ("/away", r#"{"command":"away"}"#),
             ("/stats", r#"{"command":"stats"}"#),
             ("/help", r#"{"command":"help"}"#),
             ("/quit", r#"{"command":"quit"}"#),
@@ -394,7 +414,8 @@ pub(crate) mod tests {
         for (slash, command) in table {
             assert_eq!(parse(slash), parse(command), "{slash}");
         }
-        for slash in slash::SLASHES.iter().filter(|slash| slash.name != "/to") {
+        let is_for_people = |slash: &&slash::Slash| ["/to", "/switch", "/me"].contains(&slash.name);
+        for slash in slash::SLASHES.iter().filter(|slash| !is_for_people(slash)) {
             assert!(table.iter().any(|(line, _)| line.starts_with(slash.name)), "{} is missing", slash.name);
         }
     }

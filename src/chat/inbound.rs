@@ -16,7 +16,7 @@
 //! | `Inbound` | messages of anybody | nothing, but the answer to a connect | the peer closes it, or it is idle |
 //! | `Delivery` | the answer to our message | one message, then we half-close | the peer closes it, or a second passes |
 //! | `PortLine` | texts of a peer whose port was the first line | a line for each text | the peer closes it |
-//! | `Session` | lines, `!ping` | lines, `!pong` | an exit of either side, a newer session, or it breaks |
+//! | `Session` | lines, `!ping`, `!to` before a line to several | lines, `!pong`, `!to` | an exit of either side, a newer session, or it breaks |
 //! | `Leaving` | what is still on its way | what was queued, then nothing | the peer closes it, or a second passes |
 //!
 //! A session is a connection that both sides agreed on: one sent a connect, the other answered on the same
@@ -25,7 +25,7 @@
 
 use super::directory::{Peer, PeerId};
 use super::identity::Identity;
-use crate::limits::SPEAKER_BYTES_MAX;
+use crate::limits::{PING_BYTES_MAX, SPEAKER_BYTES_MAX};
 use crate::proto::message::{LINE_TAKEN, Message, trim_end};
 use std::net::SocketAddr;
 
@@ -35,6 +35,10 @@ pub(super) struct Role {
     pub(super) kind: Kind,
     /// We answered its connect, and neither side has said anything since.
     pub(super) is_only_answered: bool,
+    /// The other side has shown that it knows control lines, as only our own kind does.
+    pub(super) knows_control: bool,
+    /// It has said that its next line goes to several peers.
+    pub(super) is_next_to_all: bool,
     /// Whose lines come on it, to recognise the next one by its first bytes.
     pub(super) speaker: Option<Box<Speaker>>,
 }
@@ -68,6 +72,10 @@ pub(super) enum End {
 pub(super) enum Meaning<'a> {
     /// A question of a session, which is answered with its number.
     Ping(&'a str),
+    /// The next line of a session goes to several peers at once.
+    ToAll,
+    /// A control line of a later version.
+    Unknown,
     /// A message of somebody.
     Message(Message<'a>),
     /// Nothing that anybody needs to know.
@@ -78,7 +86,7 @@ pub(super) enum Meaning<'a> {
 
 impl Role {
     pub(super) fn new(kind: Kind) -> Self {
-        Self { kind, is_only_answered: false, speaker: None }
+        Self { kind, is_only_answered: false, knows_control: false, is_next_to_all: false, speaker: None }
     }
 }
 
@@ -86,7 +94,11 @@ impl Role {
 pub(super) fn meaning<'a>(kind: Kind, text: &'a str, remote: SocketAddr, me: &Identity) -> Meaning<'a> {
     match (kind, text.strip_prefix('!')) {
         (Kind::Session(_), Some(control)) => {
-            return trim_end(control).strip_prefix("ping ").map_or(Meaning::Nothing, Meaning::Ping);
+            return match trim_end(control).split_once(' ') {
+                Some(("ping", number)) if number.len() <= PING_BYTES_MAX => Meaning::Ping(number),
+                Some(("to", count)) if count.parse::<u64>().is_ok() => Meaning::ToAll,
+                _ => Meaning::Unknown,
+            };
         }
         // It was a session when the peer asked; nobody can answer here any more.
         (Kind::Leaving, Some(_)) => return Meaning::Nothing,
@@ -164,6 +176,8 @@ mod tests {
         me.listen_on(8080);
         match meaning(kind, text, REMOTE.parse().unwrap(), &me) {
             Meaning::Ping(number) => format!("ping {number}"),
+            Meaning::ToAll => "to all".to_owned(),
+            Meaning::Unknown => "unknown".to_owned(),
             Meaning::Message(Message { address, command, text, .. }) => {
                 format!("{address} {} {text}", if command == Command::Chat { "chat" } else { "command" })
             }
@@ -176,9 +190,14 @@ mod tests {
     fn what_a_line_means_depends_on_what_its_connection_is_for() {
         let id = Directory::new(1).find_or_add(REMOTE.parse().unwrap()).unwrap();
         let session = Kind::Session(id);
+        let longest = format!("ping {}", "7".repeat(PING_BYTES_MAX));
         for (kind, text, means) in [
             (session, "!ping 7\r", "ping 7"),
-            (session, "!later", "nothing"),
+            (session, &format!("!{longest}\n"), longest.as_str()),
+            (session, &format!("!{longest}7"), "unknown"),
+            (session, "!to 3", "to all"),
+            (session, "!to you", "unknown"),
+            (session, "!later", "unknown"),
             (Kind::Leaving, "!ping 7", "nothing"),
             (Kind::Inbound, "!ping 7", "raw !ping 7"),
             (Kind::Delivery, "Message received\n", "nothing"),

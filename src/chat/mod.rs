@@ -6,6 +6,7 @@
 //! questions, and says by what it returns what should happen.
 
 mod asked;
+mod away;
 pub mod book;
 mod broadcast;
 pub mod command;
@@ -25,4 +26,5 @@ mod rate;
 pub mod request;
 mod roster;
 pub mod slash;
+mod talks;
 mod tickets;

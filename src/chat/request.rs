@@ -3,6 +3,7 @@
 //! Which peer a number or a name means, the node finds out.
 
 use super::notice::Mistake;
+pub use super::talks::Switch;
 use crate::limits::HOST_NAME_BYTES_MAX;
 use crate::proto::message::{Dialect, canonical, parse_address};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -35,6 +36,12 @@ pub enum Designation {
 /// What the user asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
+    /// Say what the user does, to whom the conversation is with.
+    Act(String),
+    /// Answer each peer once with this text, or no more.
+    Away(Option<String>),
+    /// Show what is known of somebody.
+    Whois(Designation),
     /// Give somebody an alias, or remove it.
     Alias(Designation, Option<String>),
     /// The user's own name; `true` if spaces were replaced in it.
@@ -76,6 +83,8 @@ pub enum Request {
     ShowConnectable,
     /// Show what was counted.
     Stats,
+    /// Go to another conversation.
+    Switch(Switch),
     /// Stop ignoring somebody.
     Unblock(Designation),
 }

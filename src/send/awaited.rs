@@ -32,7 +32,7 @@ impl Awaited {
     /// Takes the answer, if this is the first one: a message of that address, or a line that came from its socket.
     pub(super) fn is_answered_by(&mut self, notice: &Notice) -> bool {
         let (from, text) = match notice {
-            Notice::Message { who, text } => (who.address, text),
+            Notice::Message { who, text, .. } => (who.address, text),
             Notice::Raw { from, text } => (*from, text),
             _ => return false,
         };

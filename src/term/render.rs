@@ -7,13 +7,13 @@
 use super::stats::Table;
 use crate::chat::command::Command;
 use crate::chat::notice::{
-    BadCommand, BadSlash, Failure, FileFault, JsonFault, Kept, KnownRow, Mistake, Notice, PeerRow, Prompt,
-    SaidTo, Who,
+    BadCommand, BadSlash, Failure, FileFault, JsonFault, Kept, KnownRow, Mistake, Notice, Partner, PeerRow,
+    Prompt, SaidTo, Who, Whois,
 };
 use crate::chat::slash::SLASHES;
 use crate::limits::{
     COMMAND_ID_BYTES_MAX, KNOWN_PEERS_SHOWN_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, PARTNER_COLUMNS_MIN,
-    TYPED_BYTES_MAX,
+    TYPED_BYTES_MAX, UNREAD_NAMES_SHOWN_MAX,
 };
 use crate::proto::clean::{Clean, CleanName};
 use crate::proto::fault::Fault;
@@ -42,7 +42,7 @@ pub fn prompt_text(prompt: &Prompt) -> Cow<'static, str> {
     Cow::Borrowed(match prompt {
         Prompt::Choice => "Enter choice: ",
         Prompt::ConnectTo => "Enter a number, 'a' for all, or IP:PORT: ",
-        Prompt::Conversation(partner) => return format!("→ {}: ", CleanName(&short(partner))).into(),
+        Prompt::Conversation(partner) => return conversation(partner, &Unread(&partner.unread)).into(),
         Prompt::Name => "Enter your name: ",
         Prompt::Port => "Enter your port number: ",
         Prompt::Recipient(_) => "Enter the recipient's IP address: ",
@@ -57,8 +57,15 @@ pub(super) fn prompt_texts(prompt: &Prompt) -> Vec<Cow<'static, str>> {
         Prompt::Choice => &["Choice: "],
         Prompt::ConnectTo => &["Number, 'a' for all, or IP:PORT: ", "Number, 'a', IP:PORT: ", "Connect to: "],
         Prompt::Conversation(partner) => {
-            let short = format!("→ {}: ", narrow(&CleanName(partner).to_string()));
-            return vec![prompt_text(prompt), short.into()];
+            let count: u64 = partner.unread.iter().map(|(_, count)| count).sum();
+            let counted = if count > 0 { format!(" · {count}") } else { String::new() };
+            let name = narrow(&CleanName(&partner.name).to_string()).into_owned();
+            return vec![
+                prompt_text(prompt),
+                conversation(partner, &counted).into(),
+                format!("→ {name}{counted}: ").into(),
+                format!("→ {name}: ").into(),
+            ];
         }
         Prompt::Name => &["Name: "],
         Prompt::Port => &["Port number: ", "Port: "],
@@ -67,6 +74,26 @@ pub(super) fn prompt_texts(prompt: &Prompt) -> Vec<Cow<'static, str>> {
         Prompt::Text => &["Message: "],
     };
     std::iter::once(prompt_text(prompt)).chain(fewer.iter().copied().map(Cow::Borrowed)).collect()
+}
+
+fn conversation(partner: &Partner, unread: &dyn Display) -> String {
+    let away = if partner.is_away { " (away)" } else { "" };
+    format!("→ {}{away}{unread}: ", CleanName(&short(&partner.name)))
+}
+
+/// How much is unread of whom, for a prompt.
+struct Unread<'a>(&'a [(String, u64)]);
+
+impl Display for Unread<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (n, (name, count)) in self.0.iter().take(UNREAD_NAMES_SHOWN_MAX).enumerate() {
+            write!(f, "{} {} {count}", if n == 0 { " ·" } else { "," }, CleanName(&short(name)))?;
+        }
+        match self.0.len().saturating_sub(UNREAD_NAMES_SHOWN_MAX) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
 }
 
 /// A name that leaves room for what is typed.
@@ -100,6 +127,9 @@ impl Display for Sentence<'_> {
                 writeln!(f, "{} is now shown as {}", Named(who), CleanName(alias))
             }
             Notice::Aliased { who, alias: None } => writeln!(f, "{} no longer has an alias", Named(who)),
+            Notice::Away(Some(text)) => writeln!(f, "Whoever writes gets this answer once: {}", Clean(text)),
+            Notice::Away(None) => writeln!(f, "Nobody gets an answer for you any more."),
+            Notice::Whois(whois) => known_of(f, whois),
             Notice::AlreadyConnected(who) => writeln!(f, "{} is already connected", Named(who)),
             Notice::Blocked(who) => {
                 writeln!(f, "{} is blocked: its messages are ignored, and nothing is sent to it", Named(who))
@@ -126,7 +156,7 @@ impl Display for Sentence<'_> {
                 writeln!(f, "Lost the connection with {}: {reason}", Named(who))
             }
             Notice::Menu => f.write_str(MENU),
-            Notice::Message { who, text } => writeln!(f, "{} {}", Headed(who), Clean(text)),
+            Notice::Message { who, text, .. } => writeln!(f, "{} {}", Headed(who), Clean(text)),
             Notice::Mistake(mistake) => mistaken(f, mistake),
             Notice::NameChanged(name) => {
                 writeln!(f, "Your name is {}: a name cannot have spaces", CleanName(name))
@@ -326,6 +356,35 @@ fn active_row(f: &mut Formatter<'_>, row: &PeerRow) -> fmt::Result {
     writeln!(f, ")")
 }
 
+/// What is known of a peer, a fact in each row.
+fn known_of(f: &mut Formatter<'_>, whois: &Whois) -> fmt::Result {
+    let Whois { who, own_name, dialect, heard, sent, .. } = whois;
+    writeln!(f, "{}", Named(who))?;
+    if !own_name.is_empty() && *own_name != who.name {
+        writeln!(f, "  calls itself {}", CleanName(own_name))?;
+    }
+    writeln!(f, "  {}", standing(whois))?;
+    let address = if whois.confirmed { "its address is confirmed" } else { "nothing confirms its address" };
+    writeln!(f, "  {address}; it is written to in the {} dialect", dialect.name())?;
+    let heard = Count(*heard, "message");
+    write!(f, "  {heard} heard and {} sent in this run", Count(*sent, "text"))?;
+    match whois.heard_ago {
+        Some(ago) => writeln!(f, "; {}", Heard(ago)),
+        None => writeln!(f),
+    }
+}
+
+fn standing(whois: &Whois) -> String {
+    let connected = match (whois.has_session, whois.connected) {
+        (true, _) => "connected by a session",
+        (false, true) => "connected",
+        (false, false) => "yet to connect",
+    };
+    let away = if whois.away { "; it has left or cannot be reached" } else { "" };
+    let blocked = if whois.blocked { "; you ignore it" } else { "" };
+    format!("{connected}{away}{blocked}")
+}
+
 fn listen_failed(f: &mut Formatter<'_>, port: u16, error: Fault) -> fmt::Result {
     match error.kind {
         io::ErrorKind::AddrInUse if port == 0 => {
@@ -415,6 +474,7 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
         Mistake::NoStaticPeers => {
             writeln!(f, "There are no static peers; name some with --static-peer when you start the program.")
         }
+        Mistake::NoConversation => f.write_str("There is no such conversation; /to NAME begins one.\n"),
         Mistake::NoSuchNumber(number) => {
             writeln!(f, "There is no number {number} in the last list; choose one from it.")
         }
@@ -422,7 +482,11 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
             writeln!(f, "{} is not blocked; choice 2 shows who is.", Named(who))
         }
         Mistake::UnknownChoice(typed) => {
-            writeln!(f, "'{}' is not a valid choice: type a number from 0 to 5.", Clean(typed))
+            writeln!(
+                f,
+                "'{}' is not a valid choice: type a number from 0 to 5, or /to NAME to chat.",
+                Clean(typed)
+            )
         }
         Mistake::Yourself(address) => {
             writeln!(f, "{address} is this program; type somebody else's address.")
@@ -618,7 +682,10 @@ mod tests {
         says_line(Notice::NewPeer(who("P1")), "New peer: P1 (127.0.0.1:8080)");
         let renamed = Notice::Renamed { who: who("P2"), was: "P1".into() };
         says_line(renamed, "P1 (127.0.0.1:8080) is now called P2");
-        says_line(Notice::Message { who: who("P1"), text: text() }, "127.0.0.1:8080 P1 hello");
+        says_line(
+            Notice::Message { who: who("P1"), text: text(), is_to_all: false },
+            "127.0.0.1:8080 P1 hello",
+        );
         says_line(Notice::Connected(who("P1")), "P1 (127.0.0.1:8080) connected with you");
         says_line(Notice::Accepted(who("P1")), "P1 (127.0.0.1:8080) accepted your connection");
         says_line(Notice::Disconnected(who("P1")), "P1 (127.0.0.1:8080) disconnected");
@@ -651,14 +718,14 @@ mod tests {
             Notice::ConnectList(rows()),
             Notice::Folded { who: who(NAME), lines: 2 },
             Notice::Lost { who: who(NAME), reason },
-            Notice::Message { who: who(NAME), text: text() },
+            Notice::Message { who: who(NAME), text: text(), is_to_all: false },
             Notice::Mistake(Mistake::AmbiguousName { name: NAME.to_owned(), peers: rows() }),
             Notice::Mistake(Mistake::BadAlias(NAME.to_owned())),
             Notice::Mistake(Mistake::NotBlocked(who(NAME))),
             Notice::NameChanged(NAME.into()),
             Notice::NewPeer(who(NAME)),
             Notice::Peers { active: rows(), contacted: rows(), known: vec![known] },
-            Notice::Prompt(Prompt::Conversation(NAME.to_owned())),
+            Notice::Prompt(Prompt::Conversation(NAME.into())),
             Notice::Renamed { who: who(NAME), was: NAME.into() },
             Notice::Said { to: SaidTo::One(who(NAME)), text: text() },
         ] {
@@ -666,8 +733,13 @@ mod tests {
             assert!(sentence.contains(SHOWN), "{sentence}");
             assert!(!sentence.contains(['\u{A0}', '\u{FE0F}', '\u{2800}']), "{sentence}");
         }
-        let short = &prompt_texts(&Prompt::Conversation(NAME.to_owned()))[1];
-        assert_eq!(short, &format!("→ {SHOWN}: "));
+        let shortest = &prompt_texts(&Prompt::Conversation(NAME.into()))[3];
+        assert_eq!(shortest, &format!("→ {SHOWN}: "));
+    }
+
+    fn talk(unread: &[(&str, u64)]) -> Partner {
+        let unread = unread.iter().map(|&(name, count)| (name.to_owned(), count)).collect();
+        Partner { name: "anna".to_owned(), is_away: true, unread }
     }
 
     #[test]
@@ -680,9 +752,15 @@ mod tests {
             (Prompt::RecipientPort, "Enter the recipient's port number: "),
             (Prompt::Text, "Enter your message: "),
             (Prompt::ConnectTo, "Enter a number, 'a' for all, or IP:PORT: "),
-            (Prompt::Conversation("P1".to_owned()), "→ P1: "),
-            (Prompt::Conversation("$(x)\x1b[2J".to_owned()), "→ $(x)␛[2J: "),
-            (Prompt::Conversation("é".repeat(32)), "→ éééééééééééééééééééééééé…: "),
+            (Prompt::Conversation("P1".into()), "→ P1: "),
+            (Prompt::Conversation(talk(&[])), "→ anna (away): "),
+            (Prompt::Conversation(talk(&[("bob", 2), ("chloé", 1)])), "→ anna (away) · bob 2, chloé 1: "),
+            (
+                Prompt::Conversation(talk(&[("a", 1), ("b", 2), ("c", 3), ("d", 4), ("e", 5)])),
+                "→ anna (away) · a 1, b 2, c 3 and 2 more: ",
+            ),
+            (Prompt::Conversation("$(x)\x1b[2J".into()), "→ $(x)␛[2J: "),
+            (Prompt::Conversation("é".repeat(32).as_str().into()), "→ éééééééééééééééééééééééé…: "),
         ] {
             let all = prompt_texts(&prompt);
             let columns: Vec<usize> = all.iter().map(|text| text.width()).collect();
@@ -933,9 +1011,13 @@ mod tests {
             (Mistake::NoneToConnect, "There are no active peers to connect to;"),
             (Mistake::NoPeers, "No peers yet. Send a message to somebody's address"),
             (Mistake::NoStaticPeers, "There are no static peers; name some with --static-peer"),
+            (Mistake::NoConversation, "There is no such conversation; /to"),
             (Mistake::NoSuchNumber(9), "There is no number 9 in the last list; choose one"),
             (Mistake::NotBlocked(who("P1")), "P1 (127.0.0.1:8080) is not blocked; choice 2 shows"),
-            (Mistake::UnknownChoice(typed()), "'x␛' is not a valid choice: type a number from 0 to 5."),
+            (
+                Mistake::UnknownChoice(typed()),
+                "'x␛' is not a valid choice: type a number from 0 to 5, or /to NAME to chat.",
+            ),
             (Mistake::Yourself(address(8080)), "127.0.0.1:8080 is this program; type"),
         ] {
             let said = Sentence(&Notice::Mistake(mistake)).to_string();
@@ -972,13 +1054,13 @@ mod tests {
         let why = Failure::TooManyWaiting;
         for notice in [
             Notice::NewPeer(who()),
-            Notice::Message { who: who(), text: text() },
+            Notice::Message { who: who(), text: text(), is_to_all: false },
             Notice::Raw { from: to, text: text() },
             Notice::NotSent { to, text: text(), why },
         ] {
             let said = Sentence(&notice).to_string();
             assert!(said.find('\n') == Some(said.len() - 1) && !said.contains('\x1b'), "{said}");
         }
-        says_line(Notice::Message { who: who(), text: text() }, "127.0.0.1:8080 P␛1␊ a␊b");
+        says_line(Notice::Message { who: who(), text: text(), is_to_all: false }, "127.0.0.1:8080 P␛1␊ a␊b");
     }
 }

@@ -64,6 +64,7 @@ const EVENTS: &[(&str, &[Entry])] = &[
     ("accepted", PEER),
     ("aliased", &[("address", Address), ("name", Text), ("alias", TextOrNull)]),
     ("already-connected", PEER),
+    ("away", &[("text", TextOrNull)]),
     ("blocked", PEER),
     ("connect-list", &[("peers", Rows(ROW))]),
     ("connect-sent", PEER),
@@ -90,7 +91,7 @@ const EVENTS: &[(&str, &[Entry])] = &[
         "lost",
         &[("address", Address), ("name", Text), ("reason", Word(&[CloseReason::WORDS])), ("sentence", Text)],
     ),
-    ("message", &[("address", Address), ("name", Text), ("text", Text)]),
+    ("message", &[("address", Address), ("name", Text), ("text", Text), ("to_all", Flag)]),
     ("name-changed", &[("name", Text)]),
     ("new-peer", PEER),
     ("not-connected", &[("to", Address), ("reason", FAILURES), ("sentence", Text)]),
@@ -133,6 +134,23 @@ const EVENTS: &[(&str, &[Entry])] = &[
     ("still-trying", &[("peers", Count)]),
     ("tally", &[("messages", Count), ("peers", Count)]),
     ("unblocked", PEER),
+    (
+        "whois",
+        &[
+            ("address", Address),
+            ("name", Text),
+            ("own_name", Text),
+            ("dialect", Text),
+            ("connected", Flag),
+            ("session", Flag),
+            ("confirmed", Flag),
+            ("away", Flag),
+            ("blocked", Flag),
+            ("heard", Count),
+            ("heard_seconds_ago", CountOrNull),
+            ("sent", Count),
+        ],
+    ),
 ];
 
 /// The schema of a line that is an event or a command.
@@ -227,9 +245,13 @@ fn command(command: &Command) -> Value {
 
 fn of_command(kind: Kind) -> Value {
     match kind {
-        Kind::Alias => json!({ "type": ["string", "null"], "description": "null for none" }),
         Kind::Dialect => json!({ "enum": Dialect::ALL.map(Dialect::name) }),
         Kind::Text => json!({ "type": "string", "maxLength": TYPED_BYTES_MAX }),
+        Kind::TextOrNull => json!({
+            "type": ["string", "null"],
+            "maxLength": TYPED_BYTES_MAX,
+            "description": "null for none",
+        }),
         Kind::Whom => json!({
             "type": "string",
             "description": "an IP:PORT, a known name, or a number from the last `peers` event",

@@ -348,7 +348,7 @@ mod tests {
             Notice::ListenFailed { port: 1, error: std::io::ErrorKind::AddrInUse.into() },
             Notice::Lost { who: who(1), reason: CloseReason::Reset },
             Notice::Menu,
-            Notice::Message { who: who(1), text: text() },
+            Notice::Message { who: who(1), text: text(), is_to_all: false },
             Notice::Mistake(Mistake::BadAddress(text())),
             Notice::NameChanged(text()),
             Notice::NewPeer(who(1)),
@@ -510,7 +510,11 @@ mod tests {
 
     #[test]
     fn a_message_has_its_time_its_speaker_in_colour_and_its_text_as_it_is() {
-        let notice = Notice::Message { who: who(8080, "P1"), text: "hi 127.0.0.1:8080 P1".to_owned() };
+        let notice = Notice::Message {
+            who: who(8080, "P1"),
+            text: "hi 127.0.0.1:8080 P1".to_owned(),
+            is_to_all: false,
+        };
         let zone = TimeZone::fixed(offset(-3));
         let at = "2026-02-28T02:04:59Z".parse::<Timestamp>().unwrap().to_zoned(zone);
         let shown = |colors| Painted { notice: &notice, colors, at: Some(&at) }.to_string();

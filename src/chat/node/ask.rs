@@ -1,7 +1,7 @@
 //! What the user asks for: a typed line becomes a request, and the request changes something or says something.
 
 use super::{Node, Stage};
-use crate::chat::notice::{Failure, Mistake, Notice, SaidTo};
+use crate::chat::notice::{Failure, Mistake, Notice, Partner, SaidTo};
 use crate::chat::outbox::{Content, Meaning, Report};
 use crate::chat::request::{Audience, Designation, Request};
 use crate::chat::tickets::Told;
@@ -10,6 +10,9 @@ use crate::proto::machine::CloseReason;
 use crate::proto::message::Dialect;
 use std::net::SocketAddr;
 use std::time::Instant;
+
+/// What a text begins with that says what its sender does, as everywhere else.
+const ACTION: &str = "/me ";
 
 impl Node {
     pub(super) fn on_line(&mut self, line: &str, now: Instant) {
@@ -33,9 +36,22 @@ impl Node {
     /// Asks for the next line, if one can be taken.
     pub(super) fn ask(&mut self) {
         if matches!(self.stage, Stage::Starting | Stage::Running) {
-            let question: Vec<Notice> = self.prompter.question(|whom| self.roster.partner(whom)).collect();
+            let question: Vec<Notice> = self.prompter.question(|whom| self.partner(whom)).collect();
             question.into_iter().for_each(|notice| self.tell(notice));
         }
+    }
+
+    /// What the prompt shows of a conversation.
+    fn partner(&self, with: Audience) -> Partner {
+        let name = |audience| self.roster.partner_name(audience);
+        let unread = self.talks.unread().map(|(audience, count)| (name(audience), count));
+        Partner { name: name(with), is_away: self.roster.is_away(with), unread: unread.collect() }
+    }
+
+    /// Every line goes to these from here on.
+    fn converse(&mut self, with: Audience) {
+        self.talks.enter(with);
+        self.prompter.converse(with);
     }
 
     pub(super) fn tell_mistake(&mut self, mistake: Mistake, now: Instant) {
@@ -60,15 +76,23 @@ impl Node {
                 let aliased = self.roster.alias(&whom, name)?;
                 self.tell_asker(aliased);
             }
+            Request::Act(text) => {
+                let with = self.prompter.conversation().ok_or(Mistake::NoConversation)?;
+                return self.send(with, &format!("{ACTION}{text}"), Content::chat, Told::Never, now);
+            }
+            Request::Away(text) => {
+                self.away.set(text.clone());
+                self.tell_asker(Notice::Away(text));
+            }
             Request::BeCalled(name, is_changed) => self.be_called(name, is_changed),
             Request::Block(whom) => return self.block(&whom, now),
             Request::Connect(whom) => return self.connect(&whom, now),
             Request::ConnectAll => return self.connect_all(now),
             Request::Converse(whom) => {
                 let to = self.roster.recipient(&whom)?;
-                self.prompter.converse(Audience::One(to, None));
+                self.converse(Audience::One(to, None));
             }
-            Request::ConverseWithAll => self.prompter.converse(Audience::All),
+            Request::ConverseWithAll => self.converse(Audience::All),
             Request::Exit(whom) => {
                 let to = self.roster.resolve(&whom)?;
                 self.deliver_and_wait(&[to], Told::Each, now, |node, report| {
@@ -111,6 +135,14 @@ impl Node {
                 self.tell_asker(list);
             }
             Request::Stats => self.tell_stats(now),
+            Request::Switch(switch) => {
+                let with = self.talks.find(switch, self.prompter.conversation());
+                self.converse(with.ok_or(Mistake::NoConversation)?);
+            }
+            Request::Whois(whom) => {
+                let whois = self.roster.whois(&whom, now)?;
+                self.tell_asker(Notice::Whois(Box::new(whois)));
+            }
             Request::Unblock(whom) => {
                 let unblocked = self.roster.unblock(&whom)?;
                 self.tell_asker(unblocked);
@@ -157,6 +189,7 @@ impl Node {
             self.leave(session, address, now);
         }
         self.call_off(address, now);
+        self.talks.forget(address);
         self.prompter.forget(address);
         Ok(())
     }
@@ -222,7 +255,8 @@ impl Node {
                 let spoken = dialect.unwrap_or_else(|| node.roster.dialect_of(to));
                 dialect.is_none() && matches!(meaning(text, spoken), Content::Chat(_))
             });
-            node.deliver_to_all(&chatted, text, report, now);
+            let recipients = (!matches!(audience, Audience::One(..))).then_some(to.len());
+            node.deliver_to_all(&chatted, text, recipients, report, now);
             for to in others {
                 let spoken = dialect.unwrap_or_else(|| node.roster.dialect_of(to));
                 node.deliver(to, meaning(text, spoken), dialect, report, now);

@@ -85,7 +85,8 @@ impl Node {
         let (remote, kind) = (connection.remote(), connection.data.kind);
         let text = String::from_utf8_lossy(line);
         match meaning(kind, &text, remote, self.roster.me()) {
-            Meaning::Nothing | Meaning::Ping(_) | Meaning::Raw(LINE_TAKEN) => {}
+            Meaning::Nothing | Meaning::Ping(_) | Meaning::Unknown | Meaning::Raw(LINE_TAKEN) => {}
+            Meaning::ToAll => self.note_control(conn, true),
             Meaning::Raw(text) => self.show_raw(remote, text, now),
             Meaning::Message(message) if self.roster.is_blocked(message.address) => {
                 self.counters.blocked += 1;
@@ -94,7 +95,8 @@ impl Node {
                 self.counters.chats += 1;
                 let who = self.roster.who_says(address, &Rc::from(&*name));
                 let text = text.into_owned();
-                self.show(remote, who, |who| Notice::Message { who, text }, now);
+                let is_to_all = self.take_to_all(conn);
+                self.show(remote, who, |who| Notice::Message { who, text, is_to_all }, now);
             }
             Meaning::Message(Message { command: Command::Connect, .. }) => {
                 self.end(conn, How::Reset, CloseReason::Eof, now);

@@ -21,6 +21,9 @@ use crate::proto::message::{Dialect, Message};
 use std::net::SocketAddr;
 use std::time::Instant;
 
+/// The control line by which the one who dialled a session shows that it knows control lines.
+const CONTROL_KNOWN: &str = "!chinwag/1\n";
+
 impl Node {
     pub(super) fn on_connect(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
         let Some(connection) = self.connections.get(conn) else { return };
@@ -118,7 +121,9 @@ impl Node {
     ) {
         match id {
             Some(_) => self.tell_as(id, notice(who)),
-            None => self.show(from, who, notice, now),
+            None => {
+                self.show(from, who, notice, now);
+            }
         }
     }
 
@@ -163,8 +168,20 @@ impl Node {
             self.connections.set_phase(conn, Phase::Open, now);
             if session {
                 self.bind_session(conn, id, now);
+                self.announce_control(conn, now);
             }
             self.connect_is_done(remote, now);
+        }
+    }
+
+    /// The peer has answered with the word of our own kind. It cannot know yet that we are of it: our connect is a word
+    /// that many programs use.
+    fn announce_control(&mut self, conn: ConnId, now: Instant) {
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.data.knows_control = true;
+        }
+        if let Err(reason) = self.connections.send(conn, CONTROL_KNOWN.as_bytes().into()) {
+            self.close(conn, reason, now);
         }
     }
 

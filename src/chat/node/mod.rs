@@ -17,6 +17,7 @@ mod stats;
 mod tests;
 
 use super::asked::Asked;
+use super::away::Away;
 use super::book::{Book, Known};
 use super::broadcast::Broadcaster;
 pub use super::config::{Config, Dialogue};
@@ -31,6 +32,7 @@ use super::outbox::{Content, Outbox, Report};
 use super::prompter::Prompter;
 use super::request::Request;
 use super::roster::Roster;
+use super::talks::Talks;
 use super::tickets::Tickets;
 use crate::limits::TOLD_BYTES_PER_TURN;
 use crate::proto::connection::{Connection, Due, Phase};
@@ -63,14 +65,17 @@ pub struct Node {
     prompter: Prompter,
     /// The id of the command that is being carried out.
     asking: Option<CommandId>,
+    talks: Talks,
+    away: Away,
     feed: Feed,
     counters: Counters,
     metrics: Metrics,
-    /// Memory was still full when the turn had told as much as it may: this goes on in the next turn.
+    /// Memory was still full when enough lost texts had been told at once: this goes on with the next input.
     full_at: Option<Instant>,
     outputs: VecDeque<Output<Notice>>,
-    /// Bytes of texts that were told since the last timeout. Thousands of connections may be due at once, each with
-    /// 64 KiB to be told: past a limit the rest stays due, and the turn looks at everybody else first.
+    /// Bytes of texts that were told since the last timeout, or since memory was last full. Thousands of connections may
+    /// be due at once, each with 64 KiB to be told: past a limit the rest stays due, and the turn looks at everybody
+    /// else first.
     told_bytes: usize,
 }
 
@@ -100,6 +105,8 @@ impl Node {
             tickets: Tickets::default(),
             prompter: Prompter::new(&config),
             asking: None,
+            talks: Talks::default(),
+            away: Away::default(),
             feed: Feed::new(config.quiet, config.fold),
             counters: Counters::default(),
             metrics: Metrics::default(),
@@ -250,20 +257,19 @@ impl Node {
         if !self.connections.is_memory_full() {
             return;
         }
-        if !self.may_tell_more() {
-            self.full_at = Some(now);
-            return;
-        }
+        // What peers said in this turn must not keep memory full: only the user's lost texts count here.
+        self.told_bytes = 0;
         let Self { connections, roster, .. } = self;
         let largest = connections.largest(|connection| match connection.data.kind {
             Kind::Session(peer) => roster.is_known(peer),
             _ => false,
         });
         for conn in largest {
-            self.close(conn, CloseReason::MemoryFull, now);
             if !self.may_tell_more() {
+                self.full_at = Some(now);
                 return;
             }
+            self.close(conn, CloseReason::MemoryFull, now);
         }
     }
 

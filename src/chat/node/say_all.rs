@@ -35,8 +35,14 @@ impl Node {
         }
         let peers = self.roster.directory().iter().filter(|peer| !peer.is_offline);
         let recipient = |session| {
-            let Kind::Session(peer) = self.connections.get(session)?.data.kind else { return None };
-            Some(Recipient { from: self.claimed_on(session)?, peer, session })
+            let role = &self.connections.get(session)?.data;
+            let Kind::Session(peer) = role.kind else { return None };
+            Some(Recipient {
+                from: self.claimed_on(session)?,
+                knows_control: role.knows_control,
+                peer,
+                session,
+            })
         };
         peers.map(|peer| recipient(peer.session?)).collect()
     }
