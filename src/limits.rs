@@ -241,7 +241,7 @@ pub const CANDIDATES_SHOWN_MAX: usize = 20;
 pub const PARTNER_CHARS_MAX: usize = 24;
 
 /// The same in columns on a narrow terminal.
-pub const PARTNER_COLUMNS_MIN: usize = 14;
+pub const PARTNER_COLUMNS_MAX: usize = 14;
 
 /// The assumed columns of a terminal that does not report them.
 pub const COLUMNS_DEFAULT: u16 = 80;

@@ -12,7 +12,7 @@ use crate::chat::notice::{
 };
 use crate::chat::slash::SLASHES;
 use crate::limits::{
-    KNOWN_PEERS_SHOWN_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, PARTNER_COLUMNS_MIN, TYPED_BYTES_MAX,
+    KNOWN_PEERS_SHOWN_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, PARTNER_COLUMNS_MAX, TYPED_BYTES_MAX,
 };
 use crate::proto::clean::{Clean, CleanName};
 use crate::proto::fault::Fault;
@@ -81,7 +81,7 @@ fn narrow(name: &str) -> Cow<'_, str> {
     let mut columns = 0;
     let over = name.char_indices().find(|(_, c)| {
         columns += c.width().unwrap_or(1);
-        columns > PARTNER_COLUMNS_MIN
+        columns > PARTNER_COLUMNS_MAX
     });
     over.map_or(name.into(), |(end, _)| format!("{}…", &name[..end]).into())
 }
