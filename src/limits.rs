@@ -240,6 +240,9 @@ pub const CANDIDATES_SHOWN_MAX: usize = 20;
 /// The most characters of a name in the prompt of a conversation.
 pub const PARTNER_CHARS_MAX: usize = 24;
 
+/// The most partners with unread messages that the prompt names.
+pub const UNREAD_NAMES_SHOWN_MAX: usize = 3;
+
 /// The same in columns on a narrow terminal.
 pub const PARTNER_COLUMNS_MAX: usize = 14;
 

@@ -25,4 +25,5 @@ pub mod request;
 mod role;
 mod roster;
 pub mod slash;
+mod talks;
 mod tickets;

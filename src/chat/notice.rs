@@ -66,8 +66,25 @@ pub enum Prompt {
     Text,
     /// Whom to connect to: a number, `a`, or an address.
     ConnectTo,
-    /// The next line of a conversation with this partner: a name, an address or `all`.
-    Conversation(String),
+    /// The next line of a conversation.
+    Conversation(Partner),
+}
+
+/// Whom a conversation is with, and what is unread elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Partner {
+    /// A name, an address or `all`.
+    pub name: String,
+    /// It has left, or cannot be reached.
+    pub is_away: bool,
+    /// Other conversations with unread messages, by the names of their partners, and how many those are.
+    pub unread: Vec<(String, u64)>,
+}
+
+impl From<&str> for Partner {
+    fn from(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
 }
 
 impl Prompt {
@@ -124,6 +141,8 @@ pub enum Mistake {
     LineTooLong,
     /// The name went over [`crate::limits::NAME_BYTES_MAX`].
     NameTooLong,
+    /// There is no such conversation.
+    NoConversation,
     /// There is nobody to connect to: all active peers are connected.
     NoneToConnect,
     /// There is nobody to send to.

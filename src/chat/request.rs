@@ -3,6 +3,7 @@
 //! Which peer a number or a name means, the node finds out.
 
 use super::notice::Mistake;
+pub use super::talks::Switch;
 use crate::limits::HOST_NAME_BYTES_MAX;
 use crate::proto::message::{Dialect, canonical, parse_address};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -76,6 +77,8 @@ pub enum Request {
     ShowConnectable,
     /// Show what was counted.
     Stats,
+    /// Go to another conversation.
+    Switch(Switch),
     /// Stop ignoring somebody.
     Unblock(Designation),
 }

@@ -4,7 +4,7 @@
 //! completion and the table of the guide come from it. Which peer a word means, the node finds out.
 
 use super::notice::{BadSlash, Mistake};
-use super::request::{ALL, Audience, Designation, Request, is_unmistakable, parse_designation};
+use super::request::{ALL, Audience, Designation, Request, Switch, is_unmistakable, parse_designation};
 use crate::limits::NAME_BYTES_MAX;
 use crate::proto::message::stripped;
 
@@ -28,7 +28,7 @@ pub const WHO_OR_ALL: &str = "WHO|all";
 pub const DIALECT: &str = "DIALECT";
 
 /// All commands, in the order in which they are shown.
-pub static SLASHES: [Slash; 13] = [
+pub static SLASHES: [Slash; 14] = [
     Slash::new("/msg", "WHO TEXT", "send a text to one peer", |rest| {
         let (who, text) = who_and_rest(rest)?;
         Ok(Request::SendTo(who, None, message(text)?))
@@ -38,6 +38,14 @@ pub static SLASHES: [Slash; 13] = [
     }),
     Slash::new("/to", WHO_OR_ALL, "send every line to them, until an empty line", |rest| {
         Ok(who_or_all(rest)?.map_or(Request::ConverseWithAll, Request::Converse))
+    }),
+    Slash::new("/switch", "[N|next|previous]", "go to another conversation", |rest| {
+        Ok(Request::Switch(match rest {
+            "" => Switch::Unread,
+            "next" => Switch::Next,
+            "previous" => Switch::Previous,
+            number => Switch::Number(number.parse().map_err(|_| None)?),
+        }))
     }),
     Slash::new("/peers", "", "list the peers", |rest| alone(rest, Request::Query)),
     Slash::new("/connect", WHO_OR_ALL, "connect to one peer, or to all active peers", |rest| {

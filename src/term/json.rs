@@ -656,6 +656,7 @@ mod tests {
             Mistake::NameTooLong,
             Mistake::NoPeers,
             Mistake::NoStaticPeers,
+            Mistake::NoConversation,
             Mistake::NoSuchNumber(7),
             Mistake::UnknownChoice(typed()),
             Mistake::Yourself(address(1)),

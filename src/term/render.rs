@@ -7,12 +7,13 @@
 use super::stats::Table;
 use crate::chat::command::COMMANDS;
 use crate::chat::notice::{
-    BadCommand, BadSlash, Failure, FileFault, JsonFault, Kept, KnownRow, Mistake, Notice, PeerRow, Prompt,
-    SaidTo, Who,
+    BadCommand, BadSlash, Failure, FileFault, JsonFault, Kept, KnownRow, Mistake, Notice, Partner, PeerRow,
+    Prompt, SaidTo, Who,
 };
 use crate::chat::slash::SLASHES;
 use crate::limits::{
     KNOWN_PEERS_SHOWN_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, PARTNER_COLUMNS_MAX, TYPED_BYTES_MAX,
+    UNREAD_NAMES_SHOWN_MAX,
 };
 use crate::proto::clean::{Clean, CleanName};
 use crate::proto::fault::Fault;
@@ -41,7 +42,7 @@ pub fn prompt_text(prompt: &Prompt) -> Cow<'static, str> {
     Cow::Borrowed(match prompt {
         Prompt::Choice => "Enter choice: ",
         Prompt::ConnectTo => "Enter a number, 'a' for all, or IP:PORT: ",
-        Prompt::Conversation(partner) => return format!("→ {}: ", CleanName(&short(partner))).into(),
+        Prompt::Conversation(partner) => return conversation(partner, &Unread(&partner.unread)).into(),
         Prompt::Name => "Enter your name: ",
         Prompt::Port => "Enter your port number: ",
         Prompt::Recipient(_) => "Enter the recipient's IP address: ",
@@ -56,8 +57,15 @@ pub(super) fn prompt_texts(prompt: &Prompt) -> Vec<Cow<'static, str>> {
         Prompt::Choice => &["Choice: "],
         Prompt::ConnectTo => &["Number, 'a' for all, or IP:PORT: ", "Number, 'a', IP:PORT: ", "Connect to: "],
         Prompt::Conversation(partner) => {
-            let short = format!("→ {}: ", narrow(&CleanName(partner).to_string()));
-            return vec![prompt_text(prompt), short.into()];
+            let count: u64 = partner.unread.iter().map(|(_, count)| count).sum();
+            let counted = if count > 0 { format!(" · {count}") } else { String::new() };
+            let name = narrow(&CleanName(&partner.name).to_string()).into_owned();
+            return vec![
+                prompt_text(prompt),
+                conversation(partner, &counted).into(),
+                format!("→ {name}{counted}: ").into(),
+                format!("→ {name}: ").into(),
+            ];
         }
         Prompt::Name => &["Name: "],
         Prompt::Port => &["Port number: ", "Port: "],
@@ -66,6 +74,26 @@ pub(super) fn prompt_texts(prompt: &Prompt) -> Vec<Cow<'static, str>> {
         Prompt::Text => &["Message: "],
     };
     std::iter::once(prompt_text(prompt)).chain(fewer.iter().copied().map(Cow::Borrowed)).collect()
+}
+
+fn conversation(partner: &Partner, unread: &dyn Display) -> String {
+    let away = if partner.is_away { " (away)" } else { "" };
+    format!("→ {}{away}{unread}: ", CleanName(&short(&partner.name)))
+}
+
+/// How much is unread of whom, for a prompt.
+struct Unread<'a>(&'a [(String, u64)]);
+
+impl Display for Unread<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (n, (name, count)) in self.0.iter().take(UNREAD_NAMES_SHOWN_MAX).enumerate() {
+            write!(f, "{} {} {count}", if n == 0 { " ·" } else { "," }, CleanName(&short(name)))?;
+        }
+        match self.0.len().saturating_sub(UNREAD_NAMES_SHOWN_MAX) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
 }
 
 /// A name that leaves room for what is typed.
@@ -413,6 +441,7 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
         Mistake::NoStaticPeers => {
             writeln!(f, "There are no static peers; name some with --static-peer when you start the program.")
         }
+        Mistake::NoConversation => f.write_str("There is no such conversation; /to NAME begins one.\n"),
         Mistake::NoSuchNumber(number) => {
             writeln!(f, "There is no number {number} in the last list; choose one from it.")
         }
@@ -420,7 +449,11 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
             writeln!(f, "{} is not blocked; choice 2 shows who is.", Named(who))
         }
         Mistake::UnknownChoice(typed) => {
-            writeln!(f, "'{}' is not a valid choice: type a number from 0 to 5.", Clean(typed))
+            writeln!(
+                f,
+                "'{}' is not a valid choice: type a number from 0 to 5, or /to NAME to chat.",
+                Clean(typed)
+            )
         }
         Mistake::Yourself(address) => {
             writeln!(f, "{address} is this program; type somebody else's address.")
@@ -653,7 +686,7 @@ mod tests {
             Notice::NameChanged(NAME.into()),
             Notice::NewPeer(who(NAME)),
             Notice::Peers { active: rows(), contacted: rows(), known: vec![known] },
-            Notice::Prompt(Prompt::Conversation(NAME.to_owned())),
+            Notice::Prompt(Prompt::Conversation(NAME.into())),
             Notice::Renamed { who: who(NAME), was: NAME.into() },
             Notice::Said { to: SaidTo::One(who(NAME)), text: text() },
         ] {
@@ -661,8 +694,13 @@ mod tests {
             assert!(sentence.contains(SHOWN), "{sentence}");
             assert!(!sentence.contains(['\u{A0}', '\u{FE0F}', '\u{2800}']), "{sentence}");
         }
-        let short = &prompt_texts(&Prompt::Conversation(NAME.to_owned()))[1];
-        assert_eq!(short, &format!("→ {SHOWN}: "));
+        let shortest = &prompt_texts(&Prompt::Conversation(NAME.into()))[3];
+        assert_eq!(shortest, &format!("→ {SHOWN}: "));
+    }
+
+    fn talk(unread: &[(&str, u64)]) -> Partner {
+        let unread = unread.iter().map(|&(name, count)| (name.to_owned(), count)).collect();
+        Partner { name: "anna".to_owned(), is_away: true, unread }
     }
 
     #[test]
@@ -675,9 +713,15 @@ mod tests {
             (Prompt::RecipientPort, "Enter the recipient's port number: "),
             (Prompt::Text, "Enter your message: "),
             (Prompt::ConnectTo, "Enter a number, 'a' for all, or IP:PORT: "),
-            (Prompt::Conversation("P1".to_owned()), "→ P1: "),
-            (Prompt::Conversation("$(x)\x1b[2J".to_owned()), "→ $(x)␛[2J: "),
-            (Prompt::Conversation("é".repeat(32)), "→ éééééééééééééééééééééééé…: "),
+            (Prompt::Conversation("P1".into()), "→ P1: "),
+            (Prompt::Conversation(talk(&[])), "→ anna (away): "),
+            (Prompt::Conversation(talk(&[("bob", 2), ("chloé", 1)])), "→ anna (away) · bob 2, chloé 1: "),
+            (
+                Prompt::Conversation(talk(&[("a", 1), ("b", 2), ("c", 3), ("d", 4), ("e", 5)])),
+                "→ anna (away) · a 1, b 2, c 3 and 2 more: ",
+            ),
+            (Prompt::Conversation("$(x)\x1b[2J".into()), "→ $(x)␛[2J: "),
+            (Prompt::Conversation("é".repeat(32).as_str().into()), "→ éééééééééééééééééééééééé…: "),
         ] {
             let all = prompt_texts(&prompt);
             let columns: Vec<usize> = all.iter().map(|text| text.width()).collect();
@@ -928,9 +972,13 @@ mod tests {
             (Mistake::NoneToConnect, "There are no active peers to connect to;"),
             (Mistake::NoPeers, "No peers yet. Send a message to somebody's address"),
             (Mistake::NoStaticPeers, "There are no static peers; name some with --static-peer"),
+            (Mistake::NoConversation, "There is no such conversation; /to"),
             (Mistake::NoSuchNumber(9), "There is no number 9 in the last list; choose one"),
             (Mistake::NotBlocked(who("P1")), "P1 (127.0.0.1:8080) is not blocked; choice 2 shows"),
-            (Mistake::UnknownChoice(typed()), "'x␛' is not a valid choice: type a number from 0 to 5."),
+            (
+                Mistake::UnknownChoice(typed()),
+                "'x␛' is not a valid choice: type a number from 0 to 5, or /to NAME to chat.",
+            ),
             (Mistake::Yourself(address(8080)), "127.0.0.1:8080 is this program; type"),
         ] {
             let said = Sentence(&Notice::Mistake(mistake)).to_string();

@@ -10,7 +10,9 @@ use crate::pty::Terminal;
 #[test]
 fn a_newcomer_is_told_of_the_commands_once() {
     let mut terminal = Terminal::node("P1");
-    terminal.expect_rows(&[&MENU[..], &["Type /help for more commands.", "Enter choice: ▏"]].concat());
+    terminal.expect_rows(
+        &[&MENU[..], &["Type /to NAME to chat, or /help for more commands.", "Enter choice: ▏"]].concat(),
+    );
     terminal.type_keys("\r");
     terminal.expect_rows(&[&["Enter choice:"], &MENU[..], &["Enter choice: ▏"]].concat());
     terminal.type_keys("/help\r");

@@ -1,7 +1,7 @@
 //! What the user asks for: a typed line becomes a request, and the request changes something or says something.
 
 use super::{Node, Stage};
-use crate::chat::notice::{Failure, Mistake, Notice, SaidTo};
+use crate::chat::notice::{Failure, Mistake, Notice, Partner, SaidTo};
 use crate::chat::outbox::{Content, Reading, Report};
 use crate::chat::request::{Audience, Designation, Request};
 use crate::chat::tickets::Told;
@@ -30,9 +30,22 @@ impl Node {
     /// Asks for the next line, if one can be taken.
     pub(super) fn ask(&mut self) {
         if matches!(self.stage, Stage::Starting | Stage::Running) {
-            let question: Vec<Notice> = self.prompter.question(|whom| self.roster.partner(whom)).collect();
+            let question: Vec<Notice> = self.prompter.question(|whom| self.partner(whom)).collect();
             question.into_iter().for_each(|notice| self.tell(notice));
         }
+    }
+
+    /// What the prompt shows of a conversation.
+    fn partner(&self, with: Audience) -> Partner {
+        let name = |audience| self.roster.partner_name(audience);
+        let unread = self.talks.unread().map(|(audience, count)| (name(audience), count));
+        Partner { name: name(with), is_away: self.roster.is_away(with), unread: unread.collect() }
+    }
+
+    /// Every line goes to these from here on.
+    fn converse(&mut self, with: Audience) {
+        self.talks.enter(with);
+        self.prompter.converse(with);
     }
 
     pub(super) fn tell_mistake(&mut self, mistake: Mistake, now: Instant) {
@@ -63,9 +76,9 @@ impl Node {
             Request::ConnectAll => return self.connect_all(now),
             Request::Converse(whom) => {
                 let to = self.roster.recipient(&whom)?;
-                self.prompter.converse(Audience::One(to, None));
+                self.converse(Audience::One(to, None));
             }
-            Request::ConverseWithAll => self.prompter.converse(Audience::All),
+            Request::ConverseWithAll => self.converse(Audience::All),
             Request::Exit(whom) => {
                 let to = self.roster.resolve(&whom)?;
                 self.deliver_and_wait(&[to], Told::Each, now, |node, report| {
@@ -108,6 +121,10 @@ impl Node {
                 self.tell(list);
             }
             Request::Stats => self.tell_stats(now),
+            Request::Switch(switch) => {
+                let with = self.talks.find(switch, self.prompter.conversation());
+                self.converse(with.ok_or(Mistake::NoConversation)?);
+            }
             Request::Unblock(whom) => {
                 let unblocked = self.roster.unblock(&whom)?;
                 self.tell(unblocked);
@@ -154,6 +171,7 @@ impl Node {
             self.leave(session, address, now);
         }
         self.call_off(address, now);
+        self.talks.forget(address);
         self.prompter.forget(address);
         Ok(())
     }

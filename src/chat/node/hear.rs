@@ -186,6 +186,10 @@ impl Node {
         }
         let who = self.roster.who_says(message.address, &name);
         self.show(from, who, Notice::Disconnected, now);
+        // A script is asked again only where the dialogue has it so.
+        if self.feed.may_fold() {
+            self.ask_again_of(message.address);
+        }
     }
 
     /// Whether an exit is that of the peer whose address it claims. On its own session nobody else can say it.
@@ -229,6 +233,11 @@ impl Node {
         if !was.is_empty() && !is_aliased {
             self.show(from, who, |who| Notice::Renamed { who, was }, now);
         }
+        self.ask_again_of(address);
+    }
+
+    /// Something changed of a peer that the prompt shows, if the user is in a conversation with it.
+    fn ask_again_of(&mut self, address: SocketAddr) {
         if self.prompter.is_conversing_with(address) {
             self.ask();
         }
@@ -256,10 +265,17 @@ impl Node {
         if self.feed.is_quiet() {
             return;
         }
-        if let Some(peer) = self.roster.directory().get(id) {
-            let who = self.roster.who_is(peer);
-            let text = String::from_utf8_lossy(text).into_owned();
-            self.show(from, who, |who| Notice::Message { who, text, is_to_all }, now);
+        let Some(peer) = self.roster.directory().get(id) else { return };
+        let who = self.roster.who_is(peer);
+        let is_elsewhere = self.is_said_elsewhere(&who);
+        if is_elsewhere {
+            self.talks.note_unread(who.address);
+        }
+        let text = String::from_utf8_lossy(text).into_owned();
+        let is_shown = self.show(from, who, |who| Notice::Message { who, text, is_to_all }, now);
+        // A line that is only counted changes the prompt when the count is told.
+        if is_shown && is_elsewhere {
+            self.ask();
         }
     }
 
@@ -278,34 +294,46 @@ impl Node {
         self.show_raw(from, &text, now);
     }
 
-    /// Shows a line of a peer, which came from `from`. Whoever only claims to be the peer does not use up what the
-    /// peer may say.
+    /// Shows a line of a peer, which came from `from`; gives whether it was shown and not only counted. Whoever only
+    /// claims to be the peer does not use up what the peer may say.
     pub(super) fn show(
         &mut self,
         from: SocketAddr,
         who: Who,
         notice: impl FnOnce(Who) -> Notice,
         now: Instant,
-    ) {
+    ) -> bool {
         if !self.feed.may_fold() || self.roster.me().is_at_home(from, who.address) {
-            self.show_on_account(who, notice, now);
+            self.show_on_account(who, notice, now)
         } else {
-            self.show_on_account(stranger(from), |_| notice(who), now);
+            self.show_on_account(stranger(from), |_| notice(who), now)
         }
     }
 
+    /// Whether a peer speaks while the user, at a terminal, is in a conversation with somebody else.
+    fn is_said_elsewhere(&self, who: &Who) -> bool {
+        self.feed.may_fold()
+            && self.prompter.is_conversing()
+            && !self.prompter.is_conversing_with(who.address)
+    }
+
     /// Shows a line on the account of `who`, or counts it.
-    fn show_on_account(&mut self, who: Who, notice: impl FnOnce(Who) -> Notice, now: Instant) {
-        match self.feed.take(&who, now) {
+    fn show_on_account(&mut self, who: Who, notice: impl FnOnce(Who) -> Notice, now: Instant) -> bool {
+        let fate = self.feed.take(&who, now);
+        match fate {
             Fate::Shown => self.tell(notice(who)),
             Fate::Folded => self.counters.folded += 1,
             Fate::Hidden => {}
         }
+        fate == Fate::Shown
     }
 
     pub(super) fn tell_folded(&mut self) {
         for notice in self.feed.take_folded() {
             self.tell(notice);
+        }
+        if self.talks.unread().next().is_some() && self.prompter.is_conversing() {
+            self.ask();
         }
     }
 

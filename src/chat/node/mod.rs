@@ -31,6 +31,7 @@ use super::prompter::Prompter;
 use super::request::Request;
 use super::role::{Kind, Role};
 use super::roster::Roster;
+use super::talks::Talks;
 use super::tickets::Tickets;
 use crate::limits::TOLD_BYTES_PER_TURN;
 use crate::proto::connection::{Connection, Due, Phase};
@@ -61,6 +62,7 @@ pub struct Node {
     broadcaster: Broadcaster,
     tickets: Tickets,
     prompter: Prompter,
+    talks: Talks,
     feed: Feed,
     counters: Counters,
     metrics: Metrics,
@@ -97,6 +99,7 @@ impl Node {
             broadcaster: Broadcaster::default(),
             tickets: Tickets::default(),
             prompter: Prompter::new(&config),
+            talks: Talks::default(),
             feed: Feed::new(config.quiet, config.fold),
             counters: Counters::default(),
             metrics: Metrics::default(),

@@ -73,11 +73,17 @@ impl Roster {
     }
 
     /// The partner as the prompt shows it: by name, or by address if several peers have that name.
-    pub(in crate::chat) fn partner(&self, audience: Audience) -> String {
+    pub(in crate::chat) fn partner_name(&self, audience: Audience) -> String {
         let Audience::One(to, _) = audience else { return ALL.to_owned() };
         let name = self.who(to).name;
         let is_clear = is_unmistakable(&name) && self.named(&name) == [to];
         if is_clear { name.to_string() } else { to.to_string() }
+    }
+
+    /// Whether the partner has left, or could not be reached.
+    pub(in crate::chat) fn is_away(&self, audience: Audience) -> bool {
+        let Audience::One(to, _) = audience else { return false };
+        self.book.is_gone(to) || self.directory.peer(to).is_some_and(|peer| peer.is_offline)
     }
 
     /// Peers with this alias; if none, with this name in the table; if none, with this name in the book.

@@ -2,6 +2,7 @@
 
 mod conversation;
 mod remembered;
+mod talks;
 mod to_all;
 
 use super::*;
