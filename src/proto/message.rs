@@ -45,6 +45,28 @@ impl Dialect {
             Self::PortLine => "portline",
         }
     }
+
+    /// The names of all dialects, as a sentence lists them.
+    pub fn choices() -> String {
+        let [first @ .., last] = Self::ALL.map(Self::name);
+        format!("{} or {last}", first.join(", "))
+    }
+
+    /// Whether a connect in it is answered by a dial even if its connection is still open. No chinwag connects in such a
+    /// dialect unless it was told to, and a line in another form would confuse the programs that do.
+    pub const fn is_answered_by_dial(self) -> bool {
+        matches!(self, Self::Json | Self::PortLine)
+    }
+
+    /// Whether it has a word for the answer to a connect. Without one, a connect answers a connect.
+    pub const fn has_ack(self) -> bool {
+        !matches!(self, Self::Json)
+    }
+
+    /// Whether its sender waits for [`LINE_TAKEN`] after each line.
+    pub const fn has_line_answers(self) -> bool {
+        matches!(self, Self::PortLine)
+    }
 }
 
 impl FromStr for Dialect {
@@ -54,7 +76,7 @@ impl FromStr for Dialect {
         Self::ALL
             .into_iter()
             .find(|dialect| dialect.name().eq_ignore_ascii_case(word))
-            .ok_or_else(|| "a dialect is standard, bracketed, block, netech, json or portline".to_owned())
+            .ok_or_else(|| format!("a dialect is {}", Self::choices()))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::limits::SETTLE_TIMEOUT;
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::envelope::{Body, Envelope};
 use crate::proto::machine::{CloseReason, ConnId};
-use crate::proto::message::{Dialect, Message};
+use crate::proto::message::Message;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -28,10 +28,8 @@ impl Node {
     pub(super) fn on_connect(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
         let Some(connection) = self.connections.get(conn) else { return };
         let (from, is_confirmed) = (connection.remote(), self.is_confirmed(conn, message.address));
-        // Programs that speak these two dialects are not ours, and a line in another form would confuse them.
-        let is_foreign = matches!(message.dialect, Dialect::Json | Dialect::PortLine);
         let can_answer_here = end != End::Gone
-            && !is_foreign
+            && !message.dialect.is_answered_by_dial()
             && matches!(connection.data.kind(), Kind::Inbound | Kind::Session(_));
         // Whoever is not where they claim to be must not make us dial a third party, nor take over what is meant for
         // somebody else.
@@ -50,7 +48,7 @@ impl Node {
         if is_confirmed {
             self.connect_is_answered(message.address, now);
         }
-        let gets_a_line = message.dialect == Dialect::PortLine && end != End::Gone;
+        let gets_a_line = message.dialect.has_line_answers() && end != End::Gone;
         if !gets_a_line {
             self.acknowledge(id, now);
         }
@@ -150,9 +148,9 @@ impl Node {
         }
     }
 
-    /// Whether a connect answers ours. JSON has no word for an acknowledgement.
+    /// Whether a connect answers ours: some dialects have no word for an acknowledgement.
     pub(super) fn is_ack(&self, message: &Message<'_>) -> bool {
-        message.dialect == Dialect::Json && self.awaits_answer(message.address)
+        !message.dialect.has_ack() && self.awaits_answer(message.address)
     }
 
     /// Whether that address has our connect, and may answer it on a connection of its own.
@@ -258,6 +256,7 @@ mod tests {
     use crate::chat::node::tests::{handle, running_as};
     use crate::chat::request::{Designation, Request};
     use crate::proto::machine::{Input, Machine, Output};
+    use crate::proto::message::Dialect;
 
     const PEER: &str = "127.0.0.1:9";
 
