@@ -193,6 +193,25 @@ mod tests {
     use crate::chat::directory::Directory;
 
     #[test]
+    fn a_connection_is_left_once_and_bears_what_it_was_for_before() {
+        let id = Directory::new(1).find_or_add("127.0.0.1:9".parse().unwrap()).unwrap();
+        let mut role = Role::new(Kind::Delivery);
+        assert_eq!((role.begin_session(id), role.session()), (Kind::Delivery, Some(id)));
+        assert!(role.leave() && !role.leave());
+        assert_eq!((role.kind(), role.session()), (Kind::Leaving, None));
+    }
+
+    #[test]
+    fn a_line_to_several_is_announced_once_and_whoever_announces_it_knows_control_lines() {
+        let mut role = Role::new(Kind::Inbound);
+        assert!(!role.knows_control() && !role.take_to_all());
+        role.note_control(true);
+        assert!(role.knows_control() && role.take_to_all() && !role.take_to_all());
+        role.forget();
+        assert!(!role.knows_control());
+    }
+
+    #[test]
     fn a_speaker_is_recognised_by_its_header_until_its_peer_is_called_otherwise() {
         let mut directory = Directory::new(1);
         let id = directory.find_or_add("127.0.0.1:9".parse().unwrap()).unwrap();
