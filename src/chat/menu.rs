@@ -19,7 +19,7 @@ pub enum Menu {
     Port,
     /// Before the menu.
     Choice,
-    /// The same after a slash command: the menu is not shown again.
+    /// Before the menu, but after a slash command: the menu is not shown again.
     Command,
     /// Asked for a recipient.
     Recipient,
