@@ -137,7 +137,8 @@ pub(crate) struct Args {
     quiet: bool,
 
     /// How long a dial may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = seconds(Limits::default().connect_timeout), value_parser = parse_seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = seconds(Limits::default().connect_timeout),
+        value_parser = parse_seconds)]
     connect_timeout: Duration,
 
     /// The most connections at once [default: the limit on open files minus 32]
@@ -145,7 +146,8 @@ pub(crate) struct Args {
     connections_max: Option<usize>,
 
     /// The most connections from one IP address; loopback has no limit
-    #[arg(long, value_name = "N", default_value_t = Limits::default().connections_per_ip_max, value_parser = parse_count)]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connections_per_ip_max,
+        value_parser = parse_count)]
     connections_per_ip_max: usize,
 
     /// The most dials at once; more have to wait
@@ -153,7 +155,8 @@ pub(crate) struct Args {
     dials_max: usize,
 
     /// The most bytes that may wait for a slow peer; over it, its connection is closed
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().send_queue_bytes_max, value_parser = parse_count)]
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().send_queue_bytes_max,
+        value_parser = parse_count)]
     send_queue_max: usize,
 
     /// The most bytes that the program keeps for all peers, in unfinished messages and send queues; over it, the

@@ -152,7 +152,8 @@ pub const NEW_PEERS_BURST: u32 = 100;
 /// See [`NEW_PEERS_BURST`].
 pub const NEW_PEERS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// New table entries from one source on loopback: as many as one load generator claims there, and fewer than the table has.
+/// New table entries from one source on loopback: as many as one load generator claims there, and fewer than the table
+/// has.
 pub const NEW_LOCAL_PEERS_BURST: u32 = 45_000;
 /// See [`NEW_LOCAL_PEERS_BURST`].
 pub const NEW_LOCAL_PEERS_INTERVAL: Duration = Duration::from_millis(100);
@@ -318,7 +319,8 @@ pub const TARGET_PATIENCE: Duration = Duration::from_secs(5);
 /// behaves normally only after that.
 pub const BURST_WARM_UP_ROUNDS: u32 = 20;
 
-/// After a round of a burst, how long the CPU clock of the target must stand still. A longer pause would make caches colder than they ever are under load.
+/// After a round of a burst, how long the CPU clock of the target must stand still. A longer pause would make caches
+/// colder than they ever are under load.
 pub const ROUND_IDLE: Duration = Duration::from_millis(10);
 
 /// With fewer connections, the memory of each is not reported, because memory comes in pages.

@@ -107,7 +107,8 @@ pub(crate) struct SendArgs {
     dialect: Option<Dialect>,
 
     /// How long a dial may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = seconds(Limits::default().connect_timeout), value_parser = parse_seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = seconds(Limits::default().connect_timeout),
+        value_parser = parse_seconds)]
     connect_timeout: Duration,
 
     /// Report only failures

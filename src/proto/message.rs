@@ -52,10 +52,11 @@ impl Dialect {
         format!("{} or {last}", first.join(", "))
     }
 
-    /// Whether a connect in it is answered by a dial even if its connection is still open. No chinwag connects in such a
-    /// dialect unless it was told to, and a line in another form would confuse the programs that do.
-    pub const fn is_answered_by_dial(self) -> bool {
-        matches!(self, Self::Json | Self::PortLine)
+    /// Whether a connect in it can be answered on its own connection, which makes that a session. If not, lines in the
+    /// form of a session would confuse the program that connects: it is answered by a dial, or as
+    /// [`has_line_answers`](Self::has_line_answers) says.
+    pub const fn can_have_session(self) -> bool {
+        !matches!(self, Self::Json | Self::PortLine)
     }
 
     /// Whether it has a word for the answer to a connect. Without one, a connect answers a connect.

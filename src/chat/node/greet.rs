@@ -29,7 +29,7 @@ impl Node {
         let Some(connection) = self.connections.get(conn) else { return };
         let (from, is_confirmed) = (connection.remote(), self.is_confirmed(conn, message.address));
         let can_answer_here = end != End::Gone
-            && !message.dialect.is_answered_by_dial()
+            && message.dialect.can_have_session()
             && matches!(connection.data.kind(), Kind::Inbound | Kind::Session(_));
         // Whoever is not where they claim to be must not make us dial a third party, nor take over what is meant for
         // somebody else.

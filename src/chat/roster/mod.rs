@@ -1,7 +1,8 @@
 //! Who is there, who is remembered, and who we are: the table of peers and the address book behind one face.
 //!
-//! The table has who is there now; the book has who is remembered. Whoever wants to know a name, a dialect or an address asks here.
-//! What the user is shown of it, and whom they mean, is in `list`; what they say of peers in `choices`.
+//! The table has who is there now; the book has who is remembered. Whoever wants to know a name, a dialect or an
+//! address asks here. What the user is shown of it, and whom they mean, is in `list`; what they say of peers in
+//! `choices`.
 //!
 //! A message from another IP than it claims does not change a confirmed peer, in the table or in the book.
 
@@ -241,7 +242,8 @@ impl Roster {
         }
     }
 
-    /// The peer lost its session because the connection broke; `is_away`: in a way that shows that it cannot be reached.
+    /// The peer lost its session because the connection broke; `is_away`: in a way that shows that it cannot be
+    /// reached.
     pub(super) fn lose(&mut self, id: PeerId, is_away: bool) {
         self.disconnect(id);
         if let Some(peer) = self.directory.get_mut(id) {
