@@ -51,6 +51,10 @@ pub const EVENTS_PER_TURN: usize = 1024;
 /// Slices in one vectored write.
 pub const SLICES_PER_WRITE: usize = 64;
 
+/// The most bytes of the word in a `!ping` that is answered. Otherwise a peer that does not read could make us hold large
+/// answers on the heap, which does not go back to the system.
+pub const PING_BYTES_MAX: usize = 64;
+
 /// What a waiting message counts besides its own bytes: about the memory that it costs.
 pub const PAYLOAD_OVERHEAD_BYTES: usize = 64;
 
@@ -64,8 +68,8 @@ pub const BUFFER_BYTES_MAX: usize = LINE_BYTES_MAX;
 /// happens rarely.
 pub const MEMORY_KEPT_EIGHTHS: usize = 7;
 
-/// A growing buffer of at least so many bytes has its own memory mapping.
-pub const MAPPED_BYTES_MIN: usize = 16 * 1024;
+/// A growing buffer of at least so many bytes has its own memory mapping: a page, since a mapping takes whole pages.
+pub const MAPPED_BYTES_MIN: usize = 4096;
 
 /// Descriptors that peers cannot use: stdin, stdout, stderr, the listener, the poll, signals and spares.
 pub const DESCRIPTORS_RESERVED: usize = 32;

@@ -58,7 +58,7 @@ pub fn parse(line: &str) -> Result<Option<Request>, Mistake> {
 /// A program has no conversation: it could not know where its lines go.
 fn on_slash(line: &str) -> Result<Request, Mistake> {
     match slash::parse(line)? {
-        Request::Converse(_) | Request::ConverseWithAll | Request::Switch(_) => {
+        Request::Act(_) | Request::Converse(_) | Request::ConverseWithAll | Request::Switch(_) => {
             Err(BadSlash::ForPeople.into())
         }
         request => Ok(request),

@@ -2,6 +2,7 @@
 
 use super::identity::Identity;
 use super::role::Kind;
+use crate::limits::PING_BYTES_MAX;
 use crate::proto::message::{LINE_TAKEN, Message, trim_end};
 use std::net::SocketAddr;
 
@@ -36,7 +37,7 @@ pub(super) fn meaning<'a>(kind: Kind, text: &'a str, remote: SocketAddr, me: &Id
     match (kind, text.strip_prefix('!')) {
         (Kind::Session(_), Some(control)) => {
             return match trim_end(control).split_once(' ') {
-                Some(("ping", number)) => Meaning::Ping(number),
+                Some(("ping", number)) if number.len() <= PING_BYTES_MAX => Meaning::Ping(number),
                 Some(("to", count)) if count.parse::<u64>().is_ok() => Meaning::ToAll,
                 _ => Meaning::Unknown,
             };
@@ -84,8 +85,11 @@ mod tests {
     fn what_a_line_means_depends_on_what_its_connection_is_for() {
         let id = Directory::new(1).find_or_add(REMOTE.parse().unwrap()).unwrap();
         let session = Kind::Session(id);
+        let longest = format!("ping {}", "7".repeat(PING_BYTES_MAX));
         for (kind, text, means) in [
             (session, "!ping 7\r", "ping 7"),
+            (session, &format!("!{longest}\n"), longest.as_str()),
+            (session, &format!("!{longest}7"), "unknown"),
             (session, "!to 3", "to all"),
             (session, "!to you", "unknown"),
             (session, "!later", "unknown"),

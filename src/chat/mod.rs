@@ -5,6 +5,7 @@
 //! [`node`] is the machine. It is made of parts, which know nothing of each other: each owns its fields, answers
 //! questions, and says by what it returns what should happen.
 
+mod away;
 pub mod book;
 mod broadcast;
 pub mod command;

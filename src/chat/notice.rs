@@ -363,6 +363,33 @@ pub enum FileFault {
     Unwritable(Fault),
 }
 
+/// What is known of a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whois {
+    /// Who it is, as the user calls it.
+    pub who: Who,
+    /// The name that the peer gives itself; empty if none is known.
+    pub own_name: Rc<str>,
+    /// The form in which it is written to.
+    pub dialect: Dialect,
+    /// One side has connected with the other.
+    pub connected: bool,
+    /// Both speak on one connection.
+    pub has_session: bool,
+    /// One of its messages came from the IP address that it claims, or it was reached there.
+    pub confirmed: bool,
+    /// It has left, or could not be reached.
+    pub away: bool,
+    /// The user ignores it.
+    pub blocked: bool,
+    /// Its messages in this run, and how long ago the last one was heard.
+    pub heard: u64,
+    /// See [`Whois::heard`].
+    pub heard_ago: Option<Duration>,
+    /// Texts that it was sent in this run.
+    pub sent: u64,
+}
+
 /// One thing that the user is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -446,6 +473,8 @@ pub enum Notice {
         /// It went to several peers at once. Only our own kind says so.
         is_to_all: bool,
     },
+    /// Each peer is answered with this text, or is not any more.
+    Away(Option<String>),
     /// Something that the user typed cannot be used.
     Mistake(Mistake),
     /// The user's name, with its spaces replaced.
@@ -497,6 +526,8 @@ pub enum Notice {
         /// What it says.
         text: String,
     },
+    /// What is known of a peer.
+    Whois(Box<Whois>),
     /// A peer has changed its name.
     Renamed {
         /// The peer, by its new name.

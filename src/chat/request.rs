@@ -36,6 +36,12 @@ pub enum Designation {
 /// What the user asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
+    /// Say what the user does, to whom the conversation is with.
+    Act(String),
+    /// Answer each peer once with this text, or no more.
+    Away(Option<String>),
+    /// Show what is known of somebody.
+    Whois(Designation),
     /// Give somebody an alias, or remove it.
     Alias(Designation, Option<String>),
     /// The user's own name; `true` if spaces were replaced in it.

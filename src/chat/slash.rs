@@ -28,7 +28,7 @@ pub const WHO_OR_ALL: &str = "WHO|all";
 pub const DIALECT: &str = "DIALECT";
 
 /// All commands, in the order in which they are shown.
-pub static SLASHES: [Slash; 14] = [
+pub static SLASHES: [Slash; 17] = [
     Slash::new("/msg", "WHO TEXT", "send a text to one peer", |rest| {
         let (who, text) = who_and_rest(rest)?;
         Ok(Request::SendTo(who, None, message(text)?))
@@ -48,6 +48,11 @@ pub static SLASHES: [Slash; 14] = [
         }))
     }),
     Slash::new("/peers", "", "list the peers", |rest| alone(rest, Request::Query)),
+    Slash::new("/whois", WHO, "show what is known of a peer", |rest| Ok(Request::Whois(who(rest)?))),
+    Slash::new("/me", "TEXT", "say in a conversation what you do", |rest| Ok(Request::Act(message(rest)?))),
+    Slash::new("/away", "[TEXT]", "answer each peer once with this text; omit it to stop", |rest| {
+        Ok(Request::Away(Some(rest.trim()).filter(|text| !text.is_empty()).map(str::to_owned)))
+    }),
     Slash::new("/connect", WHO_OR_ALL, "connect to one peer, or to all active peers", |rest| {
         Ok(who_or_all(rest)?.map_or(Request::ConnectAll, Request::Connect))
     }),
@@ -71,6 +76,17 @@ pub static SLASHES: [Slash; 14] = [
     Slash::new("/quit", "", "say exit to everybody, and quit", |rest| alone(rest, Request::Quit)),
 ];
 
+/// Other names of commands, as people know them from elsewhere, and what they are called here.
+pub const ALIASES: [(&str, &str); 7] = [
+    ("/m", "/msg"),
+    ("/query", "/to"),
+    ("/names", "/peers"),
+    ("/who", "/peers"),
+    ("/list", "/peers"),
+    ("/ignore", "/block"),
+    ("/unignore", "/unblock"),
+];
+
 /// `Err(None)`: there are too few words, or too many.
 type Parsed<T = Request> = Result<T, Option<Mistake>>;
 
@@ -84,8 +100,10 @@ impl Slash {
         Self { name, arguments, does, request }
     }
 
-    /// The command of this name, in any case.
+    /// The command of this name or [alias](ALIASES), in any case.
     pub fn find(name: &str) -> Option<&'static Self> {
+        let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name));
+        let name = alias.map_or(name, |(_, name)| name);
         SLASHES.iter().find(|slash| slash.name.eq_ignore_ascii_case(name))
     }
 
@@ -186,6 +204,15 @@ mod tests {
 
     fn name(name: &str) -> Designation {
         Designation::Name(name.to_owned())
+    }
+
+    #[test]
+    fn names_from_elsewhere_stand_for_commands_and_none_of_them_is_one() {
+        for (alias, name) in ALIASES {
+            assert_eq!(Slash::find(&alias.to_uppercase()).map(|slash| slash.name), Some(name));
+            assert!(SLASHES.iter().all(|slash| slash.name != alias), "{alias}");
+        }
+        assert_eq!(parse("/m P1 hi"), parse("/msg P1 hi"));
     }
 
     #[test]
@@ -292,7 +319,7 @@ mod tests {
             ("/", None),
             ("/x", None),
             ("/etc/passwd", None),
-            ("/whois", None),
+            ("/frobnicate", None),
             ("//msg", Some("/msg")),
         ];
         for (line, nearest) in table {

@@ -8,7 +8,7 @@ use super::stats::Table;
 use crate::chat::command::COMMANDS;
 use crate::chat::notice::{
     BadCommand, BadSlash, Failure, FileFault, JsonFault, Kept, KnownRow, Mistake, Notice, Partner, PeerRow,
-    Prompt, SaidTo, Who,
+    Prompt, SaidTo, Who, Whois,
 };
 use crate::chat::slash::SLASHES;
 use crate::limits::{
@@ -127,6 +127,9 @@ impl Display for Sentence<'_> {
                 writeln!(f, "{} is now shown as {}", Named(who), CleanName(alias))
             }
             Notice::Aliased { who, alias: None } => writeln!(f, "{} no longer has an alias", Named(who)),
+            Notice::Away(Some(text)) => writeln!(f, "Whoever writes gets this answer once: {}", Clean(text)),
+            Notice::Away(None) => writeln!(f, "Nobody gets an answer for you any more."),
+            Notice::Whois(whois) => known_of(f, whois),
             Notice::AlreadyConnected(who) => writeln!(f, "{} is already connected", Named(who)),
             Notice::Blocked(who) => {
                 writeln!(f, "{} is blocked: its messages are ignored, and nothing is sent to it", Named(who))
@@ -348,6 +351,35 @@ fn active_row(f: &mut Formatter<'_>, row: &PeerRow) -> fmt::Result {
         write!(f, ", {}", Heard(ago))?;
     }
     writeln!(f, ")")
+}
+
+/// What is known of a peer, a fact in each row.
+fn known_of(f: &mut Formatter<'_>, whois: &Whois) -> fmt::Result {
+    let Whois { who, own_name, dialect, heard, sent, .. } = whois;
+    writeln!(f, "{}", Named(who))?;
+    if !own_name.is_empty() && *own_name != who.name {
+        writeln!(f, "  calls itself {}", CleanName(own_name))?;
+    }
+    writeln!(f, "  {}", standing(whois))?;
+    let address = if whois.confirmed { "its address is confirmed" } else { "nothing confirms its address" };
+    writeln!(f, "  {address}; it is written to in the {} dialect", dialect.name())?;
+    let heard = Count(*heard, "message");
+    write!(f, "  {heard} heard and {} sent in this run", Count(*sent, "text"))?;
+    match whois.heard_ago {
+        Some(ago) => writeln!(f, "; {}", Heard(ago)),
+        None => writeln!(f),
+    }
+}
+
+fn standing(whois: &Whois) -> String {
+    let connected = match (whois.has_session, whois.connected) {
+        (true, _) => "connected by a session",
+        (false, true) => "connected",
+        (false, false) => "yet to connect",
+    };
+    let away = if whois.away { "; it has left or cannot be reached" } else { "" };
+    let blocked = if whois.blocked { "; you ignore it" } else { "" };
+    format!("{connected}{away}{blocked}")
 }
 
 fn listen_failed(f: &mut Formatter<'_>, port: u16, error: Fault) -> fmt::Result {

@@ -43,9 +43,9 @@ fn a_command_and_its_peer_are_completed() {
             .expect_rows(&[&format!("{name} ({}) connected with you", peer.address()), "Enter choice: ▏"]);
         wire
     });
-    terminal.type_keys("/a\t\t");
+    terminal.type_keys("/al\t");
     terminal.expect_rows(&["/all  /alias", "Enter choice: /al▏"]);
-    terminal.type_keys("\x15/m\ta\t\t");
+    terminal.type_keys("\x15/ms\ta\t\t");
     terminal.expect_rows(&["anton  anna", "Enter choice: /msg an▏"]);
     terminal.type_keys("n\thello, you\r");
     assert_eq!(wires[0].read_line(), format!("{} P1 hello, you\n", terminal.address()));

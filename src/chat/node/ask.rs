@@ -11,6 +11,9 @@ use crate::proto::message::Dialect;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+/// What a text begins with that says what its sender does, as everywhere else.
+const ACTION: &str = "/me ";
+
 impl Node {
     pub(super) fn on_line(&mut self, line: &str, now: Instant) {
         if self.prompter.is_program() && self.stage != Stage::Running {
@@ -70,6 +73,14 @@ impl Node {
                 let aliased = self.roster.alias(&whom, name)?;
                 self.tell(aliased);
             }
+            Request::Act(text) => {
+                let with = self.prompter.conversation().ok_or(Mistake::NoConversation)?;
+                return self.send(with, &format!("{ACTION}{text}"), Content::chat, Told::Never, now);
+            }
+            Request::Away(text) => {
+                self.away.set(text.clone());
+                self.tell(Notice::Away(text));
+            }
             Request::BeCalled(name, is_changed) => self.be_called(name, is_changed),
             Request::Block(whom) => return self.block(&whom, now),
             Request::Connect(whom) => return self.connect(&whom, now),
@@ -124,6 +135,10 @@ impl Node {
             Request::Switch(switch) => {
                 let with = self.talks.find(switch, self.prompter.conversation());
                 self.converse(with.ok_or(Mistake::NoConversation)?);
+            }
+            Request::Whois(whom) => {
+                let whois = self.roster.whois(&whom, now)?;
+                self.tell(Notice::Whois(Box::new(whois)));
             }
             Request::Unblock(whom) => {
                 let unblocked = self.roster.unblock(&whom)?;

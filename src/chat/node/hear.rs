@@ -10,6 +10,7 @@ use crate::chat::directory::{Peer, PeerId};
 use crate::chat::feed::Fate;
 use crate::chat::meaning::{End, Meaning, meaning};
 use crate::chat::notice::{Notice, Who};
+use crate::chat::outbox::{Content, Report};
 use crate::chat::role::{Kind, Speaker};
 use crate::chat::roster::Renamed;
 use crate::proto::connection::{Connection, Phase};
@@ -273,6 +274,7 @@ impl Node {
         }
         let text = String::from_utf8_lossy(text).into_owned();
         let is_shown = self.show(from, who, |who| Notice::Message { who, text, is_to_all }, now);
+        self.answer_while_away(id, from, now);
         // A line that is only counted changes the prompt when the count is told.
         if is_shown && is_elsewhere {
             self.ask();
@@ -307,6 +309,19 @@ impl Node {
             self.show_on_account(who, notice, now)
         } else {
             self.show_on_account(stranger(from), |_| notice(who), now)
+        }
+    }
+
+    /// Tells a peer once that the user is away. Whoever only claims to be the peer must not make us dial it, and such dials
+    /// are as seldom as acknowledgements.
+    fn answer_while_away(&mut self, id: PeerId, from: SocketAddr, now: Instant) {
+        let Some(peer) = self.roster.directory().get(id).filter(|_| self.away.is_set()) else { return };
+        let (to, has_session) = (peer.address, peer.session.is_some());
+        if self.roster.me().is_at_home(from, to)
+            && (has_session || self.outbox.may_acknowledge(to, now))
+            && let Some(text) = self.away.answer(to)
+        {
+            self.deliver(to, Content::Chat(text), None, Report::Nobody, now);
         }
     }
 
@@ -355,9 +370,8 @@ mod tests {
     use super::*;
     use crate::chat::book::Known;
     use crate::chat::node::Config;
-    use crate::chat::node::tests::{handle, running_as};
-    use crate::limits::NEW_LOCAL_PEERS_BURST;
-    use crate::limits::TOLD_BYTES_PER_TURN;
+    use crate::chat::node::tests::{handle, running_as, running_with};
+    use crate::limits::{Limits, NEW_LOCAL_PEERS_BURST, TOLD_BYTES_PER_TURN};
     use crate::proto::machine::{Input, Machine, Output};
 
     #[test]
@@ -482,5 +496,24 @@ mod tests {
         }
         assert_eq!(told.iter().sum::<usize>(), 100);
         assert!(told.iter().all(|&count| count * text.len() < TOLD_BYTES_PER_TURN + text.len()), "{told:?}");
+    }
+
+    #[test]
+    fn memory_is_freed_however_much_was_told_in_the_same_turn() {
+        let limits = Limits { memory_bytes_max: 1_000_000, ..Limits::default() };
+        let (mut node, start) = running_with(limits.clone());
+        let accept = |node: &mut Node, port| {
+            node.accept(([127, 0, 0, 1], port).into(), ([127, 0, 0, 1], 8080).into(), start).unwrap()
+        };
+        let talker = accept(&mut node, 1);
+        let line = format!("127.0.0.1:9 P {}\n", "x".repeat(60_000));
+        for _ in 0..=TOLD_BYTES_PER_TURN / line.len() {
+            handle(&mut node, Input::Received { conn: talker, bytes: line.as_bytes() }, start);
+        }
+        for port in 2..100 {
+            let conn = accept(&mut node, port);
+            handle(&mut node, Input::Received { conn, bytes: &[b'x'; 60_000] }, start);
+            assert!(node.connections.held() <= limits.memory_bytes_max, "{}", node.connections.held());
+        }
     }
 }

@@ -16,6 +16,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
+use super::away::Away;
 use super::book::{Book, Known};
 use super::broadcast::Broadcaster;
 pub use super::config::{Config, Dialogue};
@@ -63,14 +64,16 @@ pub struct Node {
     tickets: Tickets,
     prompter: Prompter,
     talks: Talks,
+    away: Away,
     feed: Feed,
     counters: Counters,
     metrics: Metrics,
-    /// Set if memory is still full and this turn may show no more text; the next turn closes more.
+    /// Set if memory is still full and no more lost texts may be shown now; the next input closes more.
     full_at: Option<Instant>,
     outputs: VecDeque<Output<Notice>>,
-    /// Bytes of texts that were told since the last timeout. Thousands of connections may be due at once, each with
-    /// 64 KiB to be told: past a limit the rest stays due, and the turn looks at everybody else first.
+    /// Bytes of texts that were told since the last timeout, or since memory was last full. Thousands of connections may
+    /// be due at once, each with 64 KiB to be told: past a limit the rest stays due, and the turn looks at everybody
+    /// else first.
     told_bytes: usize,
 }
 
@@ -100,6 +103,7 @@ impl Node {
             tickets: Tickets::default(),
             prompter: Prompter::new(&config),
             talks: Talks::default(),
+            away: Away::default(),
             feed: Feed::new(config.quiet, config.fold),
             counters: Counters::default(),
             metrics: Metrics::default(),
@@ -244,18 +248,17 @@ impl Node {
         if !self.connections.is_memory_full() {
             return;
         }
-        if !self.may_tell_more() {
-            self.full_at = Some(now);
-            return;
-        }
+        // What peers said in this turn must not keep memory full: only the user's lost texts count here.
+        self.told_bytes = 0;
         let Self { connections, roster, .. } = self;
         let largest = connections
             .largest(|connection| connection.data.session().is_some_and(|peer| roster.is_acquaintance(peer)));
         for conn in largest {
-            self.close(conn, CloseReason::MemoryFull, now);
             if !self.may_tell_more() {
+                self.full_at = Some(now);
                 return;
             }
+            self.close(conn, CloseReason::MemoryFull, now);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Roster;
 use crate::chat::book::Known;
 use crate::chat::directory::Peer;
-use crate::chat::notice::{KnownRow, Mistake, Notice, PeerRow};
+use crate::chat::notice::{KnownRow, Mistake, Notice, PeerRow, Whois};
 use crate::chat::request::{ALL, Audience, Designation, is_host_name, is_unmistakable};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -78,6 +78,27 @@ impl Roster {
         let name = self.who(to).name;
         let is_clear = is_unmistakable(&name) && self.named(&name) == [to];
         if is_clear { name.to_string() } else { to.to_string() }
+    }
+
+    /// What is known of a peer.
+    pub(in crate::chat) fn whois(&self, whom: &Designation, now: Instant) -> Result<Whois, Mistake> {
+        let address = self.resolve(whom)?;
+        let peer = self.directory.peer(address);
+        let heard_at =
+            peer.and_then(|peer| peer.heard_at).or(self.book.get(address).and_then(|k| k.heard_at));
+        Ok(Whois {
+            who: self.who(address),
+            own_name: self.own_name(address),
+            dialect: self.dialect_of(address),
+            connected: peer.is_some_and(|peer| peer.is_connected),
+            has_session: peer.is_some_and(|peer| peer.session.is_some()),
+            confirmed: peer.is_some_and(|peer| peer.is_confirmed),
+            away: self.is_away(Audience::One(address, None)),
+            blocked: self.book.is_blocked(address),
+            heard: peer.map_or(0, |peer| peer.heard),
+            heard_ago: heard_at.map(|at| now.saturating_duration_since(at)),
+            sent: peer.map_or(0, |peer| peer.sent),
+        })
     }
 
     /// Whether the partner has left, or could not be reached.

@@ -83,3 +83,42 @@ fn a_script_is_not_asked_again_because_somebody_else_speaks() {
     type_line(&mut node, "/to anna", now);
     assert_eq!(hear(&mut node, 2, "bob", 1, now), None);
 }
+
+#[test]
+fn who_writes_to_somebody_away_is_answered_once() {
+    let (mut node, now) = on_a_terminal();
+    handle(&mut node, Input::Line("/away back at six"), now);
+    let from = "127.0.0.1:50000".parse().unwrap();
+    let conn = node.accept(from, "127.0.0.1:8080".parse().unwrap(), now).unwrap();
+    for (port, is_answered) in [(1, true), (1, false), (2, true)] {
+        let bytes = format!("127.0.0.1:{port} P{port} hi\n");
+        let outputs = handle(&mut node, Input::Received { conn, bytes: bytes.as_bytes() }, now);
+        let is_dial =
+            |output: &Output<Notice>| matches!(output, Output::Connect { to, .. } if to.port() == port);
+        assert_eq!(outputs.iter().any(is_dial), is_answered, "{port}");
+    }
+    let claimed = b"10.0.0.8:3 P3 hi\n";
+    let conn = node.accept("10.0.0.9:50000".parse().unwrap(), "10.0.0.1:8080".parse().unwrap(), now).unwrap();
+    let outputs = handle(&mut node, Input::Received { conn, bytes: claimed }, now);
+    assert!(!outputs.iter().any(|output| matches!(output, Output::Connect { .. })), "we dial no third party");
+}
+
+#[test]
+fn whois_tells_what_is_known_and_me_needs_a_conversation() {
+    let (mut node, now) = on_a_terminal();
+    hear(&mut node, 1, "anna", 2, now);
+    let told = handle(&mut node, Input::Line("/whois ANNA"), now);
+    let whois = told.into_iter().find_map(|output| match output {
+        Output::Notice(Notice::Whois(whois)) => Some(whois),
+        _ => None,
+    });
+    let whois = whois.unwrap();
+    assert_eq!((&*whois.own_name, whois.heard, whois.sent, whois.away), ("anna", 2, 0, false));
+    assert!(whois.confirmed && !whois.connected);
+    let told = handle(&mut node, Input::Line("/me waves"), now);
+    assert!(told.iter().any(|output| matches!(output, Output::Notice(Notice::Mistake(_)))));
+    type_line(&mut node, "/to anna", now);
+    handle(&mut node, Input::Line("/me waves"), now);
+    let (_, outgoing) = node.outbox.under_way("127.0.0.1:1".parse().unwrap()).unwrap();
+    assert_eq!(outgoing.content, Content::Chat("/me waves".to_owned()));
+}
