@@ -11,10 +11,11 @@ use crate::values::{
 use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::Limits;
 use chinwag::proto::message::Dialect;
+use chinwag::term::notifier::Notifier;
 use chinwag::term::stdin::Stdin;
 use chinwag::term::style::{Coloring, Colors, Look};
 use chinwag::term::transcript::Transcript;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use std::net::{IpAddr, SocketAddr};
@@ -128,6 +129,10 @@ pub(crate) struct Args {
     #[arg(long)]
     bell: bool,
 
+    /// Run this command for a message, at most once a second, with {name} and {text} of it; it gets no shell
+    #[arg(long, value_name = "COMMAND", value_parser = NonEmptyStringValueParser::new())]
+    notify: Option<String>,
+
     /// Append all messages to this file; only you can read a new file
     #[arg(long, value_name = "FILE")]
     transcript: Option<PathBuf>,
@@ -237,6 +242,11 @@ impl Args {
     /// Opens the transcript if one is wanted. The error is a sentence.
     pub(crate) fn open_transcript(&self) -> Result<Option<Transcript>, String> {
         self.transcript.as_deref().map(Transcript::open).transpose()
+    }
+
+    /// The command for messages, if there is one.
+    pub(crate) fn notifier(&self) -> Option<Notifier> {
+        self.notify.as_deref().and_then(Notifier::parse)
     }
 
     /// The addresses of the static peers. The error is a sentence.

@@ -132,6 +132,12 @@ pub const FOREGROUND_RETRY: Duration = Duration::from_millis(200);
 /// The least time between two reports that the transcript cannot be written.
 pub const RECORD_FAULT_INTERVAL: Duration = Duration::from_secs(60);
 
+/// The least time between two runs of the command for messages.
+pub const NOTIFY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The most characters of a name or a text that the command for messages is given.
+pub const NOTIFIED_CHARS_MAX: usize = 200;
+
 /// The least time between two warnings of the same kind in the log.
 pub const WARN_INTERVAL: Duration = Duration::from_secs(1);
 
