@@ -5,7 +5,9 @@ use crate::drive::args::SwarmArgs;
 use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
 use crate::send::SendArgs;
-use crate::values::{colorings, dialects, parse_count, parse_ip, parse_name, parse_port, parse_seconds};
+use crate::values::{
+    colorings, dialects, parse_count, parse_ip, parse_memory, parse_name, parse_port, parse_seconds,
+};
 use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::Limits;
 use chinwag::proto::message::Dialect;
@@ -155,8 +157,8 @@ pub(crate) struct Args {
     send_queue_max: usize,
 
     /// The most bytes that the program keeps for all peers, in unfinished messages and send queues; over it, the
-    /// connections that hold the most are closed
-    #[arg(long, value_name = "BYTES", default_value = "268435456", value_parser = parse_count)]
+    /// connections that hold the most are closed. At least 262144
+    #[arg(long, value_name = "BYTES", default_value = "268435456", value_parser = parse_memory)]
     memory_max: usize,
 
     /// The most entries of the peer table
@@ -359,6 +361,7 @@ mod tests {
             "--connect-timeout -1",
             "--connections-max 0",
             "--peers-max x",
+            "--memory-max 262143",
             "--name=",
             "extra",
         ];
