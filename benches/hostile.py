@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
-"""What peers can do to a chat, measured:
+"""Measures what hostile peers can do to a chat:
 
-- how long the worst `!ping` of a polite session takes while so many others leave 64,000 bytes unfinished, and the
-  most memory that the chat took;
-- the most memory that the chat took, and what it still took when it was over, while sessions do not read what they
-  asked for;
-- how long a newcomer waits for the answer to its connect after so many invented addresses, and the memory for them;
-- how many messages were not shown whole that came while the chat was stopped, longer than their senders' time limit;
-- how many messages that were taken while the chat quit were not shown.
+- `--peers`: so many peers send 64,000 bytes without a newline. How long does the slowest `!ping` of another session
+  take, and how much memory does the chat use at most?
+- `--sessions`: so many sessions ask questions and do not read the answers. How much memory does the chat use at most,
+  and how much afterwards?
+- `--addresses`: one peer invents so many addresses. How long does a new peer wait for the answer to its connect, and
+  how much memory does the chat use?
+- `--stopped`: so many messages come while the chat is stopped, for longer than the time limit of their senders. How
+  many messages does the chat not show whole?
+- `--quits`: the chat quits so many times while peers send messages. How many messages did it take and not show?
 
     cargo build --release && python3 benches/hostile.py [--peers 4000] [--sessions 400] [--addresses 1000000]
         [--stopped 3000] [--quits 100] [--memory-max BYTES] [--program target/release/chinwag]
 
-A number of 0 leaves a part out. It needs Linux, and a descriptor for each peer.
+The number 0 skips a part. The script needs Linux, and a descriptor for each peer.
 """
 
 import argparse
@@ -27,7 +29,7 @@ UNFINISHED = b"x" * 64_000
 
 
 class Chat:
-    """A chat that nobody types to, and whose output is read as fast as it comes."""
+    """A chat without a user. Its output is read as fast as it comes."""
 
     def __init__(self, given):
         words = [given.program, "--name", "chat", "--port", "0", "--headless", "--static-peer", "127.0.0.1:1"]
@@ -55,7 +57,7 @@ class Chat:
             return next(int(line.split()[1]) for line in status if line.startswith(key)) // 1024
 
     def memory(self):
-        """Once all peers are gone."""
+        """Reads the memory of the chat when all peers are gone."""
         time.sleep(1)
         session = self.session("newcomer", 7)
         session.close()
@@ -89,7 +91,7 @@ def worst_ping(given):
         stream = socket.create_connection(chat.address)
         stream.sendall(UNFINISHED)
         streams.append(stream)
-    # Silence ends a message; what was closed for its memory is not told.
+    # A second of silence ends a message. The chat does not print those whose connection it closed to save memory.
     time.sleep(3)
     size = -1
     while size < chat.size:
@@ -99,8 +101,8 @@ def worst_ping(given):
     asker.join()
     for stream in streams:
         stream.close()
-    told = f"{chat.size // len(UNFINISHED)} told"
-    print(f"{peers} unfinished messages: worst ping {worst * 1000:.0f} ms, {chat.memory()}, {told}")
+    shown = f"{chat.size // len(UNFINISHED)} shown"
+    print(f"{peers} unfinished messages: worst ping {worst * 1000:.0f} ms, {chat.memory()}, {shown}")
     chat.end()
 
 
@@ -120,7 +122,7 @@ def unread_answers(given):
         session.close()
     memory = chat.memory()
     closed = chat.end().count("the memory for all peers was full")
-    print(f"{given.sessions} sessions that do not read: {memory}, {closed} closed for it")
+    print(f"{given.sessions} sessions that do not read: {memory}, {closed} of them closed to save memory")
 
 
 def invented_addresses(given):

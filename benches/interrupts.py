@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""How long `chinwag swarm` takes to end after one SIGINT, and after two: every scenario, at random moments, against
-targets that talk for ever, that never read, and that serve. Prints the worst of each in milliseconds.
+"""Measures how long `chinwag swarm` takes to end after one SIGINT and after two. It interrupts every scenario at random
+moments, against targets that talk for ever, that never read, and that serve. It prints the longest times in
+milliseconds.
 
     cargo build --release && python3 benches/interrupts.py [--runs 20] [--program target/release/chinwag]
 """
@@ -25,7 +26,7 @@ SCENARIOS = {
 
 
 def server(serve):
-    """Listens, and has each connection served by `serve` on a thread of its own; gives the port."""
+    """Listens, and calls `serve` for each connection on a thread of its own. Returns the port."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
 
     def accept():
@@ -38,7 +39,7 @@ def server(serve):
 
 
 def talk(stream):
-    """Reads what comes, and says something ten times a second, whatever that was; never ends."""
+    """Reads what comes, and sends a message ten times a second, whatever it read. It never ends."""
     stream.settimeout(0.1)
     try:
         stream.sendall(b"127.0.0.1:9 N connected chinwag/1\n")
@@ -54,7 +55,7 @@ def talk(stream):
 
 
 def ignore(stream):
-    """Never reads, and keeps the connection."""
+    """Never reads, and keeps the connection open."""
     kept.append(stream)
 
 
@@ -62,7 +63,7 @@ kept = []
 
 
 def await_catching(run):
-    """Waits until the process catches SIGINT, where the system says so; before that the signal would just kill it."""
+    """Waits until the process catches SIGINT, if the system reports that. Before that, the signal would just kill it."""
     while True:
         try:
             with open(f"/proc/{run.pid}/status") as status:
@@ -80,7 +81,7 @@ def worst(program, port, scenario, runs, signals):
         words = [program, "swarm", f"127.0.0.1:{port}", *scenario.split(), "--lines", "--timeout", "60"]
         run = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         await_catching(run)
-        # From the first dials to deep in the run.
+        # The moment is anywhere from the first dials to the middle of the run.
         time.sleep(random.random())
         begun = time.monotonic()
         for _ in range(signals):

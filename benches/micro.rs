@@ -1,6 +1,6 @@
-//! What one message costs, layer by layer, without a socket. Read it as nanoseconds for an element.
+//! What one message costs, layer by layer, without a socket. The figures are nanoseconds for each element.
 //!
-//! `cargo bench --bench micro`; with `-- --test` each is run once, so that none of them rots.
+//! Run it with `cargo bench --bench micro`. With `-- --test` each bench runs once, to check that it still works.
 #![expect(clippy::disallowed_methods, reason = "a machine needs one moment to start from")]
 
 use chinwag::chat::directory::Directory;
@@ -45,7 +45,7 @@ fn parse(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// One read of so many lines, on a connection that has proved to speak lines.
+/// One read of so many lines, on a connection that is known to speak lines.
 fn frame(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("frame");
     for lines in [1, 16, 256] {
@@ -98,7 +98,7 @@ fn send_queue(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Finds addresses, in no order, in a full table of the default size.
+/// Finds addresses, in no particular order, in a full table of the default size.
 fn look_up(criterion: &mut Criterion) {
     let peers = Limits::default().peers_max;
     let mut directory = Directory::new(peers);
@@ -117,7 +117,7 @@ fn look_up(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The whole way of a read through a node: framed, recognised, entered, counted.
+/// The whole way of a read through a node: it is framed, parsed, entered in the table and counted.
 fn receive(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("receive_quiet");
     for lines in [16, 256] {
@@ -166,7 +166,7 @@ struct Driver {
 }
 
 impl Driver {
-    /// A node that listens on port 9090 and counts what it is told.
+    /// A node that listens on port 9090, and whose driver counts what it should write.
     fn new(connections_max: usize) -> Self {
         let node = Node::new(Config {
             name: Some("P2".to_owned()),

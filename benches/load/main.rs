@@ -1,17 +1,17 @@
-//! chinwag under load, beside the least that there can be and beside what one would have written instead.
+//! chinwag under load, compared with the least work that is possible and with the usual alternatives.
 //!
 //! ```sh
-//! cargo bench --bench load                          # all of it, 45 minutes; leave the machine alone
-//! cargo bench --bench load -- --only delivery       # what has this in its name
-//! cargo bench --bench load -- --smoke               # only whether it all still runs
+//! cargo bench --bench load                          # everything, 45 minutes; do not use the machine meanwhile
+//! cargo bench --bench load -- --only delivery       # only rows with this word in their name
+//! cargo bench --bench load -- --smoke               # only checks that everything still runs
 //! ```
 //!
-//! Each figure is of a fresh process, on a core of its own, and each process has the same load from the same
-//! generator, `chinwag swarm`, on another core. All programs have their turn before any of them has its next
-//! one, and a ratio is taken to the floor of the same round: what else the machine does, or how fast it runs
-//! at the time, is then in both. `BENCHMARKS.md` says why that is the way, and what came of it.
+//! Each figure comes from a fresh process on a core of its own. Each process gets the same load from the same
+//! generator, `chinwag swarm`, on another core. All programs have their turn before any of them has its next one,
+//! and each figure is divided by the floor's figure of the same round. So both figures of a ratio include what else
+//! the machine does and how fast it runs at the time. `BENCHMARKS.md` explains the method and has the results.
 //!
-//! It needs Linux, as the rivals do. Without `taskset`, or with one core, nothing is kept on a core; without
+//! It needs Linux, as the rivals do. Without `taskset`, or with one core, no process is bound to a core. Without
 //! `strace`, wake-ups are counted instead of system calls.
 #![expect(
     clippy::disallowed_methods,
@@ -41,7 +41,7 @@ use work::Outcome;
 /// Measure chinwag and its rivals under load
 #[derive(Debug, Parser)]
 struct Options {
-    /// Turns that each program has
+    /// How many turns each program has
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 
@@ -49,7 +49,7 @@ struct Options {
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
 
-    /// One tiny round: whether everything runs and every figure is there, not what it is
+    /// Run one tiny round, which only checks that everything runs and every figure is there
     #[arg(long)]
     smoke: bool,
 
@@ -57,11 +57,11 @@ struct Options {
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
 
-    /// Write what each round gave
+    /// Write the figures of each round, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
-    /// What cargo says to each bench
+    /// Ignored; cargo passes it to each bench
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -81,7 +81,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// `false`: a figure is missing that must not.
+/// `false`: a figure is missing that must be there.
 fn measure(options: &Options) -> Result<bool, String> {
     let stage = Stage::set(options.smoke)?;
     let scale = Scale { is_smoke: options.smoke };
@@ -96,7 +96,7 @@ fn measure(options: &Options) -> Result<bool, String> {
         for (number, row) in rows.iter().enumerate().filter(|(_, row)| is_due(row)) {
             eprintln!("round {} of {rounds}: {}", round + 1, row.figures[0].name);
             let mut programs = row.programs.clone();
-            // Nobody always comes after the same one.
+            // No program always comes after the same one.
             programs.rotate_left(round % row.programs.len());
             for (program, (figures, fault)) in programs.iter().zip(outcomes(row, &programs, &stage)) {
                 if let Some(fault) = fault {
@@ -118,7 +118,7 @@ fn measure(options: &Options) -> Result<bool, String> {
     Ok(is_complete || !options.smoke)
 }
 
-/// One after the other, unless the figures mean nothing anyway.
+/// Measures one program after the other; in a smoke test all at once, since its figures mean nothing.
 fn outcomes(row: &Row, programs: &[Program], stage: &Stage) -> Vec<Outcome> {
     if !stage.is_smoke {
         return programs.iter().map(|&program| row.work.measure(stage, program)).collect();
@@ -132,7 +132,7 @@ fn outcomes(row: &Row, programs: &[Program], stage: &Stage) -> Vec<Outcome> {
     })
 }
 
-/// What the numbers depend on, as sentences.
+/// Sentences that say what the numbers depend on.
 fn setting(rounds: u32, stage: &Stage) -> String {
     let date = Command::new("date").args(["-u", "+%F"]).output();
     let date = date.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
@@ -141,7 +141,7 @@ fn setting(rounds: u32, stage: &Stage) -> String {
     let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let rounds = if rounds == 1 { "1 round".to_owned() } else { format!("{rounds} rounds") };
-    let pinned = if stage.cores.is_some() { "each side on a core of its own" } else { "not kept on cores" };
+    let pinned = if stage.cores.is_some() { "each side on a core of its own" } else { "not bound to cores" };
     let smoke = if stage.is_smoke { " A smoke test: the figures mean nothing." } else { "" };
     format!(
         "{}, {} {}, {} ({} cores), {rounds}, {pinned}. Load average at the start: {}.{smoke}",

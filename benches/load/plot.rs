@@ -1,4 +1,4 @@
-//! One picture for each group of rows: how many times the floor's figure that of each program is.
+//! One picture for each group of rows: the figure of each program, divided by the floor's figure.
 
 use super::rows::{Program, Row, Shown};
 use super::table::{Results, Spread};
@@ -21,7 +21,7 @@ const FONT: &str = "sans-serif";
 const INK: RGBColor = RGBColor(51, 51, 51);
 const GRID: RGBColor = RGBColor(226, 226, 226);
 
-/// In the order of the programs; the floor is the line at 1.
+/// The colours, in the order of the programs; the floor is the line at 1.
 const COLORS: [RGBColor; 7] = [
     RGBColor(0, 0, 0),
     RGBColor(0, 114, 178),
@@ -94,7 +94,7 @@ fn picture(file: &Path, group: &str, clusters: &[Cluster<'_>]) -> Result<(), Fau
             let middle = x + bar_width / 2;
             root.draw(&PathElement::new([(middle, scale.y(ratio.min)), (middle, scale.y(ratio.max))], INK))?;
         }
-        // What all of a group have in common stands in front, and the room is small.
+        // The name is split into lines, because a cluster is narrow.
         for (line, part) in wrapped(cluster.name, width).iter().enumerate() {
             let at = (left + width / 2, SIZE.1 - BOTTOM + 6 + 13 * line as i32);
             root.draw_text(part, &text(11, HPos::Center, VPos::Top), at)?;
@@ -113,7 +113,7 @@ fn picture(file: &Path, group: &str, clusters: &[Cluster<'_>]) -> Result<(), Fau
     Ok(())
 }
 
-/// The powers of two that there is room for.
+/// The powers of two that fit on the axis.
 struct Scale(Range<i32>);
 
 impl Scale {
@@ -140,7 +140,7 @@ fn color(program: Program) -> RGBColor {
     COLORS[place.unwrap_or(0)]
 }
 
-/// The text in lines that are about so many pixels wide.
+/// The text in lines of about so many pixels.
 fn wrapped(text: &str, width: i32) -> Vec<String> {
     let letters = (width / 6).max(8) as usize;
     let mut lines = vec![String::new()];

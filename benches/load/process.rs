@@ -17,10 +17,10 @@ const CHINWAG: &str = env!("CARGO_BIN_EXE_chinwag");
 
 const LOOPBACK: &str = "127.0.0.1:0";
 
-/// How long a program may take to listen.
+/// How long a program may take until it listens.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a run of the generator may take; it gives up by itself much earlier.
+/// How long a run of the generator may take; the generator itself gives up much earlier.
 const RUN_TIMEOUT: Duration = Duration::from_secs(300);
 
 const POLL: Duration = Duration::from_millis(20);
@@ -30,24 +30,24 @@ const POLL: Duration = Duration::from_millis(20);
 pub(crate) enum Core {
     /// The programs under test.
     First,
-    /// What generates their load.
+    /// The generators of their load.
     Second,
 }
 
-/// What the programs are started with.
+/// What is needed to start the programs.
 #[derive(Debug)]
 pub(crate) struct Stage {
-    /// The folder of the rivals.
+    /// The folder with the rivals.
     rivals: PathBuf,
-    /// The core of the programs under test and that of the generators, if programs can be kept on cores.
+    /// The core of the programs under test and that of the generators, if processes can be bound to cores.
     pub(crate) cores: Option<[usize; 2]>,
-    /// Programs can be made to end with us, even if we are killed.
+    /// Whether programs can be made to end with us, even if we are killed.
     has_setpriv: bool,
-    /// Only whether everything runs is asked.
+    /// This is a smoke test, which only checks that everything runs.
     pub(crate) is_smoke: bool,
 }
 
-/// What a program does with what it is told.
+/// What a program does with the messages that it gets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Mode {
     Receive,
@@ -91,7 +91,7 @@ impl Drop for Running {
 #[derive(Debug)]
 pub(crate) struct Target {
     process: Running,
-    /// What reads its output.
+    /// The process that reads its output.
     _reader: Option<Running>,
     pub(crate) address: SocketAddr,
 }
@@ -101,7 +101,7 @@ impl Target {
         self.process.pid()
     }
 
-    /// The pipe that is its stdin, for whoever wants to type into it.
+    /// The pipe that is its stdin, into which messages can be typed.
     pub(crate) fn stdin(&self) -> String {
         format!("/proc/{}/fd/0", self.pid())
     }
@@ -112,13 +112,13 @@ impl Target {
 }
 
 impl Stage {
-    /// Builds the rivals, where cargo builds us.
+    /// Builds the rivals in the target directory of this bench.
     pub(crate) fn set(is_smoke: bool) -> Result<Self, String> {
         let cores = allowed_cores().filter(|_| has("taskset"));
         Ok(Self { rivals: build_rivals()?, cores, has_setpriv: has("setpriv"), is_smoke })
     }
 
-    /// A command whose process stays on that core.
+    /// A command whose process is bound to that core.
     pub(crate) fn command(&self, core: Core, program: impl AsRef<OsStr>) -> Command {
         let mut words: Vec<&OsStr> = Vec::new();
         if self.has_setpriv {
@@ -159,11 +159,11 @@ impl Stage {
             BufReader::new(stdout).read_line(&mut line).map_err(|error| error.to_string())?;
         }
         let address = line.trim_end().strip_prefix("listening on ").and_then(|address| address.parse().ok());
-        let address = address.ok_or_else(|| format!("{name} said {line:?}"))?;
+        let address = address.ok_or_else(|| format!("{name} wrote an unexpected line: {line:?}"))?;
         Ok(Target { process, _reader: None, address })
     }
 
-    /// To relay is to have a menu, and a pipe in which choice 5 can be typed. Else it is headless.
+    /// To relay, chinwag has a menu, and a pipe into which choice 5 can be typed. Else it is headless.
     fn start_chinwag(&self, program: Program, mode: Mode) -> Result<Target, String> {
         let address = free_address()?;
         let mut command = self.command(Core::First, CHINWAG);
@@ -210,7 +210,7 @@ impl Stage {
         command
     }
 
-    /// Runs a generator; gives its report, if all went as planned.
+    /// Runs a generator; returns its report, if all went as planned.
     pub(crate) fn run(&self, target: &Target, swarm: &mut Command) -> Result<Value, String> {
         swarm.args(["--pid", &target.pid().to_string(), "--json", "-"]);
         let mut process = Running::start(swarm.stdout(Stdio::piped()))?;
@@ -233,7 +233,7 @@ impl Stage {
     }
 }
 
-/// Looks again and again whether it is so.
+/// Checks again and again whether the condition is true.
 pub(crate) fn wait_until(timeout: Duration, mut is_so: impl FnMut() -> bool) -> bool {
     let until = Instant::now() + timeout;
     loop {
@@ -254,15 +254,15 @@ pub(crate) fn has(program: &str) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// How many connections a program may hold of the `wanted` ones: the limit on open files is what a process
-/// may raise its own to, less some for itself.
+/// How many of the `wanted` connections a program can hold: as many as the highest limit on open files that a
+/// process can set for itself, less some for its other files.
 pub(crate) fn connections(wanted: usize) -> usize {
     const SPARE: u64 = 100;
     let limit = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
     usize::try_from(limit.saturating_sub(SPARE)).map_or(wanted, |limit| wanted.min(limit))
 }
 
-/// The first two cores that we may run on; they are listed like `0,2-5`.
+/// The first two cores that we may run on; the list looks like `0,2-5`.
 fn allowed_cores() -> Option<[usize; 2]> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
@@ -276,12 +276,13 @@ fn allowed_cores() -> Option<[usize; 2]> {
     Some([cores.next()?, cores.next()?])
 }
 
-/// A port that nobody listens on. Programs that print nowhere cannot say which one they chose.
+/// A port that nobody listens on. It is chosen here, because a program that prints nothing cannot report its own
+/// choice.
 fn free_address() -> Result<SocketAddr, String> {
     TcpListener::bind(LOOPBACK).and_then(|listener| listener.local_addr()).map_err(|error| error.to_string())
 }
 
-/// Gives the folder that cargo put them into.
+/// Returns the folder into which cargo has put them.
 fn build_rivals() -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -298,5 +299,9 @@ fn build_rivals() -> Result<PathBuf, String> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut executables = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
     let floor = executables.find(|path| path.file_stem() == Some(OsStr::new("floor")));
-    floor.as_deref().and_then(Path::parent).map(Path::to_path_buf).ok_or("cargo built no floor".to_owned())
+    floor
+        .as_deref()
+        .and_then(Path::parent)
+        .map(Path::to_path_buf)
+        .ok_or("cargo did not build the floor".to_owned())
 }

@@ -1,4 +1,4 @@
-//! What is measured, of which programs, and how the table calls it.
+//! What is measured, for which programs, and the names of the figures in the table.
 
 use super::process::{connections, has};
 use super::work::{STOPPED_READER_ROUNDS, Work};
@@ -7,16 +7,16 @@ use std::time::Duration;
 /// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Program {
-    /// The least work there is. All others are divided by it.
+    /// The least work that is possible. The figures of all others are divided by its figures.
     Floor,
-    /// Headless and quiet; what it is sent are lines, unless the row is about answers.
+    /// chinwag, headless and quiet. It gets plain lines, unless the row needs answers.
     Chinwag,
     Mio,
     Tokio,
     MessageIo,
-    /// chinwag that prints what it hears into a pipe.
+    /// chinwag, which prints what it hears into a pipe.
     Piped,
-    /// chinwag, and peers that said connect.
+    /// chinwag, with peers that sent connect first.
     Sessions,
 }
 
@@ -24,7 +24,7 @@ impl Program {
     pub(crate) const ALL: [Self; 7] =
         [Self::Floor, Self::Chinwag, Self::Mio, Self::Tokio, Self::MessageIo, Self::Piped, Self::Sessions];
 
-    /// Those that can do everything.
+    /// The programs that can do everything.
     const COMMON: [Self; 5] = [Self::Floor, Self::Chinwag, Self::Mio, Self::Tokio, Self::MessageIo];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -39,14 +39,14 @@ impl Program {
         }
     }
 
-    /// The yardstick of this name, if it is one.
+    /// The name of the rival's program, if the program is a rival.
     pub(crate) fn rival(self) -> Option<&'static str> {
         let is_ours = matches!(self, Self::Chinwag | Self::Piped | Self::Sessions);
         (!is_ours).then_some(self.name())
     }
 }
 
-/// Something that is done, and the figures that come of it.
+/// One kind of work, and the figures that it gives.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     /// The picture that it belongs to.
@@ -75,14 +75,14 @@ pub(crate) enum Unit {
     YesNo,
 }
 
-/// What a cell says of a program that is not the floor.
+/// What a cell shows for a program that is not the floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
-    /// How many times the floor's figure it is.
+    /// The ratio to the floor's figure.
     Ratio,
-    /// The same, and the figure.
+    /// The ratio, and the figure itself.
     RatioAndValue,
-    /// The figure.
+    /// The figure itself.
     Value,
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    /// So many connections, as far as they are allowed.
+    /// So many connections, or as many as the limits allow.
     fn peers(&self, wanted: usize) -> usize {
         if self.is_smoke { wanted.isqrt().min(50) } else { connections(wanted) }
     }
@@ -102,7 +102,7 @@ impl Scale {
         if self.is_smoke { little } else { much }
     }
 
-    /// All that there is to measure.
+    /// All rows.
     pub(crate) fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
         for (peers, batch) in
@@ -223,7 +223,7 @@ impl Scale {
     }
 }
 
-/// What 20,000 descriptors leave room for on either side.
+/// The connections that 20,000 descriptors leave room for on each side.
 const MOST_PEERS: usize = 19_500;
 
 fn row<const N: usize>(
@@ -237,7 +237,7 @@ fn row<const N: usize>(
 }
 
 impl Row {
-    /// Whether one round says it all: there is nothing to compare with.
+    /// Whether one round is enough, because there is nothing to compare with.
     pub(crate) fn is_once(&self) -> bool {
         matches!(self.work, Work::Idle { .. })
     }

@@ -1,15 +1,15 @@
-//! What was measured, as a table and as data.
+//! The results, as a table and as data.
 
 use super::rows::{Figure, Program, Row, Shown, Unit};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// The figures of all rounds. A round in which it failed has none.
+/// The figures of all rounds. A round that failed has no figure.
 #[derive(Debug, Default)]
 pub(crate) struct Results(BTreeMap<(usize, usize, Program), Vec<Option<f64>>>);
 
-/// The middle of some values, the least and the greatest.
+/// The median of some values, the least and the greatest.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
@@ -28,7 +28,7 @@ impl Spread {
 }
 
 impl Results {
-    /// Enters what one round gave.
+    /// Adds the figures of one round.
     pub(crate) fn enter(&mut self, row: usize, program: Program, figures: usize, values: &[f64]) {
         for figure in 0..figures {
             self.0.entry((row, figure, program)).or_default().push(values.get(figure).copied());
@@ -44,11 +44,11 @@ impl Results {
         Spread::of(self.rounds(row, figure, program).iter().copied().flatten())
     }
 
-    /// How many times that of the floor it is, each round by itself.
+    /// The ratio to the floor's figure, for each round by itself.
     pub(crate) fn ratio(&self, row: usize, figure: usize, program: Program) -> Option<Spread> {
         let floor = self.rounds(row, figure, Program::Floor);
         let pairs = self.rounds(row, figure, program).iter().zip(floor);
-        // Of a floor of nothing, such as memory in a run too small to need any, there is no multiple.
+        // There is no ratio to a floor of zero, such as the memory of a run that is too small to need any.
         Spread::of(pairs.filter_map(|(own, floor)| Some((*own)? / (*floor).filter(|floor| *floor > 0.0)?)))
     }
 
@@ -98,7 +98,7 @@ impl Results {
         }
     }
 
-    /// Everything, for programs.
+    /// All figures as JSON, for programs.
     pub(crate) fn json(&self, rows: &[Row]) -> Vec<Value> {
         let mut lines = Vec::new();
         for (number, row) in rows.iter().enumerate() {
@@ -149,7 +149,7 @@ impl Unit {
     }
 }
 
-/// Three digits, or as many as stand before the point.
+/// At least three digits, and all digits before the point.
 fn digits(value: f64) -> String {
     let decimals = match value.abs() {
         ..10.0 => 2,

@@ -1,4 +1,4 @@
-//! How the figures come to be: what is done to a program in one round.
+//! How the figures are measured: what is done to a program in one round.
 
 use super::process::{Core, Mode, Running, Stage, Target, wait_until};
 use super::rows::Program;
@@ -24,12 +24,12 @@ pub(crate) enum Work {
     StoppedReader { peers: usize, rounds: usize },
 }
 
-/// The kernel takes some 3 MiB for a reader that reads nothing, and chinwag keeps one more: with 16 KiB in a
-/// message a run must have more messages than make 4 MiB.
+/// The kernel keeps some 3 MiB for a reader that reads nothing, and chinwag keeps one MiB more. So the messages of
+/// a run, of 16 KiB each, must be more than 4 MiB together.
 pub(crate) const STOPPED_READER_ROUNDS: usize = 350;
 const STOPPED_READER_MESSAGE_BYTES: usize = 16 * 1024;
 
-/// The figures so far as they could be had, and why there are not more.
+/// The figures that could be measured, and the reason if there are not more.
 pub(crate) type Outcome = (Vec<f64>, Option<String>);
 
 impl Work {
@@ -53,7 +53,7 @@ impl Work {
     }
 }
 
-/// One measurement. Each has a fresh process to itself.
+/// One measurement. Each has a fresh process.
 struct Bench<'a> {
     stage: &'a Stage,
     program: Program,
@@ -74,7 +74,7 @@ impl Bench<'_> {
         if self.stage.is_smoke {
             swarm.args(["--rounds", "1", "--warm-up", "1"]);
         } else if peers > 1_000 {
-            // A round of so many says as much as ten of the others, and takes as long.
+            // A round with so many connections is as exact as ten rounds of the others, and takes as long.
             swarm.args(["--rounds", "10"]);
         }
         figure(&self.stage.run(&target, &mut swarm)?, "/target/cpu_ns_per_message")
@@ -103,7 +103,7 @@ impl Bench<'_> {
         figure(&self.stage.run(&target, &mut swarm)?, "/target/cpu_ns_per_message")
     }
 
-    /// A rival relays what the first of the peers says; to chinwag it is typed.
+    /// A rival relays what the first peer sends; into chinwag the messages are typed.
     fn fan_out_command(&self, target: &Target, peers: usize, rounds: usize) -> Command {
         let mut swarm = self.stage.swarm(Core::Second, target, "fan-out");
         swarm.args(["--rounds", &rounds.to_string(), "--peers"]);
@@ -115,8 +115,8 @@ impl Bench<'_> {
         swarm
     }
 
-    /// In microseconds. To wake another core costs many times the work that is to be compared, so both ends
-    /// are on one.
+    /// In microseconds. Waking another core costs many times the work that we compare, so both ends are on one
+    /// core.
     fn round_trip(&self, questions: usize, silent: usize, figures: &mut Vec<f64>) -> Result<(), String> {
         let target = self.stage.start(self.program, Mode::Echo)?;
         for peers in [1, silent + 1] {
@@ -144,13 +144,13 @@ impl Bench<'_> {
         if self.program != Program::Sessions {
             swarm.arg("--lines");
         }
-        // Reckoned here, since we know that the target is a new one.
+        // Computed here and not by the generator, since we know that the target is a fresh process.
         let report = self.stage.run(&target, &mut swarm)?;
         let memory = |when| figure(&report, &format!("/target/memory_{when}"));
         Ok((memory("connected")? - memory("before")?) / peers as f64)
     }
 
-    /// In milliseconds: without one that never reads, then beside one, each on a process of its own.
+    /// In milliseconds: first without a reader that never reads, then with one, each in a process of its own.
     fn stopped_reader(&self, peers: usize, rounds: usize, figures: &mut Vec<f64>) -> Result<(), String> {
         let run = |target: &Target, rounds| {
             let mut swarm = self.fan_out_command(target, peers, rounds);
@@ -158,7 +158,7 @@ impl Bench<'_> {
             let time = figure(&self.stage.run(target, &mut swarm)?, "/times/to-all/p50")?;
             Ok::<_, String>(time / 1e6)
         };
-        // Nothing fills up here, so it need not be so many.
+        // No buffer fills up here, so fewer rounds are enough.
         figures.push(run(&self.stage.start(self.program, Mode::Relay)?, rounds / 10)?);
         let target = self.stage.start(self.program, Mode::Relay)?;
         let reader = stop_reading(&target, !self.is_rival()).map_err(|error| error.to_string())?;
@@ -168,7 +168,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// How often the process did anything at all.
+    /// How often the process did anything at all while all sessions were silent.
     fn idle(&self, peers: usize, time: Duration) -> Result<f64, String> {
         let target = self.stage.start(self.program, Mode::Receive)?;
         let mut swarm = self.stage.swarm(Core::Second, &target, "hold");
@@ -178,16 +178,16 @@ impl Bench<'_> {
         if !wait_until(IDLE_TIMEOUT, || target.open_files() >= peers) {
             return Err("not all sessions were accepted".to_owned());
         }
-        // It has some files of its own too, so the last sessions are still to be accepted, and to be answered.
+        // The program has open files of its own, and it may still have to accept and answer the last sessions.
         let mut last = f64::NAN;
         let has_settled = wait_until(IDLE_TIMEOUT, || {
             thread::sleep(SETTLE_TIME);
-            // One that is busy all the time is never woken: its CPU time says so.
+            // A process that is busy all the time is never woken, but its CPU time shows it.
             let now = cpu_time(&target).unwrap_or(f64::NAN);
             std::mem::replace(&mut last, now) == now
         });
         if !has_settled {
-            return Err("it does not come to rest".to_owned());
+            return Err("the program does not become idle".to_owned());
         }
         if let Some(calls) = count_system_calls(&target, time) {
             return Ok(calls);
@@ -198,13 +198,13 @@ impl Bench<'_> {
     }
 }
 
-/// How long sessions may take to become so many.
+/// How long the sessions may take until all are connected.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A program that did nothing for so long has come to rest.
+/// A program that did nothing for so long is idle.
 const SETTLE_TIME: Duration = Duration::from_millis(500);
 
-/// Counts with strace; `None` if it is not there, or may not.
+/// Counts with strace; `None` if there is no strace, or if it is not allowed to trace.
 fn count_system_calls(target: &Target, time: Duration) -> Option<f64> {
     let table = std::env::temp_dir().join(format!("chinwag-load-{}.txt", process::id()));
     let mut command = Command::new("strace");
@@ -219,11 +219,11 @@ fn count_system_calls(target: &Target, time: Duration) -> Option<f64> {
         return None;
     }
     let total = text.lines().find(|line| line.ends_with(" total"));
-    // Without a call there is no table.
+    // If there was no system call, there is no table.
     Some(total.and_then(|line| line.split_whitespace().nth(3)?.parse().ok()).unwrap_or(0.0))
 }
 
-/// How often the process has stopped running, by itself or not.
+/// How often the process has given up its CPU, by itself or not.
 fn wake_ups(target: &Target) -> Result<f64, String> {
     let status = fs::read_to_string(format!("/proc/{}/status", target.pid()));
     let status = status.map_err(|error| error.to_string())?;
@@ -237,10 +237,10 @@ fn cpu_time(target: &Target) -> Option<f64> {
     schedstat.split_whitespace().next()?.parse().ok()
 }
 
-/// Connects somebody who never reads, as a session or without a word.
+/// Connects a reader that never reads, as a session or without a line.
 fn stop_reading(target: &Target, is_session: bool) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(target.address), Type::STREAM, None)?;
-    // The less it takes, the sooner the other side has to keep it.
+    // The smaller its buffer, the sooner the other side has to keep the data.
     socket.set_recv_buffer_size(4096)?;
     socket.connect(&target.address.into())?;
     let mut stream = TcpStream::from(socket);
@@ -250,7 +250,7 @@ fn stop_reading(target: &Target, is_session: bool) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Reads what was left unread. Whether it ends, or just waits for more.
+/// Reads what was left unread. Returns whether the stream ends, or only has no more for now.
 fn is_closed(mut reader: TcpStream) -> bool {
     let mut buffer = vec![0; 64 * 1024];
     let is_set = reader.set_read_timeout(Some(Duration::from_millis(300))).is_ok();

@@ -5,7 +5,7 @@ use crate::endpoint::{Endpoint, parse_endpoint};
 use chinwag::limits::{
     BURST_WARM_UP_ROUNDS, LINE_BYTES_MAX, SWARM_BATCH_MAX, SWARM_COUNT_MAX, SWARM_LENGTH_DEFAULT,
     SWARM_MESSAGE_BYTES_MIN, SWARM_PROCESSES_MAX, SWARM_RATES, SWARM_ROUNDS_MAX, SWARM_SECONDS,
-    SWARM_WRITE_BYTES_MAX,
+    SWARM_WARM_UP_MAX, SWARM_WRITE_BYTES_MAX,
 };
 use chinwag::swarm::plan::{Carrier, Origin, Plan, Scenario};
 use clap::{Args, Subcommand, ValueEnum};
@@ -15,7 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-// As those of the chat: a paragraph is one line.
+// As in the examples of the chat, a paragraph is one line.
 const EXAMPLES: &str = "\
 Examples:
   chinwag swarm 127.0.0.1:8080 --peers 10000
@@ -25,9 +25,9 @@ Examples:
   chinwag swarm 127.0.0.1:8080 fan-out --trigger node.fifo
   chinwag swarm merge a.hlog b.hlog
 
-Exit codes: 0 all went as planned, 1 something failed, was lost or not sent, 2 wrong usage or a limit that would stop \
-the run, 130 interrupted. An interrupt ends the run within a tenth of a second, whatever the target does, and prints \
-what there is; a second one ends it at once.";
+Exit codes: 0 all went as planned; 1 something failed, was lost or was not sent; 2 wrong usage, or a limit would stop \
+the run; 130 interrupted. An interrupt ends the run within a tenth of a second, whatever the target does, and prints \
+the numbers so far. A second interrupt ends the program at once.";
 
 const LOAD: &str = "Load";
 const CONNECTIONS: &str = "Connections";
@@ -38,42 +38,42 @@ const RESULTS: &str = "Results";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct SwarmArgs {
-    // Before all the others, which take their values with them.
+    // This field comes first, because the others take their values out of the matches.
     #[command(flatten)]
     pub(super) given: Given,
 
     #[command(subcommand)]
     pub(crate) command: Option<SwarmCommand>,
 
-    /// Where the target listens; or HOST:PORT, which is looked up once
+    /// Where the target listens; a HOST:PORT is looked up once
     #[arg(value_name = "IP:PORT", value_parser = parse_endpoint, required = true)]
     pub(crate) target: Option<Endpoint>,
 
-    /// What to do to it
+    /// What the peers do
     #[arg(default_value = "hold")]
     pub(crate) scenario: ScenarioName,
 
-    /// Peers at once; churn has --in-flight instead
+    /// Peers that are connected at the same time (all but churn, which has --in-flight)
     #[arg(long, value_name = "N", default_value = "1000", value_parser = parse_count, help_heading = LOAD)]
     pub(crate) peers: usize,
 
-    /// Messages of all peers together (flood, churn), or questions (ping)
+    /// Messages that all peers together send (flood, churn), or questions that they ask (ping)
     #[arg(long, value_name = "M", default_value = "100000", value_parser = parse_count, help_heading = LOAD)]
     pub(crate) messages: usize,
 
-    /// Messages in one write (flood, pace, burst), or awaited in one round (fan-out)
+    /// Messages in one write (flood, pace, burst) or in one round (fan-out)
     #[arg(long, value_name = "B", default_value = "1", value_parser = parse_batch, help_heading = LOAD)]
     pub(crate) batch: usize,
 
-    /// Bytes in a message, its newline included; fan-out has it with --relay or --trigger
+    /// Bytes in a message, its newline included; fan-out uses it only with --relay or --trigger
     #[arg(long, value_name = "BYTES", default_value_t = SWARM_LENGTH_DEFAULT, value_parser = parse_length, help_heading = LOAD)]
     pub(crate) length: usize,
 
-    /// How long to hold or to pace, in seconds
+    /// How long the run lasts, in seconds (hold, pace)
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds, help_heading = LOAD)]
     pub(crate) time: Duration,
 
-    /// Messages of each peer in a second (pace)
+    /// Messages that each peer sends in a second (pace)
     #[arg(long, value_name = "R", default_value = "1", value_parser = parse_rate, help_heading = LOAD)]
     pub(crate) pace: f64,
 
@@ -81,20 +81,21 @@ pub(crate) struct SwarmArgs {
     #[arg(long, value_name = "N", default_value = "30", value_parser = parse_rounds, help_heading = LOAD)]
     pub(crate) rounds: u32,
 
-    /// Rounds before those that are not counted (burst)
+    /// Rounds at the start that are not counted (burst)
     #[arg(long, value_name = "N", default_value_t = BURST_WARM_UP_ROUNDS,
         value_parser = parse_warm_up, help_heading = LOAD)]
     pub(crate) warm_up: u32,
 
-    /// Peers that ask; the others are silent (ping)
+    /// Peers that ask questions; the others are silent (ping)
     #[arg(long, value_name = "N", default_value = "1", value_parser = parse_count, help_heading = LOAD)]
     pub(crate) active: usize,
 
-    /// Dials begun in a second; a late one counts from when it was due [default: as fast as they succeed]
+    /// Dials that begin in a second; a late dial is timed from its planned start [default: as fast as they
+    /// succeed]
     #[arg(long, value_name = "N", value_parser = parse_rate, help_heading = CONNECTIONS)]
     pub(crate) rate: Option<f64>,
 
-    /// Dials under way at once, or connections (churn)
+    /// Dials that are under way at the same time; for churn, connections
     #[arg(
         long,
         value_name = "K",
@@ -104,11 +105,12 @@ pub(crate) struct SwarmArgs {
     )]
     pub(crate) in_flight: usize,
 
-    /// An address to dial from; repeat it for more [default: 64 of 127.0.0.0/8 where the target is there]
+    /// An address to dial from; repeat the flag for more [default: 64 addresses of 127.0.0.0/8 if the target is in
+    /// that network]
     #[arg(long = "source", value_name = "IP", value_delimiter = ',', help_heading = CONNECTIONS)]
     pub(crate) sources: Vec<IpAddr>,
 
-    /// Processes that share the work, where one has too few descriptors or too little CPU
+    /// Processes that share the work, if one can open too few files or has too little CPU
     #[arg(
         long,
         value_name = "N",
@@ -128,11 +130,11 @@ pub(crate) struct SwarmArgs {
     )]
     pub(crate) timeout: Duration,
 
-    /// Lines without a greeting, for targets that know no sessions
+    /// Send lines without a greeting, for targets that do not speak chinwag's protocol
     #[arg(long, help_heading = TARGET)]
     pub(crate) lines: bool,
 
-    /// The target sends every line back: that is the answer (flood, pace, ping). Implies --lines
+    /// The target sends every line back, and that is the answer (flood, pace, ping). Implies --lines
     #[arg(long, help_heading = TARGET)]
     pub(crate) echo: bool,
 
@@ -140,14 +142,15 @@ pub(crate) struct SwarmArgs {
     #[arg(long, conflicts_with = "trigger", help_heading = TARGET)]
     pub(crate) relay: bool,
 
-    /// A named pipe that is the target's stdin: menu choice 5 is typed there for each message (fan-out).
-    /// A target started with <>FILE outlives the run. Without this or --relay, type it yourself
+    /// A named pipe that is the target's stdin: the run types menu choice 5 there for each message (fan-out). A
+    /// target that was started with <>FILE goes on after the run. Without this flag or --relay, type the messages
+    /// yourself
     #[arg(long, value_name = "FILE", help_heading = TARGET)]
     pub(crate) trigger: Option<PathBuf>,
 
-    /// The target's process on this host: its CPU time and memory are reported, with those of the processes that it
-    /// started; burst stops and resumes it. One that does not hold the listening socket is refused, unless it is
-    /// given twice; burst refuses it in any case
+    /// The target's process on this host. The report has its CPU time and memory, with those of the processes that
+    /// it started; burst stops and resumes it. A process that does not hold the listening socket is refused, unless
+    /// you give the flag twice; burst always refuses it
     #[arg(
         long,
         value_name = "PID",
@@ -157,31 +160,31 @@ pub(crate) struct SwarmArgs {
     )]
     pub(crate) pid: Vec<u32>,
 
-    /// Allow a target that is not on this host's loopback, after asking
+    /// Allow a target that is not on this host's loopback; the program asks first
     #[arg(long, help_heading = TARGET)]
     pub(crate) allow_remote: bool,
 
-    /// The answer to that question
+    /// Answer yes to the question of --allow-remote
     #[arg(long, requires = "allow_remote", help_heading = TARGET)]
     pub(crate) yes: bool,
 
-    /// Write the report as JSON; - is stdout, instead of the table
+    /// Write the report as JSON; with - it goes to stdout instead of the table
     #[arg(long, value_name = "FILE", help_heading = RESULTS)]
     pub(crate) json: Option<PathBuf>,
 
-    /// Draw throughput over time and latency percentiles
+    /// Draw throughput over time and latency percentiles, as SVG
     #[arg(long, value_name = "FILE.svg", help_heading = RESULTS)]
     pub(crate) plot: Option<PathBuf>,
 
-    /// Write the latencies as HdrHistogram's interval log, which merge adds up
+    /// Write the latencies as an interval log of HdrHistogram; merge adds such logs up
     #[arg(long, value_name = "FILE.hlog", help_heading = RESULTS)]
     pub(crate) hlog: Option<PathBuf>,
 
-    /// Write the percentiles for HdrHistogram's plotter, a file for each kind of time: FILE.dial.hgrm and so on
+    /// Write the percentiles for HdrHistogram's plotter, one file for each kind of time: FILE.dial.hgrm and so on
     #[arg(long, value_name = "FILE.hgrm", help_heading = RESULTS)]
     pub(crate) hgrm: Option<PathBuf>,
 
-    /// Be one of several processes: carry out this plan, wait for go on stdin, report on stdout
+    /// Run as one of several processes: carry out this plan, wait for go on stdin, report on stdout
     #[arg(long, hide = true, value_name = "PLAN", value_parser = parse_plan)]
     pub(crate) worker: Option<Plan>,
 }
@@ -194,11 +197,11 @@ pub(crate) enum SwarmCommand {
         #[arg(required = true)]
         files: Vec<PathBuf>,
 
-        /// Write the sum as a log of its own
+        /// Write the sum as a log
         #[arg(long, value_name = "FILE.hlog")]
         hlog: Option<PathBuf>,
 
-        /// Write its percentiles, a file for each kind of time: FILE.dial.hgrm and so on
+        /// Write the percentiles of the sum, one file for each kind of time: FILE.dial.hgrm and so on
         #[arg(long, value_name = "FILE.hgrm")]
         hgrm: Option<PathBuf>,
     },
@@ -206,23 +209,23 @@ pub(crate) enum SwarmCommand {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ScenarioName {
-    /// Connected and silent, for --time
+    /// The peers stay connected and silent for --time
     Hold,
-    /// --messages, as fast as they are taken
+    /// The peers send --messages as fast as the target reads them
     Flood,
-    /// --pace messages a second of each peer, for --time; a late one counts from when it was due
+    /// Each peer sends --pace messages a second for --time; a late message is timed from its planned start
     Pace,
-    /// One plain message for each connection, --messages times
+    /// A peer connects, sends one message and disconnects, --messages times
     Churn,
-    /// A message of the target to all, --rounds times
+    /// The target sends a message to all peers, --rounds times
     FanOut,
-    /// --messages questions, each asked when the one before was answered
+    /// The peers ask --messages questions, each when the one before was answered
     Ping,
-    /// The target is stopped, given --batch messages by each peer and let go, --rounds times
+    /// The target is stopped, each peer sends --batch messages, and the target goes on, --rounds times
     Burst,
 }
 
-/// The word for it on the command line.
+/// Writes the scenario's name on the command line.
 impl fmt::Display for ScenarioName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.to_possible_value().expect("a scenario that can be asked for").get_name())
@@ -230,12 +233,12 @@ impl fmt::Display for ScenarioName {
 }
 
 impl SwarmArgs {
-    /// Whether this is one of several processes that another one directs.
+    /// Whether this is a worker: one of several processes that another process directs.
     pub(crate) const fn is_worker(&self) -> bool {
         self.worker.is_some()
     }
 
-    /// What one process is to do. `place`: its number, of how many.
+    /// The plan of one process. `place`: its number, and the number of processes.
     pub(crate) fn plan(&self, target: SocketAddr, place: (usize, usize)) -> Plan {
         let (number, processes) = place;
         let is_churn = self.scenario == ScenarioName::Churn;
@@ -260,7 +263,8 @@ impl SwarmArgs {
         }
     }
 
-    /// The addresses to dial from, each once: from one that is there twice, two peers would claim the same.
+    /// The addresses to dial from, each once: from an address that is there twice, two peers would claim the same
+    /// one.
     fn sources(&self) -> Vec<IpAddr> {
         let mut seen = BTreeSet::new();
         self.sources.iter().map(IpAddr::to_canonical).filter(|&ip| seen.insert(ip)).collect()
@@ -276,7 +280,7 @@ impl SwarmArgs {
             ScenarioName::Hold => Scenario::Hold { time: self.time },
             ScenarioName::Pace => Scenario::Pace { rate: self.pace, time: self.time },
             ScenarioName::Ping => {
-                // The first have somebody who asks; the others have only silent peers.
+                // The first processes have peers that ask; the others have only silent peers.
                 let asking = processes.min(self.active);
                 let rounds = if number < asking { share(self.messages, (number, asking)) } else { 0 };
                 Scenario::Ping { rounds: rounds as u64, active: share(self.active, place) }
@@ -292,32 +296,39 @@ impl SwarmArgs {
         }
     }
 
-    /// What is wrong with the names of the files to write.
+    /// A sentence for each fault in the names of the files to write.
     fn wrong_files(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         if let Some(plot) = &self.plot
             && plot.extension().is_some_and(|kind| !kind.eq_ignore_ascii_case("svg"))
         {
-            wrong.push(format!("--plot draws SVG: {} is to end in .svg, or in nothing", plot.display()));
+            wrong.push(format!(
+                "--plot draws SVG: the name {} must end in .svg or have no ending",
+                plot.display()
+            ));
         }
         let files = [("--json", &self.json), ("--plot", &self.plot), ("--hgrm", &self.hgrm)];
         let files = files.map(|(flag, file)| (flag, file.as_deref().unwrap_or(Path::new(""))));
         let is_stdout = |&&(flag, file): &&(&str, &Path)| flag != "--json" && file == Path::new("-");
         wrong.extend(
-            files.iter().filter(is_stdout).map(|(flag, _)| format!("{flag} needs a file; - is for --json")),
+            files
+                .iter()
+                .filter(is_stdout)
+                .map(|(flag, _)| format!("{flag} needs a file: only --json can be written to stdout")),
         );
-        // A device takes what it is given, as often as it is.
+        // A device can be written to several times.
         let is_file = |file: &Path| !file.as_os_str().is_empty() && file != "-" && !file.starts_with("/dev");
         for (place, (flag, file)) in files.iter().enumerate().filter(|(_, (_, file))| is_file(file)) {
             let others = files[..place].iter().filter(|(_, other)| other == file);
             wrong.extend(
-                others.map(|(other, _)| format!("{other} and {flag} cannot both be {}", file.display())),
+                others
+                    .map(|(other, _)| format!("{other} and {flag} cannot both write to {}", file.display())),
             );
         }
         wrong
     }
 
-    /// Whether somebody writes a whole batch at once, a peer or whoever types for the target.
+    /// Whether a whole batch is written at once, by a peer or to the target's stdin.
     fn writes_batches(&self) -> bool {
         match self.scenario {
             ScenarioName::Burst | ScenarioName::Flood | ScenarioName::Pace => true,
@@ -326,7 +337,7 @@ impl SwarmArgs {
         }
     }
 
-    /// What cannot be done together, as sentences. `whole`: the plan of all processes.
+    /// A sentence for each contradiction between the flags. `whole`: the plan of all processes together.
     pub(crate) fn contradictions(&self, whole: &Plan) -> Vec<String> {
         let is_fan_out = self.scenario == ScenarioName::FanOut;
         let is_ping = self.scenario == ScenarioName::Ping;
@@ -337,44 +348,47 @@ impl SwarmArgs {
         let table = [
             (
                 is_fan_out && self.processes > 1 && has_origin,
-                "--relay and --trigger need one process: only it knows when everybody has the message"
+                "--relay and --trigger need one process, which knows when every peer has the message"
                     .to_owned(),
             ),
             (
                 is_fan_out && self.relay && self.peers < 2,
-                "--relay needs two peers: one speaks, one hears".to_owned(),
+                "--relay needs at least two peers: the first one sends, and the others receive".to_owned(),
             ),
             (
                 is_fan_out && !has_origin && self.given.has("length"),
-                "--length means nothing where something else makes the target speak; it is for --relay and --trigger"
+                "--length has no effect if something else makes the target send; it is for --relay and --trigger"
                     .to_owned(),
             ),
             (
                 is_ping && self.lines && !self.echo,
-                "ping needs answers: sessions, or --echo where the target sends every line back"
+                "ping needs answers: leave out --lines, or add --echo if the target sends every line back"
                     .to_owned(),
             ),
-            (is_ping && self.active > self.peers, "there are more --active than --peers".to_owned()),
+            (is_ping && self.active > self.peers, "--active must not be more than --peers".to_owned()),
             (
                 self.processes > whole.peers,
                 format!(
-                    "there are more --processes than {}",
+                    "--processes must not be more than {}",
                     if whole.scenario == Scenario::Churn { "--messages" } else { "--peers" }
                 ),
             ),
-            (is_source_open, "--source has to be one of this host's addresses, not all of them".to_owned()),
-            (sources_differ, "--source and the target must be of one kind, IPv4 or IPv6".to_owned()),
+            (
+                is_source_open,
+                "--source must be one address of this host; 0.0.0.0 and :: stand for all of them".to_owned(),
+            ),
+            (sources_differ, "--source and the target must be of the same kind, IPv4 or IPv6".to_owned()),
             (
                 !is_ping && self.scenario != ScenarioName::Hold && self.length < message_bytes_min,
                 format!(
-                    "--length {} is too short: with its header a message has {message_bytes_min} bytes",
+                    "--length {} is too short: with its header a message has at least {message_bytes_min} bytes",
                     self.length
                 ),
             ),
             (
                 self.writes_batches() && self.batch * self.length > SWARM_WRITE_BYTES_MAX,
                 format!(
-                    "--batch {} of --length {} makes writes of {} MiB, and one may have {} MiB: use a smaller \
+                    "--batch {} with --length {} makes writes of {} MiB, and the most is {} MiB: use a smaller \
                      --batch or --length",
                     self.batch,
                     self.length,
@@ -388,14 +402,14 @@ impl SwarmArgs {
     }
 }
 
-/// The part of one process, by its number and the number of all. The parts add up to the whole, and no two
+/// The part of one process, by its number and the number of processes. The parts add up to the whole, and no two
 /// differ by more than one.
 fn share(all: usize, (number, processes): (usize, usize)) -> usize {
     all / processes + usize::from(number < all % processes)
 }
 
-/// The shortest message that every peer can send, with its newline. Where the system chooses the source, its
-/// longest address counts.
+/// The length of the shortest message that every peer can send, with its newline. If the system chooses the source
+/// address, the longest possible one counts.
 fn message_bytes_min(whole: &Plan) -> usize {
     let longest = whole.sources.iter().map(|ip| ip.to_string().len()).max();
     let address = longest.unwrap_or(if whole.target.is_ipv4() { "255.255.255.255".len() } else { 39 });
@@ -410,7 +424,7 @@ fn parse_in<T: std::str::FromStr + PartialOrd + std::fmt::Display>(
     most: T,
 ) -> Result<T, String> {
     let number = text.parse().ok().filter(|number| *number >= least && *number <= most);
-    number.ok_or_else(|| format!("a number from {least} to {most}"))
+    number.ok_or_else(|| format!("it must be a number from {least} to {most}"))
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {
@@ -430,7 +444,7 @@ fn parse_rounds(text: &str) -> Result<u32, String> {
 }
 
 fn parse_warm_up(text: &str) -> Result<u32, String> {
-    parse_in(text, 0, 1_000)
+    parse_in(text, 0, SWARM_WARM_UP_MAX)
 }
 
 fn parse_processes(text: &str) -> Result<usize, String> {
@@ -456,7 +470,7 @@ fn parse_plan(text: &str) -> Result<Plan, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
+    use clap::{CommandFactory, Parser};
 
     #[derive(Parser)]
     struct Line {
@@ -473,7 +487,29 @@ mod tests {
         Line::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).swarm
     }
 
-    /// What the parts of all processes come to.
+    /// The flags of the table in the guide to the load generator, from the first column of each row.
+    fn flags_of_the_guide() -> Vec<&'static str> {
+        let guide = include_str!("../../docs/benchmark.md");
+        let (_, rest) = guide.split_once("\n| flag |").expect("a table of flags");
+        let rows = rest.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let columns = rows.filter_map(|row| row.split('|').nth(1));
+        columns
+            .flat_map(|column| column.split([' ', '`', ',']).filter(|word| word.starts_with("--")))
+            .collect()
+    }
+
+    #[test]
+    fn the_guide_has_a_row_for_each_flag_and_a_flag_for_each_row() {
+        let command = Line::command();
+        let shown = command.get_arguments().filter(|argument| !argument.is_hide_set());
+        let flags = shown.filter_map(clap::Arg::get_long).map(|name| format!("--{name}"));
+        let (mut flags, mut rows) = (flags.collect::<Vec<_>>(), flags_of_the_guide());
+        flags.sort();
+        rows.sort();
+        assert_eq!(flags, rows);
+    }
+
+    /// The sum of the parts of all processes.
     fn sum(args: &SwarmArgs, processes: usize) -> (usize, u64, usize, usize) {
         let mut sum = (0, 0, 0, 0);
         for number in 0..processes {
@@ -522,7 +558,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_done_together_is_told() {
+    fn flags_that_contradict_each_other_are_reported() {
         let table = [
             ("fan-out --relay --processes 2", "need one process"),
             ("fan-out --trigger x --processes 2", "need one process"),
@@ -533,24 +569,24 @@ mod tests {
             ("ping --peers 2 --active 3", "--active"),
             ("hold --peers 2 --processes 3", "than --peers"),
             ("churn --messages 2 --processes 3", "than --messages"),
-            ("hold --source ::1", "one kind"),
-            ("hold --source 127.0.0.1,0.0.0.0", "not all of them"),
-            ("flood --length 23", "24 bytes"),
-            ("flood --batch 65536 --length 65", "writes of 5 MiB, and one may have 4 MiB"),
+            ("hold --source ::1", "the same kind"),
+            ("hold --source 127.0.0.1,0.0.0.0", "stand for all of them"),
+            ("flood --length 23", "at least 24 bytes"),
+            ("flood --batch 65536 --length 65", "writes of 5 MiB, and the most is 4 MiB"),
             ("fan-out --trigger x --batch 65536 --length 65", "writes of"),
-            ("--plot x.png", "x.png is to end in .svg"),
+            ("--plot x.png", "x.png must end in .svg"),
             ("--plot -", "--plot needs a file"),
             ("--hgrm -", "--hgrm needs a file"),
-            ("--json x --hgrm x", "--json and --hgrm cannot both be x"),
-            ("flood --time 5", "--time means nothing in flood; it is for hold and pace"),
-            ("--messages 5", "--messages means nothing in hold; it is for flood, churn and ping"),
+            ("--json x --hgrm x", "--json and --hgrm cannot both write to x"),
+            ("flood --time 5", "--time has no effect in flood; it is for hold and pace"),
+            ("--messages 5", "--messages has no effect in hold; it is for flood, churn and ping"),
             ("pace --messages 10", "for flood, churn and ping"),
             ("flood --pace 10", "it is for pace"),
             ("churn --peers 10", "it is for hold, flood, pace, fan-out, ping and burst"),
-            ("churn --batch 1", "--batch means nothing in churn"),
-            ("hold --length 64", "--length means nothing in hold"),
+            ("churn --batch 1", "--batch has no effect in churn"),
+            ("hold --length 64", "--length has no effect in hold"),
             ("ping --rounds 30", "it is for fan-out and burst"),
-            ("fan-out --warm-up 20", "--warm-up means nothing in fan-out; it is for burst"),
+            ("fan-out --warm-up 20", "--warm-up has no effect in fan-out; it is for burst"),
             ("flood --active 1", "it is for ping"),
             ("hold --echo", "it is for flood, pace and ping"),
             ("fan-out --length 64", "it is for --relay and --trigger"),
@@ -563,7 +599,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_done_together_is_done() {
+    fn flags_that_do_not_contradict_each_other_are_accepted() {
         let table = [
             "fan-out --relay --peers 2 --length 22",
             "fan-out --processes 2",

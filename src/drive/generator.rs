@@ -1,5 +1,5 @@
-//! What generates the load, as whoever directs it sees it: it is told to go on where it pauses, and ends with
-//! a report. And the simple kind of it, a swarm in this process.
+//! The load generator as a run sees it: it pauses, goes on when it is told to, and ends with a report. [`Local`] is
+//! the simple kind, a swarm in this process.
 
 use super::panel::{Event, Panel};
 use chinwag::limits::POLL_RESOLUTION;
@@ -15,16 +15,16 @@ use rustix::io::retry_on_intr;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-/// What directs a run sees of its generators.
+/// What a run needs of the generator that it directs.
 pub(super) trait Generator {
-    /// Waits until there is something to act on.
+    /// Waits for the next event.
     fn wait(&mut self) -> io::Result<Event>;
-    /// Goes on with what comes for so long, or until it is over or about to be. `false`: it is, and no more rest
-    /// will do.
+    /// Lets the generator work for so long, or until it is over or about to end. `false`: it is over or about to
+    /// end, so the caller must not rest again.
     fn rest(&mut self, time: Duration) -> io::Result<bool>;
     /// Ends the pause.
     fn go(&mut self) -> io::Result<()>;
-    /// What was done; after [`Event::Over`].
+    /// What was done. Call it after [`Event::Over`].
     fn report(&mut self) -> io::Result<Report>;
 }
 
@@ -32,9 +32,9 @@ pub(super) trait Generator {
 pub(super) struct Local {
     plan: Plan,
     event_loop: EventLoop<Swarm, Panel>,
-    /// Another process directs this one, by its stdin.
+    /// Another process directs this one through stdin.
     is_directed: bool,
-    /// Whoever directs it was told of the interrupt.
+    /// The interrupt was reported as an event.
     is_interrupt_told: bool,
     is_over: bool,
 }
@@ -46,7 +46,7 @@ impl Local {
         Ok(Self { plan, event_loop, is_directed: false, is_interrupt_told: false, is_over: false })
     }
 
-    /// The same, told to go on by lines on stdin.
+    /// A generator in this process that goes on when a line comes on stdin.
     fn directed(plan: Plan) -> io::Result<Self> {
         let local = Self::new(plan, false)?;
         let event_loop = local.event_loop.with_stdin(Stdin::inherited())?;
@@ -58,8 +58,9 @@ impl Local {
         is_interrupted && !std::mem::replace(&mut self.is_interrupt_told, true)
     }
 
-    /// The system wakes us up to a millisecond late, which would be taken for the target's latency: the
-    /// last millisecond before a paced message or dial is spent turning.
+    /// How long one turn may sleep; `None` leaves that to the loop. The system wakes us up to a millisecond late,
+    /// and that would look like latency of the target. So the last millisecond before a paced message or dial is
+    /// spent in turns that do not sleep.
     fn wait_exactly(&self) -> Option<Duration> {
         if !matches!(self.plan.scenario, Scenario::Pace { .. }) && self.plan.dials_per_second.is_none() {
             return None;
@@ -81,7 +82,7 @@ impl Generator for Local {
             if self.is_over {
                 return Ok(Event::Over);
             }
-            // Lines are read only while it pauses, which may be in a day.
+            // Stdin is read only during a pause, and the next pause may be a day away.
             if self.is_directed && self.event_loop.screen_mut().take_progress() && has_hung_up()? {
                 return Err(io::ErrorKind::BrokenPipe.into());
             }
@@ -125,8 +126,8 @@ impl Generator for Local {
     }
 }
 
-/// Be one of several processes: say when ready for signals, tell each event on stdout, take `go` from
-/// stdin, and end with the report; or when nobody listens any more.
+/// Runs as one of several processes. It writes a line when it is ready for signals, then each event and at last the
+/// report to stdout, and it reads `go` from stdin. It also ends when nobody reads its output any more.
 pub(super) fn work(plan: Plan) -> io::Result<()> {
     let outcome = Local::directed(plan).and_then(|mut local| work_through(&mut local));
     outcome.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
@@ -146,19 +147,19 @@ fn work_through(local: &mut Local) -> io::Result<()> {
     writeln!(stdout)
 }
 
-/// Whether whoever writes to our stdin is gone.
+/// Whether the process that writes to our stdin is gone.
 fn has_hung_up() -> io::Result<bool> {
     let stdin = io::stdin();
-    // Asks for nothing: that the other end is closed is told in any case.
+    // No events are asked for: `poll` always reports that the other end is closed.
     let mut stdin = [PollFd::new(&stdin, PollFlags::empty())];
     retry_on_intr(|| poll(&mut stdin, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })))?;
     Ok(stdin[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL))
 }
 
-/// The first line of a process that is directed by another one.
+/// The first line that a worker writes.
 pub(super) const READY: &str = "ready";
 
-/// How a process tells another one of an event.
+/// The line that a worker writes for an event.
 fn word(event: Event) -> &'static str {
     match event {
         Event::Interrupted => "interrupted",
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_asks_for_the_least_patience_comes_first() {
+    fn the_event_that_must_be_handled_first_comes_first() {
         assert!(EVENTS.is_sorted());
     }
 }

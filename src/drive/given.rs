@@ -1,10 +1,10 @@
-//! Which flags were given at all, to tell those that mean nothing in the scenario.
+//! Which flags the user gave, to report those that have no effect in the chosen scenario.
 
 use super::args::ScenarioName::{self, Burst, Churn, FanOut, Flood, Hold, Pace, Ping};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-/// The flags that not every scenario has a meaning for, and those that have.
+/// The flags that only some scenarios use, each with these scenarios.
 const TABLE: [(&str, &[ScenarioName]); 12] = [
     ("active", &[Ping]),
     ("batch", &[Flood, Pace, FanOut, Burst]),
@@ -20,17 +20,17 @@ const TABLE: [(&str, &[ScenarioName]); 12] = [
     ("warm_up", &[Burst]),
 ];
 
-/// Those flags of the table that are on the command line.
+/// The flags of the table that are on the command line.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Given(Vec<&'static str>);
 
 impl Given {
-    /// Whether this one is.
+    /// Whether this flag is on the command line.
     pub(super) fn has(&self, id: &str) -> bool {
         self.0.contains(&id)
     }
 
-    /// Those that mean nothing in this scenario, as sentences.
+    /// A sentence for each flag that has no effect in this scenario.
     pub(super) fn in_vain(&self, scenario: ScenarioName) -> impl Iterator<Item = String> {
         let in_vain = TABLE.into_iter().filter(move |(id, meant)| self.has(id) && !meant.contains(&scenario));
         in_vain.map(move |(id, meant)| {
@@ -38,12 +38,12 @@ impl Given {
             let (last, others) = names.split_last().expect("a flag that means something");
             let all =
                 if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) };
-            format!("--{} means nothing in {scenario}; it is for {all}", id.replace('_', "-"))
+            format!("--{} has no effect in {scenario}; it is for {all}", id.replace('_', "-"))
         })
     }
 }
 
-/// It is read before the values are taken from the matches, and adds nothing to the command line.
+/// Reads the matches before clap takes the values out of them. It adds no flags of its own.
 impl FromArgMatches for Given {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let is_typed = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);

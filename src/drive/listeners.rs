@@ -1,4 +1,5 @@
-//! Who on this host holds the socket that listens on an address: a figure about anybody else would be none.
+//! Finds the processes of this host that hold the socket that listens on an address. Figures about any other
+//! process would say nothing about the target.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -8,13 +9,13 @@ use std::net::{IpAddr, SocketAddr};
 /// The state of a socket that listens, as the kernel writes it.
 const LISTENS: &str = "0A";
 
-/// Whether this process holds a socket that listens on `address`. Fails where we may not look.
+/// Whether this process holds a socket that listens on `address`. Fails if we are not allowed to look.
 pub(super) fn is_held_by(pid: u32, address: SocketAddr) -> io::Result<bool> {
     let sockets = sockets(pid, address);
     has_one_of(pid, &sockets)
 }
 
-/// All processes that hold one, as far as we may look, in the order of their numbers.
+/// The processes that hold such a socket and that we are allowed to look at, sorted by their numbers.
 pub(super) fn holders(address: SocketAddr) -> Vec<u32> {
     let own = sockets(std::process::id(), address);
     let all = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -24,11 +25,11 @@ pub(super) fn holders(address: SocketAddr) -> Vec<u32> {
     holders
 }
 
-/// The numbers of the sockets that listen there, in the network that the process sees.
+/// The numbers of the sockets that listen on `address` in the process's network namespace.
 fn sockets(pid: u32, address: SocketAddr) -> BTreeSet<u64> {
     let of_file = |file: &str| -> Vec<u64> {
         let Ok(file) = File::open(format!("/proc/{pid}/net/{file}")) else { return Vec::new() };
-        // Those that listen come first; behind them may be a million others.
+        // Listening sockets come first; a million others may follow.
         let lines = BufReader::new(file).lines().map_while(Result::ok).skip(1);
         let listening = lines.map_while(|line| listening(&line));
         listening.filter(|&(at, _)| is_reached(at, address)).map(|(_, socket)| socket).collect()
@@ -36,7 +37,7 @@ fn sockets(pid: u32, address: SocketAddr) -> BTreeSet<u64> {
     ["tcp", "tcp6"].into_iter().flat_map(of_file).collect()
 }
 
-/// Where the socket of a line listens, and its number; `None` if it does not.
+/// The address on which the socket of a line listens, and its number; `None` if it does not listen.
 fn listening(line: &str) -> Option<(SocketAddr, u64)> {
     let mut words = line.split_whitespace().skip(1);
     let (local, state) = (words.next()?, words.nth(1)?);
@@ -54,8 +55,8 @@ fn parse(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip.to_canonical(), u16::from_str_radix(port, 16).ok()?))
 }
 
-/// Whether who dials `address` reaches a socket that listens at `at`. One for every address of IPv6 is one for those
-/// of IPv4 too, most of the time.
+/// Whether a dial to `address` reaches a socket that listens at `at`. A socket that listens on all IPv6 addresses
+/// takes IPv4 as well, most of the time.
 fn is_reached(at: SocketAddr, address: SocketAddr) -> bool {
     at.port() == address.port() && (at.ip().is_unspecified() || at.ip() == address.ip().to_canonical())
 }
@@ -105,7 +106,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    #[allow(clippy::disallowed_types, reason = "a real socket, to see it where the kernel tells")]
+    #[allow(clippy::disallowed_types, reason = "a real socket, to see what the kernel reports of it")]
     fn who_listens_is_found_and_who_only_connects_is_not() {
         let own = std::process::id();
         for address in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"] {

@@ -1,17 +1,17 @@
-//! How much memory a run may take: what is free on this host, and what the limits leave that others have set for us.
+//! How much memory a run may take: what is free on this host, and what the limits of this process leave.
 
 use super::host::file_field;
 use rustix::process::{Resource, getrlimit};
 use std::fs;
 use std::path::Path;
 
-/// A group of processes with a limit on memory, as one of the two versions of cgroups tells of it.
+/// The files in which one of the two versions of cgroups describes a group's memory and its limit.
 struct Form {
-    /// Where the groups are.
+    /// The directory of the groups.
     root: &'static str,
     limit: &'static str,
     used: &'static str,
-    /// Of the used: pages of files that are given up when anybody needs memory.
+    /// The part of the used memory that the kernel takes back when memory is needed: pages of files.
     reclaimable: &'static str,
 }
 
@@ -25,13 +25,14 @@ const V1: Form = Form {
 const V2: Form =
     Form { root: "sys/fs/cgroup", limit: "memory.max", used: "memory.current", reclaimable: "inactive_file" };
 
-/// Bytes that are free for us and for the kernel on our behalf; `None` where the system does not tell.
+/// How many bytes are free, for us and for what the kernel keeps for us; `None` if the system does not say.
 pub(super) fn available() -> Option<u64> {
     let host = file_field("/proc/meminfo", "MemAvailable").and_then(|amount| bytes(&amount));
     host.into_iter().chain(left_in_groups(Path::new("/"))).min()
 }
 
-/// Bytes by which this process may still grow, by the limits that `ulimit -v` and `-d` set; `None` without any.
+/// How many bytes this process may still grow under the limits of `ulimit -v` and `-d`; `None` without such a
+/// limit.
 pub(super) fn room_to_grow() -> Option<u64> {
     let room = |(resource, field): (Resource, &str)| {
         let limit = getrlimit(resource).current?;
@@ -46,7 +47,8 @@ fn bytes(amount: &str) -> Option<u64> {
     Some(amount.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
-/// What the tightest limit of a group leaves that this process is in. `root` has the directories `proc` and `sys`.
+/// How many bytes the tightest limit leaves, of all groups that this process is in. `root` has the directories
+/// `proc` and `sys`.
 fn left_in_groups(root: &Path) -> Option<u64> {
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
     let left = |line: &str| {
@@ -58,7 +60,7 @@ fn left_in_groups(root: &Path) -> Option<u64> {
             _ => return None,
         };
         let groups = root.join(form.root);
-        // Within a container the path may be that of the host, and only its beginning is there.
+        // In a container the path may be the host's, and only the beginning of it may exist.
         let group = groups.join(group.trim_start_matches('/'));
         group.ancestors().take_while(|group| group.starts_with(&groups)).filter_map(|it| form.left(it)).min()
     };

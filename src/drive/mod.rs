@@ -1,5 +1,5 @@
-//! `chinwag swarm`: from the command line to the exit code. It refuses what cannot work, asks where it
-//! must, has the run conducted and its report published. Unlike everything it directs, it may wait.
+//! `chinwag swarm`, from the command line to the exit code. It refuses what cannot work, asks before it loads
+//! another machine, conducts the run and publishes the report. Unlike the machines that it directs, it may block.
 #![expect(clippy::disallowed_methods, reason = "a command that reads the clock and prints its result once")]
 
 pub(crate) mod args;
@@ -37,17 +37,18 @@ use target::Target;
 use trigger::Trigger;
 use workers::Workers;
 
-/// Whether this program has it. Without the feature `bench` another file stands in its place.
+/// Whether this program has the load generator. Without the feature `bench`, `without_bench.rs` stands in for this
+/// file.
 pub(crate) const IS_HERE: bool = true;
 
-/// Something failed or was lost.
+/// The exit code of a run in which something failed or was lost.
 const EXIT_FLAWED: u8 = 1;
-/// A fault in how the program was called.
+/// The exit code of wrong usage.
 const EXIT_USAGE: u8 = 2;
-/// What the shell calls a program that SIGINT ended.
+/// The exit code that a shell has for a program that SIGINT ended.
 const EXIT_INTERRUPTED: u8 = 130;
 
-/// Runs the command; gives its exit code.
+/// Runs the command; returns its exit code.
 pub(crate) fn run(args: SwarmArgs) -> io::Result<u8> {
     socket::raise_descriptor_limit();
     match (&args.command, &args.target, &args.worker) {
@@ -63,7 +64,7 @@ pub(crate) fn run(args: SwarmArgs) -> io::Result<u8> {
     }
 }
 
-/// Directs one run from the question whether it may be done at all to its report.
+/// Directs one run, from the checks before it to its report.
 fn direct(args: &SwarmArgs, address: SocketAddr) -> io::Result<u8> {
     let whole = args.plan(address, (0, 1));
     let target = match args.pid.first().map(|&pid| find_target(args, pid, address)).transpose() {
@@ -73,7 +74,7 @@ fn direct(args: &SwarmArgs, address: SocketAddr) -> io::Result<u8> {
     let host = host::facts(&whole, target.as_ref());
     let mut obstacles = args.contradictions(&whole);
     obstacles.extend(host::obstacles(&whole, args.processes, &host));
-    // To find out whether files can be written makes them.
+    // This check creates the files, so it comes last.
     if obstacles.is_empty() {
         obstacles = publish::obstacles(args);
     }
@@ -107,9 +108,9 @@ fn direct(args: &SwarmArgs, address: SocketAddr) -> io::Result<u8> {
     })
 }
 
-/// The run has caught the signals, and is over: nobody looks for them any more, though a write into a pipe that is full
-/// may last. One that comes now may have been meant for the run, and the report is nearly there; the next one ends the
-/// process as if nobody caught it.
+/// From here on the second signal ends the process. The run has caught the signals until now; it is over, and
+/// nothing handles them any more, but the write of the report can block as long as nobody reads it. The first
+/// signal from now on may have been meant for the run, so it does nothing; the next one has its default effect.
 fn end_by_signals() -> io::Result<()> {
     let is_meant = Arc::new(AtomicBool::new(false));
     for signal in [Signal::INT, Signal::TERM].map(Signal::as_raw) {
@@ -119,52 +120,53 @@ fn end_by_signals() -> io::Result<()> {
     Ok(())
 }
 
-/// The target's process; fails with a sentence if it is not, or we cannot do with it what the scenario needs.
+/// The target's process. Fails with a sentence if `pid` is not the target, or if we cannot do with it what the
+/// scenario needs.
 fn find_target(args: &SwarmArgs, pid: u32, address: SocketAddr) -> Result<Target, String> {
     let is_burst = args.scenario == ScenarioName::Burst;
     if args.pid.iter().any(|&other| other != pid) {
-        return Err("--pid names one process".to_owned());
+        return Err("--pid must name only one process".to_owned());
     }
     if pid == std::process::id() {
-        return Err(format!("--pid {pid}: that is this process itself"));
+        return Err(format!("--pid {pid} is the load generator itself"));
     }
     let target = Target::new(pid).map_err(|error| format!("--pid {pid}: {error}"))?;
     if is_burst {
-        target.may_stop().map_err(|error| format!("--pid {pid}, which burst has to stop: {error}"))?;
+        target.may_stop().map_err(|error| format!("burst cannot stop --pid {pid}: {error}"))?;
     }
-    // Said twice it is meant so, but nothing that may be innocent is stopped.
+    // Whoever gives the pid twice means it, but burst never stops a process that may not be the target.
     let is_meant = args.pid.len() > 1 && !is_burst;
     let why = match listeners::is_held_by(pid, address) {
         Ok(true) => return Ok(target),
         _ if is_meant => return Ok(target),
         Ok(false) => format!("--pid {pid} does not hold the socket that listens on {address}"),
-        Err(error) => format!("whether --pid {pid} listens on {address} cannot be seen: {error}"),
+        Err(error) => format!("cannot see whether --pid {pid} listens on {address}: {error}"),
     };
     let others = listeners::holders(address);
-    // The first look can have missed it: what /proc shows is no snapshot.
+    // The first look may have missed it, because /proc does not show a single moment.
     if others.contains(&pid) {
         return Ok(target);
     }
     let others: Vec<String> = others.into_iter().map(process).collect();
     let hint =
         if others.is_empty() { String::new() } else { format!("; it is held by {}", others.join(", ")) };
-    let way_out = if is_burst { "" } else { ". Give it twice if it is the target all the same" };
+    let way_out = if is_burst { "" } else { ". Give --pid twice if it is the target all the same" };
     Err(why + &hint + way_out)
 }
 
-/// A process as one reads of it.
+/// A process as messages name it.
 fn process(pid: u32) -> String {
     format!("{pid} ({})", target::name(pid))
 }
 
-/// Who else takes the connections to the target, or could, as a remark.
+/// A remark on other processes that take connections to the target, or can.
 fn on_other_holders(target: &Target, address: SocketAddr) -> Option<String> {
     let family: Vec<u32> = target.family().into_iter().map(target::number).collect();
     let others = listeners::holders(address).into_iter().filter(|pid| !family.contains(pid));
     let others: Vec<String> = others.map(process).collect();
     (!others.is_empty()).then(|| {
         format!(
-            "The listening socket is held by {} as well: what was used there is not in the target's figures.",
+            "The listening socket is also held by {}: the target's figures do not include what was used there.",
             others.join(", ")
         )
     })
@@ -179,7 +181,7 @@ fn start(args: &SwarmArgs, address: SocketAddr) -> io::Result<Box<dyn Generator>
     Ok(Box::new(Workers::start(plans)?))
 }
 
-/// Says why nothing is done; gives the exit code, by which it sees who cannot be told.
+/// Says why nothing is done; returns the exit code, which also reaches a caller that cannot read stderr.
 fn refuse(reasons: &[String]) -> u8 {
     for reason in reasons {
         tell(&format!("chinwag swarm: {reason}"));
@@ -187,7 +189,7 @@ fn refuse(reasons: &[String]) -> u8 {
     EXIT_USAGE
 }
 
-/// Says what is about to happen to somebody else's machine, and asks.
+/// Says what is about to happen to another machine, and asks.
 fn may_go_remote(args: &SwarmArgs, plan: &Plan) -> io::Result<bool> {
     if !args.allow_remote {
         refuse(&[format!("{} is not on this host's loopback; --allow-remote allows it", plan.target)]);
@@ -198,11 +200,11 @@ fn may_go_remote(args: &SwarmArgs, plan: &Plan) -> io::Result<bool> {
     let connections = agree(plan.peers as u64, "connection", "connections");
     let what = format!("About to open {} {connections} to {} for {scenario}. ", plan.peers, plan.target);
     if args.yes {
-        // It was answered before it was asked.
+        // --yes has answered the question.
         let _ = writeln!(stderr, "{what}");
         return Ok(true);
     }
-    write!(stderr, "{what}Is that machine yours to load? [y/N] ")?;
+    write!(stderr, "{what}Are you allowed to load that machine? [y/N] ")?;
     stderr.flush()?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;

@@ -1,10 +1,10 @@
-//! What a generator itself has used, and what it could have used and did not get.
+//! The CPU time that a generator used, and the CPU time that it could have used and did not get.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::fs;
 use std::time::Duration;
 
-/// By now, or between two moments.
+/// The use up to now, or between two moments.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct OwnUse {
     /// User and system time of this process.
@@ -17,7 +17,7 @@ pub(super) struct OwnUse {
 }
 
 impl OwnUse {
-    /// By now. What this system does not tell stays zero.
+    /// The use up to now. What this system does not report stays zero.
     pub(super) fn now() -> Self {
         let (ticks, stolen) = ticks(&read("/proc/stat"));
         Self {
@@ -28,7 +28,7 @@ impl OwnUse {
         }
     }
 
-    /// Since then.
+    /// The use since `then`.
     pub(super) fn since(self, then: Self) -> Self {
         Self {
             cpu: self.cpu.saturating_sub(then.cpu),
@@ -48,13 +48,14 @@ fn read(file: &str) -> String {
     fs::read_to_string(file).unwrap_or_default()
 }
 
-/// Time on the CPU, then waiting for it, both in nanoseconds.
+/// The file has the time on the CPU, then the time of waiting for it, both in nanoseconds.
 fn waited(schedstat: &str) -> Duration {
     let nanoseconds = schedstat.split_whitespace().nth(1).and_then(|word| word.parse().ok());
     Duration::from_nanos(nanoseconds.unwrap_or_default())
 }
 
-/// user, nice, system, idle, iowait, irq, softirq, steal. What follows, the time of guests, is in the first two.
+/// The columns are user, nice, system, idle, iowait, irq, softirq and steal. The columns behind them, the time of
+/// guests, are already counted in the first two.
 fn ticks(stat: &str) -> (u64, u64) {
     let of_all = stat.lines().next().and_then(|line| line.strip_prefix("cpu ")).unwrap_or_default();
     let ticks: Vec<u64> = of_all.split_whitespace().take(8).map_while(|word| word.parse().ok()).collect();
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_kernel_tells_is_read_and_what_it_does_not_is_zero() {
+    fn what_the_kernel_does_not_report_is_zero() {
         assert_eq!(ticks("cpu  10 0 20 60 0 0 0 10 5 0\ncpu0 1 2 3\n"), (100, 10));
         assert_eq!(ticks("cpu  10 0 20 60\n"), (90, 0));
         assert_eq!((ticks(""), ticks("cpu0 1 2 3 4")), ((0, 0), (0, 0)));

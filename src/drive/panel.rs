@@ -1,4 +1,4 @@
-//! The screen of a generator: keeps what its driver asks for, and shows how far it is.
+//! The screen of a generator: keeps the events for its driver, and shows the progress.
 
 use super::own_use::OwnUse;
 use chinwag::swarm::notice::{Notice, Pause};
@@ -6,16 +6,16 @@ use chinwag::term::Screen;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::VecDeque;
 
-/// What the driver must act on, in the order in which it comes in a run.
+/// What the driver must act on. Of the events of several processes, the least is handled first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Event {
-    /// Somebody wants it to end: from here on the generator waits for nothing but the target.
+    /// The user wants the run to end. From here on the generator waits only for the target.
     Interrupted,
-    /// The target is to send to everybody.
+    /// The target must send to all peers now.
     Trigger,
-    /// It is to be told to go on.
+    /// The generator has paused, and waits until it is told to go on.
     Paused(Pause),
-    /// It is done.
+    /// The generator is done.
     Over,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Panel {
     bar: ProgressBar,
     events: VecDeque<Event>,
     pause: Option<Pause>,
-    /// It told how far it is since somebody asked.
+    /// The generator has reported its progress since the last [`Panel::take_progress`].
     has_progressed: bool,
     /// What we had used when the scenario began, and at its end.
     used_at_start: Option<OwnUse>,
@@ -54,8 +54,8 @@ impl Panel {
         self.events.pop_front()
     }
 
-    /// Whether it was told how far the generator is since this was last asked: so it is now and then,
-    /// whatever else happens.
+    /// Whether the generator has reported its progress since the last call. It does so now and then, whatever else
+    /// happens.
     pub(super) fn take_progress(&mut self) -> bool {
         std::mem::take(&mut self.has_progressed)
     }

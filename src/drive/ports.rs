@@ -1,4 +1,4 @@
-//! The ports that a run dials from: how many there are, and how many it needs until one can be used again.
+//! The ports that a run dials from: how many there are, and how many the run needs before a used one is free again.
 
 use super::host::{at_once, first_number, source_addresses};
 use chinwag::limits::{TIME_WAIT, TIME_WAIT_REUSE};
@@ -10,14 +10,14 @@ use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// Whether the run would come to want of ports, as a sentence with the way out.
+/// A sentence with the way out, if the run would run out of ports.
 pub(super) fn obstacle(whole: &Plan, host: &Host) -> Option<String> {
     let hold = hold(whole.target.ip());
     too_few(whole, host, hold, held(whole.target, hold))
 }
 
-/// `hold`: how long the port of a connection that is over cannot be used for the next one to the target. `held`: how
-/// many are held so, or in use, by earlier connections.
+/// `hold`: how long the port of a closed connection cannot be used for another connection to the target. `held`:
+/// how many ports earlier connections to the target hold in this way, or still use.
 fn too_few(whole: &Plan, host: &Host, hold: Duration, held: usize) -> Option<String> {
     let (first, last) = host.port_range?;
     let each = (usize::from(last) + 1).saturating_sub(first.into()).saturating_sub(host.ports_reserved);
@@ -25,32 +25,31 @@ fn too_few(whole: &Plan, host: &Host, hold: Duration, held: usize) -> Option<Str
     let needed = at_once(whole, whole.peers);
     let besides = match held {
         0 => String::new(),
-        held => format!(" besides {held} that earlier connections to the target still hold"),
+        held => format!(" ({held} more {} held by earlier connections)", agree(held as u64, "is", "are")),
     };
     let has = format!("{} {ports} {}{besides}", source_addresses(host), agree(ports as u64, "port", "ports"));
     if needed > ports {
         return Some(format!(
-            "{has}, and {needed} {} one each: give more addresses with --source, or widen \
-             net.ipv4.ip_local_port_range",
-            agree(needed as u64, "connection needs", "connections need")
+            "{has}, and {needed} {}: add addresses with --source, or widen net.ipv4.ip_local_port_range",
+            agree(needed as u64, "connection needs one", "connections need one each")
         ));
     }
     let needed = (needed + used_up(whole, hold)).min(whole.peers);
-    // The rate that leaves room for those that are there at once.
+    // The rate that leaves ports for the connections that are open at the same time.
     let rate = (ports - at_once(whole, whole.peers)) as f64 / hold.as_secs_f64();
     (needed > ports).then(|| {
         format!(
-            "{has}, each is held for {} s after its connection, and {needed} {} needed in that time: use --rate \
-             {} or less, or fewer --messages, or give more addresses with --source",
+            "{has}; each is held for {} s after its connection, and the run needs {needed} {} in that time: use --rate \
+             {} or less, use fewer --messages, or add addresses with --source",
             hold.as_secs(),
-            agree(needed as u64, "is", "are"),
+            agree(needed as u64, "port", "ports"),
             rate.floor().max(1.0)
         )
     })
 }
 
-/// Ports of connections that are over, and still held. Without a rate that may be all there are, but where they are
-/// held for a moment only, nobody knows.
+/// How many ports closed connections may hold at the same time. Without a rate, that may be the ports of all
+/// connections. If a port is held for a moment only, nobody can know it, and it counts as zero.
 fn used_up(whole: &Plan, hold: Duration) -> usize {
     match whole.dials_per_second {
         _ if whole.scenario != Scenario::Churn => 0,
@@ -70,13 +69,13 @@ fn hold(target: IpAddr) -> Duration {
     }
 }
 
-/// Ports that connections to the target have now, or had and still hold.
+/// How many ports connections to the target use now, or used before and still hold.
 fn held(target: SocketAddr, hold: Duration) -> usize {
     let file = if target.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
     File::open(file).map_or(0, |table| count_held(BufReader::new(table), target, hold))
 }
 
-/// `table`: a row for each socket, the remote address its third column and its state the fourth.
+/// `table` has a row for each socket: its third column is the remote address, and its fourth column is the state.
 fn count_held(table: impl BufRead, target: SocketAddr, hold: Duration) -> usize {
     const STATE_OVER: &str = "06";
     let remote = as_in_table(target);
@@ -106,7 +105,7 @@ pub(super) fn range() -> Option<(u16, u16)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// How many ports of its range the system does not choose.
+/// How many ports of that range the system never chooses, because they are reserved.
 pub(super) fn reserved() -> usize {
     let list = fs::read_to_string("/proc/sys/net/ipv4/ip_local_reserved_ports").unwrap_or_default();
     range().map_or(0, |range| count_reserved(&list, range))
@@ -146,18 +145,18 @@ mod tests {
     }
 
     #[test]
-    fn what_a_minute_needs_of_ports_is_reckoned_beforehand() {
+    fn the_ports_that_a_run_needs_in_a_minute_are_computed_before_it() {
         let host = Host { port_range: Some((1, 1000)), ports_reserved: 100, sources: 2, ..Host::default() };
         let churn = Plan { scenario: Scenario::Churn, peers: 100_000, in_flight: 60, ..plan(2) };
         let (minute, second) = (TIME_WAIT, TIME_WAIT_REUSE);
         let table = [
             (None, 1800, minute, None),
-            (None, 1801, minute, Some("1801 are needed")),
+            (None, 1801, minute, Some("the run needs 1801 ports in that time")),
             (None, 100_000, second, None),
             (Some(29.0), 100_000, minute, None),
             (Some(30.0), 100_000, minute, Some("--rate 29 or less")),
             (Some(1740.0), 100_000, second, None),
-            (Some(1741.0), 100_000, second, Some("2 source addresses have 1800 ports")),
+            (Some(1741.0), 100_000, second, Some("2 source addresses together have 1800 ports;")),
         ];
         for (dials_per_second, peers, hold, wanted) in table {
             let told = too_few(&Plan { dials_per_second, peers, ..churn.clone() }, &host, hold, 0);
@@ -167,16 +166,19 @@ mod tests {
         let hold = Plan { peers: 1800, ..plan(2) };
         assert_eq!(too_few(&hold, &host, minute, 0), None, "they are there at once");
         let told = too_few(&hold, &host, minute, 1).unwrap();
-        assert!(told.contains("have 1799 ports besides 1 that"), "{told}");
+        assert!(
+            told.contains("have 1799 ports (1 more is held by earlier connections), and 1800 "),
+            "{told}"
+        );
     }
 
     #[test]
     fn the_words_agree_with_the_numbers() {
         let table = [
-            (0, 1, 1, "1 source address has 0 ports, and 1 connection needs one each"),
+            (0, 1, 1, "1 source address has 0 ports, and 1 connection needs one:"),
             (1, 1, 2, "1 source address has 1 port, and 2 connections need one each"),
             (2, 1, 3, "1 source address has 2 ports, and 3 connections need one each"),
-            (1, 2, 3, "2 source addresses have 2 ports, and 3 connections need one each"),
+            (1, 2, 3, "2 source addresses together have 2 ports, and 3 connections need one each"),
         ];
         for (each, sources, peers, wanted) in table {
             let host = Host { port_range: Some((1, each)), sources, ..Host::default() };
@@ -187,8 +189,8 @@ mod tests {
         }
         let host = Host { port_range: Some((1, 2)), sources: 1, ..Host::default() };
         let churn = Plan { scenario: Scenario::Churn, in_flight: 1, ..plan(1) };
-        let told = too_few(&Plan { peers: 2, ..churn }, &host, TIME_WAIT, 1).unwrap();
-        assert!(told.contains("has 1 port besides 1 that") && told.contains("and 2 are needed"), "{told}");
+        let told = too_few(&Plan { peers: 3, ..churn }, &host, TIME_WAIT, 1).unwrap();
+        assert!(told.contains("has 1 port (1 more is held") && told.contains("needs 3 ports"), "{told}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What comes of a run, or of several: the table, and the files that were asked for.
+//! The results of a run, or of several: the table, and the files that the user asked for.
 
 use super::args::SwarmArgs;
 use super::{EXIT_FLAWED, refuse};
@@ -16,12 +16,12 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The files that could not be written after the run, as sentences: it may be a long one. Those that were
-/// not there are there, and empty, from here on.
+/// A sentence for each file that could not be written. This is found out before the run, since the run may be long.
+/// The files that did not exist do so from here on, empty.
 pub(super) fn obstacles(args: &SwarmArgs) -> Vec<String> {
     let json = args.json.as_deref().filter(|file| !is_stdout(file));
     let hgrm = args.hgrm.as_deref();
-    // Which others there will be is not known yet; every dial is timed.
+    // Dials are always timed. Which other kinds of times there will be is not known yet.
     let dials = hgrm.filter(|file| !is_stdout(file)).map(|file| file_of(file, Measure::Dial));
     let files = [
         ("--json", json),
@@ -32,7 +32,8 @@ pub(super) fn obstacles(args: &SwarmArgs) -> Vec<String> {
     unwritable(files.into_iter().filter_map(|(flag, file)| file.map(|file| (flag, file))))
 }
 
-/// What of these files, each with the flag that wants it, cannot be written, or only over another one.
+/// A sentence for each of these files that cannot be written, or that is the same as another of them. Each file
+/// comes with its flag.
 fn unwritable<'a>(wanted: impl Iterator<Item = (&'a str, &'a Path)>) -> Vec<String> {
     let mut taken = BTreeMap::new();
     let mut obstacle = |(flag, file): (&'a str, &'a Path)| {
@@ -42,7 +43,7 @@ fn unwritable<'a>(wanted: impl Iterator<Item = (&'a str, &'a Path)>) -> Vec<Stri
         let opened = OpenOptions::new().append(true).create(true).open(file);
         match opened.and_then(|file| file.metadata()) {
             Err(error) => Some(format!("{flag} {}: {error}", file.display())),
-            // Whatever else it is, such as a pipe, may take several.
+            // Anything else, such as a pipe, may take several results.
             Ok(kept) if kept.is_file() => {
                 let other = taken.insert((kept.dev(), kept.ino()), flag)?;
                 Some(format!("{flag} {}: {other} is written to the same file", file.display()))
@@ -53,7 +54,8 @@ fn unwritable<'a>(wanted: impl Iterator<Item = (&'a str, &'a Path)>) -> Vec<Stri
     wanted.filter_map(&mut obstacle).collect()
 }
 
-/// Prints the result, and writes the files. What fails costs nothing of the rest: the run may have been a long one.
+/// Prints the result, and writes the files. If one of them fails, the others are still written, since the run may
+/// have been long.
 pub(super) fn publish(args: &SwarmArgs, report: &Report) -> io::Result<()> {
     let json = || Ok(serde_json::to_string_pretty(report)? + "\n");
     let (printed, json_file) = match args.json.as_deref() {
@@ -71,8 +73,8 @@ pub(super) fn publish(args: &SwarmArgs, report: &Report) -> io::Result<()> {
     ])
 }
 
-/// Adds up logs of latencies, and prints their percentiles; gives the exit code. One that cannot be added is told, and
-/// costs nothing of the rest.
+/// Adds up logs of latencies, and prints their percentiles; returns the exit code. A log that cannot be added is
+/// reported, and the others are still added.
 pub(super) fn merge(files: &[PathBuf], hlog: Option<&Path>, hgrm: Option<&Path>) -> io::Result<u8> {
     let mut all: Option<Log> = None;
     let mut add = |file: &PathBuf| -> Result<(), String> {
@@ -98,7 +100,7 @@ pub(super) fn merge(files: &[PathBuf], hlog: Option<&Path>, hgrm: Option<&Path>)
     Ok(if faults.is_empty() { 0 } else { EXIT_FLAWED })
 }
 
-/// Fails with all that failed, in one sentence.
+/// Fails if anything failed, with one sentence for all of it.
 fn all_of(outcomes: impl IntoIterator<Item = io::Result<()>>) -> io::Result<()> {
     let faults: Vec<String> =
         outcomes.into_iter().filter_map(Result::err).map(|fault| fault.to_string()).collect();
@@ -109,8 +111,8 @@ fn all_of(outcomes: impl IntoIterator<Item = io::Result<()>>) -> io::Result<()> 
 fn read_log(file: &Path) -> Result<Log, String> {
     let text = fs::read_to_string(file).map_err(|error| error.to_string());
     let log = text.and_then(|text| parse_log(&text));
-    let log = log
-        .and_then(|log| if log.times.is_empty() { Err("There are no times in it.".into()) } else { Ok(log) });
+    let log =
+        log.and_then(|log| if log.times.is_empty() { Err("This log has no times.".into()) } else { Ok(log) });
     log.map_err(|why| format!("{}: {why}", file.display()))
 }
 
@@ -118,14 +120,16 @@ fn is_stdout(file: &Path) -> bool {
     file == Path::new("-")
 }
 
-/// Writes the percentiles of each kind of time into a file of its own: the plotter takes one from each.
+/// Writes the percentiles of each kind of time into a file of its own, because the plotter reads one kind from a
+/// file.
 fn write_percentiles(file: &Path, log: &Log) -> io::Result<()> {
     let write =
         |(&measure, times)| write_file(Some(&file_of(file, measure)), || Ok(percentiles::text(times)));
     all_of(log.times.iter().map(write))
 }
 
-/// `run.hgrm` is `run.dial.hgrm` for dials. What is there and no regular file, such as a device, takes all of them.
+/// For dials, `run.hgrm` becomes `run.dial.hgrm`. A file that exists and is not a regular one, such as a device,
+/// takes all kinds.
 fn file_of(file: &Path, measure: Measure) -> PathBuf {
     if fs::metadata(file).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
         return file.to_owned();
@@ -134,7 +138,7 @@ fn file_of(file: &Path, measure: Measure) -> PathBuf {
     file.with_extension(format!("{}.{extension}", measure.name()))
 }
 
-/// Writes a file that is wanted.
+/// Writes a file, if the user asked for it.
 fn write_file(file: Option<&Path>, text: impl FnOnce() -> io::Result<String>) -> io::Result<()> {
     let Some(file) = file else { return Ok(()) };
     let written = text().and_then(|text| fs::write(file, text));

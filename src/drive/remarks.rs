@@ -1,4 +1,4 @@
-//! What the reader of a report must know to trust its numbers, or not to.
+//! Remarks on a run, which say how far its reader can trust the numbers.
 
 use chinwag::limits::{BOTTLENECK_SHARE, DEPRIVED_SHARE, LATENESS_MAX, SWARM_RUN_MIN, TAIL_SAMPLES_MIN};
 use chinwag::proto::machine::CloseReason;
@@ -9,8 +9,7 @@ use chinwag::swarm::tally::Measure;
 use chinwag::swarm::units::agree;
 use std::time::Duration;
 
-/// Adds the remarks on a run, after those of whoever conducted it, and finds out whether the generator was
-/// the bottleneck.
+/// Adds the remarks on a run, with those of the conductor, and finds out whether the generator was the bottleneck.
 pub(super) fn add(report: &mut Report, plan: &Plan, of_conductor: &[String]) {
     report.remarks.extend(on_ending(report, plan));
     report.remarks.extend_from_slice(of_conductor);
@@ -31,19 +30,18 @@ fn on_ending(report: &Report, plan: &Plan) -> Option<String> {
         Ending::Complete => None,
         Ending::Interrupted => Some("Interrupted: these are the numbers so far.".to_owned()),
         Ending::Late => Some(format!(
-            "Given up: messages were over {} s late, and the rest of them was not sent. --pace is above what the \
-             target takes or the generator gives.",
+            "Timed out: messages were more than {} s late, and the rest was not sent. --pace is higher than the \
+             target can read or the generator can send.",
             plan.timeout.as_secs_f64()
         )),
         Ending::Stuck if matches!(report.setup.scenario, Scenario::Burst { .. }) => Some(format!(
-            "Given up: a round was not written in {} s. A target that is stopped takes what its socket's buffers \
-             hold, and no more: use a smaller --batch or --length.",
+            "Timed out: a round was not written within {} s. While the target is stopped, only the buffers of its \
+             sockets take messages: use a smaller --batch or --length.",
             plan.timeout.as_secs_f64()
         )),
-        Ending::Stuck => Some(format!(
-            "Given up: the target owed an answer and did nothing for {} s.",
-            plan.timeout.as_secs_f64()
-        )),
+        Ending::Stuck => {
+            Some(format!("Timed out: the target gave no answer for {} s.", plan.timeout.as_secs_f64()))
+        }
     }
 }
 
@@ -55,19 +53,20 @@ fn on_unsent(report: &Report) -> Option<String> {
     };
     (unsent > 0).then(|| {
         format!(
-            "Not sent: {unsent} {what} due. Who was to send had no connection, or the run was given up; no time \
-             counts what was not sent."
+            "Not sent: {unsent} {what} due. Their senders had no connection, or the run was given up. The times do \
+             not include them."
         )
     })
 }
 
-/// Who finds no free port, and looks for one again and again, is not slow: the host has run out of them.
+/// A generator that finds no free port uses CPU time to look for one again and again. It is not too slow; the host
+/// has run out of ports.
 fn on_ports(report: &Report) -> Option<String> {
     let without = portless(report);
     (without > 0).then(|| {
         format!(
-            "{without} {} found no free port. After a connection its port is held for a minute, beyond loopback. Use \
-             a lower --rate, more addresses with --source, or a wider net.ipv4.ip_local_port_range.",
+            "{without} {} found no free port. Beyond loopback, each port is held for a minute after its connection. \
+             Use a lower --rate, more addresses with --source, or a wider net.ipv4.ip_local_port_range.",
             agree(without, "dial", "dials")
         )
     })
@@ -82,79 +81,85 @@ fn on_connections(report: &Report, plan: &Plan) -> Option<String> {
     let greets = plan.carrier == Carrier::Session && plan.scenario != Scenario::Churn;
     if counts.connected == 0 && counts.failures() > 0 {
         if counts.failed.contains_key(CloseReason::Refused.word()) {
-            return Some(format!("Nobody could connect: does anything listen on {}?", plan.target));
+            return Some(format!("No peer could connect: does anything listen on {}?", plan.target));
         }
         let reasons: Vec<String> = counts.failed.keys().map(|reason| reason.replace('-', " ")).collect();
-        return Some(format!("Nobody could connect to {}: {}.", plan.target, reasons.join(", ")));
+        return Some(format!("No peer could connect to {}: {}.", plan.target, reasons.join(", ")));
     }
     if greets && counts.connected > 0 && counts.answered == 0 && report.ending != Ending::Interrupted {
-        return Some("The target answers no connect as chinwag does: try --lines.".to_owned());
+        return Some("The target does not speak chinwag's protocol; try --lines.".to_owned());
     }
     let is_backlogged = report.host.somaxconn.is_some_and(|limit| plan.in_flight as u64 > limit);
-    is_backlogged
-        .then(|| "--in-flight is above somaxconn: dials may have waited for a retry of a second.".to_owned())
-}
-
-fn on_odd_line(report: &Report) -> Option<String> {
-    let line = report.odd_line.as_ref()?;
-    Some(format!("The target said something that means nothing here. The first line of it: {line}"))
-}
-
-fn on_dials(report: &Report) -> Option<String> {
-    (report.setup.scenario == Scenario::Churn && is_late(report)).then(|| {
-        "More than one dial of a hundred was made over a millisecond later than --rate has it: --in-flight was \
-         reached, or the generator was busy. Each counts from when it was due."
+    is_backlogged.then(|| {
+        "--in-flight is higher than somaxconn: dials may have waited a second until they were retried."
             .to_owned()
     })
 }
 
-/// More than a few messages or dials were.
+fn on_odd_line(report: &Report) -> Option<String> {
+    let line = report.odd_line.as_ref()?;
+    Some(format!(
+        "The target sent lines that the load generator does not understand. The first of them: {line}"
+    ))
+}
+
+fn on_dials(report: &Report) -> Option<String> {
+    (report.setup.scenario == Scenario::Churn && is_late(report)).then(|| {
+        "More than 1 % of the dials began over a millisecond later than --rate says: --in-flight was reached, or the \
+         generator was busy. Each dial is timed from its planned start."
+            .to_owned()
+    })
+}
+
+/// Whether more than 1 % of the messages or dials were late.
 fn is_late(report: &Report) -> bool {
     let lateness = report.times.get(&Measure::Lateness);
     lateness.is_some_and(|lateness| Duration::from_nanos(lateness.p99) > LATENESS_MAX)
 }
 
-/// Whether the generator was the bottleneck, or the host, and what can be done about it. Each verdict looks at what it
-/// claims: lateness says that something is wrong, CPU time whose fault that is.
+/// Whether the generator or the host was the bottleneck, and what the user can do about it. Lateness shows that
+/// something was wrong, and CPU time shows whose fault it was.
 fn on_generator(report: &Report) -> Verdict {
     if portless(report) > 0 {
         return Verdict::None;
     }
     let own = &report.generator;
     let is_busy = own.cpu_share >= BOTTLENECK_SHARE;
-    // Who waits for a moment turns: its CPU says something only if it is late as well.
+    // A generator that waits for an exact moment does not sleep, so its CPU time says something only if it is late
+    // as well.
     let is_timed = report.times.contains_key(&Measure::Lateness);
     let is_late = is_late(report);
     if is_timed && !is_late {
         return Verdict::None;
     }
-    // Dials are late as well if the target lets no more be in flight.
+    // Dials are also late if as many as --in-flight allows still wait for the target.
     let is_paced = is_timed && report.setup.scenario != Scenario::Churn;
-    let late = "more than one message of a hundred was sent over a millisecond late";
+    let late = "more than 1 % of the messages were sent over a millisecond late";
     let used = format!("used {:.0} % of its CPU", own.cpu_share * 100.0);
     match deprivation(report) {
         Some(why) if is_late || !is_busy => Verdict::Doubt(format!(
-            "The host was busy: {why}. {}These numbers say more about that than about the target.",
+            "The host was busy: {why}. {}These numbers say more about the host than about the target.",
             if is_paced { format!("That is why {late}. ") } else { String::new() }
         )),
         _ if is_busy && is_paced => Verdict::Bottleneck(format!(
-            "The generator was the bottleneck: {late}, and it {used}. Use a lower rate, or more --processes."
+            "The generator was the bottleneck: {late}, and it {used}. Use a lower --pace, or more --processes."
         )),
         _ if is_busy => on_busy_generator(report, &used),
         _ if is_paced => Verdict::Doubt(format!(
-            "The generator {used} and could have had more, yet {late}. The target took them late, or the clock of this \
-             host is coarse."
+            "The generator used only {:.0} % of its CPU, but {late}. The target read them late, or the clock of this \
+             host is coarse.",
+            own.cpu_share * 100.0
         )),
         _ => Verdict::None,
     }
 }
 
-/// It used up its CPU: that was the bottleneck while the target had some of its own left.
+/// The verdict on a generator that used up its CPU. That was the bottleneck if the target had CPU left.
 fn on_busy_generator(report: &Report, used: &str) -> Verdict {
     match report.target.as_ref().map(|target| target.cpu_share) {
         Some(share) if share >= BOTTLENECK_SHARE => Verdict::Doubt(format!(
-            "The generator {used}, and the target {:.0} % of one: which of them was the bottleneck cannot be told. \
-             Use more --processes.",
+            "The generator {used}, and the target used {:.0} % of a CPU: nobody can say which of them was the \
+             bottleneck. Use more --processes.",
             share * 100.0
         )),
         Some(_) => {
@@ -167,30 +172,30 @@ fn on_busy_generator(report: &Report, used: &str) -> Verdict {
     }
 }
 
-/// Why it got less CPU than it could have used, unless it got it.
+/// Why the generator got less CPU than it could have used; `None` if it got enough.
 fn deprivation(report: &Report) -> Option<String> {
     let (waited, stolen) = (report.generator.waited_share, report.generator.stolen_share);
-    // Who only holds has nothing to do in time.
+    // In a hold the generator has no moments to keep.
     if matches!(report.setup.scenario, Scenario::Hold { .. }) || waited.max(stolen) < DEPRIVED_SHARE {
         return None;
     }
     Some(if waited >= stolen {
         format!("the generator waited for a CPU for {:.0} % of the time", waited * 100.0)
     } else {
-        format!("{:.0} % of its CPUs went to other virtual machines", stolen * 100.0)
+        format!("{:.0} % of the host's CPU time went to other virtual machines", stolen * 100.0)
     })
 }
 
-/// Whose fault the numbers are.
+/// How far the numbers can be trusted.
 enum Verdict {
-    /// The generator's.
+    /// The generator was the bottleneck.
     Bottleneck(String),
-    /// That of something else, or nobody knows.
+    /// Something else was, or nobody knows.
     Doubt(String),
     None,
 }
 
-/// What is too short or too few to say anything.
+/// Remarks on a run that was too short, or that has too few samples.
 fn on_size(report: &Report) -> Vec<String> {
     let flag = match report.setup.scenario {
         Scenario::Burst { .. } | Scenario::FanOut { .. } => "--rounds",
@@ -201,14 +206,16 @@ fn on_size(report: &Report) -> Vec<String> {
     let is_timed = !matches!(report.setup.scenario, Scenario::Burst { .. });
     let is_short = is_timed && report.seconds > 0.0 && report.seconds < SWARM_RUN_MIN.as_secs_f64();
     let short = is_short.then(|| {
-        format!("The run took less than a second, too short for its rates and shares of CPU to mean much. Use more {flag}.")
+        format!(
+            "The run took less than a second, so its rates and shares of CPU mean little. Use more {flag}."
+        )
     });
     let is_few = |times: &Times| (1..TAIL_SAMPLES_MIN).contains(&times.count);
     let few = report.times.iter().filter(|(_, times)| is_few(times)).map(|(measure, _)| measure.name());
     let few: Vec<&str> = few.collect();
     let tail = (!few.is_empty()).then(|| {
         let all = few.join(", ");
-        format!("Fewer than {TAIL_SAMPLES_MIN} samples: the p99.9 of {all} is no more than the longest.")
+        format!("Fewer than {TAIL_SAMPLES_MIN} samples: the p99.9 of {all} is just the longest time.")
     });
     short.into_iter().chain(tail).collect()
 }
@@ -244,8 +251,9 @@ mod tests {
         (report.remarks, report.generator.is_bottleneck)
     }
 
-    /// What is said of a run of this scenario whose messages or dials were late or not, and whether the generator was
-    /// the bottleneck. Shares: of its own CPU, waited for, stolen; that of the target's.
+    /// The remarks on a run of this scenario whose messages or dials were late or not, and whether the generator
+    /// was the bottleneck. `own`: the shares of CPU that the generator used, waited for, and lost to other
+    /// machines. `target`: the share that the target used.
     fn verdict(scenario: Scenario, late: bool, own: [f64; 3], target: Option<f64>) -> (Vec<String>, bool) {
         let plan = Plan { scenario, ..plan() };
         let mut report = Report::new(&plan, &Tally::default(), Ending::Complete);
@@ -272,15 +280,8 @@ mod tests {
         let table = [
             (pace, false, [1.0, 0.0, 0.0], None, None, false),
             (pace, false, [0.2, 0.5, 0.5], None, None, false),
-            (
-                pace,
-                true,
-                [0.95, 0.0, 0.0],
-                None,
-                Some("bottleneck: more than one message of a hundred"),
-                true,
-            ),
-            (pace, true, [0.17, 0.0, 0.0], None, Some("The target took them late, or the clock"), false),
+            (pace, true, [0.95, 0.0, 0.0], None, Some("bottleneck: more than 1 % of the messages"), true),
+            (pace, true, [0.17, 0.0, 0.0], None, Some("used only 17 % of its CPU, but more than 1 %"), false),
             (
                 pace,
                 true,
@@ -289,14 +290,7 @@ mod tests {
                 Some("The host was busy: the generator waited for a CPU for 40 %"),
                 false,
             ),
-            (
-                pace,
-                true,
-                [0.17, 0.0, 0.3],
-                None,
-                Some("30 % of its CPUs went to other virtual machines"),
-                false,
-            ),
+            (pace, true, [0.17, 0.0, 0.3], None, Some("30 % of the host's CPU time went to other"), false),
             (churn, true, [0.95, 0.0, 0.0], None, Some("may have been the bottleneck: it used 95 %"), true),
             (churn, true, [0.2, 0.0, 0.0], None, None, false),
             (churn, false, [0.95, 0.0, 0.0], None, None, false),
@@ -307,7 +301,7 @@ mod tests {
                 false,
                 [0.95, 0.0, 0.0],
                 Some(0.93),
-                Some("and the target 93 % of one: which of them"),
+                Some("and the target used 93 % of a CPU: nobody"),
                 false,
             ),
             (flood, false, [0.5, 0.0, 0.0], Some(0.5), None, false),
@@ -341,12 +335,12 @@ mod tests {
         assert_eq!(report(1.0, TAIL_SAMPLES_MIN), Vec::<String>::new());
         let told = report(0.9, TAIL_SAMPLES_MIN - 1);
         assert!(told[0].contains("less than a second") && told[0].contains("more --time"), "{told:?}");
-        assert!(told[1].contains("p99.9 of answer is no more"), "{told:?}");
+        assert!(told[1].contains("p99.9 of answer is just the longest"), "{told:?}");
         assert_eq!(told.len(), 2);
     }
 
     #[test]
-    fn what_is_odd_about_a_run_is_told_and_nothing_else() {
+    fn what_is_odd_about_a_run_is_reported_and_nothing_else() {
         let mute = Counts { connected: 2, ..Counts::default() };
         let failed = |reason: &str| Counts { failed: [(reason.to_owned(), 2)].into(), ..Counts::default() };
         let (unreachable, portless) = (failed("unreachable"), failed("no-port"));
@@ -355,8 +349,8 @@ mod tests {
         let fine = Counts { connected: 2, answered: 2, ..Counts::default() };
         let table = [
             (Ending::Complete, fine.clone(), 0.5, None),
-            (Ending::Stuck, fine.clone(), 0.5, Some("did nothing for 1.5 s")),
-            (Ending::Late, fine.clone(), 0.5, Some("over 1.5 s late")),
+            (Ending::Stuck, fine.clone(), 0.5, Some("gave no answer for 1.5 s")),
+            (Ending::Late, fine.clone(), 0.5, Some("more than 1.5 s late")),
             (Ending::Interrupted, mute.clone(), 0.5, Some("numbers so far")),
             (Ending::Complete, mute, 0.5, Some("try --lines")),
             (Ending::Complete, unreachable, 0.5, Some("connect to 127.0.0.1:5000: unreachable.")),

@@ -1,4 +1,11 @@
-//! One run: lets the generator go on where it pauses, and looks at the target meanwhile.
+//! One run: lets the generator go on after each pause, and looks at the target meanwhile.
+//!
+//! An interrupt ends a run within a tenth of a second. For half of that time the generator waits for proof of what
+//! the target has read; the messages without proof count as lost.
+//!
+//! In a burst only the process that holds the listening socket is ever stopped, through a handle that stays valid
+//! when the process ends and its number is used again. A target that serves with several processes gets no CPU time
+//! for each message, since nobody knows what the others do meanwhile.
 
 use super::generator::Generator;
 use super::panel::Event;
@@ -30,11 +37,11 @@ struct Usage {
     after: Option<Sample>,
     /// CPU time of each round of a burst.
     rounds: Vec<Duration>,
-    /// That of rounds in which nothing was written.
+    /// CPU time of rounds in which nothing was written.
     empty_rounds: Vec<Duration>,
-    /// How many of the rounds do not count.
+    /// How many of the first rounds do not count.
     warm_up: usize,
-    /// More than one process serves, which a burst cannot measure.
+    /// More than one process serves; a burst cannot measure that.
     is_split: bool,
 }
 
@@ -51,7 +58,7 @@ impl<'a> Run<'a> {
         Self { whole, target, trigger, usage, remarks: Vec::new() }
     }
 
-    /// Sees the generator through to its end.
+    /// Directs the generator until it is over.
     pub(super) fn conduct(&mut self, generator: &mut dyn Generator) -> io::Result<()> {
         let mut event = generator.wait()?;
         loop {
@@ -77,26 +84,26 @@ impl<'a> Run<'a> {
             }
         }
         if self.usage.after.is_none() {
-            // It was cut short.
+            // The run was cut short.
             self.usage.after = self.sample();
         }
         Ok(())
     }
 
-    /// Adds one, if there is one.
+    /// Adds a remark, if there is one.
     pub(super) fn remark(&mut self, remark: Option<String>) {
         self.remarks.extend(remark);
     }
 
-    /// What the generator does not know and the reader should.
+    /// Remarks on what the reader should know and the generator does not.
     pub(super) fn remarks(&self) -> &[String] {
         &self.remarks
     }
 
-    /// What the target used; `None` if that is not known, or it has not survived the run.
+    /// What the target used; `None` if that is not known, or if the target ended during the run.
     pub(super) fn target_use(&mut self, report: &Report) -> Option<TargetUse> {
         let target = self.target.as_ref()?;
-        // Those of a churn have come and gone unseen.
+        // The processes of a churn may have come and gone unseen.
         let has_lost_some = report.setup.scenario == Scenario::Churn || target.has_lost_some();
         let has_ended = target.sample().is_none();
         let use_of_it = self.usage.sum_up(report, target.pid(), target.name());
@@ -104,8 +111,8 @@ impl<'a> Run<'a> {
             self.remarks.push("The process that --pid names ended during the run.".to_owned());
         } else if !has_ended && has_lost_some && target.is_careless() {
             self.remarks.push(
-                "What the target used is not to be had: it ignores SIGCHLD, and so the end of processes that it \
-                 started."
+                "What the target used is not known: it ignores SIGCHLD, so the CPU time of processes that it \
+                 started is lost."
                     .to_owned(),
             );
             return None;
@@ -116,31 +123,31 @@ impl<'a> Run<'a> {
             && report.ready() > 0
         {
             self.remarks.push(format!(
-                "Memory for each connection cannot be told: that takes {MEMORY_PEERS_MIN} peers, and a target that has \
-                 just been started, since one that has worked before grows into memory that it has kept."
+                "Memory for each connection is not known: measuring it takes {MEMORY_PEERS_MIN} peers, and a target \
+                 that was just started. One that has worked before uses memory again that it has kept."
             ));
         }
         if self.usage.is_split {
             self.remarks.push(
-                "No CPU time for each message: a burst stops one process, and the target serves with several. \
-                 Compare it by flood or by pace."
+                "CPU time for each message is not known: burst stops one process, and the target serves with \
+                 several. Compare it by flood or by pace."
                     .to_owned(),
             );
         }
         use_of_it
     }
 
-    /// Begins the scenario, or its next round, and gives what comes of it.
+    /// Begins the scenario or its next round, and returns the next event.
     fn go(&mut self, generator: &mut dyn Generator) -> io::Result<Event> {
         let is_burst = matches!(self.whole.scenario, Scenario::Burst { .. });
-        // To stop one of several is to measure nothing; and who knows what the others do besides.
+        // If several processes serve, stopping one of them measures nothing.
         let target = self.target.as_ref().filter(|_| is_burst);
         self.usage.is_split |= target.is_some_and(Target::has_children);
         let Some(target) = target.filter(|_| !self.usage.is_split) else {
             generator.go()?;
             return generator.wait();
         };
-        // What stopping and resuming costs by itself is not the messages' doing. It is always the same.
+        // Empty rounds measure what stopping and resuming costs without any message. It is always the same.
         if self.usage.empty_rounds.len() < EMPTY_ROUNDS {
             self.usage.empty_rounds.push(play_round(target, generator, |_| Ok(()))?.0);
         }
@@ -148,7 +155,7 @@ impl<'a> Run<'a> {
             generator.go()?;
             generator.wait()
         })?;
-        // Whoever was interrupted has not written all.
+        // In a round that was interrupted, not all was written.
         if matches!(event, Event::Paused(_)) {
             self.usage.rounds.push(used);
         }
@@ -179,7 +186,7 @@ impl<'a> Run<'a> {
 impl Usage {
     fn sum_up(&self, report: &Report, pid: u32, name: String) -> Option<TargetUse> {
         let (before, after) = (self.before?, self.after?);
-        // Cut short while it still connected: nothing came after that.
+        // The run was cut short while peers connected, so nothing came after that.
         let connected = self.connected.unwrap_or(after);
         let cpu = after.cpu.saturating_sub(connected.cpu).as_secs_f64();
         let is_churn = report.setup.scenario == Scenario::Churn;
@@ -199,7 +206,8 @@ impl Usage {
         })
     }
 
-    /// In bursts the median of the rounds; else what it used in all, in seconds, for each message.
+    /// CPU time for each message. For bursts it is the median of the rounds, else `cpu`, what the scenario used in
+    /// seconds, divided by the messages.
     fn cpu_ns_per_message(&self, report: &Report, cpu: f64) -> Option<f64> {
         if matches!(report.setup.scenario, Scenario::Burst { .. }) {
             let a_round = report.ready() * report.setup.batch as u64;
@@ -213,17 +221,17 @@ impl Usage {
     }
 }
 
-/// By how much a connection made the target grow, in bytes; `None` where that cannot be known. Memory that it had used
-/// before and kept is taken again without growth. What it did before is seen by its CPU time: a target that had used
-/// more than all these connections cost it may have been as large before.
+/// By how many bytes a connection made the target grow; `None` if that cannot be known. A target does not grow
+/// while it uses memory again that it has kept. Its CPU time shows whether it has worked before: if it used more
+/// than all these connections cost, it may have been as large before.
 fn memory_of_each(before: Sample, connected: Sample, stayed: u64) -> Option<f64> {
     let is_fresh = before.cpu <= connected.cpu.saturating_sub(before.cpu);
     let growth = connected.memory.checked_sub(before.memory).filter(|&growth| growth > 0)?;
     (is_fresh && stayed >= MEMORY_PEERS_MIN).then(|| growth as f64 / stayed as f64)
 }
 
-/// Stops the target while `write` has every peer write its batch, lets it go on, and takes the CPU time that
-/// it uses until it is idle. A target that is gone is not stopped; its connections will tell.
+/// Stops the target while `write` has every peer write its batch, and lets it go on; returns the CPU time that it
+/// then uses until it is idle. A target that has ended is not stopped; its connections show that it is gone.
 fn play_round<T>(
     target: &Target,
     generator: &mut dyn Generator,
@@ -244,7 +252,8 @@ fn play_round<T>(
     Ok((target.cpu().saturating_sub(before), written))
 }
 
-/// Waits until the target's CPU clock stands still. When the generator is over nobody asks for it any more.
+/// Waits until the target's CPU clock stands still, or until the generator is over: then nobody needs the figure
+/// any more.
 fn settle(target: &Target, generator: &mut dyn Generator, idle: Duration) -> io::Result<()> {
     let until = Instant::now() + TARGET_PATIENCE;
     let (mut cpu, mut moved_at) = (target.cpu(), Instant::now());
@@ -270,13 +279,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_memory_of_a_connection_is_told_of_a_fresh_target_alone() {
+    fn the_memory_of_a_connection_is_reported_only_for_a_fresh_target() {
         let sample = |millis, memory| Sample { cpu: Duration::from_millis(millis), memory, processes: 1 };
         let table = [
             (sample(5, 1_000), sample(10, 61_000), MEMORY_PEERS_MIN, Some(600.0)),
-            // It had done more before than all these connections cost.
+            // The target had used more CPU before than all these connections cost.
             (sample(6, 1_000), sample(10, 61_000), MEMORY_PEERS_MIN, None),
-            // It had room, or made some.
+            // The target used memory that it had kept, or gave some back.
             (sample(5, 1_000), sample(10, 1_000), MEMORY_PEERS_MIN, None),
             (sample(5, 1_000), sample(10, 900), MEMORY_PEERS_MIN, None),
             // Memory comes in pages.

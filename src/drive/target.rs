@@ -1,4 +1,8 @@
-//! The target as a process of this host: its CPU clock, its memory, and stopping it for a moment.
+//! The target as a process of this host: its CPU clock, its memory, and how it is stopped for a moment.
+//!
+//! The target is a process and its descendants. Their CPU clocks are added up, and so is the CPU time of
+//! descendants that have ended, which their parents know. A parent that ignores SIGCHLD does not know it, and then
+//! the report leaves the figures out.
 
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -9,14 +13,14 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
-/// A process that we were told of, and whatever it starts.
+/// The process that `--pid` names, and all that it starts.
 #[derive(Debug)]
 pub(super) struct Target {
     pid: Pid,
-    /// What signals go to: should the process end, its number may soon be that of another one. `None` where the
-    /// kernel is too old for that.
+    /// Signals go to this handle, because another process may get the number when this one ends. `None` if the
+    /// kernel is too old for such handles.
     handle: Option<OwnedFd>,
-    /// Its processes, all that were ever looked at.
+    /// All of its processes that were ever seen.
     seen: RefCell<BTreeSet<u32>>,
 }
 
@@ -25,14 +29,14 @@ pub(super) struct Target {
 pub(super) struct Sample {
     /// User and system time of all threads.
     pub(super) cpu: Duration,
-    /// Resident memory, in bytes. Of several processes, each with its part of what they share.
+    /// Resident memory, in bytes. If there are several processes, each counts with its part of what they share.
     pub(super) memory: u64,
-    /// How many there are.
+    /// The number of processes.
     pub(super) processes: usize,
 }
 
 impl Target {
-    /// Fails if there is no such process, or this system does not tell what it uses.
+    /// Fails if there is no such process, or if this system does not report what it uses.
     pub(super) fn new(pid: u32) -> io::Result<Self> {
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
         cpu_of(pid)?;
@@ -46,12 +50,13 @@ impl Target {
     /// Fails if we are not allowed to stop it.
     pub(super) fn may_stop(&self) -> io::Result<()> {
         if self.handle.is_none() {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "this kernel is too old for it"));
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "this kernel is too old for that"));
         }
         Ok(test_kill_process(self.pid)?)
     }
 
-    /// What it and those that it started have used. Those that have ended are in it, to a hundredth of a second.
+    /// The CPU time of the process and of those that it started. It includes those that have ended, to a hundredth
+    /// of a second.
     pub(super) fn cpu(&self) -> Duration {
         // A process that has ended has no clock any more; it uses nothing either.
         let used = |&pid: &Pid| cpu_of(pid).unwrap_or_default() + cpu_of_ended(pid).unwrap_or_default();
@@ -74,20 +79,21 @@ impl Target {
         self.family().len() > 1
     }
 
-    /// Whether it does not ask after those that it started: what they used goes with them.
+    /// Whether it ignores the end of the processes that it started. What they used is lost then.
     pub(super) fn is_careless(&self) -> bool {
         let ignored = field(self.pid, "status", "SigIgn:");
         let mask = ignored.and_then(|mask| u64::from_str_radix(&mask, 16).ok()).unwrap_or_default();
         mask >> (Signal::CHILD.as_raw() - 1) & 1 == 1
     }
 
-    /// Whether some of those that were there once are not there any more.
+    /// Whether some of the processes that were seen are gone.
     pub(super) fn has_lost_some(&self) -> bool {
         let family = self.family();
         self.seen.borrow().iter().any(|&seen| !family.iter().any(|&pid| number(pid) == seen))
     }
 
-    /// Itself, those that it started, those that these started, and so on; but not us, should it be our parent.
+    /// The process itself, those that it started, those that these started, and so on. The load generator is left
+    /// out, in case the target started it.
     pub(super) fn family(&self) -> Vec<Pid> {
         let mut family = vec![self.pid];
         let mut next = 0;
@@ -108,7 +114,7 @@ impl Target {
         field(self.pid, "limits", "Max open files")?.parse().ok()
     }
 
-    /// Whether all of it sleeps: is neither running nor stopped.
+    /// Whether none of its processes is running.
     pub(super) fn is_idle(&self) -> bool {
         self.family().into_iter().all(|pid| state(pid) != Some('R'))
     }
@@ -117,13 +123,13 @@ impl Target {
         state(self.pid) == Some('T')
     }
 
-    /// Whether it has ended. Until its parent asks after it, there is still something that takes signals.
+    /// Whether it has ended. Until its parent has waited for it, it is a zombie, and that still takes signals.
     pub(super) fn is_gone(&self) -> bool {
         matches!(state(self.pid), None | Some('Z' | 'X'))
     }
 
-    /// Stops it until the guard is dropped; `None` if it has ended. Only what kills us at once, without
-    /// a signal that we catch, can leave it stopped.
+    /// Stops it until the guard is dropped; `None` if it has ended. It stays stopped only if something kills us by
+    /// a signal that we cannot catch.
     pub(super) fn stop(&self) -> io::Result<Option<Stopped<'_>>> {
         match self.signal(Signal::STOP) {
             Ok(()) if self.is_gone() => Ok(None),
@@ -148,18 +154,18 @@ impl Drop for Stopped<'_> {
     }
 }
 
-/// What a process is called.
+/// The name of a process.
 pub(super) fn name(pid: u32) -> String {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     name.trim_end().to_owned()
 }
 
-/// Its number as everybody writes it.
+/// The number of a process as a plain integer.
 pub(super) fn number(pid: Pid) -> u32 {
     pid.as_raw_pid().unsigned_abs()
 }
 
-/// The first word behind the name of a field in one of the files about a process.
+/// The first word after the name of a field, in one of the files that `/proc` has about a process.
 fn field(pid: Pid, file: &str, name: &str) -> Option<String> {
     let text = read(pid, file)?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -170,7 +176,7 @@ fn read(pid: Pid, file: &str) -> Option<String> {
     fs::read_to_string(format!("/proc/{}/{file}", number(pid))).ok()
 }
 
-/// What stands behind the name in the line of figures about a process. The name may hold anything.
+/// The figures of a process, which stand after its name in one line. The name may contain any character.
 fn figures(pid: Pid) -> Option<String> {
     Some(read(pid, "stat")?.rsplit_once(") ")?.1.to_owned())
 }
@@ -179,7 +185,7 @@ fn state(pid: Pid) -> Option<char> {
     figures(pid)?.chars().next()
 }
 
-/// Those that were started by any of its threads.
+/// The processes that any of its threads started.
 fn children(pid: Pid) -> Vec<Pid> {
     let threads = fs::read_dir(format!("/proc/{}/task", number(pid))).into_iter().flatten().flatten();
     let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
@@ -188,19 +194,19 @@ fn children(pid: Pid) -> Vec<Pid> {
     lists.flat_map(numbers).filter_map(Pid::from_raw).collect()
 }
 
-/// Its resident memory. What the kernel keeps count of is off by some pages for each CPU, so they are counted anew
-/// where we may.
+/// Its resident memory. The kernel's running count is wrong by some pages for each CPU, so we use the exact count
+/// where we are allowed to read it.
 fn resident(pid: Pid) -> Option<u64> {
     let kib = field(pid, "smaps_rollup", "Rss:").or_else(|| field(pid, "status", "VmRSS:"))?;
     Some(kib.parse::<u64>().ok()? * 1024)
 }
 
-/// Its resident memory, of what it shares with others only its part.
+/// Its resident memory, with only its part of what it shares with other processes.
 fn share_of_memory(pid: Pid) -> Option<u64> {
     Some(field(pid, "smaps_rollup", "Pss:")?.parse::<u64>().ok()? * 1024)
 }
 
-/// User and system time of the processes that it started and asked after when they had ended.
+/// User and system time of the processes that it started, and waited for when they had ended.
 fn cpu_of_ended(pid: Pid) -> Option<Duration> {
     let figures = figures(pid)?;
     let ticks: u64 = figures.split(' ').skip(13).take(2).filter_map(|word| word.parse::<u64>().ok()).sum();
@@ -219,7 +225,7 @@ fn cpu_of(_pid: Pid) -> io::Result<Duration> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "--pid needs Linux"))
 }
 
-/// Something that stays with a process whatever becomes of its number.
+/// A handle that stays with a process, even if another process gets its number.
 #[cfg(target_os = "linux")]
 fn open(pid: Pid) -> Option<OwnedFd> {
     rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()

@@ -1,4 +1,4 @@
-//! The target's stdin, on which it is told to send to everybody.
+//! The target's stdin. What is typed there makes the target send to all peers.
 
 use super::generator::Generator;
 use chinwag::limits::{TARGET_POLL, TRIGGER_HEADER_BYTES};
@@ -14,12 +14,12 @@ use std::time::Instant;
 pub(super) struct Trigger(File);
 
 impl Trigger {
-    /// Fails with a sentence if it is no pipe, or nobody reads it.
+    /// Fails with a sentence if the file is not a named pipe, or if nobody reads it.
     pub(super) fn open(file: &Path) -> Result<Self, String> {
         let because = |error: io::Error| format!("--trigger {}: {error}", file.display());
-        // Anything else would be overwritten, and no target read it.
+        // Any other file would be overwritten, and no target would read it.
         if !file.metadata().map_err(because)?.file_type().is_fifo() {
-            return Err(format!("--trigger {}: this is no named pipe", file.display()));
+            return Err(format!("--trigger {}: this is not a named pipe", file.display()));
         }
         // Without the flag, opening a pipe that nobody reads waits for a reader.
         let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
@@ -27,8 +27,9 @@ impl Trigger {
         pipe.map(Self).map_err(|error| because(error) + "; the target must be reading it")
     }
 
-    /// Types menu choice 5 and a text for each message of a round, while the generator goes on. What the
-    /// target does not take in time it is left to miss: the generator is owed it, and will say so.
+    /// Types menu choice 5 and a text for each message of a round, while the generator goes on. What the target
+    /// does not read in time is not typed. The generator waits for those messages as well, and reports that they
+    /// are missing.
     pub(super) fn pull(&mut self, plan: &Plan, generator: &mut dyn Generator) -> io::Result<()> {
         let text = "x".repeat(plan.message_bytes.saturating_sub(TRIGGER_HEADER_BYTES).max(1));
         let lines = format!("5\n{text}\n").repeat(plan.batch);

@@ -1,7 +1,9 @@
-//! Several processes, each with a share of the peers, that this one directs.
+//! The workers: several processes, each with a share of the peers, that this process directs. They are the same
+//! program, with a plan on the command line, `go` on stdin and events on stdout. Their reports add up exactly,
+//! histograms included.
 //!
-//! They are in a process group of their own, so that the terminal interrupts only this one, which passes
-//! every signal on: then it does not matter whether a signal was meant for the process or for its group.
+//! Each worker has a process group of its own, so the terminal interrupts only this process, which passes every
+//! signal on. So a signal has the same effect whether it was sent to this process or to its group.
 
 use super::generator::{Generator, READY, event};
 use super::panel::Event;
@@ -20,31 +22,31 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-/// All of them.
+/// All workers.
 pub(super) struct Workers {
     workers: Vec<Worker>,
     signals: Signals,
-    /// A signal was passed on: they end, and tell so when they are next listened to.
+    /// A signal was passed on. The workers end, and the next `wait` reads that they do.
     is_interrupted: bool,
 }
 
 struct Worker {
     child: Child,
-    /// Closed with us, whatever happens to us: the worker ends then.
+    /// It closes when this process ends, however that happens. Then the worker ends too.
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
-    /// What it waits with, unless it is at work.
+    /// The event that it has reported and waits with; `None` while it works.
     event: Option<Event>,
 }
 
 impl Workers {
-    /// Starts one for each of these plans.
+    /// Starts a worker for each of these plans.
     pub(super) fn start(plans: impl Iterator<Item = Plan>) -> io::Result<Self> {
         let signals = Signals::new(signals::ends())?;
         let program = std::env::current_exe()?;
         let workers = plans.map(|plan| Worker::start(&program, &plan)).collect::<io::Result<_>>()?;
         let mut all = Self { workers, signals, is_interrupted: false };
-        // A signal before that would kill it without a report.
+        // A signal that comes before a worker is ready would kill it without a report.
         all.workers.iter_mut().try_for_each(|worker| worker.expect(READY))?;
         Ok(all)
     }
@@ -68,7 +70,7 @@ impl Generator for Workers {
         }
         let earliest = self.workers.iter().filter_map(|worker| worker.event).min().unwrap_or(Event::Over);
         if matches!(earliest, Event::Interrupted | Event::Trigger) {
-            // Who tells of these goes on at once.
+            // A worker that reports one of these goes on at once.
             for worker in self.workers.iter_mut().filter(|worker| worker.event == Some(earliest)) {
                 worker.event = None;
             }
@@ -77,7 +79,7 @@ impl Generator for Workers {
     }
 
     fn rest(&mut self, time: Duration) -> io::Result<bool> {
-        // Only a signal cannot be left for later; it ends the wait.
+        // All but a signal can be read later; a signal ends the rest.
         let time = Timespec::try_from(time).map_err(io::Error::other)?;
         match poll(&mut [], Some(&time)) {
             Ok(_) | Err(Errno::INTR) => self.pass_signals_on(),
@@ -91,7 +93,7 @@ impl Generator for Workers {
         let earliest = self.workers.iter().filter_map(|worker| worker.event).min();
         for worker in self.workers.iter_mut().filter(|worker| worker.event == earliest) {
             worker.event = None;
-            // Who was interrupted does not listen any more; its report follows.
+            // An interrupted worker reads no more lines; its report follows.
             let _ = writeln!(worker.stdin, "{GO}");
         }
         Ok(())
@@ -107,7 +109,7 @@ impl Generator for Workers {
                 Some(sum) => sum.add(&report).map_err(io::Error::other)?,
             }
         }
-        sum.ok_or_else(|| io::Error::other("there was no generator"))
+        sum.ok_or_else(|| io::Error::other("no generator process was started"))
     }
 }
 
@@ -122,7 +124,7 @@ impl Worker {
         Ok(Self { child, stdin, stdout: BufReader::new(stdout), event: None })
     }
 
-    /// Waits a moment for it to say something; a signal ends the wait.
+    /// Waits a moment for a line of it; a signal ends the wait.
     fn has_word(&self) -> io::Result<bool> {
         if !self.stdout.buffer().is_empty() {
             return Ok(true);
@@ -137,13 +139,16 @@ impl Worker {
 
     fn read_event(&mut self) -> io::Result<Event> {
         let line = self.read_line()?;
-        event(line.trim_end()).ok_or_else(|| io::Error::other(format!("a generator process said {line:?}")))
+        event(line.trim_end())
+            .ok_or_else(|| io::Error::other(format!("unexpected line of a generator process: {line:?}")))
     }
 
     fn expect(&mut self, word: &str) -> io::Result<()> {
         let line = self.read_line()?;
         let is_it = line.trim_end() == word;
-        is_it.then_some(()).ok_or_else(|| io::Error::other(format!("a generator process said {line:?}")))
+        is_it
+            .then_some(())
+            .ok_or_else(|| io::Error::other(format!("unexpected line of a generator process: {line:?}")))
     }
 
     fn read_line(&mut self) -> io::Result<String> {
@@ -155,14 +160,15 @@ impl Worker {
         Ok(line)
     }
 
-    /// With the very signal that came to us: another one it may have been told to ignore, as we were.
+    /// Passes on the same signal that came to us. It may ignore another one, because we may have been started with
+    /// that one ignored.
     fn interrupt(&self, signal: Signal) {
-        // It is our child until it was waited for, so that this can be nobody else; it may be over.
+        // Nobody else can have its number until we have waited for our child. It may have ended already.
         let _ = kill_process(Pid::from_child(&self.child), signal);
     }
 }
 
-/// Nobody is left behind when the run fails. After a report it has ended by itself.
+/// No worker is left behind when the run fails. After its report a worker ends by itself.
 impl Drop for Worker {
     fn drop(&mut self) {
         let _ = self.child.kill();

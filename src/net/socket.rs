@@ -2,11 +2,12 @@
 //!
 //! There is no keepalive on loopback, because this host does not vanish. Probes did harm there: 19,500 sessions that
 //! became silent together were probed in one tick of the kernel's timer. The queue of the loopback device holds 1,000
-//! packets and dropped most probes three times in a row, so 17,000 healthy sessions timed out.
+//! packets and dropped most probes three times in a row, so 17,000 healthy sessions timed out. On other networks a
+//! queue of a network card could do the same, so the connections are not all probed at one time.
 
 use crate::limits::{
     DESCRIPTORS_NEEDED, DESCRIPTORS_RESERVED, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES,
-    LISTEN_BACKLOG, OPEN_FILES_ASSUMED, UNACKNOWLEDGED_TIMEOUT,
+    KEEPALIVE_SPREAD, LISTEN_BACKLOG, OPEN_FILES_ASSUMED, UNACKNOWLEDGED_TIMEOUT,
 };
 use crate::proto::fault::Fault;
 use crate::proto::machine::CloseReason;
@@ -97,12 +98,13 @@ pub fn tune(stream: &TcpStream) {
 /// This host itself does not vanish, and the kernel closes the sockets of its programs. Why probes would do harm on
 /// loopback is said at the top of this file.
 fn watch_for_vanishing(stream: &TcpStream) -> io::Result<()> {
-    if stream.peer_addr()?.ip().to_canonical().is_loopback() {
+    let peer = stream.peer_addr()?;
+    if peer.ip().to_canonical().is_loopback() {
         return Ok(());
     }
     let socket = SockRef::from(stream);
     let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_IDLE)
+        .with_time(keepalive_idle(stream.local_addr()?, peer))
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_PROBES);
     socket.set_tcp_keepalive(&keepalive)?;
@@ -111,6 +113,13 @@ fn watch_for_vanishing(stream: &TcpStream) -> io::Result<()> {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = UNACKNOWLEDGED_TIMEOUT;
     Ok(())
+}
+
+/// The silence before the first probe of a connection, in whole seconds, as the kernel counts it. It depends on the ports,
+/// of which each connection has others.
+fn keepalive_idle(local: SocketAddr, peer: SocketAddr) -> Duration {
+    let steps = KEEPALIVE_SPREAD.as_secs() + 1;
+    KEEPALIVE_IDLE + Duration::from_secs(u64::from(local.port() ^ peer.port()) % steps)
 }
 
 /// Makes a connection end with a reset when it is dropped, because an orderly end would tell the other side that its
@@ -209,6 +218,17 @@ mod tests {
         for ours in [None, Some(Ipv4Addr::LOCALHOST.into())] {
             assert_eq!(dial_reason(error(), to, ours), CloseReason::NoPort);
         }
+    }
+
+    #[test]
+    fn connections_are_not_all_probed_at_one_time() {
+        let ours = SocketAddr::from(([10, 0, 0, 1], 8080));
+        let mut of_each = [0; 16];
+        for port in 32_768..34_368 {
+            let idle = keepalive_idle(ours, SocketAddr::from(([10, 0, 0, 2], port)));
+            of_each[(idle - KEEPALIVE_IDLE).as_secs() as usize] += 1;
+        }
+        assert_eq!(of_each, [100; 16]);
     }
 
     #[test]

@@ -1,4 +1,13 @@
-//! The peers of a run: their connections, what they sent, and what of it is known to have been taken.
+//! The peers of a run: their connections, what they sent, and how much of it the target is known to have read.
+//!
+//! Every message counts in one place: it was sent, and then it is taken or lost. Taken is what the target has
+//! certainly read: it answered a `!ping` behind the message, or closed the connection in good order after we had
+//! ended our side. A write that succeeded proves nothing. What the target sends counts as an answer only if we wait
+//! for it. So a target that talks, but does not do what we wait for, is given up after the timeout, like a silent
+//! one.
+//!
+//! Nobody tells the machine when a write is through. It notes for which connections the driver asked for the send
+//! queue, and looks at the next timeout whether those queues are empty. So the contract needs no further input.
 
 use super::notice::Notice;
 use super::plan::{Carrier, Plan, Scenario};
@@ -18,22 +27,22 @@ use std::time::{Duration, Instant};
 pub(super) struct Peer {
     pub(super) number: usize,
     pub(super) stage: Stage,
-    /// When its dial was due or, without a rate, began; then when its connect was written.
+    /// When its dial was due or, without a rate, began; later, when its connect was written.
     since: Instant,
-    /// It was ready once; until then it counts as under way.
+    /// It has been ready; until then it counts as under way.
     is_settled: bool,
-    /// Its batch of messages, once it has said one.
+    /// Its batch of messages, once it has sent one.
     batch: Option<Batch>,
     /// Messages in its last write.
     pub(super) in_write: u64,
-    /// Messages sent behind the last question.
+    /// Messages that it sent after its last question.
     unasked: u64,
     /// Questions that are not answered yet, in their order.
     questions: VecDeque<Question>,
     next_question: u64,
-    /// The scenario's own: what it is still to send, or to hear.
+    /// For the scenario: how many messages the peer has still to send, or to hear.
     pub(super) left: u64,
-    /// The scenario's own: it has done its part.
+    /// For the scenario: the peer has done its part.
     pub(super) is_done: bool,
     /// It is in the list of those that were flushed.
     is_flushed: bool,
@@ -63,19 +72,19 @@ impl Peer {
     }
 }
 
-/// Messages that go out in one write: payloads of a bounded size, and all but the last are one and the same.
+/// Messages that go out in one write: payloads of a bounded size. All but the last are the same payload.
 type Batch = Rc<[Rc<[u8]>]>;
 
-/// Where a peer stands.
+/// The stage of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Dialling,
-    /// It said connect.
+    /// It is connected, and with sessions has sent its connect.
     Greeting,
     Ready,
-    /// It has said all, and waits for the end of the connection.
+    /// It has sent all, and waits for the end of the connection.
     Leaving,
-    /// The target has said exit.
+    /// The target has sent exit.
     Dismissed,
 }
 
@@ -84,19 +93,19 @@ pub(super) enum Stage {
 pub(super) enum Heard {
     Exit,
     Message,
-    /// Nothing.
+    /// A line that means nothing to us.
     Odd,
     /// The connection is a session from here on.
     Welcome,
 }
 
-/// A ping: its pong proves that everything before it was read.
+/// A ping. Its pong proves that the target has read everything before it.
 #[derive(Debug)]
 pub(super) struct Question {
     number: u64,
-    /// When it was asked, or should have been.
+    /// When it was asked, or was due.
     pub(super) since: Instant,
-    /// Messages between the question before and this one.
+    /// Messages between the question before it and this one.
     pub(super) messages: u64,
 }
 
@@ -107,9 +116,10 @@ pub(super) struct Crew {
     pub(super) tally: Tally,
     pub(super) connections: Connections<Peer>,
     pub(super) outputs: VecDeque<Output<Notice>>,
-    /// Those that became ready, in that order; some may be gone.
+    /// The peers that became ready, in that order; some may be gone.
     pub(super) ready: Vec<ConnId>,
-    /// Those whose queue was asked for, and may be empty now. Kept only if the scenario wants to know.
+    /// The peers whose queue the driver asked for, and which may be empty now. Kept only if the scenario wants to
+    /// know.
     flushed: VecDeque<ConnId>,
     pub(super) wants_flushed: bool,
     /// Connections that are neither ready nor gone.
@@ -167,12 +177,12 @@ impl Crew {
         self.is_all_dialled() && self.connections.is_empty()
     }
 
-    /// From here on peers are dialled.
+    /// Begins to dial: peers may be dialled from `now` on.
     pub(super) fn begin_to_dial(&mut self, now: Instant) {
         self.first_dial_at = Some(now);
     }
 
-    /// When the next peer may be dialled; `None`: not before another one is settled, or never.
+    /// When the next peer may be dialled; `None`: not before another peer is settled, or never.
     pub(super) fn next_dial_at(&self) -> Option<Instant> {
         if self.is_all_dialled() || self.unsettled >= self.plan.in_flight {
             return None;
@@ -180,14 +190,14 @@ impl Crew {
         self.dial_due_at(self.next_number)
     }
 
-    /// When a peer is to be dialled by the rate that was asked for, however many others are under way.
+    /// When a dial is due at the given rate, no matter how many others are under way.
     fn dial_due_at(&self, number: usize) -> Option<Instant> {
         let seconds = self.plan.dials_per_second.map_or(0.0, |rate| number as f64 / rate);
         later(self.first_dial_at?, seconds)
     }
 
-    /// From when a dial that is made now counts: at a rate from when it was due, or a target that stalls
-    /// could hide that by keeping us from dialling.
+    /// The moment from which the time of a dial counts that is made now. At a given rate that is when the dial was
+    /// due, so a target that stalls cannot hide that by keeping us from dialling.
     fn dial_counts_from(&mut self, number: usize, now: Instant) -> Instant {
         let rate = self.plan.dials_per_second;
         let Some(due) = rate.and_then(|_| self.dial_due_at(number)) else { return now };
@@ -197,8 +207,8 @@ impl Crew {
         due
     }
 
-    /// Dials those whose time has come. Only so many: the moment when an answer came is that of the turn
-    /// that saw it, so a turn has to be short.
+    /// Dials the peers that are due, but only a few in each turn. The moment of an answer is that of the turn that
+    /// reads it, so a turn must be short.
     pub(super) fn dial_some(&mut self, now: Instant) {
         for _ in 0..SWARM_DIALS_PER_TURN {
             if self.next_dial_at().is_none_or(|at| at > now) {
@@ -217,7 +227,7 @@ impl Crew {
         }
     }
 
-    /// A dial is up: say what comes first.
+    /// A dial has succeeded: sends the first message.
     pub(super) fn on_connected(&mut self, conn: ConnId, local: IpAddr, now: Instant) {
         self.connections.connected(conn, local, now);
         self.connections.make_session(conn, now);
@@ -233,7 +243,7 @@ impl Crew {
         }
     }
 
-    /// Its connect was answered: it has a session.
+    /// The connect of a peer was answered: it has a session.
     pub(super) fn on_welcome(&mut self, conn: ConnId, now: Instant) {
         let Some(peer) = self.peer_mut(conn) else { return };
         let since = peer.since;
@@ -251,14 +261,14 @@ impl Crew {
         self.tally.setup = self.first_dial_at.map_or(Duration::ZERO, |first| now - first);
     }
 
-    /// Says one thing that is no message of the scenario.
+    /// Sends a line that is not a message of the scenario.
     fn say(&mut self, conn: ConnId, body: Body<'_>) {
         let Some((claim, name)) = self.introduction(conn) else { return };
         let line = Envelope::of_session(claim, &name).message(body) + "\n";
         self.send(conn, line.into_bytes().into());
     }
 
-    /// Sends one plain message, and all that there is to it: our end of the connection.
+    /// Sends one plain message, and ends our side of the connection.
     fn exchange(&mut self, conn: ConnId, dialled_at: Instant) {
         let Some((claim, name)) = self.introduction(conn) else { return };
         let message = self.message(claim, &name);
@@ -272,7 +282,7 @@ impl Crew {
         self.half_close(conn);
     }
 
-    /// Sends one batch, or the part of one with so many messages; `false`: the peer is not there to send it.
+    /// Sends one batch, or a part of one with so many messages; `false`: the peer has no connection to send it on.
     pub(super) fn send_batch(&mut self, conn: ConnId, messages: u64) -> bool {
         let Some(peer) = self.ready_mut(conn) else { return false };
         let made = peer.batch.clone().filter(|_| messages == self.plan.batch as u64);
@@ -289,7 +299,7 @@ impl Crew {
         true
     }
 
-    /// Asks for an answer that proves that all before it was read. It counts from `since`.
+    /// Asks a question, whose answer proves that all before it was read. Its time counts from `since`.
     pub(super) fn ask(&mut self, conn: ConnId, since: Instant) {
         let Some(peer) = self.ready_mut(conn) else { return };
         let number = peer.next_question;
@@ -300,7 +310,7 @@ impl Crew {
         self.send(conn, format!("!ping {number}\n").into_bytes().into());
     }
 
-    /// Those that are ready now, the first dialled first.
+    /// The peers that are ready now, in the order of their dials.
     pub(super) fn living(&self) -> Vec<ConnId> {
         let is_ready = |&conn: &ConnId| {
             let peer = &self.connections.get(conn)?.data;
@@ -311,7 +321,7 @@ impl Crew {
         living.into_iter().map(|(_, conn)| conn).collect()
     }
 
-    /// Those that were dialled, are not ready, and have said nothing that may be lost.
+    /// The peers that were dialled, are not ready, and have sent nothing that may be lost.
     pub(super) fn beginners(&self) -> Vec<ConnId> {
         let is_beginner = |&conn: &ConnId| {
             let stage = self.connections.get(conn).map(|c| c.data.stage);
@@ -320,27 +330,27 @@ impl Crew {
         self.connections.ids().into_iter().filter(is_beginner).collect()
     }
 
-    /// Bytes that were written so far, or went with a connection. It asks every connection.
+    /// How many bytes were written so far, or were lost with their connection. It looks at every connection.
     pub(super) fn bytes_written(&self) -> u64 {
         let ids = self.connections.ids();
         let waiting = ids.iter().filter_map(|&conn| self.connections.get(conn)).map(|c| c.queue().bytes());
         self.tally.counts.bytes_sent - waiting.sum::<usize>() as u64
     }
 
-    /// So many messages are done with, for the timeline.
+    /// Counts messages that are done on the timeline.
     pub(super) fn count_done(&mut self, messages: u64, now: Instant) {
         if let Some(started_at) = self.started_at {
             self.tally.timeline.count(now - started_at, messages);
         }
     }
 
-    /// Whether questions are answered at all.
+    /// Whether the target answers questions at all.
     pub(super) fn can_ask(&self) -> bool {
         self.plan.carrier == Carrier::Session || self.plan.is_echoed
     }
 
-    /// What a line means that answers no question. Only a greeting is worth parsing: what comes later is
-    /// nearly always a message, and there are many.
+    /// The meaning of a line that does not answer a question. Only the answer to a greeting is parsed: later lines
+    /// are nearly always messages, and there are many of them.
     pub(super) fn meaning(&self, conn: ConnId, line: &[u8]) -> Heard {
         let Some(connection) = self.connections.get(conn) else { return Heard::Odd };
         if connection.data.stage == Stage::Greeting {
@@ -352,7 +362,7 @@ impl Crew {
                 _ => Heard::Odd,
             };
         }
-        // An address, a name, a text; a control begins with `!`.
+        // A message is an address, a name and a text; a control line begins with `!`.
         let text = memchr::memchr_iter(b' ', line).nth(1).map(|space| &line[space + 1..]);
         match text.filter(|_| !line.starts_with(b"!")) {
             Some(text) => match Command::of(trim_end_bytes(text), Dialect::Standard) {
@@ -376,7 +386,8 @@ impl Crew {
         Some(question)
     }
 
-    /// The peer has said all: it says goodbye, and the end of the connection will prove that it was read.
+    /// The peer has sent all. It sends its exit and ends its side; the end of the connection will prove that the
+    /// target has read all.
     pub(super) fn leave(&mut self, conn: ConnId) {
         if self.ready_mut(conn).is_none() {
             return;
@@ -387,7 +398,7 @@ impl Crew {
         self.half_close(conn);
     }
 
-    /// The connection is gone; gives what was known of its peer. `reason` is `None` if it was given up.
+    /// The connection is gone; returns its peer. `reason` is `None` if we gave the connection up.
     pub(super) fn on_gone(
         &mut self,
         conn: ConnId,
@@ -431,7 +442,8 @@ impl Crew {
         !self.flushed.is_empty()
     }
 
-    /// Those whose queue has been written to its end; of many only some, since each may want to write its next batch.
+    /// The peers whose queue has been written completely. Of many only some, since each may want to write its next
+    /// batch.
     pub(super) fn take_flushed(&mut self) -> Vec<ConnId> {
         let mut taken = Vec::new();
         while taken.len() < self.plan.batches_per_turn()
@@ -458,7 +470,7 @@ impl Crew {
         }
     }
 
-    /// How a peer introduces itself: the address that it claims, and its name.
+    /// The address that a peer claims, and its name.
     fn introduction(&self, conn: ConnId) -> Option<(SocketAddr, String)> {
         let connection = self.connections.get(conn)?;
         let number = connection.data.number;
@@ -473,14 +485,14 @@ impl Crew {
         let mut payloads = vec![payload(each); (messages / each) as usize];
         payloads.extend(Some(messages % each).filter(|&rest| rest > 0).map(payload));
         let batch = Batch::from(payloads);
-        // A part of one is sent once.
+        // A part of a batch is sent only once, so it is not kept.
         if messages == self.plan.batch as u64 {
             self.peer_mut(conn)?.batch = Some(Rc::clone(&batch));
         }
         Some(batch)
     }
 
-    /// One message without its newline, filled up to the length that was asked for.
+    /// One message without its newline, filled up to the length of the plan.
     fn message(&self, claim: SocketAddr, name: &str) -> String {
         let bytes = self.plan.message_bytes.saturating_sub(1);
         let mut message = Envelope::of_session(claim, name).message(Body::Chat("m"));
@@ -492,7 +504,7 @@ impl Crew {
         self.connections.get_mut(conn).map(|connection| &mut connection.data)
     }
 
-    /// The peer, as long as it may send.
+    /// The peer, if it may send.
     fn ready_mut(&mut self, conn: ConnId) -> Option<&mut Peer> {
         self.peer_mut(conn).filter(|peer| peer.stage == Stage::Ready)
     }
@@ -502,7 +514,7 @@ impl Crew {
     }
 }
 
-/// So many seconds after `start`; `None`: never.
+/// The moment so many seconds after `start`; `None`: never.
 pub(super) fn later(start: Instant, seconds: f64) -> Option<Instant> {
     start.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
 }

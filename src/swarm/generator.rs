@@ -1,4 +1,9 @@
-//! The generator: connects a crew, lets a scenario play, says goodbye; and pauses in between.
+//! The generator: connects the peers, runs a scenario, says goodbye, and pauses in between.
+//!
+//! The generator is a second machine: it uses the same `Connections`, framing and send queues as the chat, the same
+//! loop drives it, and the same simulator tests it. It pauses before the scenario, between the rounds of a burst
+//! and before the farewells, and goes on with the line [`GO`]. Meanwhile its driver looks at the target, so it
+//! reads the target's CPU clock when nothing moves.
 
 use super::crew::{Crew, Heard, Stage as PeerStage};
 use super::notice::{Notice, Pause};
@@ -23,13 +28,13 @@ pub struct Swarm {
     crew: Crew,
     scenario: Box<dyn Scenario>,
     stage: Stage,
-    /// When the next progress is told.
+    /// When the progress is reported next.
     progress_at: Instant,
-    /// When anything last went on, or was looked for in vain.
+    /// When something last happened, or when we last looked and nothing had happened.
     active_at: Instant,
-    /// The bytes written when the target had been in our debt, and silent, for half of the timeout.
+    /// How many bytes had been written when we had waited for the target in vain for half of the timeout.
     written_then: Option<u64>,
-    /// Until when those who were interrupted wait for the end of their connections.
+    /// Until when an interrupted run waits for the ends of its connections.
     farewell_until: Option<Instant>,
     ending: Ending,
 }
@@ -43,26 +48,26 @@ enum Stage {
     Over,
 }
 
-/// How a run came to its end.
+/// How a run ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
     /// As planned.
     #[default]
     Complete,
-    /// Somebody wanted it to end.
+    /// The user ended it.
     Interrupted,
-    /// Messages were so much later than planned that the rest of them was not sent.
+    /// Messages were so much later than planned that the rest was not sent.
     Late,
     /// The target did nothing for too long.
     Stuck,
 }
 
 impl Swarm {
-    /// A generator that begins to dial at once. Its driver answers each [`Notice::Paused`] with the line
+    /// A generator that begins to dial at once. Its driver must answer each [`Notice::Paused`] with the line
     /// [`GO`].
     pub fn new(plan: Plan, now: Instant) -> Self {
-        // With none of either a run would never come to its end.
+        // If either of them were zero, a run would never end.
         let plan = Plan { batch: plan.batch.max(1), in_flight: plan.in_flight.max(1), ..plan };
         let mut swarm = Self {
             scenario: scenario::new(&plan),
@@ -75,7 +80,7 @@ impl Swarm {
             crew: Crew::new(plan),
         };
         if swarm.crew.plan.scenario == Kind::Churn {
-            // It dials while it runs.
+            // A churn dials while it runs.
             swarm.pause(Pause::BeforeStart);
         } else {
             swarm.crew.begin_to_dial(now);
@@ -132,14 +137,15 @@ impl Swarm {
             return;
         }
         match self.crew.meaning(conn, line) {
-            // What is on its way to it will not be read, so its end of the connection proves nothing.
+            // The target will not read what is under way to it, so the end of this connection proves nothing.
             Heard::Exit => {
                 if let Some(peer) = self.crew.peer_mut(conn) {
                     peer.stage = PeerStage::Dismissed;
                 }
                 self.close(conn, CloseReason::Eof, now);
             }
-            // A target can talk for ever and still owe what it was asked for.
+            // Only a message that the scenario waits for counts as activity: a target can talk for ever without
+            // doing what it was asked for.
             Heard::Message => {
                 self.crew.tally.counts.heard += 1;
                 let with_newline = line.len() as u64 + 1;
@@ -161,7 +167,7 @@ impl Swarm {
         self.give_up(conn, Some(reason), now);
     }
 
-    /// Ends a connection; `reason` is `None` if that is nobody's fault.
+    /// Ends a connection; `reason` is `None` if it did not fail.
     fn give_up(&mut self, conn: ConnId, reason: Option<CloseReason>, now: Instant) {
         self.crew.outputs.push_back(Output::Close { conn, how: How::Now });
         self.on_gone(conn, reason, now);
@@ -180,14 +186,15 @@ impl Swarm {
         }
     }
 
-    /// Comes once a turn at most: what is too much for one turn is done in parts, each at one of these.
+    /// Handles a timeout. There is at most one in a turn, so work that is too much for one turn is done in parts,
+    /// one at each timeout.
     fn on_timeout(&mut self, now: Instant) {
         while let Some((conn, due)) = self.crew.connections.next_due(now) {
             match due {
                 Due::End(reason) => self.close(conn, reason, now),
                 Due::Flush => {
                     self.on_unfinished(conn);
-                    // What may come yet is lines all the same.
+                    // What comes later is still split into lines.
                     self.crew.connections.make_session(conn, now);
                 }
             }
@@ -218,7 +225,7 @@ impl Swarm {
         }
     }
 
-    /// A line without a newline, and nothing more comes: no chinwag.
+    /// Nothing more comes after a line without a newline, so the target is not a chinwag.
     fn on_unfinished(&mut self, conn: ConnId) {
         let unfinished = self.crew.connections.get_mut(conn).and_then(|connection| connection.flush());
         if let Some(line) = unfinished {
@@ -226,13 +233,13 @@ impl Swarm {
         }
     }
 
-    /// Something went on, or nothing needs to.
+    /// Notes that something happened, or that we wait for nothing.
     fn stir(&mut self, now: Instant) {
         self.active_at = now;
         self.written_then = None;
     }
 
-    /// When to look whether the target, which is in our debt, still does anything: twice in a timeout.
+    /// When to look whether the target, for which we wait, still does anything: twice in a timeout.
     fn quiet_at(&self) -> Option<Instant> {
         let is_owed = match self.stage {
             Stage::Connecting => self.crew.unsettled > 0,
@@ -243,7 +250,7 @@ impl Swarm {
         is_owed.then(|| self.active_at + self.crew.plan.timeout / 2)
     }
 
-    /// Nothing is heard. As long as the target reads, it is only slow.
+    /// Nothing came from the target. As long as it reads, it is only slow.
     fn on_quiet(&mut self, now: Instant) {
         let written = self.crew.bytes_written();
         self.active_at = now;
@@ -252,7 +259,7 @@ impl Swarm {
         }
     }
 
-    /// Those that are not answered while others were have failed; else the target has.
+    /// If some peers were answered, those that were not have failed; else the target is stuck.
     fn on_stuck(&mut self, now: Instant) {
         if self.stage == Stage::Connecting && !self.crew.ready.is_empty() {
             for conn in self.crew.beginners() {
@@ -277,7 +284,7 @@ impl Swarm {
         self.crew.tell(Notice::Progress { connected, done, total });
     }
 
-    /// What follows from what has just happened.
+    /// Does what follows from what has just happened.
     fn go_on(&mut self, now: Instant) {
         match self.stage {
             Stage::Connecting if self.crew.is_all_dialled() && self.crew.unsettled == 0 => {
@@ -294,7 +301,7 @@ impl Swarm {
         }
     }
 
-    /// Where the scenario has come to a rest. With nobody left that is its end.
+    /// The pause at which the scenario rests, if it does. If no peer is left, the scenario is over.
     fn rests(&mut self, now: Instant) -> Option<Pause> {
         match self.scenario.state(&self.crew, now) {
             State::Rests(Pause::BeforeEnd) => Some(Pause::BeforeEnd),
@@ -307,7 +314,7 @@ impl Swarm {
         }
     }
 
-    /// Whether peers that were not dialled yet may be.
+    /// Whether further peers may be dialled.
     fn dials(&self) -> bool {
         matches!(self.stage, Stage::Connecting | Stage::Running)
     }
@@ -318,7 +325,8 @@ impl Swarm {
         }
     }
 
-    /// Somebody wants it to end: for a moment what was sent is still asked after. A second time it ends at once.
+    /// The user ends the run. For a moment it still waits for proof of what the target has read. A second interrupt
+    /// ends it at once.
     fn interrupt(&mut self, now: Instant) {
         if self.stage == Stage::Over {
             return;
@@ -342,7 +350,7 @@ impl Swarm {
         }
     }
 
-    /// Gives up what is left, for this reason, if it is one of the target's.
+    /// Gives up all connections, for this reason if the target is at fault.
     fn end(&mut self, reason: Option<CloseReason>, now: Instant) {
         self.note_duration(now);
         self.stage = Stage::Leaving;
@@ -351,7 +359,7 @@ impl Swarm {
         }
     }
 
-    /// Whether it is about a connection that is gone.
+    /// Whether the input is about a connection that is gone.
     fn is_stale(&self, input: &Input<'_>) -> bool {
         match *input {
             Input::Closed { conn, .. } | Input::Connected { conn, .. } | Input::Received { conn, .. } => {
@@ -370,7 +378,7 @@ impl Swarm {
 impl Machine for Swarm {
     type Notice = Notice;
 
-    /// Nobody can reach it: it does not listen.
+    /// Never happens, since the generator does not listen.
     fn accept(&mut self, _from: SocketAddr, _local: SocketAddr, _now: Instant) -> Option<ConnId> {
         None
     }
@@ -383,7 +391,7 @@ impl Machine for Swarm {
         if self.is_stale(&input) {
             return;
         }
-        // What came may mean nothing.
+        // A timeout or bytes may mean nothing, so they count as activity only if we wait for nothing.
         if !matches!(input, Input::Timeout | Input::Received { .. }) || self.quiet_at().is_none() {
             self.stir(now);
         }
@@ -413,7 +421,7 @@ impl Machine for Swarm {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        // Who was just written to can go on at once.
+        // A peer whose queue was just written can go on at once.
         let flushed = self.crew.has_flushed().then_some(self.active_at);
         let dial = self.crew.next_dial_at().filter(|_| self.dials());
         let scenario = self.scenario.due_at().filter(|_| self.stage == Stage::Running);
@@ -439,7 +447,7 @@ mod tests {
     use crate::swarm::tally::Measure;
     use std::time::Duration;
 
-    /// A generator whose peers are connected; its target echoes if the test says so.
+    /// A generator whose peers are connected. Its target echoes if the test does that.
     struct Run {
         swarm: Swarm,
         conns: Vec<ConnId>,
@@ -484,7 +492,7 @@ mod tests {
             run
         }
 
-        /// One turn, and the one after it; gives what was written.
+        /// One turn and the one after it; returns what was written.
         fn turn(&mut self, input: Input<'_>) -> String {
             let mut written = Vec::new();
             for input in [input, Input::Timeout] {
@@ -517,7 +525,7 @@ mod tests {
                     _ => None,
                 })
                 .collect();
-            // What a dial leads to in the same turn does not make it any longer.
+            // Whatever a dial leads to in the same turn, that turn makes no further dials.
             for &conn in &dials {
                 swarm.handle(Input::Connected { conn, local: ([127, 0, 0, 1], 5).into() }, now);
                 swarm.handle(Input::Closed { conn, reason: CloseReason::Eof }, now);
@@ -540,7 +548,7 @@ mod tests {
         assert_eq!((run.swarm.tally().counts.sent, run.swarm.tally().counts.taken), (2, 2));
     }
 
-    /// How many messages each of three peers has sent when the scenario is over.
+    /// How many messages each of three peers has sent by the end of the scenario.
     fn sent_by_each(scenario: Kind, batch: usize) -> [usize; 3] {
         let timeout = Duration::from_secs(60);
         let mut run = Run::of(Plan { batch, timeout, ..plan(scenario, 3) });
@@ -573,7 +581,7 @@ mod tests {
         let pace = |rate| Kind::Pace { rate, time: Duration::from_secs(2) };
         assert_eq!(sent_by_each(pace(1.0), 1000), [6, 0, 0]);
         assert_eq!(sent_by_each(pace(1.0), 4), [4, 2, 0]);
-        // A rate that no binary fraction is.
+        // A rate that no binary fraction can express.
         assert_eq!(sent_by_each(pace(0.55), 1).iter().sum::<usize>(), 4);
         assert_eq!(sent_by_each(pace(1.1 / 6.0), 1).iter().sum::<usize>(), 2);
     }
@@ -659,7 +667,8 @@ mod tests {
             run.now += Duration::from_millis(10);
         }
         assert_eq!(run.swarm.stage, Stage::Paused(Pause::BeforeEnd));
-        // The last round began with the first peer's third message; the fourth of the other is nobody's.
+        // The last round began with the first peer's third message; the other peer's fourth message belongs to no
+        // round.
         assert_eq!(timed(&run, Measure::Delivery), [0, 0, 0, 10, 10, 30]);
         assert_eq!(timed(&run, Measure::ToAll), [10, 10, 30]);
     }
@@ -692,7 +701,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_says_nothing_of_meaning_is_stuck_however_much_it_says() {
+    fn a_target_that_only_says_meaningless_things_is_stuck() {
         let mut run = Run::begin(Kind::Ping { rounds: 1, active: 1 }, 1);
         run.turn(Input::Line(GO));
         for _ in 0..10 {

@@ -1,10 +1,12 @@
-//! Histograms as text: alone, in base64, and as HdrHistogram's interval log, which its standard tools read.
+//! Histograms as text: one alone in base64, or several as an interval log of HdrHistogram, which its standard tools
+//! read.
 //!
-//! What is read may be anything: each fault is a sentence, and no text takes more than a few megabytes.
+//! The text that is read may be anything. Each fault is reported in a sentence, and no text takes more than a few
+//! megabytes of memory.
 
 use super::report::{PROGRAM, Report, Times};
 use super::tally::{Measure, new_histogram};
-use crate::limits::{HISTOGRAM_BYTES_MAX, HISTOGRAM_VALUES_MAX, LATENCY_DIGITS};
+use crate::limits::{HISTOGRAM_BYTES_MAX, HISTOGRAM_VALUES_MAX, LATENCY_DIGITS, ODD_TAG_CHARS};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::ZlibDecoder;
@@ -24,21 +26,21 @@ const COMPRESSED: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
 /// All that comes before the counts of a histogram that is not compressed, in bytes.
 const HEADER: usize = 40;
 
-/// The interval's greatest value, which is there for people, is in milliseconds, as in Java's logs.
+/// The greatest value of an interval, which is only for people, is in milliseconds, as in Java's logs.
 const NANOSECONDS_OF_MAX: f64 = 1e6;
 
-/// What an interval log has to say.
+/// What an interval log contains.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Log {
     /// When the first interval began, in seconds since 1970.
     pub began_at: u64,
-    /// The length of the longest, in seconds.
+    /// The length of the longest interval, in seconds.
     pub seconds: f64,
-    /// All intervals, added up by what was timed.
+    /// The times of all intervals, added up for each kind of time.
     pub times: BTreeMap<Measure, Histogram<u64>>,
 }
 
-/// One histogram, compressed, in base64; empty for counts that the form has no room for, beyond 2^63.
+/// One histogram, compressed, in base64; empty if a count is beyond 2^63, for which the format has no room.
 pub fn encode(histogram: &Histogram<u64>) -> String {
     let mut bytes = Vec::new();
     match V2DeflateSerializer::new().serialize(histogram, &mut bytes) {
@@ -47,7 +49,7 @@ pub fn encode(histogram: &Histogram<u64>) -> String {
     }
 }
 
-/// The inverse of [`encode`]. What it gives grows with what is added to it.
+/// The inverse of [`encode`]. The histogram grows when values are added to it.
 ///
 /// Fails with a sentence on anything but a whole histogram of at most [`LATENCY_DIGITS`] digits.
 pub fn decode(text: &str) -> Result<Histogram<u64>, String> {
@@ -63,9 +65,9 @@ pub fn decode(text: &str) -> Result<Histogram<u64>, String> {
 }
 
 impl Log {
-    /// Adds the times of another log, as if one generator had taken them all.
+    /// Adds the times of another log, as if one generator had measured them all.
     ///
-    /// Fails, and adds nothing, if they are more than can be counted.
+    /// Fails, and adds nothing, if there are more than can be counted.
     pub fn add(&mut self, other: &Self) -> Result<(), String> {
         let mut times = self.times.clone();
         for (&measure, more) in &other.times {
@@ -87,14 +89,15 @@ impl Log {
         Ok(Self { began_at: report.began_at, seconds: report.seconds, times })
     }
 
-    /// As text: one interval for each kind of time, which is its tag.
+    /// The log as text: one interval for each kind of time, with that kind as its tag.
     ///
-    /// Fails if its times are none.
+    /// Fails if the beginning or the duration of the run is not a valid time.
     pub fn write(&self) -> Result<String, String> {
         let began_at = Duration::from_secs(self.began_at);
-        let start = UNIX_EPOCH.checked_add(began_at).ok_or("The run began beyond all calendars.")?;
+        let start =
+            UNIX_EPOCH.checked_add(began_at).ok_or("The beginning of the run is not a valid time.")?;
         let length = Duration::try_from_secs_f64(self.seconds)
-            .map_err(|error| sentence("The run's duration is none", error))?;
+            .map_err(|error| sentence("The duration of the run is not valid", error))?;
         let mut text = Vec::new();
         let mut serializer = V2DeflateSerializer::new();
         let mut log = IntervalLogWriterBuilder::new()
@@ -115,15 +118,15 @@ impl Log {
 
 /// All intervals of a log, added up by their tags.
 ///
-/// Fails with a sentence that names the line: every interval must have a tag that is one of ours, since a
-/// time that belongs nowhere would be lost.
+/// Fails with a sentence that names the line. Every interval must have a tag that is one of ours, since the times
+/// of another interval would be lost.
 pub fn read_log(text: &str) -> Result<Log, String> {
     let mut log = Log { began_at: u64::MAX, ..Log::default() };
     for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
-        // One by one, since the iterator tells no place for what it could read.
+        // Line by line, since the iterator does not say which line it has read.
         let line = format!("{line}\n");
         let entry = IntervalLogIterator::new(line.as_bytes()).next().transpose();
-        match entry.map_err(|_| format!("Line {number} is not one of an interval log."))? {
+        match entry.map_err(|_| format!("Line {number} is not a line of an interval log."))? {
             Some(LogEntry::Interval(interval)) => {
                 read_interval(&mut log, &interval).map_err(|error| format!("Line {number}: {error}"))?;
             }
@@ -135,17 +138,17 @@ pub fn read_log(text: &str) -> Result<Log, String> {
 
 /// Adds the values of `more` to those of `all`.
 ///
-/// Fails if they are more than can be counted.
+/// Fails if there are more than can be counted.
 pub fn add(all: &mut Histogram<u64>, more: &Histogram<u64>) -> Result<(), String> {
     all.add(more).map_err(|error| sentence("Two histograms do not add up", error))?;
     check_values(all)
 }
 
 fn read_interval(log: &mut Log, interval: &IntervalLogHistogram<'_>) -> Result<(), String> {
-    let tag = interval.tag().ok_or("An interval has no tag, so nobody knows what was timed.")?;
+    let tag = interval.tag().ok_or("An interval has no tag that says what was timed.")?;
     let measure = Measure::from_name(&tag).ok_or_else(|| {
-        let start: String = tag.chars().take(40).collect();
-        format!("The tag {start:?} is not one of ours.")
+        let start: String = tag.chars().take(ODD_TAG_CHARS).collect();
+        format!("The tag {start:?} is unknown.")
     })?;
     let times = decode(interval.encoded_histogram()).map_err(|error| format!("Tag {}: {error}", &*tag))?;
     log.began_at = log.began_at.min(interval.start_timestamp().as_secs());
@@ -153,13 +156,13 @@ fn read_interval(log: &mut Log, interval: &IntervalLogHistogram<'_>) -> Result<(
     add(log.times.entry(measure).or_insert_with(new_histogram), &times)
 }
 
-/// Undoes the compression, up to the checksum at its end, which the crate's own reader never gets to.
+/// Undoes the compression, and checks the checksum at its end, which the crate's own reader never reaches.
 fn inflate(compressed: &[u8]) -> Result<Vec<u8>, String> {
-    let (cookie, rest) = compressed.split_first_chunk::<4>().ok_or("A histogram is cut off.")?;
+    let (cookie, rest) = compressed.split_first_chunk::<4>().ok_or("A histogram is incomplete.")?;
     if *cookie != COMPRESSED {
         return Err("A histogram is not in the compressed form V2.".to_owned());
     }
-    let (length, rest) = rest.split_first_chunk::<4>().ok_or("A histogram is cut off.")?;
+    let (length, rest) = rest.split_first_chunk::<4>().ok_or("A histogram is incomplete.")?;
     if u32::from_be_bytes(*length) as usize != rest.len() {
         return Err("A histogram is longer or shorter than it claims.".to_owned());
     }
@@ -174,18 +177,20 @@ fn inflate(compressed: &[u8]) -> Result<Vec<u8>, String> {
     Ok(plain)
 }
 
-/// Refuses what the crate's reader would panic at, or take gigabytes for.
+/// Refuses a histogram at which the crate's reader would panic, or for which it would take gigabytes of memory.
 fn check(plain: &[u8]) -> Result<(), String> {
-    let (header, counts) = plain.split_at_checked(HEADER).ok_or("A histogram has no whole header.")?;
+    let (header, counts) =
+        plain.split_at_checked(HEADER).ok_or("The header of a histogram is incomplete.")?;
     let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     if number(4) as usize != counts.len() {
         return Err("A histogram has more or fewer counts than it claims.".to_owned());
     }
     if number(12) > u32::from(LATENCY_DIGITS) {
-        return Err(format!("A histogram has {} digits; {LATENCY_DIGITS} are the most.", number(12)));
+        return Err(format!("A histogram has {} digits; the most is {LATENCY_DIGITS}.", number(12)));
     }
-    // The reader negates numbers below zero, and the lowest of them has no opposite. A count that is not too
-    // high takes eight bytes, the last of them without this bit, so nine can only be that number.
+    // The reader negates negative numbers, and the lowest of them has no opposite. A count that is not too high
+    // takes at most eight bytes, and the last of them is less than 0x80. So nine bytes of 0xff can only be that
+    // lowest number.
     if counts.windows(9).any(|window| window == [0xff; 9]) {
         return Err("A histogram has a count that is out of range.".to_owned());
     }
@@ -195,14 +200,14 @@ fn check(plain: &[u8]) -> Result<(), String> {
 fn check_values(histogram: &Histogram<u64>) -> Result<(), String> {
     if histogram.len() > HISTOGRAM_VALUES_MAX {
         return Err(format!(
-            "A histogram has {} values; {HISTOGRAM_VALUES_MAX} are the most.",
+            "A histogram has {} values; the most is {HISTOGRAM_VALUES_MAX}.",
             histogram.len()
         ));
     }
     Ok(())
 }
 
-/// What is wrong, and what some crate says about it, which may be a sentence or not.
+/// A sentence with what is wrong and with the message of a crate, which may be a sentence or not.
 fn sentence(what: &str, error: impl Display) -> String {
     format!("{what}: {}.", error.to_string().trim_end_matches('.'))
 }
@@ -252,26 +257,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_histogram_is_refused_in_a_sentence() {
+    fn what_is_not_a_histogram_is_refused_in_a_sentence() {
         let good = encode(&histogram(&[1, 2, 3]));
         let many = [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00];
         let lowest = [&[0xff; 9][..], &[0; 9]].concat();
         let mut claims = plain(3, 1, 1000, &[2]);
         claims[4..8].copy_from_slice(&u32::MAX.to_be_bytes());
         for (text, sentence) in [
-            ("", "A histogram is cut off."),
-            ("AAAA", "A histogram is cut off."),
+            ("", "A histogram is incomplete."),
+            ("AAAA", "A histogram is incomplete."),
             ("AAAAAAAA", "A histogram is not in the compressed form V2."),
             ("no base64!", "A histogram is not base64: Invalid symbol 32, offset 2."),
             (&good[..good.len() - 4], "A histogram is longer or shorter than it claims."),
-            (&sealed(b""), "A histogram has no whole header."),
+            (&sealed(b""), "The header of a histogram is incomplete."),
             (&sealed(&vec![0; HISTOGRAM_BYTES_MAX + 1]), "A histogram is larger than 1048576 bytes."),
             (&sealed(&claims), "A histogram has more or fewer counts than it claims."),
-            (&sealed(&plain(4, 1, 1000, &[2])), "A histogram has 4 digits; 3 are the most."),
+            (&sealed(&plain(4, 1, 1000, &[2])), "A histogram has 4 digits; the most is 3."),
             (&sealed(&plain(3, 1, 1000, &lowest)), "A histogram has a count that is out of range."),
             (
                 &sealed(&plain(3, 1, 1000, &many)),
-                "A histogram has 36028797018963967 values; 9007199254740992 are the most.",
+                "A histogram has 36028797018963967 values; the most is 9007199254740992.",
             ),
             (
                 &sealed(&plain(3, 0, 1000, &[2])),
@@ -332,14 +337,11 @@ mod tests {
     fn a_fault_of_a_log_names_its_line_and_its_tag() {
         let good = encode(&histogram(&[1]));
         for (line, sentence) in [
-            (
-                format!("0.0,1.0,1.0,{good}"),
-                "Line 2: An interval has no tag, so nobody knows what was timed.",
-            ),
-            (format!("Tag=Dial,0.0,1.0,1.0,{good}"), "Line 2: The tag \"Dial\" is not one of ours."),
-            ("Tag=dial,0.0,1.0,1.0,AAAA".to_owned(), "Line 2: Tag dial: A histogram is cut off."),
-            ("Tag=dial,0.0,1.0".to_owned(), "Line 2 is not one of an interval log."),
-            ("hello".to_owned(), "Line 2 is not one of an interval log."),
+            (format!("0.0,1.0,1.0,{good}"), "Line 2: An interval has no tag that says what was timed."),
+            (format!("Tag=Dial,0.0,1.0,1.0,{good}"), "Line 2: The tag \"Dial\" is unknown."),
+            ("Tag=dial,0.0,1.0,1.0,AAAA".to_owned(), "Line 2: Tag dial: A histogram is incomplete."),
+            ("Tag=dial,0.0,1.0".to_owned(), "Line 2 is not a line of an interval log."),
+            ("hello".to_owned(), "Line 2 is not a line of an interval log."),
         ] {
             assert_eq!(read_log(&format!("#first\n{line}\n")).unwrap_err(), sentence);
         }
@@ -348,7 +350,7 @@ mod tests {
         assert_eq!(read_log(&line).unwrap().times[&Measure::Dial].len(), HISTOGRAM_VALUES_MAX - 1);
         assert_eq!(
             read_log(&line.repeat(2)).unwrap_err(),
-            "Line 2: A histogram has 18014398509481982 values; 9007199254740992 are the most."
+            "Line 2: A histogram has 18014398509481982 values; the most is 9007199254740992."
         );
     }
 
@@ -356,16 +358,16 @@ mod tests {
     fn a_report_that_cannot_be_logged_says_why() {
         let mut report = full();
         report.times.get_mut(&Measure::Answer).unwrap().histogram.clear();
-        assert_eq!(write_log(&report), Err("answer: A histogram is cut off.".to_owned()));
+        assert_eq!(write_log(&report), Err("answer: A histogram is incomplete.".to_owned()));
         for seconds in [f64::NAN, f64::INFINITY, -1.0, 1e300] {
             let report = Report { seconds, ..full() };
-            assert!(write_log(&report).unwrap_err().starts_with("The run's duration is none"));
+            assert!(write_log(&report).unwrap_err().starts_with("The duration of the run is not valid"));
         }
         let report = Report { began_at: u64::MAX, ..full() };
-        assert_eq!(write_log(&report), Err("The run began beyond all calendars.".to_owned()));
+        assert_eq!(write_log(&report), Err("The beginning of the run is not a valid time.".to_owned()));
     }
 
-    /// Whatever is read, it is read to its end, and then still usable.
+    /// Reads the text to its end. Whatever it was, the histograms must be usable afterwards.
     fn use_all(text: &str) {
         for mut histogram in read_log(text).unwrap_or_default().times.into_values() {
             let _ = (histogram.mean(), histogram.value_at_quantile(0.99), histogram.iter_recorded().count());

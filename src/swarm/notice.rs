@@ -1,11 +1,11 @@
-//! What the generator tells whoever drives it.
+//! What the generator reports to its driver.
 
-/// One thing that the driver is told.
+/// One thing that is reported to the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// The generator waits for the line `go`.
     Paused(Pause),
-    /// How far the scenario is.
+    /// The progress of the scenario.
     Progress {
         /// Peers that are connected now.
         connected: u64,
@@ -14,18 +14,18 @@ pub enum Notice {
         /// Steps in all.
         total: u64,
     },
-    /// The target is to send to everybody now.
+    /// The target must send to all peers now.
     Trigger,
 }
 
-/// Before what the generator waits, so that the target can be looked at while nothing moves.
+/// What the generator is about to do when it pauses, so that the driver can look at the target while nothing moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(clippy::enum_variant_names, reason = "a pause is known by what follows it")]
 pub enum Pause {
-    /// Every peer is connected, or has failed to; the scenario is next.
+    /// Every peer is connected or has failed to connect; the scenario follows.
     BeforeStart,
-    /// All that is to be written in this round is with the kernel; the next round is next.
+    /// All that is to be written in this round is with the kernel; the next round follows.
     BeforeRound,
-    /// The scenario is over; the farewells are next.
+    /// The scenario is over; the farewells follow.
     BeforeEnd,
 }

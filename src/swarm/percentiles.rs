@@ -6,10 +6,10 @@ use std::fmt::Write;
 /// Lines for each halving of the distance to 100 %, as in Java's output.
 const TICKS: u32 = 5;
 
-/// Values are in milliseconds, the unit that the plotter supposes, and whole nanoseconds all the same.
+/// Values are in milliseconds, the unit that the plotter expects; six decimals keep whole nanoseconds.
 const NANOSECONDS: f64 = 1e6;
 
-/// The distribution of a histogram of nanoseconds.
+/// The percentiles of a histogram of nanoseconds, as text.
 pub fn text(times: &Histogram<u64>) -> String {
     let mut text =
         format!("{:>12} {:>14} {:>10} {:>14}\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
@@ -18,7 +18,7 @@ pub fn text(times: &Histogram<u64>) -> String {
         count += step.count_since_last_iteration();
         let (value, quantile) = (step.value_iterated_to() as f64 / NANOSECONDS, step.quantile_iterated_to());
         let _ = write!(text, "{value:12.6} {quantile:14.12} {count:10}");
-        // The last of them is at no finite distance.
+        // The last line is at 100 %, where this quotient is infinite.
         if quantile < 1.0 {
             let _ = write!(text, " {:14.2}", 1.0 / (1.0 - quantile));
         }

@@ -1,4 +1,4 @@
-//! What a run is to do: the target, the scenario, and who the peers are. Plain data.
+//! What a run does: the target, the scenario, and the peers. Plain data.
 
 use crate::limits::{
     SLICES_PER_WRITE, SWARM_BATCHES_PER_TURN, SWARM_CLAIM_FIRST_PORT, SWARM_CLAIM_PORTS, SWARM_PAYLOAD_BYTES,
@@ -13,27 +13,27 @@ use std::time::Duration;
 pub struct Plan {
     /// Where the program under test listens.
     pub target: SocketAddr,
-    /// What is done to it.
+    /// What the peers do.
     pub scenario: Scenario,
-    /// How a peer speaks.
+    /// How a peer speaks to the target.
     pub carrier: Carrier,
-    /// Peers at once; for [`Scenario::Churn`] the number of connections, one after the other.
+    /// Peers at the same time; for [`Scenario::Churn`] the number of connections, one after the other.
     pub peers: usize,
-    /// The number of the first peer, so that several generators make different ones.
+    /// The number of the first peer, so that several generators have different peers.
     pub first_peer: usize,
-    /// The addresses to dial from, in turn, all different; empty leaves the choice to the system.
+    /// The addresses to dial from, in turn, all different; if empty, the system chooses.
     pub sources: Vec<IpAddr>,
     /// Messages in one write.
     pub batch: usize,
     /// Bytes in one message, its newline included.
     pub message_bytes: usize,
-    /// Dials under way at once; for [`Scenario::Churn`] connections.
+    /// Dials under way at the same time; for [`Scenario::Churn`] connections.
     pub in_flight: usize,
-    /// Dials begun in a second; `None`: as fast as they succeed.
+    /// Dials that begin in a second; `None`: as fast as they succeed.
     pub dials_per_second: Option<f64>,
     /// How long a dial may take, and how long nothing at all may happen before the run is given up.
     pub timeout: Duration,
-    /// Answers are our own lines, sent back: the target is no chat but an echo.
+    /// The target is not a chat but an echo: its answers are our own lines.
     pub is_echoed: bool,
 }
 
@@ -41,24 +41,24 @@ pub struct Plan {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scenario {
-    /// Rounds in each of which every peer writes one batch; whoever drives the generator begins each, so
-    /// that the target can be stopped meanwhile.
+    /// Rounds in each of which every peer writes one batch. The driver begins each round, so that it can stop the
+    /// target meanwhile.
     Burst {
-        /// How many.
+        /// The number of rounds.
         rounds: u32,
     },
     /// One plain message for each connection.
     Churn,
-    /// The target sends to everybody; the time until everybody has it is taken.
+    /// The target sends to all peers; the time until all have the message is measured.
     FanOut {
-        /// How many times.
+        /// The number of rounds.
         rounds: u32,
         /// What makes the target send.
         origin: Origin,
     },
-    /// As many messages as are taken.
+    /// As many messages as the target reads.
     Flood {
-        /// Of all peers together; where they are no whole batches, one has fewer.
+        /// Messages of all peers together. If they are not a multiple of the batch, one batch is smaller.
         messages: u64,
     },
     /// Connected and silent.
@@ -73,7 +73,7 @@ pub enum Scenario {
         /// For how long.
         time: Duration,
     },
-    /// Some peers ask, each again as soon as it was answered; the others are silent.
+    /// Some peers ask, each again as soon as its question was answered; the others are silent.
     Ping {
         /// Questions of all peers together.
         rounds: u64,
@@ -83,7 +83,7 @@ pub enum Scenario {
 }
 
 impl Scenario {
-    /// The word for it on the command line.
+    /// The name of the scenario on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Burst { .. } => "burst",
@@ -97,15 +97,15 @@ impl Scenario {
     }
 }
 
-/// What makes the target send a message to everybody.
+/// What makes the target send a message to all peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// The first peer's message, which the target passes on to all others.
     Relay,
-    /// Something outside, such as a line on the target's stdin, at our sign.
+    /// Something outside, such as a line on the target's stdin, when the generator asks for it.
     Trigger,
-    /// Something outside, whenever it likes: time counts from the first peer that has it.
+    /// Something outside, at any time: times count from the first peer that has the message.
     Watch,
 }
 
@@ -113,15 +113,15 @@ pub enum Origin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Carrier {
-    /// `connect` first, then lines both ways on one connection: chinwag's own.
+    /// `connect` first, then lines both ways on one connection: chinwag's own protocol.
     Session,
-    /// Lines without a greeting: any program that reads lines.
+    /// Lines without a greeting, for any program that reads lines.
     Lines,
 }
 
 impl Plan {
-    /// The default addresses to dial `target` from. Ports are the first thing to run out: one address has
-    /// some 28,000, and finding a free one gets slow after half of them.
+    /// The default addresses to dial `target` from. Ports run out first: one address has some 28,000 of them, and
+    /// finding a free one gets slow when half of them are in use.
     pub fn default_sources(target: IpAddr) -> Vec<IpAddr> {
         let is_whole_net_local = cfg!(any(target_os = "linux", target_os = "android"));
         if is_whole_net_local && target.is_ipv4() && target.is_loopback() {
@@ -131,14 +131,14 @@ impl Plan {
         }
     }
 
-    /// Where peer `number` dials from; `None`: wherever the system likes.
+    /// The address that peer `number` dials from; `None`: the system chooses.
     pub(super) fn source(&self, number: usize) -> Option<IpAddr> {
         let number = self.first_peer + number;
         self.sources.get(number % self.sources.len().max(1)).copied()
     }
 
-    /// Where peer `number` claims to listen. Nobody does: the target's port is left out whatever the address, since
-    /// the target may listen on all addresses of this host.
+    /// The address on which peer `number` claims to listen. Nobody listens there: the target's port is left out for
+    /// every address, since the target may listen on all addresses of this host.
     pub(super) fn claim(&self, number: usize, local: IpAddr) -> SocketAddr {
         let of_its_source = (self.first_peer + number) / self.sources.len().max(1);
         let port = SWARM_CLAIM_FIRST_PORT + (of_its_source % usize::from(SWARM_CLAIM_PORTS)) as u16;
@@ -146,20 +146,20 @@ impl Plan {
         SocketAddr::new(local, port + u16::from(is_after_target))
     }
 
-    /// Batches that may be made in one turn, so that a generator with much to write still listens.
+    /// The number of batches that may be made in one turn, so that a generator with much to write still reads.
     pub(super) fn batches_per_turn(&self) -> usize {
         let in_bytes = SWARM_WRITE_BYTES_MAX / (self.batch * self.message_bytes).max(1);
         in_bytes.clamp(1, SWARM_BATCHES_PER_TURN as usize)
     }
 
-    /// Messages in one payload of a batch. A batch says the same again and again, so a peer keeps a payload and not the
-    /// batch; and they are so many that one write can carry it whole.
+    /// The number of messages in one payload of a batch. A batch repeats the same message, so a peer keeps one
+    /// payload and not the whole batch. A payload is so large that one write can carry the whole batch.
     pub(super) fn messages_per_payload(&self) -> usize {
         let in_bytes = SWARM_PAYLOAD_BYTES / self.message_bytes.max(1);
         in_bytes.max(self.batch.div_ceil(SLICES_PER_WRITE)).min(self.batch).max(1)
     }
 
-    /// Bytes that a peer keeps for its batch, about.
+    /// About how many bytes a peer keeps for its batch.
     pub fn payload_bytes(&self) -> usize {
         self.messages_per_payload() * self.message_bytes
     }
@@ -169,7 +169,7 @@ impl Plan {
         self.sources.len().max(1) * usize::from(SWARM_CLAIM_PORTS)
     }
 
-    /// Under which name peer `number` speaks.
+    /// The name of peer `number`.
     pub(super) fn name(&self, number: usize) -> String {
         format!("p{}", self.first_peer + number)
     }

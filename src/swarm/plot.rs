@@ -1,10 +1,11 @@
-//! The result of a run as a picture: messages over time, and under it how long things took, as an SVG that
-//! stands alone.
+//! The result of a run as a picture: messages over time, and below them the percentiles of each kind of time. It is
+//! an SVG that needs no other file.
 
 use super::plan::Scenario;
 use super::report::{Report, Times};
 use super::tally::Measure;
 use super::units::{count_tick, counted, time_tick, whole};
+use crate::limits::PLOT_POINTS;
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::coord::types::RangedCoordf64;
@@ -19,21 +20,19 @@ const SIZE: (u32, u32) = (960, 720);
 /// The height of the title, in pixels.
 const TITLE: u32 = 64;
 
-/// Points of a line of percentiles.
-const POINTS: u32 = 300;
-
 /// The space to the right of a chart, in pixels, where the legend of the times is.
 const LEGEND: u32 = 136;
 
-/// The legend of what nobody can draw.
-const NOTHING: &str = "In this run no messages were counted over time, and nothing was timed.";
+/// What the picture says if there is nothing to draw.
+const NOTHING: &str = "This run counted no messages over time and measured no times.";
 
 const FONT: &str = "sans-serif";
 const INK: RGBColor = RGBColor(51, 51, 51);
 const PALE: RGBColor = RGBColor(110, 110, 110);
 const GRID: RGBColor = RGBColor(226, 226, 226);
 
-/// The colours of Okabe and Ito, which nobody takes for one another; without their yellow, too pale on white.
+/// The colours of Okabe and Ito, which colour-blind people can tell apart too; without their yellow, which is too
+/// pale on white.
 const COLORS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
@@ -46,13 +45,13 @@ const COLORS: [RGBColor; 7] = [
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// A linear axis with ticks of our choice; the library's own cannot be given any.
+/// A linear axis with ticks of our choice, which the library's own axis does not allow.
 struct Axis {
     scale: RangedCoordf64,
     ticks: Vec<f64>,
 }
 
-/// The percentiles of one kind of time: nines on the one axis, the logarithm of nanoseconds on the other.
+/// The percentiles of one kind of time: the number of nines on one axis, the logarithm of nanoseconds on the other.
 struct Curve {
     measure: Measure,
     points: Vec<(f64, f64)>,
@@ -65,13 +64,14 @@ pub fn svg(report: &Report) -> Result<String, String> {
     let curves = report
         .times
         .iter()
-        // How late the generator was is its own affair.
+        // Lateness says something about the generator and not about the target.
         .filter(|(measure, times)| **measure != Measure::Lateness && times.count > 0)
         .map(|(&measure, times)| Curve::new(measure, times))
         .collect::<Result<Vec<Curve>, String>>()?;
     let rates = rates(report);
     let mut text = String::new();
-    draw(&mut text, report, &rates, &curves).map_err(|error| format!("The picture fails: {error}."))?;
+    draw(&mut text, report, &rates, &curves)
+        .map_err(|error| format!("The picture cannot be drawn: {error}."))?;
     Ok(text)
 }
 
@@ -117,8 +117,8 @@ fn title(area: &Area<'_>, report: &Report) -> Result<(), String> {
     area.draw_text(&printable(&below), &font(15, PALE), (24, 42)).map_err(fault)
 }
 
-/// Messages a second as steps: two corners for each interval, to the end of the run: that nothing came any
-/// more is worth a line. Empty without messages.
+/// Messages a second as steps, with two corners for each interval, up to the end of the run, so that a stall at the
+/// end is visible. Empty if there were no messages.
 fn rates(report: &Report) -> Vec<(f64, f64)> {
     let timeline = &report.timeline;
     let interval = timeline.interval.as_secs_f64();
@@ -128,8 +128,8 @@ fn rates(report: &Report) -> Vec<(f64, f64)> {
     let last = timeline.slots.len() - 1;
     let step = |(slot, &messages): (usize, &u64)| {
         let begin = slot as f64 * interval;
-        // The run ended within the last one. What is left of it is no less than a tenth, or a few messages
-        // after the end would look like thousands a second.
+        // The run ended within the last interval. Its length counts as at least a tenth of an interval, or a few
+        // messages in it would look like thousands a second.
         let length =
             if slot == last { (report.seconds - begin).clamp(interval / 10.0, interval) } else { interval };
         let length = if length.is_nan() { interval } else { length };
@@ -171,7 +171,7 @@ fn latency(area: &Area<'_>, curves: &[Curve]) -> Result<(), String> {
     let low = points().map(|point| point.1).fold(f64::INFINITY, f64::min).floor();
     let high = points().map(|point| point.1).fold(low + 1.0, f64::max).ceil();
     let x_ticks = NINES.iter().map(|&(nines, _)| nines).filter(|&nines| nines <= right);
-    // Where there are few powers of ten, 2 and 5 of each as well.
+    // If there are few powers of ten, also 2 and 5 times each of them.
     let within: &[f64] = if high - low > 3.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
     let y_ticks = (low as i32..=high as i32)
         .flat_map(|power| within.iter().map(move |factor| f64::from(power) + factor.log10()))
@@ -193,10 +193,10 @@ fn latency(area: &Area<'_>, curves: &[Curve]) -> Result<(), String> {
     legend(area, curves)
 }
 
-/// Beside the chart, since there is no corner of it that all times keep out of.
+/// The legend is beside the chart, since lines may pass through every corner of it.
 fn legend(area: &Area<'_>, curves: &[Curve]) -> Result<(), String> {
     let left = (SIZE.0 - LEGEND) as i32 + 14;
-    // The highest line first, as they are in the chart.
+    // The highest line comes first, as in the chart.
     let mut curves: Vec<&Curve> = curves.iter().collect();
     curves.sort_by(|one, other| other.highest().total_cmp(&one.highest()));
     for (y, curve) in (18..).step_by(22).zip(curves) {
@@ -208,7 +208,7 @@ fn legend(area: &Area<'_>, curves: &[Curve]) -> Result<(), String> {
     Ok(())
 }
 
-/// Ticks of the percentiles: the nines that they are, and their names.
+/// The ticks of the percentiles: their number of nines, and their names.
 const NINES: [(f64, &str); 10] = [
     (0.0, "0"),
     (std::f64::consts::LOG10_2, "50"),
@@ -246,15 +246,15 @@ impl Ranged for Axis {
 }
 
 impl Curve {
-    /// From the shortest time to the longest. Of `count` times each stands for a share of them all, and is
-    /// drawn at the middle of its share: the last one at a half of a `count`th below 100.
+    /// A line from the shortest time to the longest. Each of `count` times stands for an equal share of them all
+    /// and is drawn at the middle of its share: the last one half a share below 100 %.
     fn new(measure: Measure, times: &Times) -> Result<Self, String> {
         let histogram = times.to_histogram().map_err(|error| format!("{}: {error}", measure.name()))?;
         let count = histogram.len().max(1) as f64;
         let mut recorded = histogram.iter_recorded();
         let (mut seen, mut nanoseconds) = (0, 1);
         let point = |place| {
-            let nines = (2.0 * count).log10() * f64::from(place) / f64::from(POINTS);
+            let nines = (2.0 * count).log10() * f64::from(place) / f64::from(PLOT_POINTS);
             let rank = (count * (1.0 - 10f64.powf(-nines))).ceil().clamp(1.0, count) as u64;
             while seen < rank
                 && let Some(value) = recorded.next()
@@ -264,7 +264,7 @@ impl Curve {
             }
             (nines, (nanoseconds as f64).log10())
         };
-        Ok(Self { measure, points: (0..=POINTS).map(point).collect() })
+        Ok(Self { measure, points: (0..=PLOT_POINTS).map(point).collect() })
     }
 
     /// Where its line ends.
@@ -284,7 +284,7 @@ fn builder<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'a, SVGBackend<'b>> {
     builder
 }
 
-/// An axis: what it shows, and how a place on it is called.
+/// The labels of an axis: its name, and the text for a place on it.
 type Labels<'a> = (&'a str, &'a dyn Fn(&f64) -> String);
 
 fn mesh(
@@ -320,13 +320,13 @@ fn round_ticks(end: f64, count: u32) -> Vec<f64> {
     (0..=count).map(|place| f64::from(place) * step).take_while(|&at| at <= end * (1.0 + 1e-9)).collect()
 }
 
-/// As few decimals as it takes.
+/// The number with as few decimals as possible.
 fn plain_number(number: f64) -> String {
     let text = format!("{number:.6}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// XML has no place for most control characters, whatever they mean.
+/// The text without the characters that XML does not allow, and without all control characters.
 fn printable(text: &str) -> String {
     let is_allowed = |letter: &char| !letter.is_control() && !matches!(letter, '\u{fffe}' | '\u{ffff}');
     text.chars().filter(is_allowed).collect()
@@ -356,7 +356,7 @@ mod tests {
         document.descendants().filter(is_text).map(text).collect()
     }
 
-    /// Lines of this colour with more corners than one of the legend or of an axis.
+    /// The number of lines of this colour with more corners than a line of the legend or of an axis has.
     fn lines(document: &Document<'_>, color: &str) -> usize {
         let is_line = |node: &Node<'_, '_>| {
             node.tag_name().name() == "polyline"
@@ -430,7 +430,7 @@ mod tests {
     fn a_histogram_that_cannot_be_read_is_named() {
         let mut report = full();
         report.times.get_mut(&Measure::Answer).unwrap().histogram.clear();
-        assert_eq!(svg(&report), Err("answer: A histogram is cut off.".to_owned()));
+        assert_eq!(svg(&report), Err("answer: A histogram is incomplete.".to_owned()));
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! The result of a run as it is kept: everything needed to judge the numbers stands beside them.
+//! The result of a run as it is stored, with everything that is needed to judge the numbers.
 //!
-//! Serializable both ways, so that reports of several generators add up to one. What its driver knows and
-//! the generator cannot, such as the target's process and the host, is filled in by the driver.
+//! A report can be written and read, so the reports of several generators add up to one. The driver fills in what
+//! the generator cannot know, such as the target's process and the host.
 //!
-//! JSON has no word for a number that is none, and what is written instead cannot be read back. So a number
-//! here that may be the result of a division is written by `finite`.
+//! JSON cannot express NaN and infinity, and what serde writes instead cannot be read as a number. So a number that
+//! may be the result of a division is written by `finite`.
 
 use super::generator::Ending;
 use super::histogram_log;
@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-/// The version of the form of a report; it changes when a field changes its meaning or goes.
+/// The version of the form of a report. It changes when a field changes its meaning or is removed.
 pub const SCHEMA: u32 = 1;
 
-/// What writes reports.
+/// The program that writes reports.
 pub const PROGRAM: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
 
 /// One run.
@@ -42,38 +42,38 @@ pub struct Report {
     pub seconds: f64,
     /// Connections and messages.
     pub counts: Counts,
-    /// The beginning of the first line that the target said and that meant nothing to us.
+    /// The beginning of the first line of the target that the generator does not understand.
     pub odd_line: Option<String>,
-    /// Times, by what was timed.
+    /// Times, for each kind of time.
     pub times: BTreeMap<Measure, Times>,
     /// Messages over time.
     pub timeline: Timeline,
     /// What the generator itself used.
     pub generator: GeneratorUse,
-    /// What the target used, if it is a process of this host that we were told of.
+    /// What the target used, if `--pid` named its process.
     pub target: Option<TargetUse>,
     /// What the numbers depend on.
     pub host: Host,
-    /// What the reader must know to trust the numbers, or not to, as sentences.
+    /// Sentences that say how far the reader can trust the numbers.
     pub remarks: Vec<String>,
 }
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setup {
-    /// To whom.
+    /// The address of the target.
     pub target: SocketAddr,
-    /// What.
+    /// The scenario.
     pub scenario: Scenario,
     /// How a peer spoke.
     pub carrier: Carrier,
-    /// Peers, or connections one after the other.
+    /// Peers; for churn, connections one after the other.
     pub peers: usize,
     /// Messages in a write.
     pub batch: usize,
     /// Bytes in a message, its newline included.
     pub message_bytes: usize,
-    /// Dials, or connections, under way at once.
+    /// Dials under way at the same time; for churn, connections.
     pub in_flight: usize,
     /// Processes that generated the load.
     pub processes: usize,
@@ -82,7 +82,7 @@ pub struct Setup {
 /// The distribution of one kind of time. All in nanoseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Times {
-    /// How many were taken.
+    /// How many were measured.
     pub count: u64,
     /// The shortest.
     pub min: u64,
@@ -91,11 +91,11 @@ pub struct Times {
     pub mean: f64,
     /// Half of them were no longer.
     pub p50: u64,
-    /// So were 90 of 100.
+    /// 90 of 100 were no longer.
     pub p90: u64,
-    /// So were 99 of 100.
+    /// 99 of 100 were no longer.
     pub p99: u64,
-    /// So were 999 of 1,000.
+    /// 999 of 1,000 were no longer.
     #[serde(rename = "p99.9")]
     pub p99_9: u64,
     /// The longest.
@@ -110,16 +110,17 @@ pub struct GeneratorUse {
     /// User and system time of all its processes, in seconds.
     #[serde(serialize_with = "finite")]
     pub cpu_seconds: f64,
-    /// That of its busiest process, as a share of one CPU.
+    /// CPU time of its busiest process, as a share of one CPU.
     #[serde(serialize_with = "finite")]
     pub cpu_share: f64,
-    /// How long its most deprived process could have run while others had the CPU, as a share of the time.
+    /// How long a process of the generator could have run while others had the CPU, as a share of the time; of
+    /// several processes, the greatest share.
     #[serde(default, serialize_with = "finite")]
     pub waited_share: f64,
-    /// What the host of this virtual machine gave to others, as a share of all its CPUs.
+    /// CPU time that the host of this virtual machine gave to others, as a share of the time of all CPUs.
     #[serde(default, serialize_with = "finite")]
     pub stolen_share: f64,
-    /// It was the bottleneck: the target could have taken more.
+    /// The generator was the bottleneck: the target could have read more.
     pub is_bottleneck: bool,
 }
 
@@ -130,8 +131,8 @@ pub struct TargetUse {
     pub pid: u32,
     /// Its name.
     pub name: String,
-    /// How many processes there were, it and those that it started, the most that were seen. The figures are those
-    /// of all.
+    /// The most processes that were seen at a time: the target and those that it started. The figures are those of
+    /// all of them.
     #[serde(default = "one")]
     pub processes: usize,
     /// User and system time while the peers connected, in seconds.
@@ -140,11 +141,11 @@ pub struct TargetUse {
     /// User and system time while the scenario ran and until the target was idle again, in seconds.
     #[serde(serialize_with = "finite")]
     pub cpu_seconds: f64,
-    /// That time as a share of one CPU.
+    /// `cpu_seconds` as a share of one CPU.
     #[serde(serialize_with = "finite")]
     pub cpu_share: f64,
-    /// Nanoseconds of CPU time for each message, or each delivery; `None` where there was none. For bursts
-    /// the median of the rounds.
+    /// Nanoseconds of CPU time for each message, or each delivery; `None` if there was none, or if it is not known.
+    /// For bursts it is the median of the rounds.
     pub cpu_ns_per_message: Option<f64>,
     /// Resident memory before the first dial, in bytes.
     pub memory_before: u64,
@@ -152,8 +153,8 @@ pub struct TargetUse {
     pub memory_connected: u64,
     /// Resident memory after the scenario, in bytes.
     pub memory_after: u64,
-    /// The growth for each connection, in bytes; `None` without enough connections that stayed, and where the target
-    /// had worked before.
+    /// The growth for each connection, in bytes; `None` if too few connections stayed, or if the target had worked
+    /// before.
     pub memory_per_connection: Option<f64>,
 }
 
@@ -161,31 +162,31 @@ fn one() -> usize {
     1
 }
 
-/// What the numbers depend on. `None` is what this system does not tell.
+/// What the numbers depend on. `None`: this system does not say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Host {
     /// The operating system's kernel and its version.
     pub kernel: String,
-    /// The CPU as it calls itself.
+    /// The name of the CPU.
     pub cpu: Option<String>,
     /// CPUs that this process may use.
     pub cpus: usize,
-    /// Open files that this process may have.
+    /// The limit on open files of this process.
     pub descriptors_max: u64,
-    /// Open files that the target may have.
+    /// The limit on open files of the target.
     pub target_descriptors_max: Option<u64>,
     /// The longest queue of connections that a listener can have.
     pub somaxconn: Option<u64>,
-    /// The ports that the system chooses from for one source address.
+    /// The first and the last port that the system chooses from, for each source address.
     pub port_range: Option<(u16, u16)>,
-    /// How many of those it never chooses, since they are reserved.
+    /// How many ports of that range it never chooses, since they are reserved.
     pub ports_reserved: usize,
     /// Addresses that were dialled from.
     pub sources: usize,
 }
 
 impl Report {
-    /// What one generator did. What its driver knows besides is still empty.
+    /// The report of one generator, without what only its driver knows.
     pub fn new(plan: &Plan, tally: &Tally, ending: Ending) -> Self {
         Self {
             schema: SCHEMA,
@@ -215,20 +216,23 @@ impl Report {
         }
     }
 
-    /// Adds what another generator did in the same run.
+    /// Adds the report of another generator in the same run.
     ///
     /// Fails, and adds nothing, if the other is of another form, or if a histogram in either of them cannot
     /// be read.
     pub fn add(&mut self, other: &Self) -> Result<(), String> {
         if other.schema != self.schema {
-            return Err(format!("A report has form {}, another has {}.", self.schema, other.schema));
+            return Err(format!(
+                "A report has schema {}, and another one has {}.",
+                self.schema, other.schema
+            ));
         }
         if !other.timeline.is_sound() || !self.timeline.is_sound() {
-            return Err("A report's timeline has intervals that are not ours.".to_owned());
+            return Err("The timeline of a report has invalid intervals.".to_owned());
         }
         self.times = self.times_with(&other.times)?;
         self.setup.add(&other.setup);
-        // That it was stuck says more about the target than that somebody lost patience.
+        // A stuck target is more important to report than an interrupt.
         self.ending = match (self.ending, other.ending) {
             (Ending::Complete, ending) | (ending, Ending::Complete) => ending,
             (Ending::Stuck, _) | (_, Ending::Stuck) => Ending::Stuck,
@@ -265,8 +269,8 @@ impl Report {
         Ok(all)
     }
 
-    /// What the scenario is about: messages that the target has read for certain, that it delivered in a
-    /// fan-out, or questions that it answered.
+    /// The number that the scenario is about: messages that the target has certainly read; in a fan-out, messages
+    /// that it delivered; in a ping, questions that it answered.
     pub fn messages(&self) -> u64 {
         match self.setup.scenario {
             Scenario::FanOut { .. } => self.counts.delivered,
@@ -275,8 +279,8 @@ impl Report {
         }
     }
 
-    /// [`Report::messages`] in a second. Zero where there were none, and for bursts, most of whose time is
-    /// spent between them.
+    /// [`Report::messages`] in a second. Zero if there were none, and for bursts, since most of their time passes
+    /// between the rounds.
     pub fn messages_per_second(&self) -> f64 {
         match self.setup.scenario {
             Scenario::Burst { .. } => 0.0,
@@ -284,12 +288,13 @@ impl Report {
         }
     }
 
-    /// The bytes of [`Report::messages_per_second`]; zero for pings, which have next to none.
+    /// The bytes of [`Report::messages_per_second`]; zero for pings, which are only a few bytes long.
     pub fn bytes_per_second(&self) -> f64 {
         match self.setup.scenario {
             Scenario::FanOut { .. } => per_second(self.counts.bytes_delivered as f64, self.seconds),
             Scenario::Ping { .. } => 0.0,
-            // All have about the same length, whatever was asked for: a plain message has no newline.
+            // The average length of the messages that were sent: it is not always the length that was asked for,
+            // since a plain message has no newline.
             _ => {
                 let sent = self.counts.sent.max(1) as f64;
                 self.messages_per_second() * (self.counts.message_bytes_sent as f64 / sent)
@@ -297,7 +302,7 @@ impl Report {
         }
     }
 
-    /// Connections that took part: those that were answered as sessions, or with plain lines all that were
+    /// Connections that took part: those that were answered as sessions; with plain lines, all that were
     /// established.
     pub fn ready(&self) -> u64 {
         match self.setup.carrier {
@@ -306,7 +311,7 @@ impl Report {
         }
     }
 
-    /// [`Report::ready`] in a second; for churn, connections that were used to their end.
+    /// [`Report::ready`] in a second; for churn, connections that ended as planned.
     pub fn connections_per_second(&self) -> f64 {
         match self.setup.scenario {
             Scenario::Churn => per_second(self.counts.taken as f64, self.seconds),
@@ -333,7 +338,7 @@ impl Setup {
         self.has_messages() && self.scenario != Scenario::Churn
     }
 
-    /// Adds that of another generator: what is said of all peers together.
+    /// Adds the setup of another generator, so that the sum describes all peers together.
     fn add(&mut self, other: &Self) {
         self.peers += other.peers;
         self.in_flight += other.in_flight;
@@ -374,13 +379,13 @@ impl Times {
     }
 }
 
-/// How many in a second; none in no time.
+/// How many in a second; zero if no time passed.
 fn per_second(count: f64, seconds: f64) -> f64 {
     let rate = count / seconds;
     if seconds > 0.0 && rate.is_finite() { rate } else { 0.0 }
 }
 
-/// Writes a number that JSON has no word for as zero, which is what a share of no time is.
+/// Writes zero for a number that JSON cannot express, such as a share of a run that took no time.
 fn finite<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(if number.is_finite() { *number } else { 0.0 })
 }
@@ -495,7 +500,7 @@ pub(super) mod tests {
         }
     }
 
-    /// A report of a run in which nothing happened, by somebody who knows nothing.
+    /// A report of a run in which nothing happened, without anything that only the driver knows.
     pub(in crate::swarm) fn minimal() -> Report {
         Report {
             schema: SCHEMA,
@@ -548,7 +553,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_number_that_is_none_does_not_spoil_the_json() {
+    fn nan_and_infinity_do_not_spoil_the_json() {
         for none in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let mut report = full();
             report.seconds = none;
@@ -660,11 +665,11 @@ pub(super) mod tests {
         broken.times.get_mut(&Measure::ToAll).unwrap().histogram.clear();
         let endless = |interval| Report { timeline: Timeline { interval, slots: vec![1] }, ..full() };
         for (other, sentence) in [
-            (broken, "A histogram is cut off."),
-            (Report { schema: 9, ..full() }, "A report has form 1, another has 9."),
-            (endless(Duration::ZERO), "A report's timeline has intervals that are not ours."),
-            (endless(Duration::from_millis(150)), "A report's timeline has intervals that are not ours."),
-            (endless(Duration::MAX), "A report's timeline has intervals that are not ours."),
+            (broken, "A histogram is incomplete."),
+            (Report { schema: 9, ..full() }, "A report has schema 1, and another one has 9."),
+            (endless(Duration::ZERO), "The timeline of a report has invalid intervals."),
+            (endless(Duration::from_millis(150)), "The timeline of a report has invalid intervals."),
+            (endless(Duration::MAX), "The timeline of a report has invalid intervals."),
         ] {
             let mut all = full();
             assert_eq!(all.add(&other), Err(sentence.to_owned()));

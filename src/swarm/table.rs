@@ -1,26 +1,24 @@
-//! The result of a run as a table of plain text, for whoever waits at the terminal.
+//! The result of a run as a table of plain text, for the user at the terminal.
 //!
-//! Only what the scenario gives a meaning to, and only what is known. No line is longer than
-//! [`COLUMNS_MAX`], and nothing in it can move the cursor.
+//! The table has only what the scenario gives a meaning to, and only what is known. No line is longer than
+//! [`REPORT_COLUMNS_MAX`], and nothing in it can move the cursor.
 
 use super::generator::Ending;
 use super::plan::{Carrier, Origin, Scenario};
 use super::report::{Host, Report, TargetUse, Times};
 use super::tally::Measure;
 use super::units::{counted, percent, rate, seconds, size, speed, time, whole};
+use crate::limits::REPORT_COLUMNS_MAX;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The longest line, in characters.
-pub const COLUMNS_MAX: usize = 100;
-
-/// The label of a row, and the spaces behind it.
+/// The width of a row's label with the spaces behind it.
 const LABEL: usize = 13;
 
-/// A time in the table of times.
+/// The width of a time in the table of times.
 const CELL: usize = 10;
 
-/// What is between two items of a row.
+/// The space between two items of a row.
 const GAP: &str = "   ";
 
 /// A report, to be printed.
@@ -163,7 +161,7 @@ fn rates(report: &Report) -> Vec<String> {
     ])
 }
 
-/// The times alone; empty without any.
+/// The table of times alone; empty if there are no times.
 pub fn times(times: &BTreeMap<Measure, Times>) -> String {
     let counts: Vec<String> = times.values().map(|times| whole(times.count)).collect();
     let Some(widest) = counts.iter().map(String::len).max() else { return String::new() };
@@ -200,7 +198,7 @@ fn memory_of_target(target: &TargetUse) -> Vec<String> {
         known("connected", target.memory_connected),
         known("after", target.memory_after),
         target.memory_per_connection.map(|bytes| {
-            // It can have shrunk, if it gave back what it had used before the run.
+            // The target may have shrunk, if it gave back memory that it used before the run.
             let sign = if bytes < 0.0 { "-" } else { "" };
             format!("{sign}{} for each connection", size(bytes.abs()))
         }),
@@ -243,7 +241,7 @@ fn items<const N: usize>(items: [Option<String>; N]) -> Vec<String> {
     items.into_iter().flatten().collect()
 }
 
-/// One label and its items, in as many lines as they take; nothing without items.
+/// One label and its items, in as many lines as they need; empty if there are no items.
 fn row(label: &str, items: &[String]) -> String {
     lines(label, LABEL, items.iter().map(|item| plain(item)), GAP)
 }
@@ -257,16 +255,16 @@ fn notes(report: &Report) -> String {
     report.remarks.iter().map(note).collect()
 }
 
-/// In one line and without what would do something to a terminal: a process calls itself what it likes.
+/// The text in one line and without control characters, since a process can have any name.
 fn plain(text: &str) -> String {
     let letters: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     letters.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Puts as many parts in a line as it holds, the label before the first; a part that is longer than a line
+/// Puts as many parts into a line as fit, with the label before the first line; a part that is longer than a line
 /// is cut.
 fn lines(label: &str, indent: usize, parts: impl Iterator<Item = String>, gap: &str) -> String {
-    let width = COLUMNS_MAX - indent;
+    let width = REPORT_COLUMNS_MAX - indent;
     let mut lines: Vec<String> = Vec::new();
     for part in parts.filter(|part| !part.is_empty()) {
         let length = part.chars().count();
@@ -438,7 +436,7 @@ messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
         let failed = (0..30).map(|number| (format!("Fault{number}"), u64::from(number < 3)));
         report.counts.failed = failed.collect();
         for line in Table(&report).to_string().lines() {
-            assert!(line.chars().count() <= COLUMNS_MAX, "{line}");
+            assert!(line.chars().count() <= REPORT_COLUMNS_MAX, "{line}");
             assert!(!line.contains(char::is_control) && line == line.trim_end(), "{line:?}");
         }
     }

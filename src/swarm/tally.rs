@@ -10,27 +10,27 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What is timed. Every time is in nanoseconds, as the generator's turns see it.
+/// The kinds of times. Every time is in nanoseconds, from the moment of one turn to the moment of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
-    /// From the dial, or at a given rate from when it was due, to an established connection. Both moments
-    /// are those of a turn, so what else the two turns did is in it: up to [`SWARM_DIALS_PER_TURN`] dials,
-    /// and the first words of as many peers.
+    /// From the dial, or at a given rate from when the dial was due, to the established connection. Both moments
+    /// are those of a turn, so the time includes what else the two turns did: up to [`SWARM_DIALS_PER_TURN`] dials,
+    /// and the first messages of as many peers.
     Dial,
     /// From the connect message to its answer.
     Answer,
-    /// From a ping, or from when it was due, to its pong.
+    /// From a ping, or from when the ping was due, to its pong.
     RoundTrip,
-    /// From the dial, or at a given rate from when it was due, to the end of the connection that carried one
+    /// From the dial, or at a given rate from when the dial was due, to the end of the connection that carried one
     /// plain message.
     Exchange,
-    /// From the origin of a message to one peer that has it.
+    /// From the origin of a message until one peer has it.
     Delivery,
-    /// From the origin of a message to the last peer that has it; only if nobody died meanwhile.
+    /// From the origin of a message until the last peer has it; only if no connection was lost meanwhile.
     ToAll,
-    /// By how much a paced message was sent, or a plain one dialled for at a given rate, later than it was
-    /// due.
+    /// By how much a paced message was sent later than it was due; in a churn at a given rate, by how much a dial
+    /// was.
     Lateness,
 }
 
@@ -65,7 +65,7 @@ impl Measure {
     ];
 }
 
-/// Messages and connections, each in exactly one place.
+/// Messages and connections. A message that was sent counts in exactly one place: taken, lost, or not known yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Dials begun.
@@ -74,24 +74,24 @@ pub struct Counts {
     pub connected: u64,
     /// Connections that were answered as sessions.
     pub answered: u64,
-    /// Connections that ended otherwise than as planned, by their reason in a word, as [`CloseReason::word`] has it;
-    /// behind a fault stands what the system says of it.
+    /// Connections that did not end as planned, by their reason in a word, see [`CloseReason::word`]. A fault is
+    /// followed by the system's message.
     pub failed: BTreeMap<String, u64>,
     /// Messages handed to a connection: taken, lost, or not known yet.
     pub sent: u64,
-    /// Messages that the target has read for certain: it answered something behind them, or ended the
-    /// connection in good order after we had ended our side.
+    /// Messages that the target has certainly read: it answered a question behind them, or closed the connection in
+    /// good order after we had ended our side.
     pub taken: u64,
     /// Messages on connections that ended before that.
     pub lost: u64,
-    /// Messages, or questions of a ping, that were due and not sent: who was to send them had no connection, or the
-    /// run was given up before.
+    /// Messages, or questions of a ping, that were due and not sent: their sender had no connection, or the run was
+    /// given up before.
     pub unsent: u64,
-    /// Messages of the target to us.
+    /// Messages that came from the target.
     pub heard: u64,
-    /// Those of them that the rounds of a fan-out are about.
+    /// Messages in `heard` that belong to a round of a fan-out.
     pub delivered: u64,
-    /// What came from the target and meant nothing to us.
+    /// Lines of the target that the generator does not understand.
     pub odd: u64,
     /// Bytes handed to connections.
     pub bytes_sent: u64,
@@ -104,7 +104,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Adds those of another generator.
+    /// Adds the counts of another generator.
     pub fn add(&mut self, other: &Self) {
         let Self {
             dialled,
@@ -142,7 +142,7 @@ impl Counts {
         self.bytes_delivered += bytes_delivered;
     }
 
-    /// Connections that ended otherwise than as planned.
+    /// Connections that did not end as planned.
     pub fn failures(&self) -> u64 {
         self.failed.values().sum()
     }
@@ -161,7 +161,7 @@ impl Counts {
 pub struct Timeline {
     /// The length of an interval.
     pub interval: Duration,
-    /// Messages in each.
+    /// Messages in each interval.
     pub slots: Vec<u64>,
 }
 
@@ -184,7 +184,7 @@ impl Timeline {
         self.slots[slot] += messages;
     }
 
-    /// Adds that of another generator.
+    /// Adds the timeline of another generator.
     pub fn add(&mut self, other: &Self) {
         let mut other = other.clone();
         while other.interval < self.interval {
@@ -199,8 +199,8 @@ impl Timeline {
         }
     }
 
-    /// Whether its interval is one that it can have come to, as is to be asked of one that was read from a
-    /// file before anything is added.
+    /// Whether the interval is one that doubling can lead to. Ask this of a timeline that was read from a file
+    /// before you add it.
     pub(super) fn is_sound(&self) -> bool {
         let times = self.interval.as_nanos() / TIMELINE_INTERVAL.as_nanos();
         let is_whole = self.interval.as_nanos().is_multiple_of(TIMELINE_INTERVAL.as_nanos());
@@ -222,20 +222,21 @@ impl Timeline {
 pub struct Tally {
     /// Connections and messages.
     pub counts: Counts,
-    /// Times, by what was timed.
+    /// Times, for each kind of time.
     pub times: BTreeMap<Measure, Histogram<u64>>,
     /// Messages over time.
     pub timeline: Timeline,
-    /// The beginning of the first line that the target said and that meant nothing to us.
+    /// The beginning of the first line of the target that the generator does not understand.
     pub odd_line: Option<String>,
-    /// From the first dial to the last peer that was ready.
+    /// From the first dial until the last peer was ready.
     pub setup: Duration,
     /// From the start of the scenario to its end.
     pub duration: Duration,
 }
 
 impl Tally {
-    /// The target said something that means nothing to us. The first line that is one is kept, safe to show.
+    /// Counts a line of the target that the generator does not understand. The first one that is not blank is kept,
+    /// in a form that is safe to show.
     pub(super) fn note_odd(&mut self, line: &[u8]) {
         self.counts.odd += 1;
         if self.odd_line.is_none() && !line.trim_ascii().is_empty() {
@@ -247,12 +248,12 @@ impl Tally {
 
     pub(super) fn record(&mut self, measure: Measure, time: Duration) {
         let times = self.times.entry(measure).or_insert_with(new_histogram);
-        // Not `saturating_record`, which cuts every value down to a range that then never grows. Below one
-        // nanosecond it has none.
+        // Not `saturating_record`, which cuts every value down to the present range, so that the range never grows.
+        // The least value of a histogram is one nanosecond.
         times.record((time.as_nanos() as u64).max(1)).expect("a histogram that grows takes every value");
     }
 
-    /// Adds that of another generator that ran at the same time.
+    /// Adds the tally of another generator that ran at the same time.
     pub fn add(&mut self, other: &Self) {
         self.counts.add(&other.counts);
         self.timeline.add(&other.timeline);

@@ -1,6 +1,6 @@
-//! Numbers as people read them: three digits, a unit that fits, and words that agree with them.
+//! Numbers for people: three digits, a unit that fits, and words that agree with the number.
 
-/// What is printed for a number that is none.
+/// What is printed for NaN, for infinity and for negative numbers.
 const UNKNOWN: &str = "?";
 
 const TIMES: [(f64, &str); 5] = [(1.0, " ns"), (1e3, " µs"), (1e6, " ms"), (1e9, " s"), (3.6e12, " h")];
@@ -34,7 +34,7 @@ pub(super) fn speed(bytes_per_second: f64) -> String {
     scaled(bytes_per_second, &SPEEDS)
 }
 
-/// A count at the tick of an axis, where there is little room.
+/// A count at the tick of an axis, where there is little space.
 pub(super) fn count_tick(count: f64) -> String {
     without_zeros(&scaled(count, &COUNTS))
 }
@@ -44,12 +44,12 @@ pub(super) fn time_tick(nanoseconds: f64) -> String {
     without_zeros(&time(nanoseconds))
 }
 
-/// A share of something that is 1.
+/// A share, where 1 is the whole.
 pub(super) fn percent(share: f64) -> String {
     scaled(share * 100.0, &[(1.0, "%")])
 }
 
-/// A whole number, every digit of it.
+/// A whole number with all of its digits.
 pub(super) fn whole(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
@@ -62,17 +62,17 @@ pub(super) fn whole(number: u64) -> String {
     grouped
 }
 
-/// The word that agrees with a number: that for one, or that for any other number, none included.
+/// The word that agrees with a number: `one` for 1, and `other` for any other number, also for 0.
 pub fn agree<'a>(number: u64, one: &'a str, other: &'a str) -> &'a str {
     if number == 1 { one } else { other }
 }
 
-/// So many of something.
+/// A number with the word that agrees with it.
 pub(super) fn counted(number: u64, one: &str, other: &str) -> String {
     format!("{} {}", whole(number), agree(number, one, other))
 }
 
-/// So many in a second, of what has such words: whole numbers, unless they are small.
+/// A number in a second, with the word that agrees with it. It is a whole number, unless it is small.
 pub(super) fn rate(per_second: f64, one: &str, other: &str) -> String {
     let number = if per_second >= 100.0 && per_second.is_finite() {
         whole(per_second.round() as u64)
@@ -89,7 +89,7 @@ fn scaled(number: f64, units: &[(f64, &str)]) -> String {
     if !number.is_finite() || number < 0.0 {
         return UNKNOWN.to_owned();
     }
-    // What is rounded up to the next unit is told in it, or there would be 1000 µs.
+    // A number that is rounded up to the next unit is written in that unit, not as 1000 µs.
     let fits = |&&(factor, _): &&(f64, &str)| number >= factor || three_digits(number) >= factor;
     let &(factor, unit) = units.iter().rev().find(fits).unwrap_or(&units[0]);
     let rounded = three_digits(number / factor);
@@ -102,7 +102,7 @@ fn scaled(number: f64, units: &[(f64, &str)]) -> String {
     format!("{rounded:.decimals$}{unit}")
 }
 
-/// Decimals that say nothing are only of use in a column.
+/// Removes zeros at the end of the decimals, which are only useful in a column.
 fn without_zeros(text: &str) -> String {
     let unit_at = text.find(|letter: char| letter != '.' && !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
@@ -112,7 +112,7 @@ fn without_zeros(text: &str) -> String {
     }
 }
 
-/// Rounded to three digits, and never to less than two decimals.
+/// Rounds to three digits, but keeps at least two decimals.
 fn three_digits(number: f64) -> f64 {
     let above_hundred = number.max(1.0).log10().floor() - 2.0;
     let step = 10f64.powf(-above_hundred);

@@ -33,7 +33,7 @@ const RED: u8 = 160;
 /// The colours of peers: all hues except red, each with a contrast of at least 3.8 on black and on white.
 const PALETTE: [u8; 12] = [130, 100, 64, 28, 30, 31, 27, 99, 129, 133, 163, 162];
 
-/// The same for a terminal with only eight colours: without blue, which some terminals make illegible on black, and
+/// The colours on a terminal that has only eight: without blue, which some terminals make illegible on black, and
 /// without yellow, which is illegible on white.
 const RED_OF_EIGHT: u8 = 1;
 const PALETTE_OF_EIGHT: [u8; 3] = [2, 5, 6];
@@ -348,7 +348,7 @@ mod tests {
             Notice::ListenFailed { port: 1, error: std::io::ErrorKind::AddrInUse.into() },
             Notice::Lost { who: who(1), reason: CloseReason::Reset },
             Notice::Menu,
-            Notice::Message { who: who(1), text: text() },
+            Notice::Message { who: who(1), text: text(), is_to_all: false },
             Notice::Mistake(Mistake::BadAddress(text())),
             Notice::NameChanged(text()),
             Notice::NewPeer(who(1)),
@@ -510,7 +510,11 @@ mod tests {
 
     #[test]
     fn a_message_has_its_time_its_speaker_in_colour_and_its_text_as_it_is() {
-        let notice = Notice::Message { who: who(8080, "P1"), text: "hi 127.0.0.1:8080 P1".to_owned() };
+        let notice = Notice::Message {
+            who: who(8080, "P1"),
+            text: "hi 127.0.0.1:8080 P1".to_owned(),
+            is_to_all: false,
+        };
         let zone = TimeZone::fixed(offset(-3));
         let at = "2026-02-28T02:04:59Z".parse::<Timestamp>().unwrap().to_zoned(zone);
         let shown = |colors| Painted { notice: &notice, colors, at: Some(&at) }.to_string();

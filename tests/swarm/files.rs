@@ -1,4 +1,4 @@
-//! What a run writes, and what reads it back.
+//! The files that a run writes, and how they are read again.
 
 use crate::common::program::{Program, command_with_default_static_peers};
 use crate::outcome::{Outcome, node, run};
@@ -47,7 +47,7 @@ fn the_report_the_plot_and_the_log_are_written_beside_the_table() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn each_output_that_finds_no_room_is_told_and_costs_none_of_the_others() {
+fn an_output_that_cannot_be_written_is_reported_and_the_others_are_written() {
     let (node, scratch) = (node(), Scratch::new("full"));
     for (full, whole) in [("--json", ["--plot", "--hlog"]), ("--plot", ["--json", "--hlog"])] {
         let [one, other] = whole.map(|flag| scratch.word(flag));
@@ -85,12 +85,12 @@ fn logs_of_several_runs_add_up() {
     assert!(row.split_whitespace().any(|word| word == "341"), "{}", outcome.stdout);
     let log = read_log(&scratch.read("sum.hlog")).expect("a log");
     assert_eq!((count(&log, Measure::RoundTrip), count(&log, Measure::Dial)), (341, 40));
-    // What was written is as good as what was measured.
+    // The file that was written gives the same table.
     assert_eq!(merge(&[&sum]).stdout, outcome.stdout);
 }
 
 #[test]
-fn a_log_that_cannot_be_added_is_told_and_the_others_are() {
+fn a_log_that_cannot_be_added_is_reported_and_the_others_are_added() {
     let (node, scratch) = (node(), Scratch::new("merge-some"));
     let [a, sum] = ["a.hlog", "sum.hlog"].map(|name| scratch.word(name));
     assert_eq!(run(node.address(), &format!("--time 0.01 --peers 5 --hlog {a}")).code, 0);

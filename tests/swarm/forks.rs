@@ -6,8 +6,8 @@ use chinwag::swarm::report::Report;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-/// A server that forks for each connection, uses some CPU for each message, and reads to the end. The first line
-/// may say what becomes of its children.
+/// A server that forks for each connection, uses some CPU for each message, and reads until the end. A line before
+/// the script can say what happens to its children.
 const SERVER: &str = "
 import os, signal, socket
 listener = socket.create_server(('127.0.0.1', 0), backlog=1000)
@@ -25,7 +25,7 @@ while True:
     except ChildProcessError: pass
 ";
 
-/// Ended with the test; its children end with their connections.
+/// The server ends with the test; its children end with their connections.
 struct Server(Child);
 
 impl Drop for Server {
@@ -35,7 +35,7 @@ impl Drop for Server {
     }
 }
 
-/// The report of a run against it, with exit code 0; `None` where there is no Python.
+/// The report of a run against the server, which must exit with code 0; `None` if there is no Python.
 fn report(first_line: &str, args: &str) -> Option<Report> {
     let mut command = Command::new("python3");
     command.args(["-c", &format!("import signal\n{first_line}\n{SERVER}")]).stdout(Stdio::piped());
@@ -75,7 +75,7 @@ fn a_burst_says_that_it_cannot_measure_a_target_that_forks() {
 }
 
 #[test]
-fn what_children_used_that_nobody_asks_after_is_not_told() {
+fn what_children_used_is_not_reported_if_the_target_ignores_their_end() {
     let Some(report) = report("signal.signal(signal.SIGCHLD, signal.SIG_IGN)", "churn --messages 50") else {
         return;
     };

@@ -1,4 +1,4 @@
-//! A run that is cut short: what there is by then is told, and nobody is left behind.
+//! A run that is cut short: it reports the numbers so far, and leaves no process behind.
 
 use crate::common::program::{Program, swarm_command};
 use crate::outcome::{Outcome, start};
@@ -20,13 +20,13 @@ impl Open {
         Self(Program::node_with("N", &["--headless"]))
     }
 
-    /// Waits until so many are there.
+    /// Waits until so many peers are connected.
     fn await_peers(&self, count: usize) {
         self.0.stdout.expect_that("every peer", |all| all.matches(" connected with you\n").count() >= count);
     }
 }
 
-/// A target that takes all it is sent, and says when the first message was there.
+/// A target that reads everything, and says when the first message has come.
 fn sink() -> (SocketAddr, Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -67,7 +67,7 @@ fn a_hold_ends_with_the_numbers_so_far() {
         node.await_peers(200);
         swarm.signal(signal);
         let report = assert_interrupted(swarm);
-        // The last answers may still have been under way.
+        // Answers to the last peers may still have been under way, so they are not counted here.
         assert_eq!((report.counts.connected, report.setup.processes), (200, processes));
     }
 }
@@ -129,7 +129,7 @@ fn a_signal_to_the_whole_group_counts_once() {
 #[test]
 fn an_interrupt_does_not_wait_for_the_target() {
     for processes in [1, 2] {
-        // It takes connections, and then does nothing at all.
+        // It accepts connections, and then does nothing at all.
         let target = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let args =
             format!("hold --lines --time 1000 --timeout 80000 --peers 10 --json - --processes {processes}");
@@ -147,7 +147,7 @@ fn an_interrupt_does_not_wait_for_the_target() {
 #[cfg(target_os = "linux")]
 #[test]
 fn an_interrupt_does_not_wait_for_a_target_that_never_rests() {
-    // It spins once it has a connection, so that its CPU clock never stands still before the start.
+    // It spins when it has its connections, so its CPU clock never stands still before the start.
     let script = "import socket\ns = socket.create_server(('127.0.0.1', 0))\n\
                   print(s.getsockname()[1], flush=True)\nkept = [s.accept() for _ in range(2)]\n\
                   print('there', flush=True)\nwhile True: pass";
@@ -165,7 +165,7 @@ fn an_interrupt_does_not_wait_for_a_target_that_never_rests() {
 }
 
 #[test]
-fn a_report_that_nobody_reads_does_not_make_it_deaf() {
+fn a_second_signal_ends_a_program_whose_report_nobody_reads() {
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     rustix::io::ioctl_fionbio(&writer, true).expect("a pipe");
     while writer.write(&[b'x'; 4096]).is_ok() {}
@@ -176,7 +176,7 @@ fn a_report_that_nobody_reads_does_not_make_it_deaf() {
     node.await_peers(1);
     let pid = Pid::from_child(&swarm);
     let status = loop {
-        // The first ones may meet the run itself.
+        // The first signals may come during the run.
         kill_process(pid, Signal::INT).expect("a child of this one");
         if let Some(status) = swarm.try_wait().expect("a child of this one") {
             break status;
@@ -190,7 +190,7 @@ fn a_report_that_nobody_reads_does_not_make_it_deaf() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_burst_leaves_the_target_running() {
-    // At different moments: while it settles, while it is stopped, while it works.
+    // The signals come at different moments: while the target settles, while it is stopped, and while it works.
     for (rounds, processes) in (1..=12).map(|rounds| (rounds, 1 + rounds % 2)) {
         let node = Open::new();
         let pid = node.0.pid().as_raw_nonzero();
@@ -216,13 +216,13 @@ fn workers_do_not_outlive_the_process_that_directs_them() {
     node.await_peers(30);
     swarm.kill().expect("it runs");
     swarm.wait().expect("a child of this one");
-    // They hold it open as long as they live.
+    // The workers hold stderr open as long as they live.
     let mut said = String::new();
     stderr.read_to_string(&mut said).expect("UTF-8");
     assert_eq!(said, "");
 }
 
-/// Each process has it ignored, and an end is passed on as the signal that came.
+/// Every process ignores SIGINT, so SIGTERM must be passed on as SIGTERM.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_run_that_was_started_with_interrupts_ignored_ends_on_a_termination() {

@@ -1,4 +1,4 @@
-//! A run of the load generator, and what came of it.
+//! A run of the load generator, and its outcome.
 
 use crate::common::program::{Program, swarm_command};
 use chinwag::swarm::generator::Ending;
@@ -27,13 +27,13 @@ pub(crate) fn start(target: impl Display, args: &str) -> Program {
     Program::spawn(&mut swarm_command(target, args))
 }
 
-/// Has a run end by itself.
+/// Starts a run, and waits until it has ended by itself.
 #[track_caller]
 pub(crate) fn run(target: impl Display, args: &str) -> Outcome {
     Outcome::of(start(target, args))
 }
 
-/// The report of a run of [`PEERS`] that must end well, and say nothing besides.
+/// The report of a run of [`PEERS`], which must end well and print nothing else.
 #[track_caller]
 pub(crate) fn report(target: impl Display, args: &str) -> Report {
     let outcome = run(target, &format!("{} --json -", with_peers(args, PEERS)));
@@ -45,13 +45,13 @@ pub(crate) fn report(target: impl Display, args: &str) -> Report {
     report
 }
 
-/// The same run by so many peers, where it has peers at once.
+/// The same run with so many peers, if its scenario has that flag.
 pub(crate) fn with_peers(args: &str, peers: u64) -> String {
     if args.starts_with("churn") { args.to_owned() } else { format!("{args} --peers {peers}") }
 }
 
 impl Outcome {
-    /// Waits for the end of the program, and of all that it has started.
+    /// Waits for the end of the program and of all that it has started.
     #[track_caller]
     pub(crate) fn of(mut program: Program) -> Self {
         let stdout = program.stdout.rest();
@@ -67,7 +67,7 @@ impl Outcome {
     }
 }
 
-/// How many times of a kind were taken.
+/// How many times of a kind were measured.
 pub(crate) fn taken(report: &Report, measure: Measure) -> u64 {
     let times = report.times.get(&measure);
     if let Some(times) = times {

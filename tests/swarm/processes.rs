@@ -5,7 +5,7 @@ use chinwag::swarm::report::Report;
 use chinwag::swarm::tally::Measure;
 use rustix::process::Signal;
 
-/// What three processes count together against a node of their own, and the node's tally.
+/// The report of three processes together against a node of their own, and the node's tally.
 #[track_caller]
 fn three(args: &str) -> (Report, String) {
     let mut node = node();

@@ -1,4 +1,4 @@
-//! The progress bar: on a terminal, for a person, and gone at the end.
+//! The progress bar: it is shown only on a terminal, and cleared at the end.
 
 use crate::common::output::Output;
 use crate::common::program::{Program, swarm_command};
@@ -8,15 +8,15 @@ use rustix::process::Signal;
 use std::fs::File;
 use std::process::Stdio;
 
-/// What a line of the terminal shows after all that was written.
+/// What the last line of the terminal shows at the end.
 fn last_line(written: &str) -> String {
     let last = written.rsplit(['\r', '\n']).find(|part| !part.is_empty()).unwrap_or_default();
     let cleared = last.rsplit("\x1b[2K").next().unwrap_or_default();
     cleared.trim().to_owned()
 }
 
-/// Runs with stderr on a terminal, and ends it by `end`; gives the exit code, stdout, and what the terminal
-/// was sent.
+/// Runs with stderr on a terminal, and calls `end`; returns the exit code, stdout, and what was sent to the
+/// terminal.
 fn on_terminal(args: &str, end: impl FnOnce(&Program, &Output)) -> (i32, String, String) {
     let node = node();
     let (far_end, path) = pty::open();
@@ -25,7 +25,7 @@ fn on_terminal(args: &str, end: impl FnOnce(&Program, &Output)) -> (i32, String,
     let mut command = swarm_command(node.address(), args);
     command.env("TERM", "xterm").stderr(Stdio::from(near_end));
     let mut swarm = Program::spawn(&mut command);
-    // It holds the terminal open as long as it lives.
+    // The command holds the terminal open as long as it lives.
     drop(command);
     swarm.stderr = screen.clone();
     end(&swarm, &screen);

@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 
 const ADDRESS: &str = "10.206.4.122";
-const QUESTION: &str = "Is that machine yours to load? [y/N] ";
+const QUESTION: &str = "Are you allowed to load that machine? [y/N] ";
 
 #[test]
 fn whoever_does_not_say_yes_loads_nobody() {
@@ -49,7 +49,7 @@ fn whoever_says_yes_gets_the_run() {
     });
 }
 
-/// In all of this network, so many ports are chosen from, and some of them are reserved.
+/// Sets the ports from which the system chooses in this network, and those of them that are reserved.
 fn narrow_ports(range: &str, reserved: &str) {
     for (file, text) in [("ip_local_port_range", range), ("ip_local_reserved_ports", reserved)] {
         std::fs::write(format!("/proc/sys/net/ipv4/{file}"), text).expect("it is a network of our own");
@@ -57,7 +57,7 @@ fn narrow_ports(range: &str, reserved: &str) {
 }
 
 #[test]
-fn a_lack_of_ports_is_told_before_the_run_and_by_its_name_in_it() {
+fn a_lack_of_ports_is_reported_before_the_run_and_named_in_its_report() {
     in_namespace(&[ADDRESS], || {
         let node = node();
         let target = format!("{ADDRESS}:{}", node.port());
@@ -69,7 +69,7 @@ fn a_lack_of_ports_is_told_before_the_run_and_by_its_name_in_it() {
         assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));
         assert!(outcome.stderr.contains("has 100 ports"), "{}", outcome.stderr);
         assert!(outcome.stderr.contains("--rate 1 or less"), "{}", outcome.stderr);
-        // What other programs have nobody knows beforehand.
+        // Ports of other programs cannot be known before the run.
         let take = |port| TcpListener::bind((ADDRESS, port)).expect("a free port");
         let taken: Vec<_> = (50_100..50_170).map(take).collect();
         let outcome = run("churn --messages 60 --in-flight 4 --json -");
@@ -79,9 +79,13 @@ fn a_lack_of_ports_is_told_before_the_run_and_by_its_name_in_it() {
         let remarks = report.remarks.join(" ");
         assert!(remarks.contains("30 dials found no free port"), "{remarks}");
         assert!(!remarks.contains("bottleneck") && !remarks.contains("listen"), "{remarks}");
-        // What this program had is.
+        // Ports of earlier connections to the target can.
         let outcome = run("churn --messages 71 --in-flight 4");
-        assert!(outcome.stderr.contains("70 ports besides 30 that earlier"), "{}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains("70 ports (30 more are held by earlier connections)"),
+            "{}",
+            outcome.stderr
+        );
         let words = ["send", "--name", "x", "--port", "7071", &target, "hello"];
         let sent = Outcome::of(Program::spawn(&mut command_with_default_static_peers(&words)));
         assert_eq!(sent.code, 3, "{sent:?}");

@@ -1,4 +1,4 @@
-//! Every scenario against the program itself: all goes as planned, and everything is counted once.
+//! Every scenario against the program itself: all goes as planned, and everything counts once.
 
 use crate::common::program::{Program, command};
 use crate::outcome::{Outcome, PEERS, node, report, start, taken};
@@ -37,7 +37,8 @@ fn assert_on_timeline(report: &Report, messages: u64) {
     assert_eq!(report.timeline.slots.iter().sum::<u64>(), messages);
 }
 
-/// What a quiet node tells at its end. It has forgotten the peers that said goodbye.
+/// The tally that a quiet node prints at its end. It counts the peers that it has met, also those that said
+/// goodbye.
 #[track_caller]
 fn assert_tally(mut node: Program, tally: &str) {
     node.signal(rustix::process::Signal::TERM);
@@ -86,13 +87,13 @@ fn flood_counts_every_message_as_sent_and_taken() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_memory_of_a_connection_is_not_told_of_a_target_that_has_worked_before() {
+fn the_memory_of_a_connection_is_not_reported_for_a_target_that_has_worked_before() {
     let node = node();
     let args = format!("hold --time 0.01 --pid {}", node.pid().as_raw_nonzero());
-    // The second time it takes what it had kept.
+    // The second time the target uses memory that it has kept.
     let [_, again] = [(); 2].map(|()| report(node.address(), &args));
     assert_eq!(again.target.expect("it was named").memory_per_connection, None);
-    let remark = "Memory for each connection cannot be told";
+    let remark = "Memory for each connection is not known";
     assert!(again.remarks.iter().any(|told| told.starts_with(remark)), "{:?}", again.remarks);
 }
 
@@ -116,7 +117,7 @@ fn pace_sends_what_was_planned_and_takes_its_time() {
     assert_lines(&lines);
     assert_taken(&lines, 1000);
     assert_eq!((taken(&lines, Measure::RoundTrip), taken(&lines, Measure::Lateness)), (0, 1000));
-    // The sessions said exit, and came back as plain peers.
+    // The peers said exit after the first run, so the same ones count again as plain peers.
     assert_tally(node, "Received 2,000 messages from 400 peers.");
 }
 
@@ -148,7 +149,7 @@ fn burst_stops_the_target_and_lets_it_go_on() {
     let pid = node.pid().as_raw_nonzero();
     let report = report(node.address(), &format!("burst --rounds 2 --batch 3 --pid {pid}"));
     assert_sessions(&report);
-    // Twenty rounds come before those that are counted.
+    // Twenty warm-up rounds come before the rounds that are counted.
     assert_taken(&report, PEERS * 3 * 22);
     let target = report.target.expect("the target was named");
     assert_eq!((target.pid.cast_signed(), target.name.as_str()), (pid.get(), "chinwag"));
@@ -203,7 +204,7 @@ fn fan_out_watches_what_the_user_of_the_target_sends() {
     let args = format!("fan-out --rounds 3 --peers {PEERS} --json -");
     let swarm = start(node.address(), &args);
     for peer in 0..PEERS {
-        // In any order.
+        // The peers come in any order.
         node.stdout
             .expect_that("every peer", |all| all.matches("connected with you\n").count() as u64 > peer);
     }
@@ -237,7 +238,7 @@ fn assert_fan_out(report: &Report, listeners: u64, rounds: u64, batch: u64) {
     assert_on_timeline(report, listeners * rounds * batch);
 }
 
-/// A target that passes every line on to all others, once so many are there.
+/// A target that passes every line on to all others, when so many peers are connected.
 fn relay(peers: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -245,7 +246,7 @@ fn relay(peers: usize) -> SocketAddr {
         let accept = || listener.accept().map(|(stream, _)| stream);
         let streams: Vec<TcpStream> = (0..peers).map(|_| accept().expect("a peer")).collect();
         let copies = || streams.iter().map(|stream| stream.try_clone().expect("a descriptor"));
-        // Only one of them ever says something, and not before all are there.
+        // Only one of them ever sends something, and only when all are connected.
         let handles: Vec<_> = copies()
             .enumerate()
             .map(|(speaker, stream)| {

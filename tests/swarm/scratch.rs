@@ -4,11 +4,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// A directory that goes with the test.
+/// A directory that is removed at the end of the test.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    /// `test` names it.
+    /// Makes a directory that is named after the test.
     pub(crate) fn new(test: &str) -> Self {
         let name = format!("{test}-{}", std::process::id());
         let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -16,19 +16,19 @@ impl Scratch {
         Self(directory)
     }
 
-    /// A file in it, which need not be there.
+    /// The path of a file in it, which need not exist.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
-    /// The same as a word of a command line.
+    /// The same path as a word of a command line.
     pub(crate) fn word(&self, name: &str) -> String {
         let path = self.path(name).into_os_string().into_string().expect("UTF-8");
         assert!(!path.contains(char::is_whitespace), "{path}");
         path
     }
 
-    /// A file with this in it.
+    /// Writes a file with this text; returns its path.
     pub(crate) fn file(&self, name: &str, text: &str) -> String {
         fs::write(self.path(name), text).expect("a file");
         self.word(name)
@@ -38,7 +38,7 @@ impl Scratch {
         fs::read_to_string(self.path(name)).expect("the file is there")
     }
 
-    /// A named pipe.
+    /// Makes a named pipe; returns its path.
     pub(crate) fn pipe(&self, name: &str) -> PathBuf {
         let made = Command::new("mkfifo").arg(self.path(name)).status().expect("mkfifo runs");
         assert!(made.success());

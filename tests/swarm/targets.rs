@@ -11,7 +11,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-/// A target that does this with each connection, and keeps what it gives back.
+/// A target that calls `greet` with each connection, and keeps what that returns.
 fn target<T: Send + 'static>(mut greet: impl FnMut(TcpStream) -> T + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -24,8 +24,8 @@ fn target<T: Send + 'static>(mut greet: impl FnMut(TcpStream) -> T + Send + 'sta
     address
 }
 
-/// The report of a run of twenty that cannot end well; `remark` is in one of its remarks, and in the notes
-/// of the table.
+/// The report of a run of twenty peers that must fail. `remark` must be in one of its remarks, and in the notes of
+/// the table.
 #[track_caller]
 fn failed(target: SocketAddr, args: &str, remark: &str) -> Report {
     let run = |more: &str| run(target, &format!("{} {more}", with_peers(args, 20)));
@@ -65,7 +65,7 @@ fn it_closes_at_once() {
     let report = failed(address, "hold", "try --lines");
     assert_eq!((report.counts.connected, report.counts.failures()), (20, 20), "{report:?}");
     let report = failed(address, "flood --lines --messages 1000000 --length 1000", "");
-    // Whether anything was sent before that was known is up to the system.
+    // It depends on the system whether anything was sent before the end was known.
     assert_eq!((report.counts.failures(), report.counts.taken), (20, 0), "{report:?}");
 }
 
@@ -79,7 +79,7 @@ fn it_answers_garbage() {
     assert_eq!((reasons(&report), report.ending), (vec![("timed-out", 20)], Ending::Stuck));
     assert!(report.counts.odd >= 40 && report.counts.answered == 0, "{report:?}");
     assert_eq!(report.odd_line.as_deref(), Some("\u{fffd}␀␛[31m garbage"));
-    failed(address, "hold --timeout 1 --processes 2", "The first line of it: \u{fffd}␀␛[31m garbage");
+    failed(address, "hold --timeout 1 --processes 2", "The first of them: \u{fffd}␀␛[31m garbage");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn its_answer_has_no_newline() {
 #[test]
 fn it_never_answers() {
     for args in ["hold --timeout 1", "hold --timeout 1 --processes 2"] {
-        let report = failed(target(|stream| stream), args, "Given up: the target owed an answer");
+        let report = failed(target(|stream| stream), args, "Timed out: the target gave no answer");
         assert_eq!((reasons(&report), report.ending), (vec![("timed-out", 20)], Ending::Stuck), "{args}");
         assert_eq!((report.counts.connected, report.counts.answered), (20, 0), "{args}");
     }
@@ -109,21 +109,21 @@ fn it_talks_and_never_ends() {
             let mut reader = stream.try_clone().expect("a descriptor");
             thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
             thread::spawn(move || {
-                // Its rhythm; nobody waits for it.
+                // This is the rhythm of the target; the test does not wait for it.
                 while stream.write_all(b"127.0.0.1:9 N have you heard\n").is_ok() {
                     thread::park_timeout(Duration::from_millis(100));
                 }
             })
         });
-        let report = failed(address, &format!("{args} --timeout 1"), "Given up: the target owed an answer");
+        let report = failed(address, &format!("{args} --timeout 1"), "Timed out: the target gave no answer");
         assert_eq!((reasons(&report), report.ending), (vec![("timed-out", 20)], Ending::Stuck), "{args}");
     }
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn it_dies_in_a_burst_and_nobody_asks_after_it() {
-    // While this process has not waited for it, it is a zombie, which takes a stop and never stops.
+fn it_dies_in_a_burst_and_stays_a_zombie() {
+    // Until this process has waited for it, the target is a zombie, which takes the stop signal but never stops.
     let node = Program::node_with("N", &["--headless"]);
     let pid = node.pid();
     let args = format!("burst --rounds 1000000 --peers 20 --json - --pid {}", pid.as_raw_nonzero());
@@ -139,7 +139,7 @@ fn it_dies_in_a_burst_and_nobody_asks_after_it() {
 #[test]
 fn it_never_reads() {
     let args = "flood --lines --messages 1000000 --length 60000 --timeout 1";
-    let report = failed(target(|stream| stream), args, "Given up: the target owed an answer");
+    let report = failed(target(|stream| stream), args, "Timed out: the target gave no answer");
     assert_eq!((reasons(&report), report.ending), (vec![("timed-out", 20)], Ending::Stuck));
     assert!(report.counts.lost > 0 && report.counts.taken == 0, "{report:?}");
 }
@@ -156,19 +156,19 @@ fn it_answers_some_and_not_others() {
     });
     let outcome = run(address, "hold --time 0.1 --timeout 1 --peers 20 --json -");
     let report = outcome.report();
-    // Who was answered is not let go either: it never ends its side.
+    // The target never ends its side, so the peers that were answered fail too.
     assert_eq!((outcome.code, report.counts.answered, report.ending), (1, 10, Ending::Stuck));
     assert_eq!(reasons(&report), [("timed-out", 20)]);
 }
 
 #[test]
 fn it_dies_in_the_middle() {
-    // Whoever has said anything behind the connect is hung up on.
+    // The target closes a connection when anything comes after the connect.
     let address = target(|mut stream| {
         stream.write_all(b"127.0.0.1:9 N connected chinwag/1\n").expect("it reads");
         thread::spawn(move || BufReader::new(stream).lines().nth(1));
     });
-    // In all 2,000 messages are due in this time.
+    // 2,000 messages are due in this time.
     let report = failed(address, "pace --pace 1 --time 100", " messages that were due");
     assert_eq!((report.counts.sent, report.counts.unsent), (20, 1980), "{report:?}");
     assert!(report.ending == Ending::Complete && report.seconds < 100.0, "{report:?}");

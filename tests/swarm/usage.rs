@@ -1,4 +1,4 @@
-//! What cannot work is refused before anybody is dialled.
+//! What cannot work is refused before the first dial.
 
 use crate::common::program::{Program, below_limit, command_with_default_static_peers, limited};
 use crate::outcome::{Outcome, node, run};
@@ -20,7 +20,7 @@ impl Witness {
         self.0.local_addr().expect("an address").to_string()
     }
 
-    /// The sentence on stderr holds `word`, and that is all that happened.
+    /// The run was refused: stderr has `word`, and nothing else happened.
     #[track_caller]
     fn assert_refused(&self, args: &str, outcome: &Outcome, word: &str) {
         assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{args}: {}", outcome.stderr);
@@ -57,12 +57,12 @@ fn wrong_usage_is_explained_on_stderr_with_exit_code_2_and_nobody_is_dialled() {
         ("juggle", "fan-out"),
         ("burst", "--pid"),
         ("burst --pid 0", "a number from 1 to"),
-        ("hold --pid 1 --pid 2", "--pid names one process"),
+        ("hold --pid 1 --pid 2", "--pid must name only one process"),
         ("hold --echo", "it is for flood, pace and ping"),
         ("flood --time 5", "it is for hold and pace"),
         ("pace --messages 10", "it is for flood, churn and ping"),
         ("hold --plot x.png", "SVG"),
-        ("churn --json x --plot x", "cannot both be x"),
+        ("churn --json x --plot x", "cannot both write to x"),
         ("hold --yes", "--allow-remote"),
         ("hold --relay", "fan-out"),
         ("hold --trigger x", "fan-out"),
@@ -71,9 +71,9 @@ fn wrong_usage_is_explained_on_stderr_with_exit_code_2_and_nobody_is_dialled() {
         ("fan-out --relay --trigger x", "cannot be used with"),
         ("fan-out --relay --processes 2", "one process"),
         ("fan-out --relay --peers 1", "two peers"),
-        ("hold --peers 2 --processes 3", "more --processes than --peers"),
+        ("hold --peers 2 --processes 3", "--processes must not be more than --peers"),
         ("flood --peers 10000000 --batch 65536", "MiB of memory"),
-        ("flood --messages 10 --batch 65536 --length 65536", "one may have 4 MiB"),
+        ("flood --messages 10 --batch 65536 --length 65536", "the most is 4 MiB"),
         ("--no-such-flag", "--no-such-flag"),
     ];
     for (args, word) in table {
@@ -81,7 +81,7 @@ fn wrong_usage_is_explained_on_stderr_with_exit_code_2_and_nobody_is_dialled() {
     }
 }
 
-/// Empty files were left behind.
+/// A refused run used to leave empty files behind.
 #[test]
 fn what_is_refused_leaves_no_file() {
     let (witness, scratch) = (Witness::new(), Scratch::new("refused"));
@@ -127,7 +127,7 @@ fn more_peers_than_the_target_has_open_files_for_are_refused() {
     let args = format!("--peers 200 --pid {}", node.pid().as_raw_nonzero());
     let outcome = run(node.address(), &args);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));
-    assert!(outcome.stderr.contains("the target may have 100 open files"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("its limit is 100"), "{}", outcome.stderr);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_target_is_an_address() {
 }
 
 #[test]
-fn a_remote_target_needs_leave() {
+fn a_remote_target_needs_permission() {
     let witness = Witness::new();
     for target in ["10.0.0.1:1", "[2001:db8::1]:1", "0.0.0.0:1"] {
         witness.assert_refused(target, &run(target, "--peers 1"), "--allow-remote");
@@ -175,17 +175,17 @@ fn a_process_that_does_not_listen_there_is_refused_and_never_stopped() {
         let outcome = run(witness.address(), &args);
         witness.assert_refused(&args, &outcome, "does not hold the socket that listens on 127.0.0.1:");
         assert!(outcome.stderr.contains(&format!("it is held by {holder}")), "{}", outcome.stderr);
-        let way_out = outcome.stderr.contains("Give it twice");
+        let way_out = outcome.stderr.contains("Give --pid twice");
         assert_eq!(way_out, args.starts_with("hold"), "{}", outcome.stderr);
     }
-    // It goes on.
+    // The bystander was not stopped, so it can end.
     bystander.close_stdin();
     assert_eq!(bystander.wait(), 0);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_process_that_is_named_twice_is_taken_for_the_target() {
+fn a_process_that_is_named_twice_counts_as_the_target() {
     let (target, other) = (node(), Program::node("N"));
     let pid = other.pid().as_raw_nonzero();
     let outcome =
@@ -194,7 +194,7 @@ fn a_process_that_is_named_twice_is_taken_for_the_target() {
     let report = outcome.report();
     assert_eq!(report.target.expect("it was named").pid.cast_signed(), pid.get());
     let told = report.remarks.join("\n");
-    assert!(told.contains(&format!("held by {} (chinwag) as well", target.pid().as_raw_nonzero())), "{told}");
+    assert!(told.contains(&format!("also held by {} (chinwag)", target.pid().as_raw_nonzero())), "{told}");
 }
 
 #[test]
@@ -205,8 +205,8 @@ fn a_trigger_must_be_a_pipe_that_somebody_reads() {
     let table = [
         (scratch.word("missing"), "No such file"),
         (scratch.word("unread"), "must be reading it"),
-        (file, "no named pipe"),
-        ("/dev/null".to_owned(), "no named pipe"),
+        (file, "not a named pipe"),
+        ("/dev/null".to_owned(), "not a named pipe"),
     ];
     for (trigger, word) in table {
         let args = format!("fan-out --trigger {trigger}");
@@ -218,7 +218,7 @@ fn a_trigger_must_be_a_pipe_that_somebody_reads() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_told_before_the_run() {
+fn a_file_that_cannot_be_written_is_reported_before_the_run() {
     let (witness, scratch) = (Witness::new(), Scratch::new("unwritable"));
     for flag in ["--json", "--plot", "--hlog"] {
         let args = format!("hold {flag} {}", scratch.word("missing/file"));
@@ -231,12 +231,12 @@ fn a_file_that_cannot_be_written_is_told_before_the_run() {
 }
 
 #[test]
-fn two_results_in_one_file_are_refused_by_whatever_name_it_goes() {
+fn two_results_in_one_file_are_refused_even_under_two_names() {
     let (witness, scratch) = (Witness::new(), Scratch::new("one-file"));
     let [file, link, dotted] = ["file", "link", "./file"].map(|name| scratch.word(name));
     scratch.file("file", "precious");
     std::fs::hard_link(&file, &link).expect("a second name");
-    let by_name = format!("--json and --plot cannot both be {file}");
+    let by_name = format!("--json and --plot cannot both write to {file}");
     let by_itself = format!("--plot {link}: --json is written to the same file");
     for (one, other, word) in
         [(&file, &file, &by_name), (&dotted, &file, &by_name), (&file, &link, &by_itself)]

@@ -60,7 +60,7 @@ fn what_the_user_says_and_what_failed_look_different() {
     peer.take();
     let (_, look, _) = look_of(&terminal, "Enter your message: hello");
     assert_eq!(look, format!("{}bbbbb", " ".repeat("Enter your message: ".len())));
-    let sentence = "'7' is not a valid choice: type a number from 0 to 5.";
+    let sentence = "'7' is not a valid choice: type a number from 0 to 5, or /to NAME to chat.";
     let (_, look, color) = look_of(&terminal, sentence);
     assert_eq!((look, color), ("c".repeat(sentence.len()), Some(160)));
     let (_, look, _) = look_of(&terminal, "Enter choice: 7");

@@ -1,24 +1,24 @@
-//! The yardsticks that the load bench holds chinwag against, and what they share.
+//! The programs with which the load bench compares chinwag, and what they share.
 //!
-//! Each program in `src/bin` does the same small work on another shell: it takes chat messages, and checks and
-//! counts them, or echoes, or relays them. None of them is a chat: there is no table of peers, no menu and no
-//! protocol beyond the line. So the distance from `floor` to `mio` is what a portable shell costs, the one
-//! from `mio` to chinwag what the chat costs, and `tokio` and `message-io` are what one would otherwise have
-//! written. Linux only, and loopback only.
+//! Each program in `src/bin` does the same small work on another library: it reads chat messages, and checks and
+//! counts them, or echoes them, or relays them. None of them is a chat: they have no table of peers, no menu and no
+//! protocol beyond the line. So the difference between `floor` and `mio` is the cost of a portable shell, and the
+//! difference between `mio` and chinwag is the cost of the chat. `tokio` and `message-io` are the usual
+//! alternatives. The programs run only on Linux and only on loopback.
 //!
 //! ```text
 //! NAME receive|echo|relay ADDRESS
 //! ```
 //!
-//! Each prints `listening on ADDRESS` and serves until it is killed. Shared is what must not differ: the command
-//! line, the listening socket, the descriptor limit, and how bytes become lines and lines are checked. Each
-//! program keeps for itself what it stands for: how it waits, reads and writes.
+//! Each program prints `listening on ADDRESS` and serves until it is killed. They share what must not differ: the
+//! command line, the listening socket, the descriptor limit, and how bytes become lines and lines are checked. What
+//! we compare is in each program itself: how it waits, reads and writes.
 
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
     clippy::disallowed_macros,
-    reason = "a yardstick has sockets and prints"
+    reason = "a rival has sockets and prints"
 )]
 
 use memchr::memchr;
@@ -31,7 +31,7 @@ use std::mem;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::process::ExitCode;
 
-/// What one read takes at most, where the program chooses.
+/// The most bytes of one read, if the program chooses.
 pub const READ_BYTES_MAX: usize = 64 * 1024;
 
 /// A longer line ends its connection.
@@ -42,7 +42,7 @@ const LISTEN_BACKLOG: i32 = 4096;
 /// The length of `255.255.255.255:65535`.
 const ADDRESS_BYTES_MAX: usize = 21;
 
-/// What is done with the bytes that come in.
+/// What a program does with the bytes that come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Split them into lines, check these and count them.
@@ -80,7 +80,8 @@ fn raise_descriptor_limit() -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
 }
 
-/// Listens with a backlog that a thousand dials at once fit into, and says where. The socket does not block.
+/// Listens with a backlog for more than a thousand dials at once, and prints the address. The socket does not
+/// block.
 pub fn listen(address: SocketAddrV4) -> io::Result<TcpListener> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
@@ -102,7 +103,7 @@ pub fn announce(address: impl std::fmt::Display) -> io::Result<()> {
 #[derive(Debug, Default)]
 pub struct Lines {
     speaker: Speaker,
-    /// The beginning of a line whose end has not come yet; without an allocation while there is none.
+    /// The beginning of a line whose end has not come yet; no allocation while there is none.
     rest: Vec<u8>,
 }
 
@@ -111,8 +112,8 @@ pub struct Lines {
 pub struct LineTooLong;
 
 impl Lines {
-    /// Takes what one read brought. `whole` is given all lines that it completed, each with its newline, in
-    /// one piece, or in two where the first began in an earlier read.
+    /// Takes the bytes of one read. `whole` gets all lines that they completed, each with its newline, in one
+    /// piece; or in two pieces, if the first line began in an earlier read.
     #[inline]
     pub fn take(&mut self, mut bytes: &[u8], mut whole: impl FnMut(&[u8])) -> Result<(), LineTooLong> {
         if !self.rest.is_empty() {
@@ -152,8 +153,8 @@ impl Lines {
     }
 }
 
-/// Lines are short: to call the variant for this very processor costs as much as the search. So this is the one
-/// that each processor of the kind has, and it is compiled in.
+/// Lines are short, so choosing the variant for this very processor at run time would cost as much as the search.
+/// This variant works on each processor of this architecture, and is compiled in.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn find_newline(bytes: &[u8]) -> Option<usize> {
@@ -166,7 +167,7 @@ fn find_newline(bytes: &[u8]) -> Option<usize> {
     memchr(b'\n', bytes)
 }
 
-/// Who speaks on a connection, and how many messages it has said.
+/// The speaker on a connection, and how many messages it has sent.
 #[derive(Debug, Default)]
 pub struct Speaker {
     /// The address that the last good line claimed, as it was written, and its length.
@@ -181,7 +182,7 @@ impl Speaker {
     #[inline]
     pub fn hear(&mut self, line: &[u8]) {
         let is_good = self.rest_after_address(line).is_some_and(|rest| {
-            // A name is too short for a vector search to pay.
+            // A name is too short for a vector search to be faster.
             let name_length = rest.iter().position(|byte| *byte == b' ');
             name_length.is_some_and(|length| length > 0 && length + 1 < rest.len())
         });
@@ -192,7 +193,7 @@ impl Speaker {
         }
     }
 
-    /// An address that is written as in the last line is known to be one.
+    /// An address that is the same text as in the last line needs no second check.
     #[inline]
     fn rest_after_address<'a>(&mut self, line: &'a [u8]) -> Option<&'a [u8]> {
         let known = &self.address[..usize::from(self.address_length)];

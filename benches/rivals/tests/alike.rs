@@ -1,4 +1,4 @@
-//! All rivals do the same work: whatever a load bench finds between them is not because one does less.
+//! All rivals do the same work, so a difference between their figures is not because one of them does less.
 
 #![allow(
     clippy::disallowed_types,
@@ -56,7 +56,7 @@ impl Drop for Rival {
     }
 }
 
-/// Ends our half; what still comes from the other.
+/// Ends our side, and returns what still comes from the other side.
 fn last_words(mut stream: TcpStream) -> String {
     stream.shutdown(Shutdown::Write).unwrap();
     let mut text = String::new();
@@ -99,7 +99,7 @@ fn a_line_without_end_costs_its_own_connection_only() {
             let rival = Rival::start(program, mode);
             let other = rival.connect();
             let mut endless = rival.connect();
-            // The other side may be gone before it has all of it.
+            // The other side may have closed before all was written.
             let _ = endless.write_all(&[b'x'; 2 * rivals::LINE_BYTES_MAX]);
             let end = endless.read(&mut [0]).map_err(|error| error.kind());
             assert!(matches!(end, Ok(0) | Err(std::io::ErrorKind::ConnectionReset)), "{program}: {end:?}");
@@ -126,7 +126,7 @@ fn an_echo_is_each_byte_and_nothing_else() {
 fn a_line_is_relayed_to_all_others_once_it_is_complete() {
     for program in RIVALS {
         let rival = Rival::start(program, "relay");
-        // Accepted in this order, so who hears is there before who speaks.
+        // Connections are accepted in this order, so the listener is there before the speaker.
         let (first, second, speaker) = (rival.connect(), rival.connect(), rival.connect());
         say(&speaker, "127.0.0.1:1 a o");
         say(&speaker, "ne\n127.0.0.1:1 a two\n127.0.0.1:1 a th");
@@ -147,7 +147,7 @@ fn being_stopped_for_a_while_breaks_nothing() {
     for program in RIVALS {
         for mode in ["receive", "echo", "relay"] {
             let rival = Rival::start(program, mode);
-            // Accepted in this order, so who hears is there before who speaks.
+            // Connections are accepted in this order, so the listener is there before the speaker.
             let (quiet, stream) = (rival.connect(), rival.connect());
             let pid = Pid::from_child(&rival.child);
             for _ in 0..3 {

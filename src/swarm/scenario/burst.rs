@@ -1,5 +1,7 @@
-//! Rounds in each of which every peer writes one batch. The driver stops the target before each and lets it
-//! go on after it, so that each of its reads finds the same number of messages, however fast it is.
+//! Rounds in each of which every peer writes one batch. The driver stops the target before each round, lets it go
+//! on after it, and takes its CPU time until that clock stands still. So each read of the target finds the same
+//! number of messages, however fast the target is. In a flood that runs freely, a slower reader finds more messages
+//! in each read, and so each message looks cheaper.
 
 use super::{Beginners, Crew, Pause, Peer, Scenario, State};
 use crate::proto::machine::ConnId;
@@ -9,9 +11,9 @@ use std::time::Instant;
 pub(super) struct Burst {
     rounds: u32,
     begun: u32,
-    /// Peers that were there when the first began.
+    /// Peers that were connected when the first round began.
     peers: usize,
-    /// Peers that have not written all of this round.
+    /// Peers that have not written all of their batch in this round.
     writing: usize,
     beginners: Beginners,
 }

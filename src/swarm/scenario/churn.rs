@@ -1,4 +1,4 @@
-//! One plain message for each connection: dial, write, end our side, read to the end.
+//! One plain message for each connection: dial, write, end our side, read until the end.
 
 use super::{Crew, Pause, Peer, Scenario, State};
 use crate::swarm::crew::Stage;

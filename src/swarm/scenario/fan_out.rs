@@ -1,4 +1,4 @@
-//! The target sends to everybody; the time until everybody has it is taken.
+//! The target sends to all peers; the time until all have the message is measured.
 
 use super::{Crew, Pause, Peer, Scenario, State};
 use crate::proto::machine::ConnId;
@@ -8,29 +8,30 @@ use crate::swarm::tally::Measure;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-/// A peer's messages are counted through all rounds: where the target sends when it likes, one peer can be
-/// rounds ahead of another. What a peer is still to hear of the rounds that were begun is its `left`.
+/// The messages of a peer are counted through all rounds: if the target sends when it likes, one peer can be
+/// several rounds ahead of another. A peer's `left` is the number of messages that it has not heard yet of the
+/// rounds that have begun.
 #[derive(Debug)]
 pub(super) struct FanOut {
     rounds: u32,
     origin: Origin,
-    /// Rounds whose messages are awaited or were. Watching, that is all of them from the start.
+    /// Rounds that have begun. With [`Origin::Watch`] that is all of them from the start.
     begun: u32,
     /// Rounds that are over.
     over: u32,
-    /// Those after them that somebody is in.
+    /// The rounds after those that at least one peer is in.
     open: VecDeque<Round>,
-    /// Peers that are to hear of a round that opens now.
+    /// Peers that should hear the messages of a round that opens now.
     listeners: usize,
 }
 
 #[derive(Debug)]
 struct Round {
-    /// When its messages came to be.
+    /// When its messages were made.
     since: Instant,
     /// Peers that do not have all its messages yet.
     missing: usize,
-    /// Somebody died in it, so not all have it.
+    /// A connection was lost in it, so not all peers have its messages.
     is_maimed: bool,
 }
 
@@ -71,14 +72,14 @@ impl FanOut {
         self.open.push_back(Round { since, missing: self.listeners, is_maimed: false });
     }
 
-    /// In which of the open rounds a peer is that is still to hear so many messages.
+    /// The place among the open rounds of a peer that has `left` messages to hear.
     fn place(&self, crew: &Crew, left: u64) -> usize {
         let batch = crew.plan.batch as u64;
         let heard = u64::from(self.begun) * batch - left;
         (heard / batch) as usize - self.over as usize
     }
 
-    /// Ends the rounds that nobody is awaited in. Who is in a later one has all of those before.
+    /// Ends the rounds in which no peer misses a message. A peer in a later round has all messages of those before.
     fn settle(&mut self, crew: &mut Crew, now: Instant) {
         while self.open.front().is_some_and(|round| round.missing == 0) {
             let Some(round) = self.open.pop_front() else { return };

@@ -1,5 +1,5 @@
-//! As many messages as are taken: each peer writes its next batch as soon as the last one is with the
-//! kernel, and asks a question behind the last.
+//! As many messages as the target reads: each peer writes its next batch as soon as the one before is with the
+//! kernel, and asks a question after its last batch.
 
 use super::{Beginners, Crew, Pause, Peer, Question, Scenario, State};
 use crate::proto::machine::ConnId;
@@ -7,11 +7,11 @@ use std::time::Instant;
 
 #[derive(Debug)]
 pub(super) struct Flood {
-    /// Of all peers.
+    /// Messages of all peers.
     messages: u64,
     written: u64,
     beginners: Beginners,
-    /// Peers whose messages are not known to be read yet.
+    /// Peers of which we do not know yet whether all of their messages were read.
     unproved: usize,
 }
 
@@ -20,8 +20,7 @@ impl Flood {
         Self { messages, written: 0, beginners: Beginners::default(), unproved: 0 }
     }
 
-    /// How many messages the peer at this place has to send, of so many peers: whole batches, but for the last of
-    /// all batches.
+    /// How many messages the peer at this place sends, of `all` peers: whole batches, except for the very last one.
     fn share(&self, place: u64, all: u64, batch: u64) -> u64 {
         let batches = self.messages.div_ceil(batch);
         let own = batches / all + u64::from(place < batches % all);
@@ -39,7 +38,7 @@ impl Flood {
         } else if crew.can_ask() {
             crew.ask(conn, now);
         } else {
-            // The end of the connection is the only proof there is.
+            // The end of the connection is the only proof that the target has read the messages.
             crew.leave(conn);
         }
     }
@@ -72,7 +71,7 @@ impl Scenario for Flood {
     }
 
     fn on_written(&mut self, crew: &mut Crew, conn: ConnId, now: Instant) {
-        // A driver may write at any time, also when there was nothing to write.
+        // This may be called after a write of nothing.
         let Some(peer) = crew.peer_mut(conn) else { return };
         if peer.can_go_on() && !peer.is_done {
             let messages = std::mem::take(&mut peer.in_write);

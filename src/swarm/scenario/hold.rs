@@ -1,4 +1,4 @@
-//! Connected and silent, for a time.
+//! The peers stay connected and silent for a time.
 
 use super::{Crew, Pause, Scenario, State};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The scenarios: what a crew does once it is connected. Each is a file.
+//! The scenarios: what the peers do once they are connected. Each has a file.
 
 mod burst;
 mod churn;
@@ -16,25 +16,25 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::time::Instant;
 
-/// What a scenario does when something happens. Nothing, unless it says otherwise. From
-/// [`Scenario::begin`] until it rests it is told; before and after that, nothing but how far it is is asked.
+/// What a scenario does when something happens; by default nothing. It hears of events from [`Scenario::begin`]
+/// until it rests. Before and after that, only its progress is asked for.
 pub(super) trait Scenario: Debug {
-    /// The crew is connected, or this round's pause is over.
+    /// The peers are connected, or the pause before this round is over.
     fn begin(&mut self, crew: &mut Crew, now: Instant);
 
-    /// How far it is: steps done, and steps in all.
+    /// The progress: steps done, and steps in all.
     fn progress(&self, crew: &Crew, now: Instant) -> (u64, u64);
 
-    /// Whether it is over, or rests until it is told to go on.
+    /// Whether it goes on, or rests until it is told to go on.
     fn state(&self, crew: &Crew, now: Instant) -> State;
 
-    /// All that this peer was to send has been written.
+    /// All that this peer had to send has been written.
     fn on_written(&mut self, _crew: &mut Crew, _conn: ConnId, _now: Instant) {}
 
     /// A question of this peer was answered.
     fn on_answer(&mut self, _crew: &mut Crew, _conn: ConnId, _question: &Question, _now: Instant) {}
 
-    /// A message of so many bytes came to this peer. `true`: it is one that the target owed.
+    /// A message of so many bytes came to this peer. `true`: the scenario was waiting for it.
     fn on_message(&mut self, _crew: &mut Crew, _conn: ConnId, _bytes: u64, _now: Instant) -> bool {
         false
     }
@@ -42,18 +42,18 @@ pub(super) trait Scenario: Debug {
     /// The connection of this peer is over, as planned or not.
     fn on_gone(&mut self, _crew: &mut Crew, _peer: &Peer, _now: Instant) {}
 
-    /// The moment that [`Scenario::due_at`] named is here.
+    /// The moment of [`Scenario::due_at`] has come.
     fn on_due(&mut self, _crew: &mut Crew, _now: Instant) {}
 
-    /// The run is given up, or nobody is left: what was still to be sent is counted, and nothing follows.
+    /// The run is given up, or no peer is left: what was still to be sent counts as not sent, and nothing follows.
     fn give_up(&mut self, _crew: &mut Crew) {}
 
-    /// When it wants to do something of its own.
+    /// When it wants to do something by itself.
     fn due_at(&self) -> Option<Instant> {
         None
     }
 
-    /// Whether the target owes us something, so that nothing happening at all means that it is stuck.
+    /// Whether we wait for the target, so that it is stuck if nothing happens at all.
     fn is_owed(&self, crew: &Crew) -> bool {
         crew.unanswered > 0
     }
@@ -63,11 +63,12 @@ pub(super) trait Scenario: Debug {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     GoesOn,
-    /// It waits for the word to go on.
+    /// It waits until it is told to go on.
     Rests(Pause),
 }
 
-/// Peers that are to begin, some in each turn: what all of them write may be too much for one.
+/// Peers that have not begun. Some of them begin in each turn, since all of them together may write too much for
+/// one turn.
 #[derive(Debug, Default)]
 struct Beginners {
     waiting: VecDeque<ConnId>,
@@ -84,7 +85,7 @@ impl Beginners {
         self.since.filter(|_| !self.waiting.is_empty())
     }
 
-    /// Those of this turn.
+    /// The peers that begin in this turn.
     fn take(&mut self, plan: &Plan) -> Vec<ConnId> {
         let count = plan.batches_per_turn().min(self.waiting.len());
         self.waiting.drain(..count).collect()

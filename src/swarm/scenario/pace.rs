@@ -1,9 +1,12 @@
-//! Messages at moments that are fixed beforehand. A message that is sent late counts from when it was
-//! due: a target that stalls cannot hide that by keeping us from asking.
+//! Messages at moments that are fixed beforehand. The time of a message that is sent late counts from when it was
+//! due, so a target that stalls cannot hide that by keeping us from sending. The driver does not sleep in the last
+//! millisecond before a message, since the system wakes it up a millisecond late at worst, and the report says how
+//! late messages were.
 //!
-//! A schedule that nobody can keep has an end all the same. What waits to be written or answered is bounded:
-//! past that it waits as well, ever later. Once it is later than the timeout, the rest is not sent. So the last
-//! message is sent no later than the timeout after the planned end; what was sent is then awaited as ever.
+//! A schedule that nobody can keep has an end all the same. What waits to be written or answered is bounded. At
+//! that bound the schedule waits too, and gets later. Once it is later than the timeout, the rest is not sent, and
+//! the run has the ending "late". So the last message is sent no later than the timeout after the planned end; the
+//! answers to what was sent are then awaited as usual.
 
 use super::{Crew, Pause, Question, Scenario, State};
 use crate::limits::{SWARM_QUESTIONS_MAX, SWARM_QUEUED_BYTES_MAX, SWARM_SCHEDULE_RETRY};
@@ -18,14 +21,14 @@ pub(super) struct Pace {
     time: Duration,
     start: Option<Instant>,
     peers: Vec<ConnId>,
-    /// Between two batches, of whomever, in seconds.
+    /// The time between two batches, of any peers, in seconds.
     interval: f64,
-    /// The next batch.
+    /// The number of the next batch.
     next: u64,
     batches: u64,
-    /// Those of all batches; the last one may have fewer than the others.
+    /// Messages of all batches; the last batch may have fewer than the others.
     messages: u64,
-    /// All bytes that were handed over when there was last found to be room for more.
+    /// How many bytes had been handed over when there was last room for more.
     sent_then: u64,
     /// When it looks again whether there is room.
     retry_at: Option<Instant>,
@@ -47,7 +50,7 @@ impl Pace {
         }
     }
 
-    /// `None`: there are not so many.
+    /// When a batch is due; `None`: there is no such batch.
     fn due(&self, batch: u64) -> Option<Instant> {
         let seconds = batch as f64 * self.interval;
         later(self.start.filter(|_| batch < self.batches)?, seconds)
@@ -70,8 +73,8 @@ impl Pace {
         }
     }
 
-    /// Whether more may wait to be written or answered. What waits to be written takes a look at every peer,
-    /// so that is only done after half as much as may wait was sent.
+    /// Whether more may wait to be written or answered. To count what waits to be written, we have to look at every
+    /// peer, so we do that only after half of what may wait was sent.
     fn has_room(&mut self, crew: &Crew) -> bool {
         let sent = crew.tally.counts.bytes_sent;
         if crew.unanswered >= SWARM_QUESTIONS_MAX {
@@ -93,7 +96,7 @@ impl Scenario for Pace {
         self.start = Some(now);
         self.peers = crew.living();
         let messages_per_second = self.rate * self.peers.len() as f64;
-        // What is above a whole number only because these are rounded is not one more.
+        // The factor removes what is above a whole number only because of rounding.
         self.messages = (self.time.as_secs_f64() * messages_per_second * (1.0 - 1e-12)).ceil() as u64;
         self.batches = self.messages.div_ceil(crew.plan.batch as u64);
         self.interval = if self.batches > 0 { crew.plan.batch as f64 / messages_per_second } else { 0.0 };

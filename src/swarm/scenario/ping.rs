@@ -1,4 +1,4 @@
-//! Some peers ask, each again as soon as it was answered; the others are silent.
+//! Some peers ask, each again as soon as its question was answered; the others are silent.
 
 use super::{Crew, Pause, Peer, Question, Scenario, State};
 use crate::proto::machine::ConnId;
@@ -49,7 +49,7 @@ impl Scenario for Ping {
     }
 
     fn on_gone(&mut self, crew: &mut Crew, _peer: &Peer, _now: Instant) {
-        // Those that are left never asked, and so will not ask again.
+        // The peers that are left never asked, so no answer will make them ask again.
         if crew.unanswered == 0 {
             self.give_up(crew);
         }

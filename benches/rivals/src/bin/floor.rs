@@ -1,15 +1,16 @@
 //! The floor: the least work that a peer on one thread can do with epoll.
 //!
-//! It stands for no library. Each step is one system call without anything around it, and each is left out
-//! where the result is known: a read that did not fill the buffer is the last one, unless an end of the stream
-//! was announced; a connection is read as soon as it is accepted, and registered only if that was not all of
-//! it. The descriptor is the index into the table and the data of the event, so nothing is looked up. A message
-//! allocates nothing, unless it came in two reads.
+//! It uses no library. Each step is one bare system call, and a step is left out if its result is known: a read
+//! that did not fill the buffer is the last one, unless the end of the stream was announced; a connection is read
+//! as soon as it is accepted, and registered only if it did not end there. The descriptor is the index into the
+//! table and the data of the event, so nothing is looked up. A message allocates nothing, unless it came in two
+//! reads.
 //!
-//! What it leaves out, a real peer cannot: there are no send queues, so what does not fit a socket is lost; it
-//! does not close a connection that cannot be written to; and a peer that never stops sending starves the rest.
+//! It leaves out what a real peer cannot leave out: it has no send queues, so what does not fit into a socket is
+//! lost; it does not close a connection that cannot be written to; and a peer that never stops sending starves the
+//! others.
 
-#![allow(clippy::disallowed_types, reason = "a yardstick has sockets")]
+#![allow(clippy::disallowed_types, reason = "a rival has sockets")]
 
 use rivals::{Lines, Mode, READ_BYTES_MAX};
 use rustix::buffer::spare_capacity;
@@ -24,7 +25,7 @@ use std::process::ExitCode;
 
 const EVENTS_A_WAIT: usize = 1024;
 
-/// An end of the stream that is announced once. It is in the queue behind what is still to be read.
+/// The end of the stream is announced once. It comes in the queue after the bytes that are still to be read.
 const END: EventFlags = EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR);
 
 struct Floor {
@@ -98,7 +99,7 @@ impl Floor {
 
     /// Reads what there is, and forgets the connection at its end.
     fn read(&mut self, descriptor: usize, is_ending: bool, buffer: &mut [u8]) {
-        // Out of the table it is not one of the others.
+        // While it is out of the table, it is not one of the others.
         let Some(mut connection) = self.connections[descriptor].take() else { return };
         loop {
             match recv(&connection.socket, &mut *buffer, RecvFlags::empty()) {
@@ -121,7 +122,7 @@ impl Floor {
         self.connections[descriptor] = Some(connection);
     }
 
-    /// Does with the bytes what the mode says; whether the connection may go on.
+    /// Does with the bytes what the mode says; returns whether the connection may go on.
     fn take(&self, connection: &mut Connection, bytes: &[u8]) -> bool {
         match self.mode {
             Mode::Receive => connection.lines.take(bytes, |_| ()).is_ok(),

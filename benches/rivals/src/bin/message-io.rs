@@ -1,14 +1,14 @@
 //! message-io as its own examples use it: `node::split`, and one callback for all events.
 //!
-//! It stands for the event-driven library that is nearest to a chat: the same idea as chinwag's shell, with
-//! threads and a queue inside. `Transport::Tcp` gives the bytes as they come; lines are split as the floor does.
+//! It shows the event-driven library that fits a chat best: it has the same idea as chinwag's shell, with threads
+//! and a queue inside. `Transport::Tcp` gives the bytes as they come; lines are split as in the floor.
 //!
-//! For fairness the work is done in the callback that borrows the read buffer, with nothing copied, and the
-//! lines of one read are relayed in one send. Three things cannot be chosen: the backlog is 1024 instead of the
-//! others' 4096, TCP_NODELAY is not set, and `send` spins while the socket is full, so that one reader who has
-//! stopped holds up everybody.
+//! For fairness the work is done in the callback that borrows the read buffer, without a copy, and the lines of one
+//! read are relayed in one send. Three things cannot be changed: the backlog is 1024 instead of the others' 4096;
+//! TCP_NODELAY is not set; and `send` spins while the socket is full, so one reader that has stopped holds up
+//! everybody.
 
-#![allow(clippy::disallowed_types, reason = "a yardstick has the map that the library's examples have")]
+#![allow(clippy::disallowed_types, reason = "a rival has the map that the library's examples have")]
 
 use message_io::network::{Endpoint, NetEvent, Transport};
 use message_io::node::{self, NodeHandler};

@@ -1,14 +1,14 @@
 //! Bare mio: the smallest loop that an honest peer can have on it.
 //!
-//! It stands for what chinwag's own shell stands on. A slab holds the connections and its keys are the tokens,
-//! readiness is edge-triggered, there is one buffer for all reads. What a socket does not take at once waits
-//! for it: an echo reads no further until it has gone, and a relay keeps a bounded amount for each reader and
-//! drops what is beyond that.
+//! It shows what chinwag's own shell is built on. A slab holds the connections, and its keys are the tokens.
+//! Readiness is edge-triggered, and there is one buffer for all reads. What a socket does not take at once waits:
+//! an echo does not read on until it is gone, and a relay keeps a bounded amount for each reader and drops what is
+//! beyond that.
 //!
-//! For fairness it knows the same shortcuts as the floor: it reads a connection before it registers it, takes a
-//! short read for the last one, and asks for writability only where it writes.
+//! For fairness it has the same shortcuts as the floor: it reads a connection before it registers it, treats a
+//! short read as the last one, and asks for writability only if it writes.
 
-#![allow(clippy::disallowed_types, reason = "a yardstick has sockets")]
+#![allow(clippy::disallowed_types, reason = "a rival has sockets")]
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
@@ -24,7 +24,7 @@ const LISTENER: Token = Token(usize::MAX);
 
 const EVENTS_A_POLL: usize = 1024;
 
-/// A reader that is further behind loses what comes next.
+/// A reader that is further behind than this loses what comes next.
 const UNSENT_BYTES_MAX: usize = 256 * 1024;
 
 struct Server {
@@ -131,7 +131,7 @@ impl Server {
         }
     }
 
-    /// Does with the bytes what the mode says; whether the connection may go on.
+    /// Does with the bytes what the mode says; returns whether the connection may go on.
     fn take(&mut self, key: usize, bytes: &[u8]) -> bool {
         match self.mode {
             Mode::Receive => self.connections[key].lines.take(bytes, |_| ()).is_ok(),
@@ -140,7 +140,8 @@ impl Server {
         }
     }
 
-    /// While the lines of one are split, they are sent to the others, so for that time they are not in the slab.
+    /// Calls `split` with the lines of this connection. They are taken out of the slab meanwhile, because `split`
+    /// sends to the other connections in it.
     fn with_lines<T>(&mut self, key: usize, split: impl FnOnce(&mut Lines, &mut dyn FnMut(&[u8])) -> T) -> T {
         let mut lines = mem::take(&mut self.connections[key].lines);
         let result = split(&mut lines, &mut |whole| self.send_to_others(key, whole));

@@ -1,13 +1,13 @@
-//! tokio as one writes a chat on it: a task for each connection, and tokio-util's codec for lines.
+//! tokio as people use it for a chat: a task for each connection, and tokio-util's codec for lines.
 //!
-//! It stands for the usual answer to "which crate for a chat server", in the shape of tokio's own chat example:
-//! a relay has a bounded channel for each connection, and drops what is for a reader who is too far behind.
+//! It is the usual answer to "which crate for a chat server", in the form of tokio's own chat example: a relay has
+//! a bounded channel for each connection, and drops what is for a reader that is too far behind.
 //!
-//! For fairness the runtime has one thread, as everybody here; the time and signal drivers are off; and a
-//! writer takes all lines that wait for it and flushes once, which the example does not. The codec is left as
-//! it comes: it makes a `String` of each line, so bytes that are not UTF-8 end a connection.
+//! For fairness the runtime has one thread, like all programs here; the time and signal drivers are off; and a
+//! writer takes all lines that wait for it and flushes once, which the example does not. The codec is used as it
+//! is: it makes a `String` of each line, so bytes that are not UTF-8 end a connection.
 
-#![allow(clippy::disallowed_types, reason = "a yardstick has sockets, and the example's map")]
+#![allow(clippy::disallowed_types, reason = "a rival has sockets, and the example's map")]
 
 use rivals::{LINE_BYTES_MAX, Mode, READ_BYTES_MAX, Speaker};
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio_stream::StreamExt;
 use tokio_util::codec::{FramedRead, LinesCodec};
 
-/// A reader that is further behind loses what comes next.
+/// A reader that is further behind than this loses what comes next.
 const WAITING_LINES_MAX: usize = 4096;
 
 /// How many lines a writer takes from its channel at once.
@@ -33,7 +33,7 @@ const BATCH_LINES_MAX: usize = 64;
 /// One line with its newline, shared by all who get it.
 type Line = Arc<str>;
 
-/// Where to leave lines for each connection.
+/// The channel for the lines to each connection.
 #[derive(Clone, Default)]
 struct Peers(Arc<Mutex<HashMap<SocketAddr, Sender<Line>>>>);
 

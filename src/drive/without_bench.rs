@@ -1,19 +1,19 @@
-//! What stands in place of the load generator in a program that was built without it.
+//! Stands in for the load generator in a program that was built without it.
 
 use crate::output::tell;
 use args::SwarmArgs;
 use std::io;
 
-/// Whether this program has it.
+/// Whether this program has the load generator.
 pub(crate) const IS_HERE: bool = false;
 
-/// Wrong usage.
+/// The exit code of wrong usage.
 const EXIT_USAGE: u8 = 2;
 
-const WHY: &str = "chinwag swarm: this program was built without its load generator; built with the feature `bench`, as \
-                   it is by default, it has one";
+const WHY: &str = "chinwag swarm: this program was built without its load generator; build it with the feature \
+                   `bench`, which is on by default";
 
-/// Says that there is none; gives the exit code.
+/// Says that the load generator is missing; returns the exit code.
 pub(crate) fn run(_: SwarmArgs) -> io::Result<u8> {
     tell(WHY);
     Ok(EXIT_USAGE)
@@ -22,7 +22,7 @@ pub(crate) fn run(_: SwarmArgs) -> io::Result<u8> {
 pub(crate) mod args {
     use std::ffi::OsString;
 
-    /// Whatever was typed.
+    /// Takes whatever was typed.
     #[derive(Debug, clap::Args)]
     #[command(disable_help_flag = true, override_help = super::WHY)]
     pub(crate) struct SwarmArgs {
@@ -31,7 +31,7 @@ pub(crate) mod args {
     }
 
     impl SwarmArgs {
-        /// Whether this is one of several processes that another one directs.
+        /// Whether this is a worker: one of several processes that another process directs.
         pub(crate) const fn is_worker(&self) -> bool {
             false
         }
