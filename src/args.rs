@@ -6,7 +6,7 @@ use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
 use crate::send::SendArgs;
 use crate::values::{
-    colorings, dialects, parse_count, parse_ip, parse_name, parse_port, parse_seconds, seconds,
+    colorings, dialects, parse_count, parse_ip, parse_memory, parse_name, parse_port, parse_seconds, seconds,
 };
 use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::Limits;
@@ -165,8 +165,8 @@ pub(crate) struct Args {
     send_queue_max: usize,
 
     /// The most bytes that the program keeps for all peers, in unfinished messages and send queues; over it, the
-    /// connections that hold the most are closed
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().memory_bytes_max, value_parser = parse_count)]
+    /// connections that hold the most are closed. At least 262144
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().memory_bytes_max, value_parser = parse_memory)]
     memory_max: usize,
 
     /// The most entries of the peer table
@@ -374,6 +374,7 @@ mod tests {
             "--connect-timeout -1",
             "--connections-max 0",
             "--peers-max x",
+            "--memory-max 262143",
             "--name=",
             "extra",
         ];

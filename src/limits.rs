@@ -64,6 +64,10 @@ pub const GATHERED_BYTES_MAX: usize = 1024;
 /// The most bytes in a growing buffer: an unfinished message.
 pub const BUFFER_BYTES_MAX: usize = LINE_BYTES_MAX;
 
+/// The least that the memory for all peers can be limited to: room for the longest message in each direction, twice. With
+/// much less, a polite peer would be closed before the answer to its connect is written.
+pub const MEMORY_BYTES_MIN: usize = 4 * LINE_BYTES_MAX;
+
 /// When the memory for all peers is over its limit, it is reduced to this share of the limit, in eighths, so that this
 /// happens rarely.
 pub const MEMORY_KEPT_EIGHTHS: usize = 7;
