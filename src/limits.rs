@@ -21,7 +21,7 @@ pub const HOST_NAME_BYTES_MAX: usize = 253;
 /// The most bytes of an `IP:PORT`: an IPv6 address in brackets that ends in an IPv4 address and has a scope.
 pub const ADDRESS_BYTES_MAX: usize = 64;
 
-/// After each read the header of an unfinished message is searched in its first bytes, so many.
+/// How many first bytes of an unfinished message are searched for its header.
 pub const HEADER_SCAN_BYTES: usize = 256;
 
 /// The most bytes to read from each connection in a turn; also the size of the read buffer.
@@ -64,6 +64,10 @@ pub const GATHERED_BYTES_MAX: usize = 1024;
 /// The most bytes in a growing buffer: an unfinished message.
 pub const BUFFER_BYTES_MAX: usize = LINE_BYTES_MAX;
 
+/// The least that the memory for all peers can be limited to: room for the longest message in each direction, twice. With
+/// much less, a polite peer would be closed before the answer to its connect is written.
+pub const MEMORY_BYTES_MIN: usize = 4 * LINE_BYTES_MAX;
+
 /// When the memory for all peers is over its limit, it is reduced to this share of the limit, in eighths, so that this
 /// happens rarely.
 pub const MEMORY_KEPT_EIGHTHS: usize = 7;
@@ -87,7 +91,7 @@ pub const DIALS_RESERVED: usize = 16;
 /// How long an undelimited message may pause before it counts as complete.
 pub const IDLE_FLUSH: Duration = Duration::from_millis(250);
 
-/// The same while its header is incomplete.
+/// How long an undelimited message may pause while its header is incomplete.
 pub const HEADER_FLUSH: Duration = Duration::from_secs(2);
 
 /// The most time from accept to the first complete message.
@@ -132,6 +136,12 @@ pub const FOREGROUND_RETRY: Duration = Duration::from_millis(200);
 /// The least time between two reports that the transcript cannot be written.
 pub const RECORD_FAULT_INTERVAL: Duration = Duration::from_secs(60);
 
+/// The least time between two runs of the command for messages.
+pub const NOTIFY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The most characters of a name or a text that the command for messages is given.
+pub const NOTIFIED_CHARS_MAX: usize = 200;
+
 /// The least time between two warnings of the same kind in the log.
 pub const WARN_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -156,7 +166,8 @@ pub const NEW_PEERS_BURST: u32 = 100;
 /// See [`NEW_PEERS_BURST`].
 pub const NEW_PEERS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The same for a source on loopback: as many as one load generator claims there, and fewer than the table has.
+/// New table entries from one source on loopback: as many as one load generator claims there, and fewer than the table
+/// has.
 pub const NEW_LOCAL_PEERS_BURST: u32 = 45_000;
 /// See [`NEW_LOCAL_PEERS_BURST`].
 pub const NEW_LOCAL_PEERS_INTERVAL: Duration = Duration::from_millis(100);
@@ -201,14 +212,14 @@ pub const PASTED_LINES_UNASKED: usize = 3;
 /// Typed lines that can be recalled.
 pub const HISTORY_LINES_MAX: usize = 1000;
 
-/// The same in bytes.
+/// The most bytes of typed lines that can be recalled.
 pub const HISTORY_BYTES_MAX: usize = 1024 * 1024;
 
 /// The file of typed lines may have about so many bytes before it is rewritten without the oldest lines; only so much
 /// of a longer file is read.
 pub const HISTORY_FILE_BYTES_MAX: usize = 2 * HISTORY_BYTES_MAX;
 
-/// The same in lines.
+/// The file of typed lines may have about so many lines before it is rewritten without the oldest ones.
 pub const HISTORY_FILE_LINES_MAX: usize = 2 * HISTORY_LINES_MAX;
 
 /// The most known peers; those that the user named or blocked may exceed it.
@@ -247,8 +258,8 @@ pub const PARTNER_CHARS_MAX: usize = 24;
 /// The most partners with unread messages that the prompt names.
 pub const UNREAD_NAMES_SHOWN_MAX: usize = 3;
 
-/// The same in columns on a narrow terminal.
-pub const PARTNER_COLUMNS_MIN: usize = 14;
+/// The most columns of a name in the prompt of a conversation on a narrow terminal.
+pub const PARTNER_COLUMNS_MAX: usize = 14;
 
 /// The assumed columns of a terminal that does not report them.
 pub const COLUMNS_DEFAULT: u16 = 80;
@@ -325,7 +336,8 @@ pub const TARGET_PATIENCE: Duration = Duration::from_secs(5);
 /// behaves normally only after that.
 pub const BURST_WARM_UP_ROUNDS: u32 = 20;
 
-/// The same after a round of a burst. A longer pause would make caches colder than they ever are under load.
+/// After a round of a burst, how long the CPU clock of the target must stand still. A longer pause would make caches
+/// colder than they ever are under load.
 pub const ROUND_IDLE: Duration = Duration::from_millis(10);
 
 /// With fewer connections, the memory of each is not reported, because memory comes in pages.
@@ -351,7 +363,7 @@ pub const SWARM_BYTES: u64 = 4 * 1024 * 1024;
 /// it.
 pub const TIME_WAIT: Duration = Duration::from_secs(60);
 
-/// The same if `tcp_tw_reuse` lets the next connection use it earlier.
+/// How long Linux keeps such a port if `tcp_tw_reuse` lets the next connection use it earlier.
 pub const TIME_WAIT_REUSE: Duration = Duration::from_secs(1);
 
 /// How many bytes are reported of a line of the target that the load generator does not understand.

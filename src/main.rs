@@ -4,7 +4,7 @@ mod args;
 #[cfg(feature = "bench")]
 mod drive;
 #[cfg(not(feature = "bench"))]
-#[path = "drive/absent.rs"]
+#[path = "drive/without_bench.rs"]
 mod drive;
 mod endpoint;
 mod files;
@@ -87,6 +87,7 @@ fn chat(args: Args) -> io::Result<u8> {
         Ok(transcript) => transcript,
         Err(sentence) => return Ok(misused(&sentence)),
     };
+    let notifier = args.notifier();
     let static_peers = match args.look_up_static_peers() {
         Ok(static_peers) => static_peers,
         Err(sentence) => return Ok(misused(&sentence)),
@@ -99,7 +100,7 @@ fn chat(args: Args) -> io::Result<u8> {
     if args.is_json() {
         let files = Files::open(args.known_peers_file(), None);
         let screen = JsonLines::new(Stdout::inherited()?);
-        let screen = Recorded::new(screen, transcript);
+        let screen = Recorded::new(screen, transcript).with_notifier(notifier);
         let commands =
             || Stdin::inherited().with_line_bytes_max(COMMAND_BYTES_MAX).with_substitute(SUBSTITUTE);
         return talk(
@@ -114,7 +115,7 @@ fn chat(args: Args) -> io::Result<u8> {
         let mut terminal = Terminal::new(raw)?.with_look(args.look(true));
         files.prompt(terminal.editor_mut());
         let node = Node::new(files.remind(args.into_config(room, own_ips(), static_peers, true)));
-        let screen = Recorded::new(terminal, transcript);
+        let screen = Recorded::new(terminal, transcript).with_notifier(notifier);
         let mut event_loop = EventLoop::new(node, screen)?.with_signals()?.with_keys(Stdin::inherited())?;
         files.look_at_terminal(&mut event_loop);
         let mut readiness = Readiness::default();
@@ -126,7 +127,7 @@ fn chat(args: Args) -> io::Result<u8> {
     let files = Files::open(args.known_peers_file(), None);
     let console = Console::inherited()?.with_look(args.look(false));
     let fold = console.is_terminal();
-    let screen = Recorded::new(console, transcript);
+    let screen = Recorded::new(console, transcript).with_notifier(notifier);
     let lines = takes_lines.then(Stdin::inherited);
     talk(args.into_config(room, own_ips(), static_peers, fold), screen, lines, files)
 }

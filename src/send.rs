@@ -19,7 +19,7 @@ mod awaited;
 
 use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
-use crate::values::{dialects, parse_ip, parse_name, parse_seconds, parse_taken_port};
+use crate::values::{dialects, parse_ip, parse_name, parse_seconds, parse_taken_port, seconds};
 use awaited::{Awaited, Printed};
 use chinwag::chat::node::{Config, Dialogue, Node};
 use chinwag::chat::notice::{Failure, Mistake, Notice};
@@ -66,7 +66,7 @@ Examples:
   make 2>&1 | chinwag send --name ci 127.0.0.1:8080 -
   chinwag send --port 8080 127.0.0.1:9090 'as that chat'
   chinwag send 127.0.0.1:8080 -- '-1 begins with a dash'
-  chinwag send --wait-reply 10 127.0.0.1:8080 'are you there?'
+  chinwag send --wait-reply 10 127.0.0.1:8080 'still there?'
 
 A message that is only the word `exit` or `connect` is that command, as in the chat. A line of stdin is always a text, \
 unless --commands is given.
@@ -101,12 +101,12 @@ pub(crate) struct SendArgs {
     #[arg(long, value_parser = parse_name)]
     name: Option<String>,
 
-    /// The port of another program of yours, such as a chat, which gets the answers [default: a free port, where this
-    /// command listens until it ends with `exit`]
+    /// Claim this port, where another program of yours listens and gets the answers [default: listen on a free port,
+    /// then say exit]
     #[arg(long, value_parser = parse_taken_port)]
     port: Option<u16>,
 
-    /// The IP address to write in messages, instead of that of each connection
+    /// Your IP address as messages show it [default: the local address of each connection]
     #[arg(long, value_name = "IP", value_parser = parse_ip)]
     ip: Option<IpAddr>,
 
@@ -115,7 +115,8 @@ pub(crate) struct SendArgs {
     dialect: Option<Dialect>,
 
     /// How long a dial may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = seconds(Limits::default().connect_timeout),
+        value_parser = parse_seconds)]
     connect_timeout: Duration,
 
     /// Stay for an answer from the address, so many seconds after the message was delivered, and print its text on

@@ -21,7 +21,7 @@ pub(super) struct Broadcaster {
     gathered: Option<Gathered>,
     /// Connections whose queue went over its limit, and when.
     slow: Vec<(ConnId, Instant)>,
-    /// When those among them that took too little since are to be closed.
+    /// When to close those that are still over their limit.
     slow_at: Option<Instant>,
 }
 
@@ -56,7 +56,7 @@ struct Group {
 }
 
 impl Broadcaster {
-    /// Whether a text can go to everybody alike: the bracketed dialect has the words of all others for commands.
+    /// Whether no dialect reads the text as a command. Bracketed has every command word that the others have.
     pub(super) fn is_plain(text: &str) -> bool {
         Command::of(text.as_bytes(), Dialect::Bracketed) == Command::Chat
     }

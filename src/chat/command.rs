@@ -121,8 +121,8 @@ impl Command {
     }
 }
 
-/// What stands in a line for bytes that are no UTF-8: of all characters the one that is meant for that, and one
-/// that no JSON may hold as it is.
+/// Replaces bytes that are not UTF-8. It is Unicode's substitute character, and JSON never allows it unescaped, so it
+/// cannot be valid input.
 pub const SUBSTITUTE: char = '\u{1A}';
 
 /// What a line asks for, and its id if it has one; nothing, if it is empty. Bytes that were no UTF-8 are a

@@ -5,7 +5,6 @@
 //! [`node`] is the machine. It is made of parts, which know nothing of each other: each owns its fields, answers
 //! questions, and says by what it returns what should happen.
 
-mod asked;
 mod away;
 pub mod book;
 mod broadcast;
@@ -15,15 +14,17 @@ pub mod directory;
 mod feed;
 pub mod id;
 mod identity;
-mod inbound;
+mod meaning;
 pub mod menu;
 mod metrics;
 pub mod node;
 pub mod notice;
 mod outbox;
+mod pending_connects;
 mod prompter;
 mod rate;
 pub mod request;
+mod role;
 mod roster;
 pub mod slash;
 mod talks;

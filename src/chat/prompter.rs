@@ -57,13 +57,13 @@ impl Prompter {
     }
 
     /// Whether a program types the lines.
-    pub(super) fn is_driven(&self) -> bool {
+    pub(super) fn is_program(&self) -> bool {
         self.dialogue == Dialogue::Commands
     }
 
     /// What a typed line asks for, and its id, if a program gave it one.
     pub(super) fn take(&mut self, line: &str) -> (Option<CommandId>, Result<Option<Request>, Mistake>) {
-        if self.is_driven() {
+        if self.is_program() {
             return command::parse(line);
         }
         let result;
@@ -74,8 +74,11 @@ impl Prompter {
         (None, result)
     }
 
-    /// Whether the next line can be taken, given whether a name or a port is still to be settled, whether we listen,
-    /// and for how many requests outcomes are owed.
+    /// Whether the next line can be taken.
+    ///
+    /// - `is_starting`: the user still has to give a name or a port.
+    /// - `is_running`: we listen, or another program listens for us.
+    /// - `owed`: requests of which not every outcome is known.
     pub(super) fn takes_line(&self, is_starting: bool, is_running: bool, owed: usize) -> bool {
         match self.dialogue {
             _ if self.is_over => false,

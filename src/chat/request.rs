@@ -59,7 +59,7 @@ pub enum Request {
     /// Say exit to somebody: they leave our table, and we leave theirs.
     Exit(Designation),
     /// Find out which peer the user means, and ask for the text to send.
-    Find(Designation, Option<Dialect>),
+    AskText(Designation, Option<Dialect>),
     /// List the slash commands.
     Help,
     /// Listen on this port.
@@ -156,7 +156,8 @@ pub(super) fn is_host_name(word: &str) -> bool {
     word.len() <= HOST_NAME_BYTES_MAX && labels.split('.').all(is_label) && !ends_in_number
 }
 
-/// An IP address, or `localhost`, with port 0. That of a link may have a scope, which a bare IP has no room for.
+/// An IP address, or `localhost`, with port 0. Returns a `SocketAddr`, because a link-local IPv6 address
+/// has a scope.
 pub(super) fn parse_host(word: &str) -> Option<SocketAddr> {
     if word.eq_ignore_ascii_case("localhost") {
         return Some((Ipv4Addr::LOCALHOST, 0).into());

@@ -175,8 +175,8 @@ fn who_and_rest(rest: &str) -> Parsed<(Designation, &str)> {
     if word.is_empty() { Err(None) } else { Ok((one(word)?, rest)) }
 }
 
-/// One peer. Whoever types these words means none that is called so, as a stranger may be to get what is meant
-/// for others.
+/// One peer. `all` and `localhost` never mean a peer: a stranger could take such a name to catch messages meant for
+/// others.
 fn one(word: &str) -> Result<Designation, Mistake> {
     let means_more = [ALL, "localhost"].iter().any(|other| word.eq_ignore_ascii_case(other));
     if means_more { Err(Mistake::BadAddress(word.to_owned())) } else { parse_designation(word) }

@@ -66,7 +66,7 @@ impl SendQueue {
         self.0.as_deref().map_or(0, of_waiting)
     }
 
-    /// The same if no other queue held its payloads. Cheap to compute.
+    /// The memory that this queue would hold if no other queue held its payloads. Cheap to compute.
     pub(super) fn held_at_most(&self) -> usize {
         self.0.as_ref().map_or(0, |waiting| waiting.held)
     }

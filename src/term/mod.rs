@@ -8,6 +8,7 @@
 pub mod console;
 pub mod editor;
 pub mod json;
+pub mod notifier;
 pub mod raw;
 mod reasons;
 pub mod render;

@@ -12,12 +12,13 @@ use crate::chat::notice::{
 };
 use crate::chat::slash::SLASHES;
 use crate::limits::{
-    COMMAND_ID_BYTES_MAX, KNOWN_PEERS_SHOWN_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, PARTNER_COLUMNS_MIN,
+    COMMAND_ID_BYTES_MAX, KNOWN_PEERS_SHOWN_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, PARTNER_COLUMNS_MAX,
     TYPED_BYTES_MAX, UNREAD_NAMES_SHOWN_MAX,
 };
 use crate::proto::clean::{Clean, CleanName};
 use crate::proto::fault::Fault;
 use crate::proto::machine::CloseReason;
+use crate::proto::message::Dialect;
 use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 use std::io;
@@ -51,7 +52,7 @@ pub fn prompt_text(prompt: &Prompt) -> Cow<'static, str> {
     })
 }
 
-/// The same prompt in fewer and fewer words, the full one first, for a narrow terminal.
+/// A prompt in fewer and fewer words, the full one first, for a narrow terminal.
 pub(super) fn prompt_texts(prompt: &Prompt) -> Vec<Cow<'static, str>> {
     let fewer: &[&str] = match prompt {
         Prompt::Choice => &["Choice: "],
@@ -109,7 +110,7 @@ fn narrow(name: &str) -> Cow<'_, str> {
     let mut columns = 0;
     let over = name.char_indices().find(|(_, c)| {
         columns += c.width().unwrap_or(1);
-        columns > PARTNER_COLUMNS_MIN
+        columns > PARTNER_COLUMNS_MAX
     });
     over.map_or(name.into(), |(end, _)| format!("{}…", &name[..end]).into())
 }
@@ -325,10 +326,7 @@ fn file_fault(f: &mut Formatter<'_>, kept: Kept, path: &Path, why: &FileFault) -
             let reasons = reasons.join("; ");
             let reasons = Clean(&reasons);
             let more = if *more > 0 { format!("; and {more} more") } else { String::new() };
-            writeln!(
-                f,
-                "{what} in {path} are used, except for these parts, which stay as they are: {reasons}{more}."
-            )
+            writeln!(f, "Parts of {path} cannot be used and were left unchanged: {reasons}{more}.")
         }
         FileFault::Unreadable(error) => {
             writeln!(f, "{what} in {path} cannot be read ({error}); the file is left as it is and not used.")
@@ -434,17 +432,13 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
         Mistake::BadAlias(typed) => {
             writeln!(
                 f,
-                "'{}' could also mean something other than a peer; choose another name.",
+                "'{}' cannot be an alias: an alias is one word, and not a number, an address or a word such as 'all'.",
                 CleanName(typed)
             )
         }
         Mistake::BadCommand(bad) => bad_command(f, bad),
         Mistake::BadDialect(typed) => {
-            writeln!(
-                f,
-                "'{}' is not a valid dialect: choose standard, bracketed, block, netech, json or portline.",
-                Clean(typed)
-            )
+            writeln!(f, "'{}' is not a valid dialect: choose {}.", Clean(typed), Dialect::choices())
         }
         Mistake::BadPort(typed) => {
             writeln!(f, "'{}' is not a valid port: type a number from 1 to 65535.", Clean(typed))
@@ -553,7 +547,7 @@ fn malformed(f: &mut Formatter<'_>, fault: JsonFault, column: usize) -> fmt::Res
             writeln!(f, "The JSON is nested too deeply at column {column}; a command is one flat object.")
         }
         JsonFault::TrailingComma => {
-            writeln!(f, "Nothing follows the comma before column {column}; leave it out.")
+            writeln!(f, "Remove the comma before column {column}.")
         }
         JsonFault::TrailingText => {
             writeln!(
@@ -962,12 +956,12 @@ mod tests {
         says(
             Kept::KnownPeers,
             FileFault::Odd { reasons: vec!["line 1".into(), "line\x1b2".into()], more: 0 },
-            "The known peers in /a␛ are used, except for these parts, which stay as they are: line 1; line␛2.",
+            "Parts of /a␛ cannot be used and were left unchanged: line 1; line␛2.",
         );
         says(
             Kept::KnownPeers,
             FileFault::Odd { reasons: vec!["line 1".into()], more: 3 },
-            "The known peers in /a␛ are used, except for these parts, which stay as they are: line 1; and 3 more.",
+            "Parts of /a␛ cannot be used and were left unchanged: line 1; and 3 more.",
         );
         says(
             Kept::KnownPeers,
@@ -988,7 +982,10 @@ mod tests {
         for (mistake, words) in [
             (Mistake::AliasTaken(who("P1")), "You already use that name for 127.0.0.1:8080; choose another"),
             (Mistake::BadAddress(typed()), "'x␛' is not an IP address, a number from the last list or"),
-            (Mistake::BadAlias(typed()), "'x␛' could also mean something other than a peer; choose another"),
+            (
+                Mistake::BadAlias(typed()),
+                "'x␛' cannot be an alias: an alias is one word, and not a number, an address or a",
+            ),
             (BadSlash::ForPeople.into(), "Conversations are for people; use /msg,"),
             (unknown(None), "'x␛' is not a command: type /help for the list."),
             (unknown(Some("/msg")), "'x␛' is not a command: did you mean /msg? Type /help"),

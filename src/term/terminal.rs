@@ -98,7 +98,7 @@ impl Terminal {
         })
     }
 
-    /// The same with this look.
+    /// This terminal with another look.
     pub fn with_look(self, look: Look) -> Self {
         Self { look, ..self }
     }

@@ -9,6 +9,7 @@
 //! regular file may wait for its disk, and then everything waits: that is accepted, as for the log. Files whose
 //! opening could wait are refused.
 
+use super::notifier::Notifier;
 use super::render::Sentence;
 use super::{Screen, Typed};
 use crate::chat::notice::{Notice, SaidTo, Who};
@@ -30,6 +31,7 @@ use std::time::{Duration, Instant};
 pub struct Recorded<S> {
     screen: S,
     transcript: Option<Transcript>,
+    notifier: Option<Notifier>,
 }
 
 /// A file that lines are appended to.
@@ -49,7 +51,12 @@ impl<S> Recorded<S> {
     /// Shows on `screen`, and records in `transcript`. The node must tell what the user says, see
     /// [`Config::is_recorded`](crate::chat::node::Config::is_recorded).
     pub fn new(screen: S, transcript: Option<Transcript>) -> Self {
-        Self { screen, transcript }
+        Self { screen, transcript, notifier: None }
+    }
+
+    /// Runs a command for each message as well.
+    pub fn with_notifier(self, notifier: Option<Notifier>) -> Self {
+        Self { notifier, ..self }
     }
 
     /// The screen within.
@@ -59,10 +66,13 @@ impl<S> Recorded<S> {
 }
 
 impl<S: Screen<Notice>> Screen<Notice> for Recorded<S> {
-    #[expect(clippy::disallowed_methods, reason = "a line has the time of day")]
+    #[expect(clippy::disallowed_methods, reason = "a line has the time of day, and a command a limit")]
     fn show(&mut self, notice: Notice) {
         if let Some(transcript) = &mut self.transcript {
             transcript.note(&notice, Zoned::now);
+        }
+        if let Some(notifier) = &mut self.notifier {
+            notifier.note(&notice, Instant::now());
         }
         // What the user said is already on the screen.
         if !matches!(notice, Notice::Said { .. }) {
@@ -78,6 +88,7 @@ impl<S: Screen<Notice>> Screen<Notice> for Recorded<S> {
         {
             self.screen.show(Notice::NotRecorded(Fault::from(&error)));
         }
+        self.notifier.iter_mut().for_each(Notifier::reap);
         self.screen.flush()
     }
 

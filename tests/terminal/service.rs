@@ -1,9 +1,11 @@
 //! A service manager is told when the chat listens, by `NOTIFY_SOCKET`.
 
 use crate::common::PATIENCE;
+use crate::common::peer::{Peer, say};
 use crate::common::port::Port;
 use crate::common::program::{Program, command, subcommand};
 use rustix::process::Signal;
+use std::fs;
 use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
@@ -71,4 +73,17 @@ fn a_service_manager_that_is_gone_stops_nobody() {
     let mut program = Program::spawn(command.env("NOTIFY_SOCKET", "/nonexistent/notify")).listening();
     program.signal(Signal::TERM);
     assert_eq!(program.wait(), 0);
+}
+
+#[test]
+fn a_process_that_the_chat_starts_does_not_get_the_socket() {
+    let (manager, peer) = (Manager::new(), Peer::new());
+    let (script, pipe) = (manager.directory.path().join("script"), manager.directory.path().join("pipe"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    fs::write(&script, format!("echo ${{NOTIFY_SOCKET-none}} >{}\n", pipe.display())).unwrap();
+    let notify = format!("sh {}", script.display());
+    let args = ["--name", "P1", "--port", "0", "--headless", "--notify", &notify];
+    let program = manager.start(&mut command(&args)).listening();
+    say(program.address(), format!("{} P2 hi", peer.address()));
+    assert_eq!(fs::read_to_string(&pipe).unwrap(), "none\n");
 }

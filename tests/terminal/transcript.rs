@@ -105,7 +105,7 @@ fn a_program_and_a_headless_node_have_one_too_and_nothing_else_changes() {
             let mut program = Program::spawn(command(args).env("TZ", "<-03>3"));
             let port = program.stdout.expect_one_of(&["}\n", "port "]);
             let port = match port.split_once("\"port\":") {
-                Some((_, port)) => port.trim_end().trim_end_matches('}').to_owned(),
+                Some((_, port)) => port.split(',').next().unwrap().to_owned(),
                 None => program.stdout.expect("\n").trim().to_owned(),
             };
             let mut wire = session(

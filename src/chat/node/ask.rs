@@ -2,7 +2,7 @@
 
 use super::{Node, Stage};
 use crate::chat::notice::{Failure, Mistake, Notice, Partner, SaidTo};
-use crate::chat::outbox::{Content, Meaning, Report};
+use crate::chat::outbox::{Content, Reading, Report};
 use crate::chat::request::{Audience, Designation, Request};
 use crate::chat::tickets::Told;
 use crate::limits::{KNOWN_PEERS_SHOWN_MAX, OUTCOME_TIMEOUT};
@@ -16,7 +16,7 @@ const ACTION: &str = "/me ";
 
 impl Node {
     pub(super) fn on_line(&mut self, line: &str, now: Instant) {
-        if self.prompter.is_driven() && self.stage != Stage::Running {
+        if self.prompter.is_program() && self.stage != Stage::Running {
             return;
         }
         let asked;
@@ -99,7 +99,7 @@ impl Node {
                     node.deliver(to, Content::Exit, None, report, now);
                 });
             }
-            Request::Find(whom, dialect) => {
+            Request::AskText(whom, dialect) => {
                 let to = self.roster.recipient(&whom)?;
                 self.prompter.ask_text(Audience::One(to, dialect));
             }
@@ -109,11 +109,11 @@ impl Node {
                 self.listen(port);
             }
             Request::Query => {
-                let shown = if self.prompter.is_driven() { usize::MAX } else { KNOWN_PEERS_SHOWN_MAX };
+                let shown = if self.prompter.is_program() { usize::MAX } else { KNOWN_PEERS_SHOWN_MAX };
                 let list = self.roster.list(shown, now);
                 self.tell_asker(list);
             }
-            Request::Quit if self.prompter.is_driven() => self.quit_when_settled(now),
+            Request::Quit if self.prompter.is_program() => self.quit_when_settled(now),
             Request::Quit => self.quit(now),
             Request::Say(audience, text) => return self.say(audience, &text, now),
             Request::Send(audience, text) => {
@@ -200,7 +200,7 @@ impl Node {
         for outgoing in self.outbox.take_all(to) {
             self.on_failed(to, outgoing, Failure::Blocked);
         }
-        if let Some(report) = self.asked.take(to) {
+        if let Some(report) = self.pending_connects.take(to) {
             self.report(report, false, Notice::NotConnected { to, why: Failure::Blocked });
         }
         if let Some(conn) = carrier {
@@ -225,7 +225,7 @@ impl Node {
         &mut self,
         audience: Audience,
         text: &str,
-        meaning: Meaning,
+        reading: Reading,
         told: Told,
         now: Instant,
     ) -> Result<(), Mistake> {
@@ -248,38 +248,38 @@ impl Node {
             let is_static = audience == Audience::Static;
             return Err(if is_static { Mistake::NoStaticPeers } else { Mistake::NoPeers });
         }
-        self.record(&to, audience == Audience::All, dialect, text, meaning);
+        self.record(&to, audience == Audience::All, dialect, text, reading);
         self.deliver_and_wait(&to, told, now, |node, report| {
             // What is a command depends on each peer's dialect.
             let (chatted, others): (Vec<_>, Vec<_>) = to.iter().partition(|&&to| {
                 let spoken = dialect.unwrap_or_else(|| node.roster.dialect_of(to));
-                dialect.is_none() && matches!(meaning(text, spoken), Content::Chat(_))
+                dialect.is_none() && matches!(reading(text, spoken), Content::Chat(_))
             });
             let recipients = (!matches!(audience, Audience::One(..))).then_some(to.len());
             node.deliver_to_all(&chatted, text, recipients, report, now);
             for to in others {
                 let spoken = dialect.unwrap_or_else(|| node.roster.dialect_of(to));
-                node.deliver(to, meaning(text, spoken), dialect, report, now);
+                node.deliver(to, reading(text, spoken), dialect, report, now);
             }
         });
         Ok(())
     }
 
-    /// Tells the recorder to whom a text goes. Peers for whose dialect it is a command are left out.
+    /// Writes a text into the transcript, without peers that read it as a command.
     pub(super) fn record(
         &mut self,
         to: &[SocketAddr],
         is_told_once: bool,
         dialect: Option<Dialect>,
         text: &str,
-        meaning: Meaning,
+        reading: Reading,
     ) {
         if !self.config.is_recorded {
             return;
         }
         let is_heard = |&&to: &&SocketAddr| {
             let spoken = dialect.unwrap_or_else(|| self.roster.dialect_of(to));
-            matches!(meaning(text, spoken), Content::Chat(_))
+            matches!(reading(text, spoken), Content::Chat(_))
         };
         let hearers: Vec<SocketAddr> = to.iter().filter(is_heard).copied().collect();
         if is_told_once && !hearers.is_empty() {

@@ -8,9 +8,10 @@ use super::logged::Speaking;
 use super::{Node, Stage};
 use crate::chat::directory::{Peer, PeerId};
 use crate::chat::feed::Fate;
-use crate::chat::inbound::{End, Kind, Meaning, Speaker, meaning};
+use crate::chat::meaning::{End, Meaning, meaning};
 use crate::chat::notice::{Notice, Who};
 use crate::chat::outbox::{Content, Report};
+use crate::chat::role::{Kind, Speaker};
 use crate::chat::roster::Renamed;
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::machine::ConnId;
@@ -31,7 +32,7 @@ impl Node {
             let is_first = connection.phase() == Phase::Greeting;
             match connection.next_message(&mut rest) {
                 Ok(Some(line)) => match if is_first { parse_port_line(&line) } else { None } {
-                    Some(port) => connection.data.kind = Kind::PortLine(port),
+                    Some(port) => connection.data.become_port_line(port),
                     None => self.hear(conn, &line, End::Newline, now),
                 },
                 Ok(None) => break,
@@ -41,13 +42,13 @@ impl Node {
         self.connections.heard(conn, now);
     }
 
-    /// The peer went silent in the middle of a message: that is all of it.
+    /// The peer went silent in the middle of a message: what came counts as the whole message.
     pub(super) fn on_silence(&mut self, conn: ConnId, now: Instant) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         let Some(message) = connection.flush() else { return };
-        if let Kind::Session(peer) = connection.data.kind {
-            // It holds its connection open without speaking lines: it cannot hear us on it.
-            connection.data.kind = Kind::Inbound;
+        if let Some(peer) = connection.data.session() {
+            // It sends no newlines, so it cannot read our lines either: end the session.
+            connection.data.become_inbound();
             self.connections.set_phase(conn, Phase::Open, now);
             self.roster.unbind(peer);
         }
@@ -63,7 +64,7 @@ impl Node {
             return;
         }
         let Some(connection) = self.connections.get(conn) else { return };
-        let (remote, kind) = (connection.remote(), connection.data.kind);
+        let (remote, kind) = (connection.remote(), connection.data.kind());
         let text = String::from_utf8_lossy(line);
         match meaning(kind, &text, remote, self.roster.me()) {
             Meaning::Nothing => {}
@@ -92,25 +93,24 @@ impl Node {
     /// Only our own kind sends control lines.
     pub(super) fn note_control(&mut self, conn: ConnId, is_next_to_all: bool) {
         if let Some(connection) = self.connections.get_mut(conn) {
-            connection.data.knows_control = true;
-            connection.data.is_next_to_all = is_next_to_all;
+            connection.data.note_control(is_next_to_all);
         }
     }
 
     /// Whether the line that came on a connection was announced as one to several peers.
     pub(super) fn take_to_all(&mut self, conn: ConnId) -> bool {
         let connection = self.connections.get_mut(conn);
-        connection.is_some_and(|connection| std::mem::take(&mut connection.data.is_next_to_all))
+        connection.is_some_and(|connection| connection.data.take_to_all())
     }
 
     /// The fast path: the line begins with the very bytes that the last one began with, so nothing of its header
     /// needs to be parsed or looked up again.
     fn hear_chat_of_known_speaker(&mut self, conn: ConnId, line: &[u8], now: Instant) -> bool {
         let Some(connection) = self.connections.get_mut(conn) else { return false };
-        // Whatever comes, it came after the answer.
-        connection.data.is_only_answered = false;
+        // The peer has sent something after our answer.
+        connection.data.note_words();
         let from = connection.remote();
-        let Some(speaker) = connection.data.speaker.as_deref() else { return false };
+        let Some(speaker) = connection.data.speaker() else { return false };
         let Some(text) = speaker.text_of(line) else { return false };
         let id = speaker.peer();
         let is_chat = Command::of(text, Dialect::Standard) == Command::Chat
@@ -128,13 +128,13 @@ impl Node {
         let Some(peer) = directory.get(id) else { return };
         let Some(speaker) = Speaker::new(line, id, peer, self.is_confirmed(conn, address)) else { return };
         if let Some(connection) = self.connections.get_mut(conn) {
-            connection.data.speaker = Some(Box::new(speaker));
+            connection.data.remember(speaker);
         }
     }
 
     /// A peer that began with its port waits for an answer to each line.
     fn answer_line(&mut self, conn: ConnId, now: Instant) {
-        let kind = self.connections.get(conn).map(|connection| connection.data.kind);
+        let kind = self.connections.get(conn).map(|connection| connection.data.kind());
         if let Some(Kind::PortLine(_)) = kind {
             self.answer(conn, &format!("{LINE_TAKEN}\n"), now);
         }
@@ -202,7 +202,7 @@ impl Node {
 
     /// Takes a peer out of the table after an exit: nobody there answers our connect any more.
     pub(super) fn see_off(&mut self, address: SocketAddr) -> Option<Peer> {
-        if let Some(report) = self.asked.take(address) {
+        if let Some(report) = self.pending_connects.take(address) {
             self.conclude_connect(address, report);
         }
         self.roster.see_off(address)
@@ -244,8 +244,8 @@ impl Node {
         }
     }
 
-    /// The peer is where it claims to be. A session that somebody else has in its name ends, or what is said to the
-    /// peer would go there.
+    /// The peer is where it claims to be. An impostor's session is closed; otherwise our messages would go to the
+    /// impostor.
     pub(super) fn confirm(&mut self, id: PeerId, now: Instant) {
         if let Some((address, session)) = self.roster.confirm(id)
             && !self.is_confirmed(session, address)
@@ -360,7 +360,7 @@ impl Node {
     }
 }
 
-/// Whoever it is at the other end of a socket: one source shares one allowance, whatever its ports.
+/// An unknown sender. All ports of one source share one allowance.
 fn stranger(from: SocketAddr) -> Who {
     Who { address: SocketAddr::new(source_of(from.ip()), 0), name: "".into() }
 }

@@ -5,9 +5,9 @@
 
 use super::Node;
 use crate::chat::broadcast::to_all;
-use crate::chat::inbound::{Kind, Role};
 use crate::chat::notice::{Failure, Notice};
 use crate::chat::outbox::{Content, Outgoing, Report};
+use crate::chat::role::{Kind, Role};
 use crate::limits::{LINE_BYTES_MAX, PAYLOAD_OVERHEAD_BYTES, PLAIN_BYTES_MAX};
 use crate::proto::connection::Phase;
 use crate::proto::envelope::{Body, Envelope};
@@ -156,20 +156,20 @@ impl Node {
         }
         // The session knows its peer: with many sessions, a look-up by address would cost time.
         if let Some(connection) = self.connections.get_mut(session)
-            && let Kind::Session(id) = connection.data.kind
+            && let Some(id) = connection.data.session()
         {
-            connection.data.is_only_answered = false;
+            connection.data.note_words();
             self.roster.note_sent(id, 1, now);
         }
         self.counters.sent += 1;
         self.report(report, true, Notice::Sent(to));
     }
 
-    /// Queues all of the text or nothing. If a part of it waited, it would be reported as not sent besides the whole.
+    /// Queues all of the text or nothing. If only a part were queued, that part would be reported as unsent twice.
     fn queue_lines(&mut self, session: ConnId, lines: &mut Lines<'_>) -> Result<(), CloseReason> {
         let from = self.claimed_on(session).ok_or(CloseReason::Reset)?;
         let knows_control =
-            self.connections.get(session).is_some_and(|connection| connection.data.knows_control);
+            self.connections.get(session).is_some_and(|connection| connection.data.knows_control());
         let lines = lines.under(from, self.roster.me().name(), knows_control);
         let waiting = self.connections.get(session).map_or(0, |connection| connection.queue().size());
         let bytes: usize = lines.iter().map(|line| line.len() + PAYLOAD_OVERHEAD_BYTES).sum();

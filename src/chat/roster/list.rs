@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 impl Roster {
-    /// The list of all; of those known from before so many get a number.
+    /// Lists all peers. Of the remembered ones, only the first `known_max` get a number.
     pub(in crate::chat) fn list(&mut self, known_max: usize, now: Instant) -> Notice {
         let active = self.directory.active();
         let contacted = self.directory.contacted();
@@ -107,7 +107,7 @@ impl Roster {
         self.book.is_gone(to) || self.directory.peer(to).is_some_and(|peer| peer.is_offline)
     }
 
-    /// All that have a name: by what the user calls them, else as they call themselves, else as they did once.
+    /// Peers with this alias; if none, with this name in the table; if none, with this name in the book.
     fn named(&self, name: &str) -> Vec<SocketAddr> {
         let is_meant = |called: &str| called.eq_ignore_ascii_case(name);
         let in_table = self.directory.iter().filter(|peer| is_meant(&peer.name)).map(|peer| peer.address);
