@@ -38,6 +38,7 @@
 //! | Message | one parsed message |
 //! | Request | what the user asked for |
 //! | Command | a request as a program types it, a JSON object |
+//! | Id | what a program gives a command, to recognise the events that answer it |
 //! | Slash command | a request as a person types it in one line, `/msg P1 hello` |
 //! | Conversation | every line goes to the same peer, until an empty one |
 //! | Event | a notice as a program reads it, a JSON object |

@@ -705,6 +705,19 @@ mod tests {
     }
 
     #[test]
+    fn an_id_comes_back_as_it_was_written_and_cannot_control_a_terminal() {
+        let ids = [
+            (CommandId::Number("12345678901234567890.10".into()), "12345678901234567890.10"),
+            (CommandId::Text("a\u{1b}[2J\u{202e}é\"".into()), r#""a\u001b[2J\u202eé\"""#),
+        ];
+        for (id, written) in ids {
+            let answer = Notice::Answer { id, notice: Box::new(Notice::SentToAll(0)) };
+            let line = line(&answer, moment()).unwrap();
+            assert!(line.contains(&format!(r#","id":{written},"event":"sent-to-all","#)), "{line}");
+        }
+    }
+
+    #[test]
     fn every_reason_is_a_word_of_its_own() {
         let typed = || "x".to_owned();
         let bad = [
