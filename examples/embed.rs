@@ -31,7 +31,7 @@ impl Bot {
             told.retain(|notice| !matches!(notice, Notice::Menu | Notice::Prompt(_) | Notice::Sent(_)));
         }
         for notice in &told {
-            if let Notice::Message { who, text } = notice {
+            if let Notice::Message { who, text, .. } = notice {
                 for line in ["1", &who.address.to_string(), &format!("you said: {text}")] {
                     self.0.type_line(line);
                 }

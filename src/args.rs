@@ -126,6 +126,10 @@ pub(crate) struct Args {
     #[arg(long)]
     bell: bool,
 
+    /// Show the address in each message, not only where the name is not enough
+    #[arg(long)]
+    show_addresses: bool,
+
     /// Append all messages to this file; only you can read a new file
     #[arg(long, value_name = "FILE")]
     transcript: Option<PathBuf>,
@@ -244,7 +248,11 @@ impl Args {
         let [term, color_term] = ["TERM", "COLORTERM"].map(|name| std::env::var(name).unwrap_or_default());
         let no_color = std::env::var_os("NO_COLOR");
         let there = Colors::of_terminal(&term, &color_term);
-        Look { colors: self.color.colors(is_edited, no_color.as_deref(), there), has_bell: self.bell }
+        Look {
+            colors: self.color.colors(is_edited, no_color.as_deref(), there),
+            has_bell: self.bell,
+            has_addresses: self.show_addresses,
+        }
     }
 
     /// The configuration of the node. `room` is the number of connections for which the process has descriptors.

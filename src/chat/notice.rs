@@ -424,6 +424,8 @@ pub enum Notice {
         who: Who,
         /// What it says.
         text: String,
+        /// It came from the IP address that its sender claims.
+        is_confirmed: bool,
     },
     /// Something that the user typed cannot be used.
     Mistake(Mistake),
@@ -500,4 +502,12 @@ pub enum Notice {
     },
     /// A peer is heard again.
     Unblocked(Who),
+}
+
+#[cfg(test)]
+impl Notice {
+    /// A message of a peer at its own address.
+    pub(crate) fn heard(who: Who, text: &str) -> Self {
+        Self::Message { who, text: text.to_owned(), is_confirmed: true }
+    }
 }

@@ -101,7 +101,7 @@ impl Screen<Notice> for Console {
         }
         self.leave_prompt();
         self.must_ring |= self.look.has_bell && is_worth_a_bell(&notice);
-        self.out.append(Painted { notice: &notice, colors: self.look.colors, at: None });
+        self.out.append(Painted { notice: &notice, colors: self.look.colors });
     }
 
     fn line_taken(&mut self) {

@@ -124,7 +124,7 @@ impl Display for Sentence<'_> {
                 writeln!(f, "Lost the connection with {}: {reason}", Named(who))
             }
             Notice::Menu => f.write_str(MENU),
-            Notice::Message { who, text } => writeln!(f, "{} {}", Headed(who), Clean(text)),
+            Notice::Message { who, text, .. } => writeln!(f, "{} {}", Headed(who), Clean(text)),
             Notice::Mistake(mistake) => mistaken(f, mistake),
             Notice::NameChanged(name) => {
                 writeln!(f, "Your name is {}: a name cannot have spaces", CleanName(name))
@@ -609,11 +609,10 @@ mod tests {
 
     #[test]
     fn the_words_of_the_assignment_are_kept() {
-        let text = || "hello".to_string();
         says_line(Notice::NewPeer(who("P1")), "New peer: P1 (127.0.0.1:8080)");
         let renamed = Notice::Renamed { who: who("P2"), was: "P1".into() };
         says_line(renamed, "P1 (127.0.0.1:8080) is now called P2");
-        says_line(Notice::Message { who: who("P1"), text: text() }, "127.0.0.1:8080 P1 hello");
+        says_line(Notice::heard(who("P1"), "hello"), "127.0.0.1:8080 P1 hello");
         says_line(Notice::Connected(who("P1")), "P1 (127.0.0.1:8080) connected with you");
         says_line(Notice::Accepted(who("P1")), "P1 (127.0.0.1:8080) accepted your connection");
         says_line(Notice::Disconnected(who("P1")), "P1 (127.0.0.1:8080) disconnected");
@@ -643,7 +642,7 @@ mod tests {
             Notice::ConnectList(rows()),
             Notice::Folded { who: who(NAME), lines: 2 },
             Notice::Lost { who: who(NAME), reason },
-            Notice::Message { who: who(NAME), text: text() },
+            Notice::heard(who(NAME), "hello"),
             Notice::Mistake(Mistake::AmbiguousName { name: NAME.to_owned(), peers: rows() }),
             Notice::Mistake(Mistake::BadAlias(NAME.to_owned())),
             Notice::Mistake(Mistake::NotBlocked(who(NAME))),
@@ -964,13 +963,13 @@ mod tests {
         let why = Failure::TooManyWaiting;
         for notice in [
             Notice::NewPeer(who()),
-            Notice::Message { who: who(), text: text() },
+            Notice::heard(who(), &text()),
             Notice::Raw { from: to, text: text() },
             Notice::NotSent { to, text: text(), why },
         ] {
             let said = Sentence(&notice).to_string();
             assert!(said.find('\n') == Some(said.len() - 1) && !said.contains('\x1b'), "{said}");
         }
-        says_line(Notice::Message { who: who(), text: text() }, "127.0.0.1:8080 P␛1␊ a␊b");
+        says_line(Notice::heard(who(), &text()), "127.0.0.1:8080 P␛1␊ a␊b");
     }
 }

@@ -11,11 +11,12 @@
 //! the chat and all its sessions. Keys are not read, and output waits until we are in the foreground; over 256 KiB,
 //! notices are only counted. Not every shell tells us when that happens, so we check five times a second.
 
+use super::chat_log::ChatLog;
 use super::editor::{Editor, Wish};
 use super::raw::{MODES_ON, Raw};
 use super::render::{Count, prompt_text};
 use super::stdout::Stdout;
-use super::style::{BELL, Colors, Look, Own, Painted, is_own_words, is_worth_a_bell};
+use super::style::{BELL, Look, Piece, is_own_words, is_worth_a_bell};
 use super::{Screen, Typed};
 use crate::chat::notice::Notice;
 use crate::limits::{CANDIDATES_SHOWN_MAX, FOREGROUND_RETRY, PASTE_BYTES_MAX};
@@ -48,6 +49,7 @@ pub struct Terminal {
     raw: Raw,
     editor: Editor,
     look: Look,
+    log: ChatLog,
     columns: u16,
     /// Whether the terminal wraps rows again when it gets narrower; nearly all do.
     is_reflowing: bool,
@@ -85,6 +87,7 @@ impl Terminal {
             raw,
             editor: Editor::default(),
             look: Look::default(),
+            log: ChatLog::default(),
             // xterm sets this variable, and it cuts rows instead of wrapping them; but tmux inside xterm wraps them.
             is_reflowing: std::env::var_os("XTERM_VERSION").is_none() || std::env::var_os("TMUX").is_some(),
             row: Drawn::Off,
@@ -100,7 +103,7 @@ impl Terminal {
 
     /// The same with this look.
     pub fn with_look(self, look: Look) -> Self {
-        Self { look, ..self }
+        Self { look, log: ChatLog::new(look), ..self }
     }
 
     /// The line editor, to give it data from earlier runs and to take data for later ones.
@@ -138,8 +141,13 @@ impl Terminal {
 
     #[expect(clippy::disallowed_methods, reason = "a message has the time of day")]
     fn tell(&mut self, notice: &Notice) {
-        self.must_ring |= self.look.has_bell && is_worth_a_bell(notice) && !self.must_miss();
-        self.print(Painted { notice, colors: self.look.colors, at: Some(&Zoned::now()) });
+        if self.must_miss() {
+            self.missed += 1;
+            return;
+        }
+        self.must_ring |= self.look.has_bell && is_worth_a_bell(notice);
+        let pieces = self.log.told(notice, &Zoned::now());
+        self.print(Pieces(&pieces));
     }
 
     /// Prints something above the row.
@@ -253,12 +261,9 @@ impl Screen<Notice> for Terminal {
         if !self.must_miss() {
             let shown = prompt.as_ref().map(prompt_text).unwrap_or_default();
             let is_own = prompt.as_ref().is_some_and(|prompt| is_own_words(prompt, &answer));
-            let answer = Clean(&answer);
-            if self.look.colors != Colors::None && is_own {
-                self.print(format_args!("{shown}{}\n", Own(answer)));
-            } else {
-                self.print(format_args!("{shown}{answer}\n"));
-            }
+            let style = if is_own { self.look.colors.of_own_words() } else { "" };
+            let answer = Piece::new(style, Clean(&answer).to_string());
+            self.print(format_args!("{shown}{answer}\n"));
         }
         self.note_change();
     }
@@ -350,6 +355,15 @@ impl Screen<Notice> for Terminal {
 
     fn flush_within(&self) -> Option<Duration> {
         (!self.raw.is_foreground()).then_some(FOREGROUND_RETRY)
+    }
+}
+
+/// Pieces one after the other.
+struct Pieces<'a>(&'a [Piece]);
+
+impl fmt::Display for Pieces<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|piece| piece.fmt(f))
     }
 }
 

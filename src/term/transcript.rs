@@ -241,7 +241,7 @@ enum Entry<'a> {
 impl<'a> Entry<'a> {
     fn of(notice: &'a Notice) -> Option<Self> {
         Some(match notice {
-            Notice::Message { who, text } => Self::Heard(who, text),
+            Notice::Message { who, text, .. } => Self::Heard(who, text),
             Notice::Said { to, text } => Self::Said(to, text),
             Notice::NotSent { .. } => Self::NotSent(Sentence(notice)),
             Notice::Accepted(_)
@@ -299,7 +299,7 @@ mod tests {
     }
 
     fn heard(text: &str) -> Notice {
-        Notice::Message { who: who("P1"), text: text.to_owned() }
+        Notice::heard(who("P1"), text)
     }
 
     fn moment() -> Zoned {
@@ -314,7 +314,7 @@ mod tests {
         let not_sent = Notice::NotSent { to, text: "a\nb".to_owned(), why: Failure::TooManyWaiting };
         let table = [
             (heard("hi\n2026 < x\x1b[2J"), "< 127.0.0.1:8080 P1 hi␊2026 < x␛[2J"),
-            (Notice::Message { who: who("N\x07"), text: String::new() }, "< 127.0.0.1:8080 N␇ "),
+            (Notice::heard(who("N\x07"), ""), "< 127.0.0.1:8080 N␇ "),
             (said(SaidTo::One(who("P1")), "hi"), "> 127.0.0.1:8080 P1 hi"),
             (said(SaidTo::One(who("")), "h\ti"), "> 127.0.0.1:8080 - h␉i"),
             (said(SaidTo::All(3), "hi"), "> all 3 hi"),

@@ -410,7 +410,7 @@ impl World {
 
     fn on_notice(&mut self, id: HostId, notice: Notice) {
         match &notice {
-            Notice::Message { who, text } => {
+            Notice::Message { who, text, .. } => {
                 if let Some(&from) = self.by_address.get(&who.address) {
                     self.ledger.heard(from, id, text);
                 }

@@ -64,7 +64,7 @@ fn a_conversation_asks_at_once_and_a_message_leaves_the_line_whole() {
     terminal.expect_rows(&["Enter choice: /to p2", "→ P2: ▏"]);
     terminal.type_keys("hel");
     wire.write(format!("{} P2 hi\n", peer.address()));
-    terminal.expect_rows(&[&format!("{} P2 hi", peer.address()), "→ P2: hel▏"]);
+    terminal.expect_rows(&[&format!("P2 ({}): hi", peer.address()), "→ P2: hel▏"]);
     terminal.type_keys("lo\r");
     assert_eq!(wire.read_line(), format!("{} P1 hello\n", terminal.address()));
     terminal.expect_rows(&["→ P2: hello", "→ P2: ▏"]);

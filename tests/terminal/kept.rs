@@ -52,7 +52,7 @@ fn a_restarted_program_knows_its_peers_and_contacts_none() {
     let address = peer.address();
     let mut terminal = Terminal::node_at(home.path(), &["--name", "P1"]);
     say(terminal.address(), format!("{address} P2 hello"));
-    terminal.screen.expect("P2 hello");
+    terminal.screen.expect("): hello");
     terminal.type_keys("/alias P2 anna\r");
     terminal.screen.expect("is now shown as anna");
     terminal.type_keys("0\r");
@@ -97,7 +97,7 @@ fn what_the_user_said_of_peers_survives_a_kill() {
     terminal.type_keys("/unblock anna\r");
     terminal.screen.expect("anna (127.0.0.1:9) is no longer blocked");
     say(terminal.address(), format!("{peer} P9 and now"));
-    assert!(!terminal.screen.expect("127.0.0.1:9 anna and now").contains("can you hear me"));
+    assert!(!terminal.screen.expect("anna (127.0.0.1:9): and now").contains("can you hear me"));
 }
 
 #[test]

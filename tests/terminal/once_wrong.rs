@@ -98,7 +98,7 @@ fn the_prompt_of_choice_3_is_whole_on_80_columns_and_understood_on_40() {
     let other = Peer::new();
     let mut terminal = Terminal::node_with(&["--name", "P1", "--port", "0", "--color", "never"]);
     say(terminal.address(), format!("{} P2 hi", other.address()));
-    terminal.screen.expect(" P2 hi");
+    terminal.screen.expect("): hi");
     terminal.type_keys("3\r");
     terminal.expect_rows(&["Enter a number, 'a' for all, or IP:PORT: ▏"]);
     terminal.resize(40);

@@ -94,7 +94,8 @@ impl Node {
                 self.counters.chats += 1;
                 let who = self.roster.who_says(address, &Rc::from(&*name));
                 let text = text.into_owned();
-                self.show(remote, who, |who| Notice::Message { who, text }, now);
+                let is_confirmed = self.roster.me().is_at_home(remote, address);
+                self.show(remote, who, |who| Notice::Message { who, text, is_confirmed }, now);
             }
             Meaning::Message(Message { command: Command::Connect, .. }) => {
                 self.end(conn, How::Reset, CloseReason::Eof, now);

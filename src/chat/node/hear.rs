@@ -144,7 +144,8 @@ impl Node {
                 self.counters.raw += 1;
                 let who = self.roster.who_says(message.address, &Rc::from(&*message.name));
                 let text = message.text.to_string();
-                self.show_on_account(stranger(from), |_| Notice::Message { who, text }, now);
+                let is_confirmed = self.is_confirmed(conn, message.address);
+                self.show_on_account(stranger(from), |_| Notice::Message { who, text, is_confirmed }, now);
             }
         }
     }
@@ -238,7 +239,8 @@ impl Node {
         if let Some(peer) = self.roster.directory().get(id) {
             let who = self.roster.who_is(peer);
             let text = String::from_utf8_lossy(text).into_owned();
-            self.show(from, who, |who| Notice::Message { who, text }, now);
+            let is_confirmed = self.roster.me().is_at_home(from, who.address);
+            self.show(from, who, |who| Notice::Message { who, text, is_confirmed }, now);
         }
     }
 
