@@ -470,7 +470,7 @@ pub enum Notice {
         /// What came.
         text: String,
     },
-    /// The user said something; what comes of it is told apart. Only told if
+    /// The user said something; what comes of it is told apart, and later. Only told if
     /// [`Config::is_recorded`](crate::chat::node::Config::is_recorded).
     Said {
         /// To whom.

@@ -1,13 +1,14 @@
-//! How the log reads on a terminal whose lines are edited here: `10:13 anna: hello`.
+//! How the log reads on a terminal whose lines are edited here: `10:13 anna: hello`, `10:14 you → anna: hi`.
 //!
 //! Everywhere else a message has its address and no time, see `render`: a program may read it. Here a person does, and
 //! an address is shown only where a name does not say enough: in the first message of a peer, if two peers have the
 //! name, if the message did not come from the address that it claims, and if the name could be taken for a part of the
 //! line.
 
-use super::render::Named;
-use super::style::{Colors, Look, Painted, Piece};
-use crate::chat::notice::{Notice, Who};
+use super::own_lines::OwnLine;
+use super::render::{Named, prompt_text};
+use super::style::{Colors, Look, Painted, Piece, is_own_words};
+use crate::chat::notice::{Notice, Prompt, Who};
 use crate::limits::LOGGED_NAMES_MAX;
 use crate::proto::clean::{Clean, CleanName};
 use jiff::Zoned;
@@ -47,6 +48,37 @@ impl ChatLog {
                 Painted { notice, colors }.pieces()
             }
         }
+    }
+
+    /// The line for what the user typed.
+    pub(super) fn typed(&mut self, line: &OwnLine, at: &Zoned) -> Vec<Piece> {
+        match line {
+            OwnLine::Answered(prompt, answer) => self.answered(prompt.as_ref(), answer),
+            OwnLine::SaidToAll(text) => self.said(vec![Piece::plain("all")], text, at),
+            OwnLine::SaidTo(all, text) => {
+                let mut hearers = Vec::new();
+                for who in all {
+                    let must_name = self.bearers.is_ambiguous(who) || self.look.has_addresses;
+                    hearers.extend([Piece::plain(", "), speaker(who, must_name, self.look.colors)]);
+                }
+                self.said(hearers.split_off(1), text, at)
+            }
+        }
+    }
+
+    fn said(&self, hearers: Vec<Piece>, text: &str, at: &Zoned) -> Vec<Piece> {
+        let colors = self.look.colors;
+        let own = |words: String| Piece::new(colors.of_own_words(), words);
+        let head = [time(at, colors), Piece::plain(" "), own(YOU.to_owned()), Piece::plain(" → ")];
+        let text = [Piece::plain(": "), own(Clean(text).to_string()), Piece::plain("\n")];
+        head.into_iter().chain(hearers).chain(text).collect()
+    }
+
+    fn answered(&self, prompt: Option<&Prompt>, answer: &str) -> Vec<Piece> {
+        let is_own = prompt.is_some_and(|prompt| is_own_words(prompt, answer));
+        let style = if is_own { self.look.colors.of_own_words() } else { "" };
+        let question = Piece::plain(prompt.map(prompt_text).unwrap_or_default());
+        vec![question, Piece::new(style, Clean(answer).to_string()), Piece::plain("\n")]
     }
 }
 
@@ -94,6 +126,12 @@ impl Bearers {
             }
             Some(Bearer::Several) | None => true,
         }
+    }
+
+    /// The user wrote to that peer: whether the name alone could mean somebody else.
+    fn is_ambiguous(&mut self, who: &Who) -> bool {
+        self.note(who);
+        is_misleading(&who.name) || self.0.get(&key(who)) == Some(&Bearer::Several)
     }
 
     fn note(&mut self, who: &Who) {
@@ -209,6 +247,27 @@ mod tests {
         let claimed = Notice::Message { who: who(1, "anna"), text: "pay me".to_owned(), is_confirmed: false };
         assert_eq!(shown(&mut log, &claimed), "23:04 anna (127.0.0.1:1): pay me\n");
         assert_eq!(shown(&mut log, &Notice::heard(who(1, "anna"), "no")), "23:04 anna: no\n");
+    }
+
+    fn said(log: &mut ChatLog, to: &[Who], text: &str) -> String {
+        let line = OwnLine::SaidTo(to.to_vec(), text.to_owned());
+        log.typed(&line, &moment()).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_the_user_says_names_whom_it_goes_to() {
+        let mut log = ChatLog::default();
+        assert_eq!(said(&mut log, &[who(1, "anna")], "hi\nyou"), "23:04 you → anna: hi␊you\n");
+        assert_eq!(said(&mut log, &[who(1, "")], "hi"), "23:04 you → 127.0.0.1:1: hi\n");
+        let both = [who(1, "anna"), who(2, "bob")];
+        assert_eq!(said(&mut log, &both, "hi"), "23:04 you → anna, bob: hi\n");
+        let all = log.typed(&OwnLine::SaidToAll("hi".to_owned()), &moment());
+        assert_eq!(all.iter().map(ToString::to_string).collect::<String>(), "23:04 you → all: hi\n");
+        shown(&mut log, &Notice::NewPeer(who(3, "anna")));
+        assert_eq!(said(&mut log, &[who(1, "anna")], "hi"), "23:04 you → anna (127.0.0.1:1): hi\n");
+        let mut log = ChatLog::new(Look { colors: Colors::Table, ..Look::default() });
+        let line = "\x1b[2m23:04\x1b[m \x1b[1myou\x1b[m → \x1b[38;5;163mP1\x1b[m: \x1b[1mhi\x1b[m\n";
+        assert_eq!(said(&mut log, &[who(8080, "P1")], "hi"), line);
     }
 
     #[test]

@@ -92,6 +92,10 @@ impl Screen<Notice> for Console {
             self.prompt = Some(prompt);
             return;
         }
+        // What the user said is already on the screen, or in the script that says it.
+        if matches!(notice, Notice::Said { .. }) {
+            return;
+        }
         if notice == Notice::Exiting {
             self.prompt = None;
         }

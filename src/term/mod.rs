@@ -9,6 +9,7 @@ mod chat_log;
 pub mod console;
 pub mod editor;
 pub mod json;
+mod own_lines;
 pub mod raw;
 mod reasons;
 pub mod render;

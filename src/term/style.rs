@@ -23,7 +23,6 @@ use term::terminfo::TermInfo;
 const PLAIN: &str = "\x1b[m";
 /// Rings the bell; does not move the cursor.
 pub(super) const BELL: char = '\x07';
-/// What the user says looks different from what others say.
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
 
@@ -101,7 +100,7 @@ impl Colors {
         self.sequence(palette[hash_of(address) % palette.len()])
     }
 
-    /// The style of what the user says.
+    /// The style of what the user says, which looks different from what others say.
     pub(super) fn of_own_words(self) -> &'static str {
         if self == Self::None { "" } else { BOLD }
     }

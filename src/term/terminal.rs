@@ -13,10 +13,11 @@
 
 use super::chat_log::ChatLog;
 use super::editor::{Editor, Wish};
+use super::own_lines::{OwnLine, OwnLines};
 use super::raw::{MODES_ON, Raw};
-use super::render::{Count, prompt_text};
+use super::render::Count;
 use super::stdout::Stdout;
-use super::style::{BELL, Look, Piece, is_own_words, is_worth_a_bell};
+use super::style::{BELL, Look, Piece, is_worth_a_bell};
 use super::{Screen, Typed};
 use crate::chat::notice::Notice;
 use crate::limits::{CANDIDATES_SHOWN_MAX, FOREGROUND_RETRY, PASTE_BYTES_MAX};
@@ -56,6 +57,7 @@ pub struct Terminal {
     row: Drawn,
     /// A line was handed over, but is not yet shown as an answer.
     answered: Option<String>,
+    own_lines: OwnLines,
     /// Notices counted instead of shown since the terminal stopped.
     missed: u64,
     /// A peer said something in this turn.
@@ -92,6 +94,7 @@ impl Terminal {
             is_reflowing: std::env::var_os("XTERM_VERSION").is_none() || std::env::var_os("TMUX").is_some(),
             row: Drawn::Off,
             answered: None,
+            own_lines: OwnLines::default(),
             missed: 0,
             must_ring: false,
             is_behind: false,
@@ -141,6 +144,7 @@ impl Terminal {
 
     #[expect(clippy::disallowed_methods, reason = "a message has the time of day")]
     fn tell(&mut self, notice: &Notice) {
+        self.settle();
         if self.must_miss() {
             self.missed += 1;
             return;
@@ -150,8 +154,22 @@ impl Terminal {
         self.print(Pieces(&pieces));
     }
 
+    /// Shows the line that was taken last, in one form or the other.
+    fn settle(&mut self) {
+        if let Some(line) = self.own_lines.settle() {
+            self.show_own(&line);
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a message has the time of day")]
+    fn show_own(&mut self, line: &OwnLine) {
+        let pieces = self.log.typed(line, &Zoned::now());
+        self.print(Pieces(&pieces));
+    }
+
     /// Prints something above the row.
     fn print(&mut self, text: impl fmt::Display) {
+        self.settle();
         if self.must_miss() {
             self.missed += 1;
             return;
@@ -186,6 +204,7 @@ impl Terminal {
         match wish {
             Wish::Candidates(candidates) => self.print(Candidates(&candidates)),
             Wish::Clear => {
+                self.settle();
                 self.take_row_off();
                 self.out.append(CLEAR);
             }
@@ -250,25 +269,29 @@ impl Screen<Notice> for Terminal {
                 self.tell(&notice);
                 self.hint();
             }
-            notice => self.tell(&notice),
+            Notice::Said { to, text } => {
+                if let Some(line) = self.own_lines.say(to, text) {
+                    self.show_own(&line);
+                }
+            }
+            notice if self.own_lines.is_news(&notice) => self.tell(&notice),
+            _ => {}
         }
     }
 
     fn line_taken(&mut self) {
+        self.settle();
         let prompt = self.editor.take_prompt();
         let answer = self.answered.take().unwrap_or_default();
         // An answer that was typed while nothing could be shown is not counted; its outcome is.
         if !self.must_miss() {
-            let shown = prompt.as_ref().map(prompt_text).unwrap_or_default();
-            let is_own = prompt.as_ref().is_some_and(|prompt| is_own_words(prompt, &answer));
-            let style = if is_own { self.look.colors.of_own_words() } else { "" };
-            let answer = Piece::new(style, Clean(&answer).to_string());
-            self.print(format_args!("{shown}{answer}\n"));
+            self.own_lines.take(prompt, answer);
         }
         self.note_change();
     }
 
     fn flush(&mut self) -> io::Result<bool> {
+        self.settle();
         if self.must_wait() {
             return Ok(true);
         }

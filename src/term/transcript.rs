@@ -5,9 +5,8 @@
 //! told and the chat goes on; lines are lost then, but no line is written in part.
 //!
 //! If the node asked for this file to be written, that would need one more output, and one more input for each fault.
-//! There is a notice of what the user says only if it is recorded, and it comes before its outcome. Writing to a
-//! regular file may wait for its disk, and then everything waits: that is accepted, as for the log. Files whose
-//! opening could wait are refused.
+//! The notice of what the user says comes before its outcome. Writing to a regular file may wait for its disk, and
+//! then everything waits: that is accepted, as for the log. Files whose opening could wait are refused.
 
 use super::render::Sentence;
 use super::{Screen, Typed};
@@ -64,10 +63,7 @@ impl<S: Screen<Notice>> Screen<Notice> for Recorded<S> {
         if let Some(transcript) = &mut self.transcript {
             transcript.note(&notice, Zoned::now);
         }
-        // What the user said is already on the screen.
-        if !matches!(notice, Notice::Said { .. }) {
-            self.screen.show(notice);
-        }
+        self.screen.show(notice);
     }
 
     #[expect(clippy::disallowed_methods, reason = "a fault is reported once in a while")]

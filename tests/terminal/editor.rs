@@ -25,7 +25,8 @@ fn known_to(peer: &Peer) -> Terminal {
     let mut terminal = asked_for_a_text(peer);
     terminal.type_keys("hello\r");
     peer.take();
-    terminal.screen.expect("Message sent");
+    terminal.screen.expect("hello");
+    terminal.expect_rows(&["Enter choice: ▏"]);
     terminal
 }
 
@@ -58,9 +59,8 @@ fn a_message_at_each_key_disturbs_nothing_that_is_typed() {
     }
     terminal.type_keys("\r");
     assert_eq!(peer.take(), format!("{} P1 {SENTENCE}", terminal.address()));
-    let sent = format!("Message sent to {}", peer.address());
-    let answered = format!("Enter your message: {SENTENCE}");
-    terminal.expect_rows(&[&[&answered, sent.as_str()], &MENU[..], &["Enter choice: ▏"]].concat());
+    let said = format!("you → {}: {SENTENCE}", peer.address());
+    terminal.expect_rows(&[&[said.as_str()], &MENU[..], &["Enter choice: ▏"]].concat());
 }
 
 #[test]

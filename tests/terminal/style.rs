@@ -73,8 +73,10 @@ fn what_the_user_says_and_what_failed_look_different() {
     let mut terminal = Terminal::node("P1");
     terminal.type_keys(&format!("7\r1\r{}\rhello\r", peer.address()));
     peer.take();
-    let (_, look, _) = look_of(&terminal, "Enter your message: hello");
-    assert_eq!(look, format!("{}bbbbb", " ".repeat("Enter your message: ".len())));
+    let address = peer.address().to_string();
+    let (time, look, _) = look_of(&terminal, &format!("you → {address}: hello"));
+    assert!(time.is_some());
+    assert_eq!(look, format!("ddddd bbb   {}  bbbbb", "c".repeat(address.len())));
     let sentence = "'7' is not a valid choice: type a number from 0 to 5.";
     let (_, look, color) = look_of(&terminal, sentence);
     assert_eq!((look, color), ("c".repeat(sentence.len()), Some(160)));
@@ -116,7 +118,7 @@ fn no_colour_at_all_if_none_is_wanted() {
         let (time, look, _) = look_of(&terminal, &format!("P2 ({PEER}): hi"));
         assert!(time.is_some());
         assert_eq!(look.contains('c'), is_colored, "{variables:?} {args:?}");
-        let (_, look, _) = look_of(&terminal, "Enter your message: hello");
+        let (_, look, _) = look_of(&terminal, "you → 127.0.0.1:1: hello");
         assert_eq!(look.contains('b'), is_colored);
         terminal.emulator.expect("looks", |seen| is_colored || seen.looks.iter().all(String::is_empty));
     }
