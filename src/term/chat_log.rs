@@ -6,8 +6,10 @@
 //! line.
 
 use super::own_lines::OwnLine;
-use super::render::{Named, prompt_text};
+use super::render::{HELP_COLUMNS, Named, prompt_text};
+use super::stats::STATS_COLUMNS;
 use super::style::{Colors, Look, Painted, Piece, is_own_words};
+use super::wrap::{Entry, INDENT};
 use crate::chat::notice::{Notice, Prompt, Who};
 use crate::limits::LOGGED_NAMES_MAX;
 use crate::proto::clean::{Clean, CleanName};
@@ -33,25 +35,25 @@ impl ChatLog {
         Self { look, bearers: Bearers::default() }
     }
 
-    /// The line for a notice, or the lines, in pieces of one style.
-    pub(super) fn told(&mut self, notice: &Notice, at: &Zoned) -> Vec<Piece> {
+    /// The line for a notice, or the lines.
+    pub(super) fn told(&mut self, notice: &Notice, at: &Zoned) -> Entry {
         let colors = self.look.colors;
         match notice {
             Notice::Message { who, text, is_confirmed } => {
                 let must_name = self.bearers.introduce(who) || !is_confirmed;
                 let speaker = speaker(who, must_name || self.look.has_addresses, colors);
-                let text = Piece::plain(format!(": {}\n", Clean(text)));
-                vec![time(at, colors), Piece::plain(" "), speaker, text]
+                let head = vec![time(at, colors), Piece::plain(" "), speaker, Piece::plain(": ")];
+                Entry::of_message(head, vec![Piece::plain(format!("{}\n", Clean(text)))])
             }
             notice => {
                 named(notice).into_iter().for_each(|who| self.bearers.note(who));
-                Painted { notice, colors }.pieces()
+                Entry { head: head_of(notice), ..Entry::new(Painted { notice, colors }.pieces()) }
             }
         }
     }
 
     /// The line for what the user typed.
-    pub(super) fn typed(&mut self, line: &OwnLine, at: &Zoned) -> Vec<Piece> {
+    pub(super) fn typed(&mut self, line: &OwnLine, at: &Zoned) -> Entry {
         match line {
             OwnLine::Answered(prompt, answer) => self.answered(prompt.as_ref(), answer),
             OwnLine::SaidToAll(text) => self.said(vec![Piece::plain("all")], text, at),
@@ -66,19 +68,19 @@ impl ChatLog {
         }
     }
 
-    fn said(&self, hearers: Vec<Piece>, text: &str, at: &Zoned) -> Vec<Piece> {
+    fn said(&self, hearers: Vec<Piece>, text: &str, at: &Zoned) -> Entry {
         let colors = self.look.colors;
         let own = |words: String| Piece::new(colors.of_own_words(), words);
         let head = [time(at, colors), Piece::plain(" "), own(YOU.to_owned()), Piece::plain(" → ")];
-        let text = [Piece::plain(": "), own(Clean(text).to_string()), Piece::plain("\n")];
-        head.into_iter().chain(hearers).chain(text).collect()
+        let head = head.into_iter().chain(hearers).chain([Piece::plain(": ")]);
+        Entry::of_message(head.collect(), vec![own(Clean(text).to_string()), Piece::plain("\n")])
     }
 
-    fn answered(&self, prompt: Option<&Prompt>, answer: &str) -> Vec<Piece> {
+    fn answered(&self, prompt: Option<&Prompt>, answer: &str) -> Entry {
         let is_own = prompt.is_some_and(|prompt| is_own_words(prompt, answer));
         let style = if is_own { self.look.colors.of_own_words() } else { "" };
         let question = Piece::plain(prompt.map(prompt_text).unwrap_or_default());
-        vec![question, Piece::new(style, Clean(answer).to_string()), Piece::plain("\n")]
+        Entry::new(vec![question, Piece::new(style, Clean(answer).to_string()), Piece::plain("\n")])
     }
 }
 
@@ -90,6 +92,16 @@ fn speaker(who: &Who, must_name: bool, colors: Colors) -> Piece {
     let is_short = !must_name && !who.name.is_empty();
     let words = if is_short { CleanName(&who.name).to_string() } else { Named(who).to_string() };
     Piece::new(colors.of_peer(who.address), words)
+}
+
+/// The columns of what stands before each line of a table or a list.
+fn head_of(notice: &Notice) -> usize {
+    match notice {
+        Notice::Help => HELP_COLUMNS,
+        Notice::Stats(_) => STATS_COLUMNS,
+        Notice::ConnectList(_) | Notice::Peers { .. } => "1. ".len(),
+        _ => INDENT,
+    }
 }
 
 /// The peer that a notice names, by the name that it has from here on.
@@ -174,7 +186,7 @@ mod tests {
     }
 
     fn shown(log: &mut ChatLog, notice: &Notice) -> String {
-        log.told(notice, &moment()).iter().map(ToString::to_string).collect()
+        log.told(notice, &moment()).wrapped(200).to_string()
     }
 
     #[test]
@@ -251,7 +263,7 @@ mod tests {
 
     fn said(log: &mut ChatLog, to: &[Who], text: &str) -> String {
         let line = OwnLine::SaidTo(to.to_vec(), text.to_owned());
-        log.typed(&line, &moment()).iter().map(ToString::to_string).collect()
+        log.typed(&line, &moment()).wrapped(200).to_string()
     }
 
     #[test]
@@ -262,7 +274,7 @@ mod tests {
         let both = [who(1, "anna"), who(2, "bob")];
         assert_eq!(said(&mut log, &both, "hi"), "23:04 you → anna, bob: hi\n");
         let all = log.typed(&OwnLine::SaidToAll("hi".to_owned()), &moment());
-        assert_eq!(all.iter().map(ToString::to_string).collect::<String>(), "23:04 you → all: hi\n");
+        assert_eq!(all.wrapped(80).to_string(), "23:04 you → all: hi\n");
         shown(&mut log, &Notice::NewPeer(who(3, "anna")));
         assert_eq!(said(&mut log, &[who(1, "anna")], "hi"), "23:04 you → anna (127.0.0.1:1): hi\n");
         let mut log = ChatLog::new(Look { colors: Colors::Table, ..Look::default() });

@@ -6,6 +6,7 @@
 //! [`terminal::Terminal`], everything else is a [`console::Console`].
 
 mod chat_log;
+mod columns;
 pub mod console;
 pub mod editor;
 pub mod json;
@@ -19,6 +20,7 @@ pub mod stdout;
 pub mod style;
 pub mod terminal;
 pub mod transcript;
+mod wrap;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;

@@ -26,6 +26,9 @@ use std::rc::Rc;
 use std::time::Duration;
 use unicode_width::UnicodeWidthChar;
 
+/// The columns of a command in the help.
+pub(super) const HELP_COLUMNS: usize = 23;
+
 const MENU: &str = "
 ***** Menu *****
 1. Send message
@@ -237,7 +240,7 @@ impl Display for Heard {
 fn help(f: &mut Formatter<'_>) -> fmt::Result {
     for slash in &SLASHES {
         let typed = format!("{} {}", slash.name, slash.arguments);
-        writeln!(f, "{typed:<22} {}", slash.does)?;
+        writeln!(f, "{typed:<width$}{}", slash.does, width = HELP_COLUMNS)?;
     }
     writeln!(f, "WHO is an IP:PORT, a number from the last list, or a name.")
 }

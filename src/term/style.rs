@@ -315,7 +315,7 @@ fn parts(notice: &Notice) -> Vec<(SocketAddr, String)> {
 }
 
 /// Writes each line of a text in a style, but the newlines without one.
-fn write_in(f: &mut Formatter<'_>, style: &str, text: &str) -> fmt::Result {
+pub(super) fn write_in(f: &mut Formatter<'_>, style: &str, text: &str) -> fmt::Result {
     for (n, line) in text.split('\n').enumerate() {
         if n > 0 {
             f.write_char('\n')?;

@@ -18,6 +18,7 @@ use super::raw::{MODES_ON, Raw};
 use super::render::Count;
 use super::stdout::Stdout;
 use super::style::{BELL, Look, Piece, is_worth_a_bell};
+use super::wrap::Entry;
 use super::{Screen, Typed};
 use crate::chat::notice::Notice;
 use crate::limits::{CANDIDATES_SHOWN_MAX, FOREGROUND_RETRY, PASTE_BYTES_MAX};
@@ -150,8 +151,8 @@ impl Terminal {
             return;
         }
         self.must_ring |= self.look.has_bell && is_worth_a_bell(notice);
-        let pieces = self.log.told(notice, &Zoned::now());
-        self.print(Pieces(&pieces));
+        let entry = self.log.told(notice, &Zoned::now());
+        self.print(&entry);
     }
 
     /// Shows the line that was taken last, in one form or the other.
@@ -163,24 +164,29 @@ impl Terminal {
 
     #[expect(clippy::disallowed_methods, reason = "a message has the time of day")]
     fn show_own(&mut self, line: &OwnLine) {
-        let pieces = self.log.typed(line, &Zoned::now());
-        self.print(Pieces(&pieces));
+        let entry = self.log.typed(line, &Zoned::now());
+        self.print(&entry);
+    }
+
+    /// Prints a sentence of our own above the row; it ends with a newline.
+    fn say(&mut self, sentence: impl fmt::Display) {
+        self.print(&Entry::new(vec![Piece::plain(sentence.to_string())]));
     }
 
     /// Prints something above the row.
-    fn print(&mut self, text: impl fmt::Display) {
+    fn print(&mut self, entry: &Entry) {
         self.settle();
         if self.must_miss() {
             self.missed += 1;
             return;
         }
         self.take_row_off();
-        self.out.append(text);
+        self.out.append(entry.wrapped(self.columns));
     }
 
     fn hint(&mut self) {
         if !std::mem::replace(&mut self.has_hinted, true) {
-            self.print(HINT);
+            self.say(HINT);
         }
     }
 
@@ -194,25 +200,24 @@ impl Terminal {
         if self.missed > 0 {
             let notices = Count(self.missed, "notice");
             let were = if self.missed == 1 { "was" } else { "were" };
-            self.take_row_off();
-            self.out.append(format_args!("… {notices} {were} not shown: the terminal was stopped\n"));
             self.missed = 0;
+            self.say(format_args!("… {notices} {were} not shown: the terminal was stopped\n"));
         }
     }
 
     fn grant(&mut self, wish: Wish) {
         match wish {
-            Wish::Candidates(candidates) => self.print(Candidates(&candidates)),
+            Wish::Candidates(candidates) => self.say(Candidates(&candidates)),
             Wish::Clear => {
                 self.settle();
                 self.take_row_off();
                 self.out.append(CLEAR);
             }
             // A user who typed without looking may have declined by accident.
-            Wish::PasteDeclined => self.print("Nothing was pasted.\n"),
+            Wish::PasteDeclined => self.say("Nothing was pasted.\n"),
             Wish::PasteTooLong => {
                 let most = PASTE_BYTES_MAX / 1024;
-                self.print(format_args!("That paste is too long; paste at most {most} KiB at once.\n"));
+                self.say(format_args!("That paste is too long; paste at most {most} KiB at once.\n"));
             }
             Wish::Suspend => self.raw.press_suspend(),
         }
@@ -223,7 +228,7 @@ impl Terminal {
         let (prompt, text) = self.editor.whole_row();
         if !prompt.is_empty() || !text.is_empty() {
             let row = format!("{prompt}{}\n", Clean(text));
-            self.print(row);
+            self.say(row);
         }
     }
 
@@ -378,15 +383,6 @@ impl Screen<Notice> for Terminal {
 
     fn flush_within(&self) -> Option<Duration> {
         (!self.raw.is_foreground()).then_some(FOREGROUND_RETRY)
-    }
-}
-
-/// Pieces one after the other.
-struct Pieces<'a>(&'a [Piece]);
-
-impl fmt::Display for Pieces<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|piece| piece.fmt(f))
     }
 }
 

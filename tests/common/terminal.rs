@@ -215,6 +215,11 @@ impl Terminal {
     }
 }
 
+/// The text of rows that were wrapped at words, in one line.
+pub(crate) fn unwrapped(rows: &str) -> String {
+    rows.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
 impl Drop for Terminal {
     fn drop(&mut self) {
         // It may have ended already.

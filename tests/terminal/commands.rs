@@ -5,7 +5,7 @@ use crate::common::peer::{Peer, say, session};
 use crate::common::port::Port;
 use crate::common::program::Program;
 use crate::editor::{MENU, pasted};
-use crate::pty::Terminal;
+use crate::pty::{Terminal, unwrapped};
 
 #[test]
 fn a_newcomer_is_told_of_the_commands_once() {
@@ -131,7 +131,7 @@ fn a_peer_with_a_hostile_name_is_talked_to_and_completed_like_any_other() {
         assert_eq!(peer.take(), format!("{} P1 who are you?", terminal.address()));
         let named = if is_address_shown { format!(" ({address}):") } else { ":".to_owned() };
         terminal.emulator.expect("what was said, and the next question", |seen| {
-            let said = seen.rows[seen.rows.len() - 3..].concat();
+            let said = unwrapped(&seen.rows[seen.rows.len() - 3..].join("\n"));
             seen.ends_with(&[&format!("→ {partner}: ▏")])
                 && said.contains("you → ")
                 && said.contains(&format!("{named} who are you?"))

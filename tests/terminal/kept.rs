@@ -3,7 +3,7 @@
 use crate::common::PATIENCE;
 use crate::common::peer::{Peer, say, session};
 use crate::common::program::{Program, command};
-use crate::pty::Terminal;
+use crate::pty::{Terminal, unwrapped};
 use rustix::process::Signal;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -123,6 +123,7 @@ fn a_corrupt_file_is_renamed_with_a_sentence_and_the_chat_goes_on() {
         let mut terminal = Terminal::node_at(home.path(), flags);
         let aside = file.with_extension("toml.corrupt");
         terminal.screen.expect_that("the sentence", |text| {
+            let text = unwrapped(text);
             text.contains("cannot be understood (line 3: ")
                 && text.contains(&format!("the file was renamed to {}", aside.display()))
         });

@@ -2,7 +2,7 @@
 
 use crate::common::peer::{Peer, say};
 use crate::common::program::{Program, command, command_with_default_static_peers, is_here, subcommand};
-use crate::pty::Terminal;
+use crate::pty::{Terminal, unwrapped};
 use rustix::process::Signal;
 use std::ffi::OsString;
 use std::fs;
@@ -139,6 +139,7 @@ fn one_invalid_known_peer_is_reported_and_the_rest_of_the_file_is_used_and_stays
     let (home, file) = home_with_peers(text);
     let mut terminal = Terminal::node_at(home.path(), &["--name", "P1"]);
     terminal.screen.expect_that("the sentence", |text| {
+        let text = unwrapped(text);
         text.contains(
             "are used, except for these parts, which stay as they are: line 10: 'last_heard' of 127.0.0.1:1",
         ) && text.contains("; line 14: 'address' must be IP:PORT")
