@@ -5,7 +5,9 @@ use crate::drive::args::SwarmArgs;
 use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
 use crate::send::SendArgs;
-use crate::values::{colorings, dialects, parse_count, parse_ip, parse_name, parse_port, parse_seconds};
+use crate::values::{
+    colorings, dialects, parse_count, parse_ip, parse_name, parse_port, parse_seconds, seconds,
+};
 use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::Limits;
 use chinwag::proto::message::Dialect;
@@ -67,7 +69,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = parse_port)]
     port: Option<u16>,
 
-    /// The IP address to write in messages, instead of that of each connection
+    /// Your IP address as messages show it [default: the local address of each connection]
     #[arg(long, value_name = "IP", value_parser = parse_ip)]
     ip: Option<IpAddr>,
 
@@ -93,7 +95,7 @@ pub(crate) struct Args {
     #[arg(long, value_parser = dialects(), ignore_case = true)]
     dialect: Option<Dialect>,
 
-    /// No menu: do not read stdin, and run until a signal
+    /// No menu: do not read stdin, and run until a signal ends it
     #[arg(long, requires = "name", requires = "port")]
     headless: bool,
 
@@ -139,7 +141,8 @@ pub(crate) struct Args {
     quiet: bool,
 
     /// How long a dial may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = seconds(Limits::default().connect_timeout),
+        value_parser = parse_seconds)]
     connect_timeout: Duration,
 
     /// The most connections at once [default: the limit on open files minus 32]
@@ -147,24 +150,26 @@ pub(crate) struct Args {
     connections_max: Option<usize>,
 
     /// The most connections from one IP address; loopback has no limit
-    #[arg(long, value_name = "N", default_value = "256", value_parser = parse_count)]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connections_per_ip_max,
+        value_parser = parse_count)]
     connections_per_ip_max: usize,
 
     /// The most dials at once; more have to wait
-    #[arg(long, value_name = "N", default_value = "64", value_parser = parse_count)]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().dials_max, value_parser = parse_count)]
     dials_max: usize,
 
     /// The most bytes that may wait for a slow peer; over it, its connection is closed
-    #[arg(long, value_name = "BYTES", default_value = "1048576", value_parser = parse_count)]
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().send_queue_bytes_max,
+        value_parser = parse_count)]
     send_queue_max: usize,
 
     /// The most bytes that the program keeps for all peers, in unfinished messages and send queues; over it, the
     /// connections that hold the most are closed
-    #[arg(long, value_name = "BYTES", default_value = "268435456", value_parser = parse_count)]
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().memory_bytes_max, value_parser = parse_count)]
     memory_max: usize,
 
     /// The most entries of the peer table
-    #[arg(long, value_name = "N", default_value = "65536", value_parser = parse_count)]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().peers_max, value_parser = parse_count)]
     peers_max: usize,
 }
 

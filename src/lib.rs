@@ -13,8 +13,8 @@
 //! 3. [`proto::connection`], [`proto::connections`]: the life of one byte stream, and all of them.
 //! 4. [`chat::request`], and how one is typed: [`chat::menu`] with [`chat::slash`] and, for programs,
 //!    [`chat::command`]; [`chat::notice`]: what the user is told.
-//! 5. `chat::inbound`, whose first page is the life of a connection; then [`chat::node`]: its state, its stories, and
-//!    behind each story the part that it asks.
+//! 5. `chat::role`, whose first page is the life of a connection, and `chat::meaning`; then [`chat::node`]: its state,
+//!    its stories, and behind each story the part that it asks.
 //! 6. [`net::event_loop`] from `turn` downwards, then the rest of [`net`].
 //! 7. [`term`]: the console, then stdin, stdout and the sentences; [`term::terminal`] and [`term::editor`] for
 //!    lines that are edited here.

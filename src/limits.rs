@@ -21,7 +21,7 @@ pub const HOST_NAME_BYTES_MAX: usize = 253;
 /// The most bytes of an `IP:PORT`: an IPv6 address in brackets that ends in an IPv4 address and has a scope.
 pub const ADDRESS_BYTES_MAX: usize = 64;
 
-/// After each read the header of an unfinished message is searched in its first bytes, so many.
+/// How many first bytes of an unfinished message are searched for its header.
 pub const HEADER_SCAN_BYTES: usize = 256;
 
 /// The most bytes to read from each connection in a turn; also the size of the read buffer.
@@ -51,6 +51,10 @@ pub const EVENTS_PER_TURN: usize = 1024;
 /// Slices in one vectored write.
 pub const SLICES_PER_WRITE: usize = 64;
 
+/// The most bytes of the word in a `!ping` that is answered. Otherwise a peer that does not read could make us hold large
+/// answers on the heap, which does not go back to the system.
+pub const PING_BYTES_MAX: usize = 64;
+
 /// What a waiting message counts besides its own bytes: about the memory that it costs.
 pub const PAYLOAD_OVERHEAD_BYTES: usize = 64;
 
@@ -64,8 +68,8 @@ pub const BUFFER_BYTES_MAX: usize = LINE_BYTES_MAX;
 /// happens rarely.
 pub const MEMORY_KEPT_EIGHTHS: usize = 7;
 
-/// A growing buffer of at least so many bytes has its own memory mapping.
-pub const MAPPED_BYTES_MIN: usize = 16 * 1024;
+/// A growing buffer of at least so many bytes has its own memory mapping: a page, since a mapping takes whole pages.
+pub const MAPPED_BYTES_MIN: usize = 4096;
 
 /// Descriptors that peers cannot use: stdin, stdout, stderr, the listener, the poll, signals and spares.
 pub const DESCRIPTORS_RESERVED: usize = 32;
@@ -83,7 +87,7 @@ pub const DIALS_RESERVED: usize = 16;
 /// How long an undelimited message may pause before it counts as complete.
 pub const IDLE_FLUSH: Duration = Duration::from_millis(250);
 
-/// The same while its header is incomplete.
+/// How long an undelimited message may pause while its header is incomplete.
 pub const HEADER_FLUSH: Duration = Duration::from_secs(2);
 
 /// The most time from accept to the first complete message.
@@ -152,7 +156,8 @@ pub const NEW_PEERS_BURST: u32 = 100;
 /// See [`NEW_PEERS_BURST`].
 pub const NEW_PEERS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The same for a source on loopback: as many as one load generator claims there, and fewer than the table has.
+/// New table entries from one source on loopback: as many as one load generator claims there, and fewer than the table
+/// has.
 pub const NEW_LOCAL_PEERS_BURST: u32 = 45_000;
 /// See [`NEW_LOCAL_PEERS_BURST`].
 pub const NEW_LOCAL_PEERS_INTERVAL: Duration = Duration::from_millis(100);
@@ -197,14 +202,14 @@ pub const PASTED_LINES_UNASKED: usize = 3;
 /// Typed lines that can be recalled.
 pub const HISTORY_LINES_MAX: usize = 1000;
 
-/// The same in bytes.
+/// The most bytes of typed lines that can be recalled.
 pub const HISTORY_BYTES_MAX: usize = 1024 * 1024;
 
 /// The file of typed lines may have about so many bytes before it is rewritten without the oldest lines; only so much
 /// of a longer file is read.
 pub const HISTORY_FILE_BYTES_MAX: usize = 2 * HISTORY_BYTES_MAX;
 
-/// The same in lines.
+/// The file of typed lines may have about so many lines before it is rewritten without the oldest ones.
 pub const HISTORY_FILE_LINES_MAX: usize = 2 * HISTORY_LINES_MAX;
 
 /// The most known peers; those that the user named or blocked may exceed it.
@@ -244,8 +249,11 @@ pub const CANDIDATES_SHOWN_MAX: usize = 20;
 /// The most characters of a name in the prompt of a conversation.
 pub const PARTNER_CHARS_MAX: usize = 24;
 
-/// The same in columns on a narrow terminal.
-pub const PARTNER_COLUMNS_MIN: usize = 14;
+/// The most partners with unread messages that the prompt names.
+pub const UNREAD_NAMES_SHOWN_MAX: usize = 3;
+
+/// The most columns of a name in the prompt of a conversation on a narrow terminal.
+pub const PARTNER_COLUMNS_MAX: usize = 14;
 
 /// The assumed columns of a terminal that does not report them.
 pub const COLUMNS_DEFAULT: u16 = 80;
@@ -319,7 +327,8 @@ pub const TARGET_PATIENCE: Duration = Duration::from_secs(5);
 /// behaves normally only after that.
 pub const BURST_WARM_UP_ROUNDS: u32 = 20;
 
-/// The same after a round of a burst. A longer pause would make caches colder than they ever are under load.
+/// After a round of a burst, how long the CPU clock of the target must stand still. A longer pause would make caches
+/// colder than they ever are under load.
 pub const ROUND_IDLE: Duration = Duration::from_millis(10);
 
 /// With fewer connections, the memory of each is not reported, because memory comes in pages.
@@ -345,7 +354,7 @@ pub const SWARM_BYTES: u64 = 4 * 1024 * 1024;
 /// it.
 pub const TIME_WAIT: Duration = Duration::from_secs(60);
 
-/// The same if `tcp_tw_reuse` lets the next connection use it earlier.
+/// How long Linux keeps such a port if `tcp_tw_reuse` lets the next connection use it earlier.
 pub const TIME_WAIT_REUSE: Duration = Duration::from_secs(1);
 
 /// How many bytes are reported of a line of the target that the load generator does not understand.

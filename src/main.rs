@@ -4,7 +4,7 @@ mod args;
 #[cfg(feature = "bench")]
 mod drive;
 #[cfg(not(feature = "bench"))]
-#[path = "drive/absent.rs"]
+#[path = "drive/without_bench.rs"]
 mod drive;
 mod endpoint;
 mod files;

@@ -17,7 +17,7 @@
 
 use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
-use crate::values::{dialects, parse_ip, parse_name, parse_seconds, parse_taken_port};
+use crate::values::{dialects, parse_ip, parse_name, parse_seconds, parse_taken_port, seconds};
 use chinwag::chat::node::{Config, Dialogue, Node};
 use chinwag::chat::notice::{Failure, Mistake, Notice};
 use chinwag::chat::request::{Audience, Request};
@@ -93,12 +93,12 @@ pub(crate) struct SendArgs {
     #[arg(long, value_parser = parse_name)]
     name: Option<String>,
 
-    /// The port of another program of yours, such as a chat, which gets the answers [default: a free port, where this
-    /// command listens until it ends with `exit`]
+    /// Claim this port, where another program of yours listens and gets the answers [default: listen on a free port,
+    /// then say exit]
     #[arg(long, value_parser = parse_taken_port)]
     port: Option<u16>,
 
-    /// The IP address to write in messages, instead of that of each connection
+    /// Your IP address as messages show it [default: the local address of each connection]
     #[arg(long, value_name = "IP", value_parser = parse_ip)]
     ip: Option<IpAddr>,
 
@@ -107,7 +107,8 @@ pub(crate) struct SendArgs {
     dialect: Option<Dialect>,
 
     /// How long a dial may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = seconds(Limits::default().connect_timeout),
+        value_parser = parse_seconds)]
     connect_timeout: Duration,
 
     /// Report only failures

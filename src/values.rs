@@ -54,6 +54,11 @@ pub(crate) fn parse_seconds(seconds: &str) -> Result<Duration, String> {
         .ok_or_else(|| "type a number of seconds from 0.001 to 3600".to_owned())
 }
 
+/// A duration as [`parse_seconds`] reads it.
+pub(crate) fn seconds(duration: Duration) -> String {
+    duration.as_secs_f64().to_string()
+}
+
 /// At least one.
 pub(crate) fn parse_count(count: &str) -> Result<usize, String> {
     count.parse().ok().filter(|&count| count > 0).ok_or_else(|| "type a whole number above 0".to_owned())

@@ -1,7 +1,8 @@
 //! The address book: what is remembered of peers from one run to the next.
 //!
-//! It is not the table of who is there now: nobody is contacted, listed as active or said exit to because they are in here.
-//! As long as the user gives no alias and blocks nobody, it costs a comparison with zero.
+//! It is not the table of who is there now: nobody is contacted, listed as active or said exit to because they are in
+//! here. As long as the user gives no alias and blocks nobody, looking up an alias or a block costs a comparison with
+//! zero.
 //!
 //! It remembers moments, since a machine has no clock. Whoever writes the file turns them into times of day.
 
@@ -33,7 +34,7 @@ pub struct Known {
 }
 
 impl Known {
-    /// Whether the user said something of it that nobody else could say again.
+    /// Whether the user gave it an alias or blocked it: this cannot be learned again.
     pub fn is_kept(&self) -> bool {
         self.alias.is_some() || self.is_blocked
     }

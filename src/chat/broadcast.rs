@@ -21,7 +21,7 @@ pub(super) struct Broadcaster {
     gathered: Option<Gathered>,
     /// Connections whose queue went over its limit, and when.
     slow: Vec<(ConnId, Instant)>,
-    /// When those among them that took too little since are to be closed.
+    /// When to close those that are still over their limit.
     slow_at: Option<Instant>,
 }
 
@@ -30,6 +30,8 @@ pub(super) struct Broadcaster {
 pub(super) struct Recipient {
     /// The address of ours that its texts bear.
     pub(super) from: SocketAddr,
+    /// It knows control lines, so it is told that a text goes to several peers.
+    pub(super) knows_control: bool,
     pub(super) peer: PeerId,
     pub(super) session: ConnId,
 }
@@ -37,7 +39,7 @@ pub(super) struct Recipient {
 /// What was gathered, to be queued now.
 #[derive(Debug)]
 pub(super) struct Gathered {
-    /// Those that are spoken to under one address of ours.
+    /// Those that are spoken to under one address of ours, and in one way.
     groups: Vec<Group>,
     recipients: usize,
     pub(super) texts: u64,
@@ -48,12 +50,13 @@ pub(super) struct Gathered {
 #[derive(Debug)]
 struct Group {
     from: SocketAddr,
+    knows_control: bool,
     to: Vec<(PeerId, ConnId)>,
     lines: Vec<u8>,
 }
 
 impl Broadcaster {
-    /// Whether a text can go to everybody alike: the bracketed dialect has the words of all others for commands.
+    /// Whether no dialect reads the text as a command. Bracketed has every command word that the others have.
     pub(super) fn is_plain(text: &str) -> bool {
         Command::of(text.as_bytes(), Dialect::Bracketed) == Command::Chat
     }
@@ -74,8 +77,9 @@ impl Broadcaster {
     /// [take](Broadcaster::take) what was gathered. `None`: nothing is gathered.
     pub(super) fn add(&mut self, text: &str, name: &str, now: Instant) -> Option<(usize, bool)> {
         let gathered = self.gathered.as_mut()?;
+        let mark = to_all(gathered.recipients);
         for group in &mut gathered.groups {
-            group.add(text, name);
+            group.add(if group.knows_control { &mark } else { "" }, text, name);
         }
         gathered.texts += 1;
         gathered.at = now;
@@ -116,11 +120,14 @@ impl Broadcaster {
 }
 
 impl Gathered {
-    fn enrol(&mut self, Recipient { from, peer, session }: Recipient) {
+    fn enrol(&mut self, Recipient { from, knows_control, peer, session }: Recipient) {
         self.recipients += 1;
-        match self.groups.iter_mut().find(|group| group.from == from) {
+        match self.groups.iter_mut().find(|group| group.from == from && group.knows_control == knows_control)
+        {
             Some(group) => group.to.push((peer, session)),
-            None => self.groups.push(Group { from, to: vec![(peer, session)], lines: Vec::new() }),
+            None => {
+                self.groups.push(Group { from, knows_control, to: vec![(peer, session)], lines: Vec::new() })
+            }
         }
     }
 
@@ -130,13 +137,19 @@ impl Gathered {
     }
 }
 
+/// The control line that stands before each line that goes to so many peers at once.
+pub(super) fn to_all(recipients: usize) -> String {
+    format!("!to {recipients}\n")
+}
+
 impl Group {
-    fn add(&mut self, text: &str, name: &str) {
+    fn add(&mut self, mark: &str, text: &str, name: &str) {
         let envelope = Envelope::of_session(self.from, name);
         let mut rest = text;
         while !rest.is_empty() {
             let part;
             (part, rest) = envelope.split(rest, LINE_BYTES_MAX);
+            self.lines.extend_from_slice(mark.as_bytes());
             self.lines.extend_from_slice(envelope.message(Body::Chat(part)).as_bytes());
             self.lines.push(b'\n');
         }
@@ -155,7 +168,7 @@ mod tests {
         from.map(|from| {
             n += 1;
             let peer = directory.find_or_add(([127, 0, 0, 1], n as u16).into()).unwrap();
-            Recipient { from: from.parse().unwrap(), peer, session: ConnId::new(n, n) }
+            Recipient { from: from.parse().unwrap(), knows_control: n == 4, peer, session: ConnId::new(n, n) }
         })
     }
 
@@ -164,15 +177,18 @@ mod tests {
         let now = crate::testing::start();
         let mut broadcaster = Broadcaster::default();
         assert_eq!(broadcaster.add("early", "N", now), None);
-        let ours = ["127.0.0.1:8080", "10.0.0.1:8080", "127.0.0.1:8080"];
+        let ours = ["127.0.0.1:8080", "10.0.0.1:8080", "127.0.0.1:8080", "127.0.0.1:8080"];
         broadcaster.begin(recipients(ours).into_iter(), now);
-        assert_eq!(broadcaster.add("hello", "N", now), Some((3, false)));
-        assert_eq!(broadcaster.add(&"x".repeat(LINE_BYTES_MAX), "N", now), Some((3, true)));
+        assert_eq!(broadcaster.add("hello", "N", now), Some((4, false)));
+        assert_eq!(broadcaster.add(&"x".repeat(LINE_BYTES_MAX), "N", now), Some((4, true)));
         let gathered = broadcaster.take().unwrap();
         assert!(gathered.texts == 2 && !broadcaster.is_gathering());
         let payloads: Vec<_> = gathered.payloads().map(|(lines, to)| (lines, to.len())).collect();
         assert!(payloads[0].0.starts_with(b"127.0.0.1:8080 N hello\n") && payloads[0].1 == 2);
         assert!(payloads[1].0.starts_with(b"10.0.0.1:8080 N hello\n") && payloads[1].1 == 1);
+        let ours = String::from_utf8(payloads[2].0.to_vec()).unwrap();
+        assert!(ours.starts_with("!to 4\n127.0.0.1:8080 N hello\n!to 4\n127.0.0.1:8080 N xxx"));
+        assert_eq!(ours.matches("!to 4\n").count(), 3, "a long text is two lines");
     }
 
     #[test]

@@ -20,8 +20,8 @@ use std::fmt::{self, Formatter};
 /// The names of the commands.
 pub const COMMANDS: [&str; 6] = ["send", "send-all", "connect", "peers", "exit", "quit"];
 
-/// What stands in a line for bytes that are no UTF-8: of all characters the one that is meant for that, and one
-/// that no JSON may hold as it is.
+/// Replaces bytes that are not UTF-8. It is Unicode's substitute character, and JSON never allows it unescaped, so it
+/// cannot be valid input.
 pub const SUBSTITUTE: char = '\u{1A}';
 
 /// What a line asks for; nothing, if it is empty. Bytes that were no UTF-8 are a [`SUBSTITUTE`] in it.
@@ -58,7 +58,9 @@ pub fn parse(line: &str) -> Result<Option<Request>, Mistake> {
 /// A program has no conversation: it could not know where its lines go.
 fn on_slash(line: &str) -> Result<Request, Mistake> {
     match slash::parse(line)? {
-        Request::Converse(_) | Request::ConverseWithAll => Err(BadSlash::ForPeople.into()),
+        Request::Act(_) | Request::Converse(_) | Request::ConverseWithAll | Request::Switch(_) => {
+            Err(BadSlash::ForPeople.into())
+        }
         request => Ok(request),
     }
 }

@@ -26,7 +26,7 @@ pub struct Peer {
     pub address: SocketAddr,
     /// Its name as last seen; empty if it was only contacted.
     pub name: Rc<str>,
-    /// How often its name changed: to see that without looking at the name.
+    /// Counts name changes, so that a change is found without comparing names.
     pub renamed: u32,
     /// The form in which it is written to.
     pub dialect: Dialect,
@@ -125,7 +125,7 @@ impl Directory {
         }
     }
 
-    /// How many are known.
+    /// How many entries it has.
     pub fn len(&self) -> usize {
         self.peers.len()
     }
@@ -135,7 +135,7 @@ impl Directory {
         self.met
     }
 
-    /// Whether nobody is known.
+    /// Whether it has no entry.
     pub fn is_empty(&self) -> bool {
         self.peers.is_empty()
     }

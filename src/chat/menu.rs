@@ -19,7 +19,7 @@ pub enum Menu {
     Port,
     /// Before the menu.
     Choice,
-    /// The same after a slash command: the menu is not shown again.
+    /// Before the menu, but after a slash command: the menu is not shown again.
     Command,
     /// Asked for a recipient.
     Recipient,
@@ -66,7 +66,7 @@ impl Menu {
             Self::RecipientPort(mut address, dialect) => match parse_port(answer) {
                 Ok(port) => {
                     address.set_port(port);
-                    (Self::Recipient, Ok(Some(Request::Find(Designation::Address(address), dialect))))
+                    (Self::Recipient, Ok(Some(Request::AskText(Designation::Address(address), dialect))))
                 }
                 Err(mistake) => (self, Err(mistake)),
             },
@@ -117,7 +117,7 @@ fn on_recipient(answer: &str) -> Step {
         return (Menu::RecipientPort(host, dialect), Ok(None));
     }
     match parse_designation(whom) {
-        Ok(designation) => (Menu::Recipient, Ok(Some(Request::Find(designation, dialect)))),
+        Ok(designation) => (Menu::Recipient, Ok(Some(Request::AskText(designation, dialect)))),
         Err(mistake) => (Menu::Recipient, Err(mistake)),
     }
 }
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn valid_answers_lead_on() {
         let named = |name: &str, changed| Request::BeCalled(name.to_owned(), changed);
-        let find = |designation, dialect| Some(Request::Find(designation, dialect));
+        let find = |designation, dialect| Some(Request::AskText(designation, dialect));
         let name = |name: &str| Designation::Name(name.to_owned());
         let one = Audience::One(address(), None);
         let table = [
@@ -252,7 +252,7 @@ mod tests {
         }
         assert_eq!(talk.on_line("/peers"), (talk, Ok(Some(Request::Query))));
         assert!(matches!(talk.on_line("/pears"), (next, Err(Mistake::BadSlash(_))) if next == talk));
-        let find = Request::Find(Designation::Name("/peers".to_owned()), None);
+        let find = Request::AskText(Designation::Name("/peers".to_owned()), None);
         assert_eq!(Menu::Recipient.on_line("/peers"), (Menu::Recipient, Ok(Some(find))));
         let send = Request::Send(Audience::All, "/peers".to_owned());
         assert_eq!(Menu::Text(Audience::All).on_line("/peers"), (Menu::Choice, Ok(Some(send))));

@@ -5,7 +5,7 @@
 //! [`node`] is the machine. It is made of parts, which know nothing of each other: each owns its fields, answers
 //! questions, and says by what it returns what should happen.
 
-mod asked;
+mod away;
 pub mod book;
 mod broadcast;
 pub mod command;
@@ -13,15 +13,18 @@ mod config;
 pub mod directory;
 mod feed;
 mod identity;
-mod inbound;
+mod meaning;
 pub mod menu;
 mod metrics;
 pub mod node;
 pub mod notice;
 mod outbox;
+mod pending_connects;
 mod prompter;
 mod rate;
 pub mod request;
+mod role;
 mod roster;
 pub mod slash;
+mod talks;
 mod tickets;

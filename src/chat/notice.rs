@@ -66,8 +66,25 @@ pub enum Prompt {
     Text,
     /// Whom to connect to: a number, `a`, or an address.
     ConnectTo,
-    /// The next line of a conversation with this partner: a name, an address or `all`.
-    Conversation(String),
+    /// The next line of a conversation.
+    Conversation(Partner),
+}
+
+/// Whom a conversation is with, and what is unread elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Partner {
+    /// A name, an address or `all`.
+    pub name: String,
+    /// It has left, or cannot be reached.
+    pub is_away: bool,
+    /// Other conversations with unread messages, by the names of their partners, and how many those are.
+    pub unread: Vec<(String, u64)>,
+}
+
+impl From<&str> for Partner {
+    fn from(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
 }
 
 impl Prompt {
@@ -124,6 +141,8 @@ pub enum Mistake {
     LineTooLong,
     /// The name went over [`crate::limits::NAME_BYTES_MAX`].
     NameTooLong,
+    /// There is no such conversation.
+    NoConversation,
     /// There is nobody to connect to: all active peers are connected.
     NoneToConnect,
     /// There is nobody to send to.
@@ -344,6 +363,33 @@ pub enum FileFault {
     Unwritable(Fault),
 }
 
+/// What is known of a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whois {
+    /// Who it is, as the user calls it.
+    pub who: Who,
+    /// The name that the peer gives itself; empty if none is known.
+    pub own_name: Rc<str>,
+    /// The form in which it is written to.
+    pub dialect: Dialect,
+    /// One side has connected with the other.
+    pub connected: bool,
+    /// Both speak on one connection.
+    pub has_session: bool,
+    /// One of its messages came from the IP address that it claims, or it was reached there.
+    pub confirmed: bool,
+    /// It has left, or could not be reached.
+    pub away: bool,
+    /// The user ignores it.
+    pub blocked: bool,
+    /// Its messages in this run, and how long ago the last one was heard.
+    pub heard: u64,
+    /// See [`Whois::heard`].
+    pub heard_ago: Option<Duration>,
+    /// Texts that it was sent in this run.
+    pub sent: u64,
+}
+
 /// One thing that the user is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -424,9 +470,13 @@ pub enum Notice {
         who: Who,
         /// What it says.
         text: String,
+        /// It went to several peers at once. Only our own kind says so.
+        is_to_all: bool,
         /// It came from the IP address that its sender claims.
         is_confirmed: bool,
     },
+    /// Each peer is answered with this text, or is not any more.
+    Away(Option<String>),
     /// Something that the user typed cannot be used.
     Mistake(Mistake),
     /// The user's name, with its spaces replaced.
@@ -470,7 +520,7 @@ pub enum Notice {
         /// What came.
         text: String,
     },
-    /// The user said something; what comes of it is told apart, and later. Only told if
+    /// The user said something; its outcome is a separate notice. Only told if
     /// [`Config::is_recorded`](crate::chat::node::Config::is_recorded).
     Said {
         /// To whom.
@@ -478,6 +528,8 @@ pub enum Notice {
         /// What it says.
         text: String,
     },
+    /// What is known of a peer.
+    Whois(Box<Whois>),
     /// A peer has changed its name.
     Renamed {
         /// The peer, by its new name.
@@ -508,6 +560,6 @@ pub enum Notice {
 impl Notice {
     /// A message of a peer at its own address.
     pub(crate) fn heard(who: Who, text: &str) -> Self {
-        Self::Message { who, text: text.to_owned(), is_confirmed: true }
+        Self::Message { who, text: text.to_owned(), is_to_all: false, is_confirmed: true }
     }
 }

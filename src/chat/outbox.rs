@@ -20,8 +20,8 @@ pub(super) enum Content {
     Exit,
 }
 
-/// What a text says to a peer that speaks a dialect.
-pub(super) type Meaning = fn(&str, Dialect) -> Content;
+/// How a typed text is read for a peer of a dialect: as a command, or always as chat.
+pub(super) type Reading = fn(&str, Dialect) -> Content;
 
 impl Content {
     /// The meaning of what is typed: it may be the word for a command.
@@ -75,7 +75,7 @@ pub(super) struct Outbox {
     queues: BTreeMap<SocketAddr, Queue>,
     /// Acknowledgements that we dial a peer for.
     acks: Rate<SocketAddr>,
-    /// The same for each source of peers, which share our dials.
+    /// Acknowledgements that we dial peers of one source for: they share our dials.
     acks_of_source: Rate<IpAddr>,
 }
 
@@ -99,8 +99,7 @@ impl Outbox {
         self.queues.values().map(|queue| queue.outgoing.len()).sum()
     }
 
-    /// Whether `to` had nothing under way, so that it must be dialled now; or the thing back, because
-    /// too much waits already.
+    /// `Ok(true)`: nothing was under way, dial now. `Err` returns the item: the queue is full.
     pub(super) fn push(&mut self, to: SocketAddr, outgoing: Outgoing) -> Result<bool, Outgoing> {
         let queue = self.queues.entry(to).or_default();
         if queue.outgoing.len() > WAITING_MESSAGES_MAX {

@@ -7,7 +7,7 @@
 use super::command;
 use super::config::{Config, Dialogue};
 use super::menu::Menu;
-use super::notice::{Mistake, Notice, Prompt};
+use super::notice::{Mistake, Notice, Partner, Prompt};
 use super::request::{Audience, Request};
 use crate::limits::MESSAGES_UNDER_WAY_MAX;
 use std::net::SocketAddr;
@@ -17,6 +17,8 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(super) struct Prompter {
     dialogue: Dialogue,
+    /// Whether the menu is shown again after a choice that there is not. A person on a terminal still sees it.
+    repeats_menu: bool,
     menu: Menu,
     /// Whom the user wrote to last.
     last_recipient: Option<SocketAddr>,
@@ -33,7 +35,14 @@ impl Prompter {
             (Some(_), None) => Menu::Port,
             (Some(_), Some(_)) => Menu::Choice,
         };
-        Self { dialogue: config.dialogue, menu, last_recipient: None, awaited: None, is_over: false }
+        Self {
+            dialogue: config.dialogue,
+            repeats_menu: !config.fold,
+            menu,
+            last_recipient: None,
+            awaited: None,
+            is_over: false,
+        }
     }
 
     #[cfg(test)]
@@ -47,22 +56,28 @@ impl Prompter {
     }
 
     /// Whether a program types the lines.
-    pub(super) fn is_driven(&self) -> bool {
+    pub(super) fn is_program(&self) -> bool {
         self.dialogue == Dialogue::Commands
     }
 
     /// What a typed line asks for.
     pub(super) fn take(&mut self, line: &str) -> Result<Option<Request>, Mistake> {
-        if self.is_driven() {
+        if self.is_program() {
             return command::parse(line);
         }
         let result;
         (self.menu, result) = self.menu.on_line(line);
+        if matches!(result, Err(Mistake::UnknownChoice(_))) && !self.repeats_menu {
+            self.menu = Menu::Command;
+        }
         result
     }
 
-    /// Whether the next line can be taken, given whether a name or a port is still to be settled, whether we listen,
-    /// and for how many requests outcomes are owed.
+    /// Whether the next line can be taken.
+    ///
+    /// - `is_starting`: the user still has to give a name or a port.
+    /// - `is_running`: we listen, or another program listens for us.
+    /// - `owed`: requests of which not every outcome is known.
     pub(super) fn takes_line(&self, is_starting: bool, is_running: bool, owed: usize) -> bool {
         match self.dialogue {
             _ if self.is_over => false,
@@ -76,7 +91,7 @@ impl Prompter {
     }
 
     /// What is shown to ask for the next line; `partner` names the one whom a conversation is with.
-    pub(super) fn question(&self, partner: impl FnOnce(Audience) -> String) -> impl Iterator<Item = Notice> {
+    pub(super) fn question(&self, partner: impl FnOnce(Audience) -> Partner) -> impl Iterator<Item = Notice> {
         let prompt = match self.menu {
             Menu::Name => Prompt::Name,
             Menu::Port => Prompt::Port,
@@ -120,7 +135,15 @@ impl Prompter {
     }
 
     pub(super) fn is_conversing(&self) -> bool {
-        matches!(self.menu, Menu::Conversation(_))
+        self.conversation().is_some()
+    }
+
+    /// Whom the user is in a conversation with.
+    pub(super) fn conversation(&self) -> Option<Audience> {
+        match self.menu {
+            Menu::Conversation(audience) => Some(audience),
+            _ => None,
+        }
     }
 
     pub(super) fn is_conversing_with(&self, address: SocketAddr) -> bool {
@@ -196,7 +219,7 @@ mod tests {
     }
 
     fn asked(prompter: &Prompter) -> Vec<Notice> {
-        prompter.question(|_| "P".to_owned()).collect()
+        prompter.question(|_| Partner::from("P")).collect()
     }
 
     #[test]
@@ -207,6 +230,17 @@ mod tests {
         assert_eq!(asked(&Prompter::new(&named)), [Notice::Prompt(Prompt::Port)]);
         assert_eq!(asked(&at_menu(Dialogue::Menu)), [Notice::Menu, Notice::Prompt(Prompt::Choice)]);
         assert_eq!(asked(&at_menu(Dialogue::Commands)), []);
+    }
+
+    #[test]
+    fn an_unknown_choice_shows_the_menu_again_to_a_script_and_not_on_a_terminal() {
+        for fold in [false, true] {
+            let config = Config { name: Some("N".into()), port: Some(1), fold, ..Config::default() };
+            let mut prompter = Prompter::new(&config);
+            assert!(prompter.take("hello").is_err());
+            assert_eq!(asked(&prompter).len(), if fold { 1 } else { 2 });
+            assert!(prompter.take("2").is_ok(), "it is still a choice that is asked for");
+        }
     }
 
     #[test]

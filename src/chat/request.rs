@@ -3,6 +3,7 @@
 //! Which peer a number or a name means, the node finds out.
 
 use super::notice::Mistake;
+pub use super::talks::Switch;
 use crate::limits::HOST_NAME_BYTES_MAX;
 use crate::proto::message::{Dialect, canonical, parse_address};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -35,6 +36,12 @@ pub enum Designation {
 /// What the user asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
+    /// Say what the user does, to whom the conversation is with.
+    Act(String),
+    /// Answer each peer once with this text, or no more.
+    Away(Option<String>),
+    /// Show what is known of somebody.
+    Whois(Designation),
     /// Give somebody an alias, or remove it.
     Alias(Designation, Option<String>),
     /// The user's own name; `true` if spaces were replaced in it.
@@ -52,7 +59,7 @@ pub enum Request {
     /// Say exit to somebody: they leave our table, and we leave theirs.
     Exit(Designation),
     /// Find out which peer the user means, and ask for the text to send.
-    Find(Designation, Option<Dialect>),
+    AskText(Designation, Option<Dialect>),
     /// List the slash commands.
     Help,
     /// Listen on this port.
@@ -76,6 +83,8 @@ pub enum Request {
     ShowConnectable,
     /// Show what was counted.
     Stats,
+    /// Go to another conversation.
+    Switch(Switch),
     /// Stop ignoring somebody.
     Unblock(Designation),
 }
@@ -147,7 +156,8 @@ pub(super) fn is_host_name(word: &str) -> bool {
     word.len() <= HOST_NAME_BYTES_MAX && labels.split('.').all(is_label) && !ends_in_number
 }
 
-/// An IP address, or `localhost`, with port 0. That of a link may have a scope, which a bare IP has no room for.
+/// An IP address, or `localhost`, with port 0. Returns a `SocketAddr`, because a link-local IPv6 address
+/// has a scope.
 pub(super) fn parse_host(word: &str) -> Option<SocketAddr> {
     if word.eq_ignore_ascii_case("localhost") {
         return Some((Ipv4Addr::LOCALHOST, 0).into());

@@ -4,7 +4,7 @@
 //! completion and the table of the guide come from it. Which peer a word means, the node finds out.
 
 use super::notice::{BadSlash, Mistake};
-use super::request::{ALL, Audience, Designation, Request, is_unmistakable, parse_designation};
+use super::request::{ALL, Audience, Designation, Request, Switch, is_unmistakable, parse_designation};
 use crate::limits::NAME_BYTES_MAX;
 use crate::proto::message::stripped;
 
@@ -28,7 +28,7 @@ pub const WHO_OR_ALL: &str = "WHO|all";
 pub const DIALECT: &str = "DIALECT";
 
 /// All commands, in the order in which they are shown.
-pub static SLASHES: [Slash; 13] = [
+pub static SLASHES: [Slash; 17] = [
     Slash::new("/msg", "WHO TEXT", "send a text to one peer", |rest| {
         let (who, text) = who_and_rest(rest)?;
         Ok(Request::SendTo(who, None, message(text)?))
@@ -39,7 +39,20 @@ pub static SLASHES: [Slash; 13] = [
     Slash::new("/to", WHO_OR_ALL, "send every line to them, until an empty line", |rest| {
         Ok(who_or_all(rest)?.map_or(Request::ConverseWithAll, Request::Converse))
     }),
+    Slash::new("/switch", "[N|next|previous]", "go to another conversation", |rest| {
+        Ok(Request::Switch(match rest {
+            "" => Switch::Unread,
+            "next" => Switch::Next,
+            "previous" => Switch::Previous,
+            number => Switch::Number(number.parse().map_err(|_| None)?),
+        }))
+    }),
     Slash::new("/peers", "", "list the peers", |rest| alone(rest, Request::Query)),
+    Slash::new("/whois", WHO, "show what is known of a peer", |rest| Ok(Request::Whois(who(rest)?))),
+    Slash::new("/me", "TEXT", "say in a conversation what you do", |rest| Ok(Request::Act(message(rest)?))),
+    Slash::new("/away", "[TEXT]", "answer each peer once with this text; omit it to stop", |rest| {
+        Ok(Request::Away(Some(rest.trim()).filter(|text| !text.is_empty()).map(str::to_owned)))
+    }),
     Slash::new("/connect", WHO_OR_ALL, "connect to one peer, or to all active peers", |rest| {
         Ok(who_or_all(rest)?.map_or(Request::ConnectAll, Request::Connect))
     }),
@@ -63,6 +76,17 @@ pub static SLASHES: [Slash; 13] = [
     Slash::new("/quit", "", "say exit to everybody, and quit", |rest| alone(rest, Request::Quit)),
 ];
 
+/// Other names of commands, as people know them from elsewhere, and what they are called here.
+pub const ALIASES: [(&str, &str); 7] = [
+    ("/m", "/msg"),
+    ("/query", "/to"),
+    ("/names", "/peers"),
+    ("/who", "/peers"),
+    ("/list", "/peers"),
+    ("/ignore", "/block"),
+    ("/unignore", "/unblock"),
+];
+
 /// `Err(None)`: there are too few words, or too many.
 type Parsed<T = Request> = Result<T, Option<Mistake>>;
 
@@ -76,8 +100,10 @@ impl Slash {
         Self { name, arguments, does, request }
     }
 
-    /// The command of this name, in any case.
+    /// The command of this name or [alias](ALIASES), in any case.
     pub fn find(name: &str) -> Option<&'static Self> {
+        let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name));
+        let name = alias.map_or(name, |(_, name)| name);
         SLASHES.iter().find(|slash| slash.name.eq_ignore_ascii_case(name))
     }
 
@@ -149,8 +175,8 @@ fn who_and_rest(rest: &str) -> Parsed<(Designation, &str)> {
     if word.is_empty() { Err(None) } else { Ok((one(word)?, rest)) }
 }
 
-/// One peer. Whoever types these words means none that is called so, as a stranger may be to get what is meant
-/// for others.
+/// One peer. `all` and `localhost` never mean a peer: a stranger could take such a name to catch messages meant for
+/// others.
 fn one(word: &str) -> Result<Designation, Mistake> {
     let means_more = [ALL, "localhost"].iter().any(|other| word.eq_ignore_ascii_case(other));
     if means_more { Err(Mistake::BadAddress(word.to_owned())) } else { parse_designation(word) }
@@ -178,6 +204,15 @@ mod tests {
 
     fn name(name: &str) -> Designation {
         Designation::Name(name.to_owned())
+    }
+
+    #[test]
+    fn names_from_elsewhere_stand_for_commands_and_none_of_them_is_one() {
+        for (alias, name) in ALIASES {
+            assert_eq!(Slash::find(&alias.to_uppercase()).map(|slash| slash.name), Some(name));
+            assert!(SLASHES.iter().all(|slash| slash.name != alias), "{alias}");
+        }
+        assert_eq!(parse("/m P1 hi"), parse("/msg P1 hi"));
     }
 
     #[test]
@@ -284,7 +319,7 @@ mod tests {
             ("/", None),
             ("/x", None),
             ("/etc/passwd", None),
-            ("/whois", None),
+            ("/frobnicate", None),
             ("//msg", Some("/msg")),
         ];
         for (line, nearest) in table {

@@ -90,7 +90,7 @@ pub(crate) struct SwarmArgs {
     #[arg(long, value_name = "N", default_value = "1", value_parser = parse_count, help_heading = LOAD)]
     pub(crate) active: usize,
 
-    /// Dials that begin in a second; the time of a late one counts from when it was due [default: as fast as they
+    /// Dials that begin in a second; a late dial is timed from its planned start [default: as fast as they
     /// succeed]
     #[arg(long, value_name = "N", value_parser = parse_rate, help_heading = CONNECTIONS)]
     pub(crate) rate: Option<f64>,
@@ -213,7 +213,7 @@ pub(crate) enum ScenarioName {
     Hold,
     /// The peers send --messages as fast as the target reads them
     Flood,
-    /// Each peer sends --pace messages a second for --time; the time of a late one counts from when it was due
+    /// Each peer sends --pace messages a second for --time; a late message is timed from its planned start
     Pace,
     /// A peer connects, sends one message and disconnects, --messages times
     Churn,

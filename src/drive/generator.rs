@@ -46,7 +46,7 @@ impl Local {
         Ok(Self { plan, event_loop, is_directed: false, is_interrupt_told: false, is_over: false })
     }
 
-    /// The same, but lines on stdin tell it to go on.
+    /// A generator in this process that goes on when a line comes on stdin.
     fn directed(plan: Plan) -> io::Result<Self> {
         let local = Self::new(plan, false)?;
         let event_loop = local.event_loop.with_stdin(Stdin::inherited())?;

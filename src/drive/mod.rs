@@ -37,7 +37,8 @@ use target::Target;
 use trigger::Trigger;
 use workers::Workers;
 
-/// Whether this program has the load generator. Without the feature `bench`, `absent.rs` stands in for this file.
+/// Whether this program has the load generator. Without the feature `bench`, `without_bench.rs` stands in for this
+/// file.
 pub(crate) const IS_HERE: bool = true;
 
 /// The exit code of a run in which something failed or was lost.

@@ -106,7 +106,7 @@ fn on_odd_line(report: &Report) -> Option<String> {
 fn on_dials(report: &Report) -> Option<String> {
     (report.setup.scenario == Scenario::Churn && is_late(report)).then(|| {
         "More than 1 % of the dials began over a millisecond later than --rate says: --in-flight was reached, or the \
-         generator was busy. The time of each dial counts from when it was due."
+         generator was busy. Each dial is timed from its planned start."
             .to_owned()
     })
 }

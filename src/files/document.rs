@@ -14,6 +14,7 @@ use chinwag::limits::NAME_BYTES_MAX;
 use chinwag::proto::clean::Clean;
 use chinwag::proto::message::{Dialect, parse_address};
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
 use std::net::SocketAddr;
@@ -27,6 +28,9 @@ use toml_edit::{
 const _: () = assert!(NAME_BYTES_MAX == 64);
 const NAME: &str = "a string of at most 64 bytes";
 const ALIAS: &str = "one word of at most 64 bytes that cannot be mistaken for anything else";
+
+/// What a value must be, to say so if it is not.
+type Wanted = Cow<'static, str>;
 
 const HEADING: &str = "\
 # The peers that chinwag knows, for you to read and to change, also while it runs.
@@ -206,7 +210,7 @@ impl Reader {
         address: SocketAddr,
         table: &dyn TableLike,
         key: &str,
-        parse: fn(&Item) -> Result<T, &'static str>,
+        parse: fn(&Item) -> Result<T, Wanted>,
     ) -> Option<T> {
         let item = table.get(key)?;
         let wrong =
@@ -223,31 +227,31 @@ fn address_of(table: &dyn TableLike) -> Option<SocketAddr> {
     parse_address(table.get("address")?.as_str()?)
 }
 
-fn name_of(item: &Item) -> Result<String, &'static str> {
+fn name_of(item: &Item) -> Result<String, Wanted> {
     let name = item.as_str().filter(|name| name.len() <= NAME_BYTES_MAX);
-    name.map(str::to_owned).ok_or(NAME)
+    name.map(str::to_owned).ok_or(Cow::Borrowed(NAME))
 }
 
 /// An empty alias counts as none.
-fn alias_of(item: &Item) -> Result<String, &'static str> {
+fn alias_of(item: &Item) -> Result<String, Wanted> {
     let is_usable = |alias: &String| alias.is_empty() || is_unmistakable(alias);
-    name_of(item).map_err(|_| ALIAS).and_then(|alias| Some(alias).filter(is_usable).ok_or(ALIAS))
+    name_of(item)
+        .map_err(|_| Cow::Borrowed(ALIAS))
+        .and_then(|alias| Some(alias).filter(is_usable).ok_or(Cow::Borrowed(ALIAS)))
 }
 
-fn dialect_of(item: &Item) -> Result<Dialect, &'static str> {
-    item.as_str()
-        .and_then(|word| word.parse().ok())
-        .ok_or("standard, bracketed, block, netech, json or portline")
+fn dialect_of(item: &Item) -> Result<Dialect, Wanted> {
+    item.as_str().and_then(|word| word.parse().ok()).ok_or_else(|| Dialect::choices().into())
 }
 
-fn truth_of(item: &Item) -> Result<bool, &'static str> {
-    item.as_bool().ok_or("true or false")
+fn truth_of(item: &Item) -> Result<bool, Wanted> {
+    item.as_bool().ok_or(Cow::Borrowed("true or false"))
 }
 
 /// A string, or a TOML date.
-fn time_of(item: &Item) -> Result<Timestamp, &'static str> {
+fn time_of(item: &Item) -> Result<Timestamp, Wanted> {
     let text = item.as_str().map(str::to_owned).or_else(|| item.as_datetime().map(ToString::to_string));
-    text.and_then(|text| text.parse().ok()).ok_or("a time such as \"2026-03-01T00:00:07Z\"")
+    text.and_then(|text| text.parse().ok()).ok_or(Cow::Borrowed("a time such as \"2026-03-01T00:00:07Z\""))
 }
 
 /// One entry of the list.
@@ -297,7 +301,7 @@ fn entries(list: &Item) -> Option<Vec<Entry<'_>>> {
     }
 }
 
-/// The same, to change them.
+/// The tables of a list, to change them.
 fn tables_mut(list: &mut Item) -> Vec<Option<&mut dyn TableLike>> {
     match list {
         Item::ArrayOfTables(tables) => tables.iter_mut().map(|table| Some(table as _)).collect(),

@@ -72,7 +72,7 @@ impl Files {
         self.known_peers.as_mut().and_then(|file| file.look(event_loop))
     }
 
-    /// The same on a terminal, where typed lines are kept too.
+    /// As [`look`](Self::look), on a terminal, where typed lines are kept too.
     pub(crate) fn look_at_terminal(
         &mut self,
         event_loop: &mut EventLoop<Node, Recorded<Terminal>>,

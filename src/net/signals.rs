@@ -30,7 +30,7 @@ const DEADLY: [Signal; 10] = [
     Signal::SYS,
 ];
 
-/// The same, only on Linux; the last ones are the real-time signals, which have no names.
+/// Deadly signals that only Linux has; the last ones are the real-time signals, which have no names.
 #[cfg(target_os = "linux")]
 const DEADLY_ON_LINUX: [std::ops::RangeInclusive<i32>; 4] = [
     Signal::STKFLT.as_raw()..=Signal::STKFLT.as_raw(),

@@ -6,6 +6,9 @@ use crate::limits::{BUFFER_BYTES_MAX, MAPPED_BYTES_MIN};
 use memmap2::MmapMut;
 use std::ops::Deref;
 
+/// The bytes of a page on most systems.
+const PAGE_BYTES: usize = 4096;
+
 /// At most [`BUFFER_BYTES_MAX`] bytes. More can be appended up to that.
 #[derive(Debug)]
 pub(super) enum Buffer {
@@ -32,11 +35,11 @@ impl Buffer {
         }
     }
 
-    /// The memory that it takes, in bytes. For a mapping, only the part that was written to.
+    /// The memory that it takes, in bytes. For a mapping, only the pages that were written to.
     pub(super) fn held(&self) -> usize {
         match self {
             Self::Heap(vec) => vec.capacity(),
-            Self::Mapped { len, .. } => *len,
+            Self::Mapped { len, .. } => len.next_multiple_of(PAGE_BYTES),
         }
     }
 
@@ -86,7 +89,8 @@ mod tests {
                 all.extend(bytes);
                 assert_eq!(&*buffer, all);
             }
-            assert!(matches!(buffer, Buffer::Mapped { .. }) && buffer.held() == all.len());
+            assert!(matches!(buffer, Buffer::Mapped { .. }));
+            assert!((all.len()..all.len() + PAGE_BYTES).contains(&buffer.held()));
             assert_eq!(buffer.into_vec(), all);
         }
     }

@@ -158,7 +158,7 @@ impl<T> Connection<T> {
 
     /// The most that it may hold, in bytes. Cheap to compute.
     pub(super) fn held_at_most(&self) -> u32 {
-        clamp(self.framer.held() + self.queue.size())
+        clamp(self.framer.held() + self.queue.held_at_most())
     }
 
     /// The memory that it holds, in bytes.

@@ -34,7 +34,8 @@ pub struct Connections<T> {
     waiting: VecDeque<ConnId>,
     dialling: usize,
     by_source: BTreeMap<IpAddr, usize>,
-    /// What all of them are charged for, in bytes: usually more than they hold, and never much less.
+    /// What all of them are charged for, in bytes: usually more than they hold. It can be less only by payloads that
+    /// others shared when it was last counted.
     charged: usize,
     limits: Limits,
 }
@@ -369,6 +370,7 @@ mod tests {
         FIRST_MESSAGE_TIMEOUT, HEADER_FLUSH, IDLE_FLUSH, IDLE_TIMEOUT, PAYLOAD_OVERHEAD_BYTES,
         UNFINISHED_TIMEOUT,
     };
+    use fastrand::Rng;
     use std::time::Duration;
 
     const MS: Duration = Duration::from_millis(1);
@@ -565,7 +567,7 @@ mod tests {
 
     #[test]
     fn when_memory_is_full_the_largest_are_closed_first_and_the_spared_last() {
-        let limits = Limits { memory_bytes_max: 100_000, ..Limits::default() };
+        let limits = Limits { memory_bytes_max: 110_000, ..Limits::default() };
         let sizes = [40_000, 10_000, 30_000, 19_000, 10_000];
         let (mut connections, now) = table(limits.clone());
         assert!(!holding(&mut connections, &sizes[..4], now).1, "just under it");
@@ -601,6 +603,68 @@ mod tests {
             connections.send(conn, vec![0; 12_000].into()).unwrap();
         }
         assert_eq!(connections.largest(|_| false).len(), 3, "each has its own");
+    }
+
+    /// Takes so many bytes, and then would block.
+    struct Taking(usize);
+
+    impl std::io::Write for Taking {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let taken = bytes.len().min(std::mem::take(&mut self.0));
+            if taken > 0 { Ok(taken) } else { Err(std::io::ErrorKind::WouldBlock.into()) }
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Something that can happen to a connection, or to all.
+    fn anything(connections: &mut Connections<()>, conns: &mut Vec<ConnId>, random: &mut Rng, now: Instant) {
+        let Some(&conn) = random.choice(&*conns).filter(|_| conns.len() > random.usize(..10)) else {
+            return conns.extend(accept(connections, "127.0.0.1:1", now));
+        };
+        let size = random.usize(1..100_000) >> random.u32(..16);
+        match random.u8(..20) {
+            0 => drop(connections.remove(conn)),
+            1 => assert_eq!(connections.largest(|_| false), []),
+            2 => drop(connections.get_mut(conn).and_then(Connection::flush)),
+            3..6 if connections
+                .get(conn)
+                .is_some_and(|connection| connection.framer.held() + size < 60_000) =>
+            {
+                receive(connections, conn, &"x".repeat(size), now);
+            }
+            6..10 => {
+                let queue = connections.send_queue(conn);
+                let _ = queue.map(|queue| queue.write_to(&mut Taking(size)));
+            }
+            _ => {
+                connections.send_beyond(conn, vec![0; size].into());
+            }
+        }
+        conns.retain(|&conn| connections.get(conn).is_some());
+    }
+
+    #[test]
+    fn no_connection_ever_holds_more_than_it_is_charged_for() {
+        for seed in 0..5 {
+            let mut random = Rng::with_seed(seed);
+            let (mut connections, now) = table(Limits::default());
+            let mut conns = Vec::new();
+            for step in 0..1000 {
+                anything(&mut connections, &mut conns, &mut random, now);
+                let all = || connections.slots.iter().map(|(_, connection)| connection);
+                let is_charged = all().all(|connection| connection.held() <= connection.charged);
+                assert!(is_charged, "seed {seed}, step {step}");
+                assert_eq!(
+                    all().map(|connection| connection.charged as usize).sum::<usize>(),
+                    connections.charged
+                );
+            }
+            connections.largest(|_| false);
+            assert_eq!(connections.charged, connections.held());
+        }
     }
 
     #[test]

@@ -2,15 +2,18 @@
 //!
 //! Bytes, typed lines and the time go in; connects, closes, notices and queued bytes come out.
 //! A machine has no socket, no clock, no terminal and no randomness of its own, so the event loop,
-//! a simulator and a test drive it alike. The laws that every driver keeps:
+//! a simulator and a test drive it alike. The laws that a machine and its driver keep:
 //!
-//! 1. Time is an argument, and it never runs backwards.
+//! 1. Time is an argument, and it never runs backwards. A machine never reads a clock.
 //! 2. After each [`Machine::accept`] and [`Machine::handle`], [`Machine::poll_output`] is drained to
 //!    `None` before the next call.
 //! 3. [`Machine::poll_transmit`] waits for the end of the turn, so that one vectored write carries
 //!    all that a connection was given in it.
-//! 4. A stale [`ConnId`] is ignored by both sides; it is never an error.
-//! 5. Whether a peer is late is judged only up to the moment of the last [`Machine::caught_up`].
+//! 4. A stale [`ConnId`] is ignored by both sides; it is never an error. Its generation is in the token of the event
+//!    queue, so no event reaches the next connection in its slot.
+//! 5. Nothing from the network or the keyboard can panic.
+//! 6. Whether a peer is late is judged only up to the moment of the last [`Machine::caught_up`]: until then the driver
+//!    has read everything.
 //!
 //! Listening is an output with an answer, although a port could be bound before the machine exists. The user may type
 //! the port, and is asked again if it is in use. So listening is part of the dialogue, and a test needs no real port
@@ -152,7 +155,7 @@ pub enum How {
     HalfClose,
     /// At once; what is queued is lost. No [`Input::Closed`] follows.
     Now,
-    /// The same, with a reset: an orderly end would tell the other side that what it sent was taken.
+    /// At once, with a reset: an orderly end would tell the other side that what it sent was taken.
     Reset,
 }
 

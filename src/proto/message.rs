@@ -45,6 +45,29 @@ impl Dialect {
             Self::PortLine => "portline",
         }
     }
+
+    /// The names of all dialects, as a sentence lists them.
+    pub fn choices() -> String {
+        let [first @ .., last] = Self::ALL.map(Self::name);
+        format!("{} or {last}", first.join(", "))
+    }
+
+    /// Whether a connect in it can be answered on its own connection, which makes that a session. If not, lines in the
+    /// form of a session would confuse the program that connects: it is answered by a dial, or as
+    /// [`has_line_answers`](Self::has_line_answers) says.
+    pub const fn can_have_session(self) -> bool {
+        !matches!(self, Self::Json | Self::PortLine)
+    }
+
+    /// Whether it has a word for the answer to a connect. Without one, a connect answers a connect.
+    pub const fn has_ack(self) -> bool {
+        !matches!(self, Self::Json)
+    }
+
+    /// Whether its sender waits for [`LINE_TAKEN`] after each line.
+    pub const fn has_line_answers(self) -> bool {
+        matches!(self, Self::PortLine)
+    }
 }
 
 impl FromStr for Dialect {
@@ -54,7 +77,7 @@ impl FromStr for Dialect {
         Self::ALL
             .into_iter()
             .find(|dialect| dialect.name().eq_ignore_ascii_case(word))
-            .ok_or_else(|| "a dialect is standard, bracketed, block, netech, json or portline".to_owned())
+            .ok_or_else(|| format!("a dialect is {}", Self::choices()))
     }
 }
 

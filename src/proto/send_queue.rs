@@ -24,6 +24,8 @@ struct Waiting {
     written: usize,
     /// Bytes that are still to be written.
     bytes: usize,
+    /// The memory of all payloads, in bytes, as if no other queue held them.
+    held: usize,
 }
 
 #[derive(Debug)]
@@ -55,13 +57,18 @@ impl SendQueue {
         self.0.as_ref().map_or(0, |waiting| waiting.bytes + (1 + waiting.rest.len()) * PAYLOAD_OVERHEAD_BYTES)
     }
 
-    /// The memory that this queue holds. A payload that other queues also hold counts only in part.
+    /// The memory that this queue holds, in bytes. A payload that other queues also hold counts only in part.
     pub(super) fn held(&self) -> usize {
         let of_waiting = |waiting: &Waiting| {
             let payloads = std::iter::once(&waiting.first).chain(&waiting.rest);
-            payloads.map(|payload| payload.held() + PAYLOAD_OVERHEAD_BYTES).sum::<usize>()
+            payloads.map(|payload| payload.held() / payload.holders() + PAYLOAD_OVERHEAD_BYTES).sum::<usize>()
         };
         self.0.as_deref().map_or(0, of_waiting)
+    }
+
+    /// The memory that this queue would hold if no other queue held its payloads. Cheap to compute.
+    pub(super) fn held_at_most(&self) -> usize {
+        self.0.as_ref().map_or(0, |waiting| waiting.held)
     }
 
     /// Appends a payload, unless the size would exceed `size_max`.
@@ -86,7 +93,8 @@ impl SendQueue {
             None => {
                 let bytes = payload.len();
                 let first = Payload::Shared(payload);
-                self.0 = Some(Box::new(Waiting { first, rest: VecDeque::new(), written: 0, bytes }));
+                let held = bytes + PAYLOAD_OVERHEAD_BYTES;
+                self.0 = Some(Box::new(Waiting { first, rest: VecDeque::new(), written: 0, bytes, held }));
             }
         }
     }
@@ -119,14 +127,21 @@ impl SendQueue {
 impl Waiting {
     fn append(&mut self, payload: Rc<[u8]>) {
         if payload.len() >= GATHERED_BYTES_MAX {
-            return self.rest.push_back(Payload::Shared(payload));
+            return self.append_another(Payload::Shared(payload));
         }
         match self.rest.back_mut() {
             Some(Payload::Gathered(buffer)) if buffer.len() + payload.len() <= BUFFER_BYTES_MAX => {
+                self.held -= buffer.held();
                 buffer.append(&payload);
+                self.held += buffer.held();
             }
-            _ => self.rest.push_back(Payload::Gathered(Buffer::from(&*payload))),
+            _ => self.append_another(Payload::Gathered(Buffer::from(&*payload))),
         }
+    }
+
+    fn append_another(&mut self, payload: Payload) {
+        self.held += payload.held() + PAYLOAD_OVERHEAD_BYTES;
+        self.rest.push_back(payload);
     }
 
     fn write_once(&self, writer: &mut impl Write) -> io::Result<usize> {
@@ -151,16 +166,26 @@ impl Waiting {
             && let Some(next) = self.rest.pop_front()
         {
             self.written -= self.first.len();
+            self.held -= self.first.held() + PAYLOAD_OVERHEAD_BYTES;
             self.first = next;
         }
     }
 }
 
 impl Payload {
+    /// Its memory, in bytes.
     fn held(&self) -> usize {
         match self {
-            Self::Shared(payload) => payload.len() / Rc::strong_count(payload),
+            Self::Shared(payload) => payload.len(),
             Self::Gathered(buffer) => buffer.held(),
+        }
+    }
+
+    /// How many queues hold it.
+    fn holders(&self) -> usize {
+        match self {
+            Self::Shared(payload) => Rc::strong_count(payload),
+            Self::Gathered(_) => 1,
         }
     }
 }
@@ -268,7 +293,7 @@ mod tests {
             }
         }
         let bytes = queue.bytes();
-        assert!(queue.size() < bytes + bytes / 100 && queue.held() < bytes + bytes / 100);
+        assert!(queue.size() < bytes + bytes / 100 && queue.held() < bytes + bytes / 10);
         let mut writer = Scripted::new(&[3, 70_000, bytes]);
         queue.write_to(&mut writer).unwrap();
         let (large, early, late) =

@@ -39,10 +39,11 @@ impl ChatLog {
     pub(super) fn told(&mut self, notice: &Notice, at: &Zoned) -> Entry {
         let colors = self.look.colors;
         match notice {
-            Notice::Message { who, text, is_confirmed } => {
+            Notice::Message { who, text, is_to_all, is_confirmed } => {
                 let must_name = self.bearers.introduce(who) || !is_confirmed;
                 let speaker = speaker(who, must_name || self.look.has_addresses, colors);
-                let head = vec![time(at, colors), Piece::plain(" "), speaker, Piece::plain(": ")];
+                let audience = if *is_to_all { " → all: " } else { ": " };
+                let head = vec![time(at, colors), Piece::plain(" "), speaker, Piece::plain(audience)];
                 Entry::of_message(head, vec![Piece::plain(format!("{}\n", Clean(text)))])
             }
             notice => {
@@ -256,7 +257,8 @@ mod tests {
     fn a_message_from_elsewhere_than_it_claims_has_the_claimed_address() {
         let mut log = ChatLog::default();
         shown(&mut log, &Notice::heard(who(1, "anna"), "hi"));
-        let claimed = Notice::Message { who: who(1, "anna"), text: "pay me".to_owned(), is_confirmed: false };
+        let text = "pay me".to_owned();
+        let claimed = Notice::Message { who: who(1, "anna"), text, is_to_all: false, is_confirmed: false };
         assert_eq!(shown(&mut log, &claimed), "23:04 anna (127.0.0.1:1): pay me\n");
         assert_eq!(shown(&mut log, &Notice::heard(who(1, "anna"), "no")), "23:04 anna: no\n");
     }
@@ -280,6 +282,15 @@ mod tests {
         let mut log = ChatLog::new(Look { colors: Colors::Table, ..Look::default() });
         let line = "\x1b[2m23:04\x1b[m \x1b[1myou\x1b[m → \x1b[38;5;163mP1\x1b[m: \x1b[1mhi\x1b[m\n";
         assert_eq!(said(&mut log, &[who(8080, "P1")], "hi"), line);
+    }
+
+    #[test]
+    fn what_goes_to_all_says_so() {
+        let text = "hi".to_owned();
+        let to_all = Notice::Message { who: who(1, "anna"), text, is_to_all: true, is_confirmed: true };
+        let mut log = ChatLog::default();
+        assert_eq!(shown(&mut log, &to_all), "23:04 anna (127.0.0.1:1) → all: hi\n");
+        assert_eq!(shown(&mut log, &to_all), "23:04 anna → all: hi\n");
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Console {
         Self { out, is_terminal, look, prompt: None, is_asked: false, missed: 0, must_ring: false }
     }
 
-    /// The same with this look. Bells are for terminals.
+    /// This screen with another look. Bells are for terminals.
     pub fn with_look(self, look: Look) -> Self {
         Self { look: Look { has_bell: look.has_bell && self.is_terminal, ..look }, ..self }
     }

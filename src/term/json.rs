@@ -94,6 +94,7 @@ enum Event<'a> {
     Accepted(Peer<'a>),
     Aliased { address: SocketAddr, name: &'a str, alias: Option<&'a str> },
     AlreadyConnected(Peer<'a>),
+    Away { text: Option<&'a str> },
     Blocked(Peer<'a>),
     ConnectList { peers: Vec<Row<'a>> },
     ConnectSent(Peer<'a>),
@@ -124,6 +125,23 @@ enum Event<'a> {
     StillTrying { peers: usize },
     Tally { messages: u64, peers: u64 },
     Unblocked(Peer<'a>),
+    Whois(Whois<'a>),
+}
+
+#[derive(Serialize)]
+struct Whois<'a> {
+    #[serde(flatten)]
+    peer: Peer<'a>,
+    own_name: &'a str,
+    dialect: &'static str,
+    connected: bool,
+    session: bool,
+    confirmed: bool,
+    away: bool,
+    blocked: bool,
+    heard: u64,
+    heard_seconds_ago: Option<u64>,
+    sent: u64,
 }
 
 #[derive(Serialize)]
@@ -205,6 +223,7 @@ struct Message<'a> {
     #[serde(flatten)]
     peer: Peer<'a>,
     text: &'a str,
+    to_all: bool,
 }
 
 #[derive(Serialize)]
@@ -324,7 +343,9 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
             Event::Lost(Lost { peer: who.into(), reason: reason.word(), sentence: sentence() })
         }
         Notice::Menu | Notice::Prompt(_) | Notice::Said { .. } => return None,
-        Notice::Message { who, text, .. } => Event::Message(Message { peer: who.into(), text }),
+        Notice::Message { who, text, is_to_all, .. } => {
+            Event::Message(Message { peer: who.into(), text, to_all: *is_to_all })
+        }
         Notice::Mistake(mistake) => Event::Error(error(mistake, sentence())),
         Notice::NameChanged(name) => Event::NameChanged { name },
         Notice::NewPeer(who) => Event::NewPeer(who.into()),
@@ -350,6 +371,20 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::StillTrying(peers) => Event::StillTrying { peers: *peers },
         Notice::Tally { messages, peers } => Event::Tally { messages: *messages, peers: *peers },
         Notice::Unblocked(who) => Event::Unblocked(who.into()),
+        Notice::Away(text) => Event::Away { text: text.as_deref() },
+        Notice::Whois(whois) => Event::Whois(Whois {
+            peer: (&whois.who).into(),
+            own_name: &whois.own_name,
+            dialect: whois.dialect.name(),
+            connected: whois.connected,
+            session: whois.has_session,
+            confirmed: whois.confirmed,
+            away: whois.away,
+            blocked: whois.blocked,
+            heard: whois.heard,
+            heard_seconds_ago: whois.heard_ago.map(|ago| ago.as_secs()),
+            sent: whois.sent,
+        }),
     })
 }
 
@@ -427,7 +462,7 @@ mod tests {
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 36;
+    const KINDS: usize = 38;
 
     /// The index of a notice's kind. A new kind does not compile until it is here; then increase [`KINDS`], and add an
     /// example to [`examples`] and a line to the golden file.
@@ -469,6 +504,8 @@ mod tests {
             Notice::Said { .. } => 33,
             Notice::NotRecorded(_) => 34,
             Notice::Renamed { .. } => 35,
+            Notice::Away(_) => 36,
+            Notice::Whois(_) => 37,
         }
     }
 
@@ -541,6 +578,20 @@ mod tests {
             Notice::Said { to: SaidTo::All(2), text: text() },
             Notice::NotRecorded(io::ErrorKind::StorageFull.into()),
             Notice::Renamed { who: who(), was: "P0".into() },
+            Notice::Away(Some(text())),
+            Notice::Whois(Box::new(crate::chat::notice::Whois {
+                who: who(),
+                own_name: "P1".into(),
+                dialect: Dialect::Standard,
+                connected: true,
+                has_session: true,
+                confirmed: true,
+                away: false,
+                blocked: false,
+                heard: 7,
+                heard_ago: Some(Duration::from_secs(5)),
+                sent: 3,
+            })),
         ]
     }
 
@@ -619,7 +670,8 @@ mod tests {
     fn any_text_of_a_peer_is_one_line_that_reads_back_the_same_and_has_no_control_characters() {
         let nasty = "a\"b\\c\n\r\0\u{1b}[2J\u{9b}31m\u{202e}\u{2028}\u{e0041} 日本 e\u{301} 👩‍🚀 \u{7f}";
         let who = Who { address: address(9), name: nasty.into() };
-        let line = line(&Notice::heard(who, nasty), moment()).unwrap();
+        let message = Notice::Message { who, text: nasty.to_owned(), is_to_all: true, is_confirmed: true };
+        let line = line(&message, moment()).unwrap();
         assert_eq!(line.matches('\n').count(), 1);
         assert!(line.trim_end().chars().all(|c| !is_treacherous(c)), "{line}");
         let event = event_of(&line);
@@ -653,6 +705,7 @@ mod tests {
             Mistake::NameTooLong,
             Mistake::NoPeers,
             Mistake::NoStaticPeers,
+            Mistake::NoConversation,
             Mistake::NoSuchNumber(7),
             Mistake::UnknownChoice(typed()),
             Mistake::Yourself(address(1)),

@@ -77,6 +77,7 @@ words! {
     Mistake::NameTooLong => "name-too-long",
     Mistake::NoPeers | Mistake::NoneToConnect => "no-peers",
     Mistake::NoStaticPeers => "no-static-peers",
+    Mistake::NoConversation => "no-conversation",
     Mistake::NoSuchNumber(_) => "no-such-number",
     Mistake::NotBlocked(_) => "not-blocked",
     Mistake::UnknownChoice(_) => "unknown-choice",

@@ -7,16 +7,18 @@
 use super::stats::Table;
 use crate::chat::command::COMMANDS;
 use crate::chat::notice::{
-    BadCommand, BadSlash, Failure, FileFault, JsonFault, Kept, KnownRow, Mistake, Notice, PeerRow, Prompt,
-    SaidTo, Who,
+    BadCommand, BadSlash, Failure, FileFault, JsonFault, Kept, KnownRow, Mistake, Notice, Partner, PeerRow,
+    Prompt, SaidTo, Who, Whois,
 };
 use crate::chat::slash::SLASHES;
 use crate::limits::{
-    KNOWN_PEERS_SHOWN_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, PARTNER_COLUMNS_MIN, TYPED_BYTES_MAX,
+    KNOWN_PEERS_SHOWN_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, PARTNER_COLUMNS_MAX, TYPED_BYTES_MAX,
+    UNREAD_NAMES_SHOWN_MAX,
 };
 use crate::proto::clean::{Clean, CleanName};
 use crate::proto::fault::Fault;
 use crate::proto::machine::CloseReason;
+use crate::proto::message::Dialect;
 use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 use std::io;
@@ -44,7 +46,7 @@ pub fn prompt_text(prompt: &Prompt) -> Cow<'static, str> {
     Cow::Borrowed(match prompt {
         Prompt::Choice => "Enter choice: ",
         Prompt::ConnectTo => "Enter a number, 'a' for all, or IP:PORT: ",
-        Prompt::Conversation(partner) => return format!("→ {}: ", CleanName(&short(partner))).into(),
+        Prompt::Conversation(partner) => return conversation(partner, &Unread(&partner.unread)).into(),
         Prompt::Name => "Enter your name: ",
         Prompt::Port => "Enter your port number: ",
         Prompt::Recipient(_) => "Enter the recipient's IP address: ",
@@ -53,14 +55,21 @@ pub fn prompt_text(prompt: &Prompt) -> Cow<'static, str> {
     })
 }
 
-/// The same prompt in fewer and fewer words, the full one first, for a narrow terminal.
+/// A prompt in fewer and fewer words, the full one first, for a narrow terminal.
 pub(super) fn prompt_texts(prompt: &Prompt) -> Vec<Cow<'static, str>> {
     let fewer: &[&str] = match prompt {
         Prompt::Choice => &["Choice: "],
         Prompt::ConnectTo => &["Number, 'a' for all, or IP:PORT: ", "Number, 'a', IP:PORT: ", "Connect to: "],
         Prompt::Conversation(partner) => {
-            let short = format!("→ {}: ", narrow(&CleanName(partner).to_string()));
-            return vec![prompt_text(prompt), short.into()];
+            let count: u64 = partner.unread.iter().map(|(_, count)| count).sum();
+            let counted = if count > 0 { format!(" · {count}") } else { String::new() };
+            let name = narrow(&CleanName(&partner.name).to_string()).into_owned();
+            return vec![
+                prompt_text(prompt),
+                conversation(partner, &counted).into(),
+                format!("→ {name}{counted}: ").into(),
+                format!("→ {name}: ").into(),
+            ];
         }
         Prompt::Name => &["Name: "],
         Prompt::Port => &["Port number: ", "Port: "],
@@ -69,6 +78,26 @@ pub(super) fn prompt_texts(prompt: &Prompt) -> Vec<Cow<'static, str>> {
         Prompt::Text => &["Message: "],
     };
     std::iter::once(prompt_text(prompt)).chain(fewer.iter().copied().map(Cow::Borrowed)).collect()
+}
+
+fn conversation(partner: &Partner, unread: &dyn Display) -> String {
+    let away = if partner.is_away { " (away)" } else { "" };
+    format!("→ {}{away}{unread}: ", CleanName(&short(&partner.name)))
+}
+
+/// How much is unread of whom, for a prompt.
+struct Unread<'a>(&'a [(String, u64)]);
+
+impl Display for Unread<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (n, (name, count)) in self.0.iter().take(UNREAD_NAMES_SHOWN_MAX).enumerate() {
+            write!(f, "{} {} {count}", if n == 0 { " ·" } else { "," }, CleanName(&short(name)))?;
+        }
+        match self.0.len().saturating_sub(UNREAD_NAMES_SHOWN_MAX) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
 }
 
 /// A name that leaves room for what is typed.
@@ -84,7 +113,7 @@ fn narrow(name: &str) -> Cow<'_, str> {
     let mut columns = 0;
     let over = name.char_indices().find(|(_, c)| {
         columns += c.width().unwrap_or(1);
-        columns > PARTNER_COLUMNS_MIN
+        columns > PARTNER_COLUMNS_MAX
     });
     over.map_or(name.into(), |(end, _)| format!("{}…", &name[..end]).into())
 }
@@ -101,6 +130,9 @@ impl Display for Sentence<'_> {
                 writeln!(f, "{} is now shown as {}", Named(who), CleanName(alias))
             }
             Notice::Aliased { who, alias: None } => writeln!(f, "{} no longer has an alias", Named(who)),
+            Notice::Away(Some(text)) => writeln!(f, "Whoever writes gets this answer once: {}", Clean(text)),
+            Notice::Away(None) => writeln!(f, "Nobody gets an answer for you any more."),
+            Notice::Whois(whois) => known_of(f, whois),
             Notice::AlreadyConnected(who) => writeln!(f, "{} is already connected", Named(who)),
             Notice::Blocked(who) => {
                 writeln!(f, "{} is blocked: its messages are ignored, and nothing is sent to it", Named(who))
@@ -296,10 +328,7 @@ fn file_fault(f: &mut Formatter<'_>, kept: Kept, path: &Path, why: &FileFault) -
             let reasons = reasons.join("; ");
             let reasons = Clean(&reasons);
             let more = if *more > 0 { format!("; and {more} more") } else { String::new() };
-            writeln!(
-                f,
-                "{what} in {path} are used, except for these parts, which stay as they are: {reasons}{more}."
-            )
+            writeln!(f, "Parts of {path} cannot be used and were left unchanged: {reasons}{more}.")
         }
         FileFault::Unreadable(error) => {
             writeln!(f, "{what} in {path} cannot be read ({error}); the file is left as it is and not used.")
@@ -325,6 +354,35 @@ fn active_row(f: &mut Formatter<'_>, row: &PeerRow) -> fmt::Result {
         write!(f, ", {}", Heard(ago))?;
     }
     writeln!(f, ")")
+}
+
+/// What is known of a peer, a fact in each row.
+fn known_of(f: &mut Formatter<'_>, whois: &Whois) -> fmt::Result {
+    let Whois { who, own_name, dialect, heard, sent, .. } = whois;
+    writeln!(f, "{}", Named(who))?;
+    if !own_name.is_empty() && *own_name != who.name {
+        writeln!(f, "  calls itself {}", CleanName(own_name))?;
+    }
+    writeln!(f, "  {}", standing(whois))?;
+    let address = if whois.confirmed { "its address is confirmed" } else { "nothing confirms its address" };
+    writeln!(f, "  {address}; it is written to in the {} dialect", dialect.name())?;
+    let heard = Count(*heard, "message");
+    write!(f, "  {heard} heard and {} sent in this run", Count(*sent, "text"))?;
+    match whois.heard_ago {
+        Some(ago) => writeln!(f, "; {}", Heard(ago)),
+        None => writeln!(f),
+    }
+}
+
+fn standing(whois: &Whois) -> String {
+    let connected = match (whois.has_session, whois.connected) {
+        (true, _) => "connected by a session",
+        (false, true) => "connected",
+        (false, false) => "yet to connect",
+    };
+    let away = if whois.away { "; it has left or cannot be reached" } else { "" };
+    let blocked = if whois.blocked { "; you ignore it" } else { "" };
+    format!("{connected}{away}{blocked}")
 }
 
 fn listen_failed(f: &mut Formatter<'_>, port: u16, error: Fault) -> fmt::Result {
@@ -376,17 +434,13 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
         Mistake::BadAlias(typed) => {
             writeln!(
                 f,
-                "'{}' could also mean something other than a peer; choose another name.",
+                "'{}' cannot be an alias: an alias is one word, and not a number, an address or a word such as 'all'.",
                 CleanName(typed)
             )
         }
         Mistake::BadCommand(bad) => bad_command(f, bad),
         Mistake::BadDialect(typed) => {
-            writeln!(
-                f,
-                "'{}' is not a valid dialect: choose standard, bracketed, block, netech, json or portline.",
-                Clean(typed)
-            )
+            writeln!(f, "'{}' is not a valid dialect: choose {}.", Clean(typed), Dialect::choices())
         }
         Mistake::BadPort(typed) => {
             writeln!(f, "'{}' is not a valid port: type a number from 1 to 65535.", Clean(typed))
@@ -416,6 +470,7 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
         Mistake::NoStaticPeers => {
             writeln!(f, "There are no static peers; name some with --static-peer when you start the program.")
         }
+        Mistake::NoConversation => f.write_str("There is no such conversation; /to NAME begins one.\n"),
         Mistake::NoSuchNumber(number) => {
             writeln!(f, "There is no number {number} in the last list; choose one from it.")
         }
@@ -423,7 +478,11 @@ fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
             writeln!(f, "{} is not blocked; choice 2 shows who is.", Named(who))
         }
         Mistake::UnknownChoice(typed) => {
-            writeln!(f, "'{}' is not a valid choice: type a number from 0 to 5.", Clean(typed))
+            writeln!(
+                f,
+                "'{}' is not a valid choice: type a number from 0 to 5, or /to NAME to chat.",
+                Clean(typed)
+            )
         }
         Mistake::Yourself(address) => {
             writeln!(f, "{address} is this program; type somebody else's address.")
@@ -487,7 +546,7 @@ fn malformed(f: &mut Formatter<'_>, fault: JsonFault, column: usize) -> fmt::Res
             writeln!(f, "The JSON is nested too deeply at column {column}; a command is one flat object.")
         }
         JsonFault::TrailingComma => {
-            writeln!(f, "Nothing follows the comma before column {column}; leave it out.")
+            writeln!(f, "Remove the comma before column {column}.")
         }
         JsonFault::TrailingText => {
             writeln!(
@@ -652,7 +711,7 @@ mod tests {
             Notice::NameChanged(NAME.into()),
             Notice::NewPeer(who(NAME)),
             Notice::Peers { active: rows(), contacted: rows(), known: vec![known] },
-            Notice::Prompt(Prompt::Conversation(NAME.to_owned())),
+            Notice::Prompt(Prompt::Conversation(NAME.into())),
             Notice::Renamed { who: who(NAME), was: NAME.into() },
             Notice::Said { to: SaidTo::One(who(NAME)), text: text() },
         ] {
@@ -660,8 +719,13 @@ mod tests {
             assert!(sentence.contains(SHOWN), "{sentence}");
             assert!(!sentence.contains(['\u{A0}', '\u{FE0F}', '\u{2800}']), "{sentence}");
         }
-        let short = &prompt_texts(&Prompt::Conversation(NAME.to_owned()))[1];
-        assert_eq!(short, &format!("→ {SHOWN}: "));
+        let shortest = &prompt_texts(&Prompt::Conversation(NAME.into()))[3];
+        assert_eq!(shortest, &format!("→ {SHOWN}: "));
+    }
+
+    fn talk(unread: &[(&str, u64)]) -> Partner {
+        let unread = unread.iter().map(|&(name, count)| (name.to_owned(), count)).collect();
+        Partner { name: "anna".to_owned(), is_away: true, unread }
     }
 
     #[test]
@@ -674,9 +738,15 @@ mod tests {
             (Prompt::RecipientPort, "Enter the recipient's port number: "),
             (Prompt::Text, "Enter your message: "),
             (Prompt::ConnectTo, "Enter a number, 'a' for all, or IP:PORT: "),
-            (Prompt::Conversation("P1".to_owned()), "→ P1: "),
-            (Prompt::Conversation("$(x)\x1b[2J".to_owned()), "→ $(x)␛[2J: "),
-            (Prompt::Conversation("é".repeat(32)), "→ éééééééééééééééééééééééé…: "),
+            (Prompt::Conversation("P1".into()), "→ P1: "),
+            (Prompt::Conversation(talk(&[])), "→ anna (away): "),
+            (Prompt::Conversation(talk(&[("bob", 2), ("chloé", 1)])), "→ anna (away) · bob 2, chloé 1: "),
+            (
+                Prompt::Conversation(talk(&[("a", 1), ("b", 2), ("c", 3), ("d", 4), ("e", 5)])),
+                "→ anna (away) · a 1, b 2, c 3 and 2 more: ",
+            ),
+            (Prompt::Conversation("$(x)\x1b[2J".into()), "→ $(x)␛[2J: "),
+            (Prompt::Conversation("é".repeat(32).as_str().into()), "→ éééééééééééééééééééééééé…: "),
         ] {
             let all = prompt_texts(&prompt);
             let columns: Vec<usize> = all.iter().map(|text| text.width()).collect();
@@ -878,12 +948,12 @@ mod tests {
         says(
             Kept::KnownPeers,
             FileFault::Odd { reasons: vec!["line 1".into(), "line\x1b2".into()], more: 0 },
-            "The known peers in /a␛ are used, except for these parts, which stay as they are: line 1; line␛2.",
+            "Parts of /a␛ cannot be used and were left unchanged: line 1; line␛2.",
         );
         says(
             Kept::KnownPeers,
             FileFault::Odd { reasons: vec!["line 1".into()], more: 3 },
-            "The known peers in /a␛ are used, except for these parts, which stay as they are: line 1; and 3 more.",
+            "Parts of /a␛ cannot be used and were left unchanged: line 1; and 3 more.",
         );
         says(
             Kept::KnownPeers,
@@ -904,7 +974,10 @@ mod tests {
         for (mistake, words) in [
             (Mistake::AliasTaken(who("P1")), "You already use that name for 127.0.0.1:8080; choose another"),
             (Mistake::BadAddress(typed()), "'x␛' is not an IP address, a number from the last list or"),
-            (Mistake::BadAlias(typed()), "'x␛' could also mean something other than a peer; choose another"),
+            (
+                Mistake::BadAlias(typed()),
+                "'x␛' cannot be an alias: an alias is one word, and not a number, an address or a",
+            ),
             (BadSlash::ForPeople.into(), "Conversations are for people; use /msg,"),
             (unknown(None), "'x␛' is not a command: type /help for the list."),
             (unknown(Some("/msg")), "'x␛' is not a command: did you mean /msg? Type /help"),
@@ -927,9 +1000,13 @@ mod tests {
             (Mistake::NoneToConnect, "There are no active peers to connect to;"),
             (Mistake::NoPeers, "No peers yet. Send a message to somebody's address"),
             (Mistake::NoStaticPeers, "There are no static peers; name some with --static-peer"),
+            (Mistake::NoConversation, "There is no such conversation; /to"),
             (Mistake::NoSuchNumber(9), "There is no number 9 in the last list; choose one"),
             (Mistake::NotBlocked(who("P1")), "P1 (127.0.0.1:8080) is not blocked; choice 2 shows"),
-            (Mistake::UnknownChoice(typed()), "'x␛' is not a valid choice: type a number from 0 to 5."),
+            (
+                Mistake::UnknownChoice(typed()),
+                "'x␛' is not a valid choice: type a number from 0 to 5, or /to NAME to chat.",
+            ),
             (Mistake::Yourself(address(8080)), "127.0.0.1:8080 is this program; type"),
         ] {
             let said = Sentence(&Notice::Mistake(mistake)).to_string();

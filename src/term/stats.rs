@@ -50,7 +50,7 @@ impl Display for Table<'_> {
         writeln!(f, "Dials          {dials} under way, {} waiting for their turn", n(stats.dials_waiting))?;
         writeln!(f, "Ended          {}", Ended(ended(stats)))?;
         let (last, worst) = (Millis(stats.lag), Millis(stats.lag_worst));
-        writeln!(f, "Loop lag       {last} the last time, {worst} at worst since the last /stats")
+        writeln!(f, "Loop lag       last {last}, worst since the last /stats {worst}")
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
             Connections    7 now, 40 accepted, 2 dialled, 1 refused so far\n\
             Dials          1 dial under way, 2 waiting for their turn\n\
             Ended          30 closed, 3 reset\n\
-            Loop lag       0.2 ms the last time, 12.3 ms at worst since the last /stats\n";
+            Loop lag       last 0.2 ms, worst since the last /stats 12.3 ms\n";
         assert_eq!(Table(&stats).to_string(), table);
         assert!(Table(&Stats::default()).to_string().contains("Ended          none yet\n"));
     }

@@ -61,12 +61,12 @@ impl<F: AsFd> Stdin<F> {
         }
     }
 
-    /// The same with lines of at most so many bytes.
+    /// Takes lines of at most so many bytes.
     pub fn with_line_bytes_max(self, bytes: usize) -> Self {
         Self { kept_bytes: bytes + KEPT_BYTES_MORE, ..self }
     }
 
-    /// The same with another character than U+FFFD for bytes that are not UTF-8. If it is shorter than the bytes that
+    /// Replaces bytes that are not UTF-8 by another character than U+FFFD. If it is shorter than the bytes that
     /// it replaces, a line that is too long may fit within its limit; then it is cut there without being reported.
     pub fn with_substitute(self, substitute: char) -> Self {
         Self { substitute, ..self }

@@ -32,7 +32,7 @@ const RED: u8 = 160;
 /// The colours of peers: all hues except red, each with a contrast of at least 3.8 on black and on white.
 const PALETTE: [u8; 12] = [130, 100, 64, 28, 30, 31, 27, 99, 129, 133, 163, 162];
 
-/// The same for a terminal with only eight colours: without blue, which some terminals make illegible on black, and
+/// The colours on a terminal that has only eight: without blue, which some terminals make illegible on black, and
 /// without yellow, which is illegible on white.
 const RED_OF_EIGHT: u8 = 1;
 const PALETTE_OF_EIGHT: [u8; 3] = [2, 5, 6];

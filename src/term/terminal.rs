@@ -42,7 +42,7 @@ const BACK_TO_MARK: &str = "\x1b8";
 const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// Shown below the first menu, whose words are fixed.
-const HINT: &str = "Type /help for more commands.\n";
+const HINT: &str = "Type /to NAME to chat, or /help for more commands.\n";
 
 /// Shows notices on a terminal, and the line that is typed there.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ impl Terminal {
         })
     }
 
-    /// The same with this look.
+    /// This terminal with another look.
     pub fn with_look(self, look: Look) -> Self {
         Self { look, log: ChatLog::new(look), ..self }
     }

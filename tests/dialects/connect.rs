@@ -18,6 +18,7 @@ fn a_connect_is_held_open_and_the_answer_with_the_token_makes_it_a_session() {
         }
     };
     assert_eq!(program.query().active, [format!("1. {} P2 (connected)", peer.address())]);
+    assert_eq!(wire.read_line(), "!chinwag/1\n", "so the other side knows that control lines are read");
     program.send(peer.address(), "over the session");
     assert_eq!(wire.read_line(), format!("{} P1 over the session\n", program.address()));
     wire.write(format!("{} P2 and back\n", peer.address()));

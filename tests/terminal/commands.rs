@@ -10,7 +10,9 @@ use crate::pty::{Terminal, unwrapped};
 #[test]
 fn a_newcomer_is_told_of_the_commands_once() {
     let mut terminal = Terminal::node("P1");
-    terminal.expect_rows(&[&MENU[..], &["Type /help for more commands.", "Enter choice: ▏"]].concat());
+    terminal.expect_rows(
+        &[&MENU[..], &["Type /to NAME to chat, or /help for more commands.", "Enter choice: ▏"]].concat(),
+    );
     terminal.type_keys("\r");
     terminal.expect_rows(&[&["Enter choice:"], &MENU[..], &["Enter choice: ▏"]].concat());
     terminal.type_keys("/help\r");
@@ -41,9 +43,9 @@ fn a_command_and_its_peer_are_completed() {
             .expect_rows(&[&format!("{name} ({}) connected with you", peer.address()), "Enter choice: ▏"]);
         wire
     });
-    terminal.type_keys("/a\t\t");
+    terminal.type_keys("/al\t");
     terminal.expect_rows(&["/all  /alias", "Enter choice: /al▏"]);
-    terminal.type_keys("\x15/m\ta\t\t");
+    terminal.type_keys("\x15/ms\ta\t\t");
     terminal.expect_rows(&["anton  anna", "Enter choice: /msg an▏"]);
     terminal.type_keys("n\thello, you\r");
     assert_eq!(wires[0].read_line(), format!("{} P1 hello, you\n", terminal.address()));

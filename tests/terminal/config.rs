@@ -72,7 +72,10 @@ fn each_effective_value_is_listed_with_where_it_came_from_in_the_order_of_the_he
     for row in [
         ("name = \"P1\"", "file FILE:2"),
         ("port = 8", "environment CHINWAG_PORT"),
-        ("# ip =", "not set: The IP address to write in messages, instead of that of each connection"),
+        (
+            "# ip =",
+            "not set: Your IP address as messages show it [default: the local address of each connection]",
+        ),
         ("bind = \"::\"", "default"),
         ("static-peer = [\"127.0.0.1:1\"]", "file FILE:4"),
         ("quiet = false", "flag"),

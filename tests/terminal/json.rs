@@ -82,7 +82,10 @@ fn what_peers_say_comes_as_they_said_it() {
     let text = "/etc/passwd $(x) \"quoted\" \u{1b}[2J 日本 \u{202e}";
     say(ours, format!("{address} <b> {text}"));
     expect(&mut program, json!({"event": "new-peer", "address": address, "name": "<b>"}));
-    expect(&mut program, json!({"event": "message", "address": address, "name": "<b>", "text": text}));
+    expect(
+        &mut program,
+        json!({"event": "message", "address": address, "name": "<b>", "text": text, "to_all": false}),
+    );
     let from = say(ours, b"\xff\xfe nonsense");
     expect(&mut program, json!({"event": "raw", "from": from, "text": "\u{fffd}\u{fffd} nonsense"}));
     say(ours, format!("{address} <b> exit"));

@@ -140,9 +140,8 @@ fn one_invalid_known_peer_is_reported_and_the_rest_of_the_file_is_used_and_stays
     let mut terminal = Terminal::node_at(home.path(), &["--name", "P1"]);
     terminal.screen.expect_that("the sentence", |text| {
         let text = unwrapped(text);
-        text.contains(
-            "are used, except for these parts, which stay as they are: line 10: 'last_heard' of 127.0.0.1:1",
-        ) && text.contains("; line 14: 'address' must be IP:PORT")
+        text.contains("cannot be used and were left unchanged: line 10: 'last_heard' of 127.0.0.1:1")
+            && text.contains("; line 14: 'address' must be IP:PORT")
     });
     terminal.type_keys("/msg bob hi\r/msg 127.0.0.1:1 hi\r/alias 127.0.0.1:3 carl\r0\r");
     terminal.screen.expect("127.0.0.1:2 refused");

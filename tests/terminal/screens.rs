@@ -60,10 +60,15 @@ impl Party {
         wire.ping(self.pings);
     }
 
-    /// The user types a line that ends in `end`, and is asked for the next one: on a plain screen keys that come before
-    /// a question are seen before it.
+    /// The user types a line that ends in `end`, and is asked for the next one.
     fn type_line(&mut self, line: &str, end: &str, prompt: &str) {
         self.terminal.type_keys(&format!("{line}\r"));
+        self.await_prompt(end, prompt);
+    }
+
+    /// Waits for a prompt after a line that ends in `end`: on a plain screen, keys that come before a prompt are seen
+    /// before it.
+    fn await_prompt(&self, end: &str, prompt: &str) {
         self.terminal.screen.expect(end);
         self.terminal.screen.expect(prompt);
     }
@@ -72,18 +77,23 @@ impl Party {
         self.hear(ANNA, LONG);
         self.hear(MING, WIDE);
         self.hear(DANA, RIGHT_TO_LEFT);
-        self.type_line("/to anna", "anna", "→ anna: ");
-        self.type_line(LONG, "understood", "→ anna: ");
+        self.await_prompt("بالعربية", "Enter choice: ");
+        self.type_line("/to anna", "anna", "→ anna");
+        self.type_line(LONG, "understood", "→ anna");
         self.terminal.type_keys("a half-typed");
         self.terminal.screen.expect("a half-typed");
         self.hear(MING, "你好");
         self.hear(DANA, EMOJI);
-        self.type_line(" line", "line", "→ anna: ");
-        self.type_line("/to 小明", "小明", "→ 小明: ");
-        self.type_line(WIDE, "饭。", "→ 小明: ");
-        self.type_line(&format!("/all {EMOJI}"), "e\u{301}e\u{301}", "→ 小明: ");
+        self.await_prompt("e\u{301}e\u{301}", "→ anna");
+        self.type_line(" line", "line", "→ anna");
+        self.type_line("/to 小明", "小明", "→ 小明");
+        self.type_line(WIDE, "饭。", "→ 小明");
+        self.type_line(&format!("/all {EMOJI}"), "e\u{301}e\u{301}", "→ 小明");
         self.expect_texts();
         self.hear(ANNA, WORD);
+        self.dana.write("!to 3\n");
+        self.hear(DANA, "good night, all of you");
+        self.await_prompt("all of you", "→ 小明");
         self.terminal.type_keys("and while this is ty");
     }
 
@@ -92,11 +102,13 @@ impl Party {
     fn expect_texts(&mut self) {
         let from = self.terminal.address();
         for (wire, texts) in [
-            (&mut self.anna, &[LONG, "a half-typed line", EMOJI][..]),
-            (&mut self.ming, &[WIDE, EMOJI]),
-            (&mut self.dana, &[EMOJI]),
+            (&mut self.anna, &[LONG, "a half-typed line"][..]),
+            (&mut self.ming, &[WIDE]),
+            (&mut self.dana, &[]),
         ] {
             texts.iter().for_each(|text| assert_eq!(wire.read_line(), format!("{from} me {text}\n")));
+            assert_eq!(wire.read_line(), "!to 3\n");
+            assert_eq!(wire.read_line(), format!("{from} me {EMOJI}\n"));
         }
     }
 
@@ -152,9 +164,9 @@ fn texts_of_all_kinds_are_wrapped_at_words_below_their_beginning() {
     for columns in COLUMNS {
         let mut party = Party::new(columns, &[]);
         party.talk();
-        party.assert_seen(&format!("talk-{columns}"), usize::MAX, "is ty▏");
+        party.assert_seen(&format!("talk-{columns}"), usize::MAX, "ty▏");
         party.flood();
-        party.assert_seen(&format!("flood-{columns}"), FLOOD_ROWS, "is ty......ped▏");
+        party.assert_seen(&format!("flood-{columns}"), FLOOD_ROWS, "ped▏");
     }
 }
 
@@ -163,7 +175,7 @@ fn without_colours_the_rows_are_the_same() {
     for columns in COLUMNS {
         let mut party = Party::new(columns, &["--color", "never"]);
         party.talk();
-        party.assert_seen(&format!("talk-{columns}-no-colour"), usize::MAX, "is ty▏");
+        party.assert_seen(&format!("talk-{columns}-no-colour"), usize::MAX, "ty▏");
         let golden = |name: &str| {
             let path =
                 Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/terminal/screens/{name}.txt"));
@@ -179,6 +191,6 @@ fn a_plain_screen_has_addresses_and_leaves_its_lines_to_the_terminal() {
     for columns in COLUMNS {
         let mut party = Party::new(columns, &["--plain"]);
         party.talk();
-        party.assert_seen(&format!("talk-{columns}-plain"), usize::MAX, "is ty▏");
+        party.assert_seen(&format!("talk-{columns}-plain"), usize::MAX, "ty▏");
     }
 }

@@ -77,7 +77,7 @@ fn what_the_user_says_and_what_failed_look_different() {
     let (time, look, _) = look_of(&terminal, &format!("you → {address}: hello"));
     assert!(time.is_some());
     assert_eq!(look, format!("ddddd bbb   {}  bbbbb", "c".repeat(address.len())));
-    let sentence = "'7' is not a valid choice: type a number from 0 to 5.";
+    let sentence = "'7' is not a valid choice: type a number from 0 to 5, or /to NAME to chat.";
     let (_, look, color) = look_of(&terminal, sentence);
     assert_eq!((look, color), ("c".repeat(sentence.len()), Some(160)));
     let (_, look, _) = look_of(&terminal, "Enter choice: 7");

@@ -1,8 +1,8 @@
 //! What the user asks for: a typed line becomes a request, and the request changes something or says something.
 
 use super::{Node, Stage};
-use crate::chat::notice::{Failure, Mistake, Notice, SaidTo};
-use crate::chat::outbox::{Content, Meaning, Report};
+use crate::chat::notice::{Failure, Mistake, Notice, Partner, SaidTo};
+use crate::chat::outbox::{Content, Reading, Report};
 use crate::chat::request::{Audience, Designation, Request};
 use crate::chat::tickets::Told;
 use crate::limits::{KNOWN_PEERS_SHOWN_MAX, OUTCOME_TIMEOUT};
@@ -11,9 +11,12 @@ use crate::proto::message::Dialect;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+/// What a text begins with that says what its sender does, as everywhere else.
+const ACTION: &str = "/me ";
+
 impl Node {
     pub(super) fn on_line(&mut self, line: &str, now: Instant) {
-        if self.prompter.is_driven() && self.stage != Stage::Running {
+        if self.prompter.is_program() && self.stage != Stage::Running {
             return;
         }
         let asked = self.prompter.take(line);
@@ -30,9 +33,22 @@ impl Node {
     /// Asks for the next line, if one can be taken.
     pub(super) fn ask(&mut self) {
         if matches!(self.stage, Stage::Starting | Stage::Running) {
-            let question: Vec<Notice> = self.prompter.question(|whom| self.roster.partner(whom)).collect();
+            let question: Vec<Notice> = self.prompter.question(|whom| self.partner(whom)).collect();
             question.into_iter().for_each(|notice| self.tell(notice));
         }
+    }
+
+    /// What the prompt shows of a conversation.
+    fn partner(&self, with: Audience) -> Partner {
+        let name = |audience| self.roster.partner_name(audience);
+        let unread = self.talks.unread().map(|(audience, count)| (name(audience), count));
+        Partner { name: name(with), is_away: self.roster.is_away(with), unread: unread.collect() }
+    }
+
+    /// Every line goes to these from here on.
+    fn converse(&mut self, with: Audience) {
+        self.talks.enter(with);
+        self.prompter.converse(with);
     }
 
     pub(super) fn tell_mistake(&mut self, mistake: Mistake, now: Instant) {
@@ -57,22 +73,30 @@ impl Node {
                 let aliased = self.roster.alias(&whom, name)?;
                 self.tell(aliased);
             }
+            Request::Act(text) => {
+                let with = self.prompter.conversation().ok_or(Mistake::NoConversation)?;
+                return self.send(with, &format!("{ACTION}{text}"), Content::chat, Told::Never, now);
+            }
+            Request::Away(text) => {
+                self.away.set(text.clone());
+                self.tell(Notice::Away(text));
+            }
             Request::BeCalled(name, is_changed) => self.be_called(name, is_changed),
             Request::Block(whom) => return self.block(&whom, now),
             Request::Connect(whom) => return self.connect(&whom, now),
             Request::ConnectAll => return self.connect_all(now),
             Request::Converse(whom) => {
                 let to = self.roster.recipient(&whom)?;
-                self.prompter.converse(Audience::One(to, None));
+                self.converse(Audience::One(to, None));
             }
-            Request::ConverseWithAll => self.prompter.converse(Audience::All),
+            Request::ConverseWithAll => self.converse(Audience::All),
             Request::Exit(whom) => {
                 let to = self.roster.resolve(&whom)?;
                 self.deliver_and_wait(&[to], Told::Each, now, |node, report| {
                     node.deliver(to, Content::Exit, None, report, now);
                 });
             }
-            Request::Find(whom, dialect) => {
+            Request::AskText(whom, dialect) => {
                 let to = self.roster.recipient(&whom)?;
                 self.prompter.ask_text(Audience::One(to, dialect));
             }
@@ -82,11 +106,11 @@ impl Node {
                 self.listen(port);
             }
             Request::Query => {
-                let shown = if self.prompter.is_driven() { usize::MAX } else { KNOWN_PEERS_SHOWN_MAX };
+                let shown = if self.prompter.is_program() { usize::MAX } else { KNOWN_PEERS_SHOWN_MAX };
                 let list = self.roster.list(shown, now);
                 self.tell(list);
             }
-            Request::Quit if self.prompter.is_driven() => self.quit_when_settled(now),
+            Request::Quit if self.prompter.is_program() => self.quit_when_settled(now),
             Request::Quit => self.quit(now),
             Request::Say(audience, text) => return self.say(audience, &text, now),
             Request::Send(audience, text) => {
@@ -108,6 +132,14 @@ impl Node {
                 self.tell(list);
             }
             Request::Stats => self.tell_stats(now),
+            Request::Switch(switch) => {
+                let with = self.talks.find(switch, self.prompter.conversation());
+                self.converse(with.ok_or(Mistake::NoConversation)?);
+            }
+            Request::Whois(whom) => {
+                let whois = self.roster.whois(&whom, now)?;
+                self.tell(Notice::Whois(Box::new(whois)));
+            }
             Request::Unblock(whom) => {
                 let unblocked = self.roster.unblock(&whom)?;
                 self.tell(unblocked);
@@ -154,6 +186,7 @@ impl Node {
             self.leave(session, address, now);
         }
         self.call_off(address, now);
+        self.talks.forget(address);
         self.prompter.forget(address);
         Ok(())
     }
@@ -164,7 +197,7 @@ impl Node {
         for outgoing in self.outbox.take_all(to) {
             self.on_failed(to, outgoing, Failure::Blocked);
         }
-        if let Some(report) = self.asked.take(to) {
+        if let Some(report) = self.pending_connects.take(to) {
             self.report(report, false, Notice::NotConnected { to, why: Failure::Blocked });
         }
         if let Some(conn) = carrier {
@@ -189,7 +222,7 @@ impl Node {
         &mut self,
         audience: Audience,
         text: &str,
-        meaning: Meaning,
+        reading: Reading,
         told: Told,
         now: Instant,
     ) -> Result<(), Mistake> {
@@ -212,37 +245,38 @@ impl Node {
             let is_static = audience == Audience::Static;
             return Err(if is_static { Mistake::NoStaticPeers } else { Mistake::NoPeers });
         }
-        self.record(&to, audience == Audience::All, dialect, text, meaning);
+        self.record(&to, audience == Audience::All, dialect, text, reading);
         self.deliver_and_wait(&to, told, now, |node, report| {
             // What is a command depends on each peer's dialect.
             let (chatted, others): (Vec<_>, Vec<_>) = to.iter().partition(|&&to| {
                 let spoken = dialect.unwrap_or_else(|| node.roster.dialect_of(to));
-                dialect.is_none() && matches!(meaning(text, spoken), Content::Chat(_))
+                dialect.is_none() && matches!(reading(text, spoken), Content::Chat(_))
             });
-            node.deliver_to_all(&chatted, text, report, now);
+            let recipients = (!matches!(audience, Audience::One(..))).then_some(to.len());
+            node.deliver_to_all(&chatted, text, recipients, report, now);
             for to in others {
                 let spoken = dialect.unwrap_or_else(|| node.roster.dialect_of(to));
-                node.deliver(to, meaning(text, spoken), dialect, report, now);
+                node.deliver(to, reading(text, spoken), dialect, report, now);
             }
         });
         Ok(())
     }
 
-    /// Tells the recorder to whom a text goes. Peers for whose dialect it is a command are left out.
+    /// Writes a text into the transcript, without peers that read it as a command.
     pub(super) fn record(
         &mut self,
         to: &[SocketAddr],
         is_told_once: bool,
         dialect: Option<Dialect>,
         text: &str,
-        meaning: Meaning,
+        reading: Reading,
     ) {
         if !self.config.is_recorded {
             return;
         }
         let is_heard = |&&to: &&SocketAddr| {
             let spoken = dialect.unwrap_or_else(|| self.roster.dialect_of(to));
-            matches!(meaning(text, spoken), Content::Chat(_))
+            matches!(reading(text, spoken), Content::Chat(_))
         };
         let hearers: Vec<SocketAddr> = to.iter().filter(is_heard).copied().collect();
         if is_told_once && !hearers.is_empty() {

@@ -1,10 +1,9 @@
 //! The end: we say exit to everybody we know, and hear what still comes until that is done.
 //!
-//! While the program quits, what it still reads is shown, and at the end nothing is read: what nobody will see must not
-//! be taken, since its sender would believe it delivered.
+//! While we quit we still show what we read. After that we read nothing: the sender would think that it was delivered.
 
 use super::{Node, Stage};
-use crate::chat::inbound::{Meaning, meaning};
+use crate::chat::meaning::{Meaning, meaning};
 use crate::chat::notice::Notice;
 use crate::chat::outbox::{Content, Report};
 use crate::limits::QUIT_TIMEOUT;
@@ -66,7 +65,7 @@ impl Node {
 
     /// Whether the end of input waits for what was asked for: a program's commands, or the lines of a conversation.
     pub(super) fn must_settle(&self) -> bool {
-        self.prompter.is_driven() || self.prompter.is_conversing() || self.tickets.has_silent()
+        self.prompter.is_program() || self.prompter.is_conversing() || self.tickets.has_silent()
     }
 
     pub(super) fn is_quitting(&self) -> bool {
@@ -82,10 +81,11 @@ impl Node {
     /// A line that comes while we quit. It is shown, and changes nothing any more.
     pub(super) fn hear_last_words(&mut self, conn: ConnId, line: &[u8], now: Instant) {
         let Some(connection) = self.connections.get(conn) else { return };
-        let (remote, kind) = (connection.remote(), connection.data.kind);
+        let (remote, kind) = (connection.remote(), connection.data.kind());
         let text = String::from_utf8_lossy(line);
         match meaning(kind, &text, remote, self.roster.me()) {
-            Meaning::Nothing | Meaning::Ping(_) | Meaning::Raw(LINE_TAKEN) => {}
+            Meaning::Nothing | Meaning::Ping(_) | Meaning::Unknown | Meaning::Raw(LINE_TAKEN) => {}
+            Meaning::ToAll => self.note_control(conn, true),
             Meaning::Raw(text) => self.show_raw(remote, text, now),
             Meaning::Message(message) if self.roster.is_blocked(message.address) => {
                 self.counters.blocked += 1;
@@ -94,8 +94,10 @@ impl Node {
                 self.counters.chats += 1;
                 let who = self.roster.who_says(address, &Rc::from(&*name));
                 let text = text.into_owned();
+                let is_to_all = self.take_to_all(conn);
                 let is_confirmed = self.roster.me().is_at_home(remote, address);
-                self.show(remote, who, |who| Notice::Message { who, text, is_confirmed }, now);
+                let message = |who| Notice::Message { who, text, is_to_all, is_confirmed };
+                self.show(remote, who, message, now);
             }
             Meaning::Message(Message { command: Command::Connect, .. }) => {
                 self.end(conn, How::Reset, CloseReason::Eof, now);

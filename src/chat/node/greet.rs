@@ -9,26 +9,28 @@ use super::Node;
 use super::logged::Speaking;
 use super::say::line;
 use crate::chat::directory::PeerId;
-use crate::chat::inbound::{End, Kind, Role};
+use crate::chat::meaning::End;
 use crate::chat::notice::Notice;
 use crate::chat::outbox::{Content, Outgoing, Report};
+use crate::chat::role::Kind;
 use crate::limits::SETTLE_TIMEOUT;
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::envelope::{Body, Envelope};
 use crate::proto::machine::{CloseReason, ConnId};
-use crate::proto::message::{Dialect, Message};
+use crate::proto::message::Message;
 use std::net::SocketAddr;
 use std::time::Instant;
+
+/// The control line by which the one who dialled a session shows that it knows control lines.
+const CONTROL_KNOWN: &str = "!chinwag/1\n";
 
 impl Node {
     pub(super) fn on_connect(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
         let Some(connection) = self.connections.get(conn) else { return };
         let (from, is_confirmed) = (connection.remote(), self.is_confirmed(conn, message.address));
-        // Programs that speak these two dialects are not ours, and a line in another form would confuse them.
-        let is_foreign = matches!(message.dialect, Dialect::Json | Dialect::PortLine);
         let can_answer_here = end != End::Gone
-            && !is_foreign
-            && matches!(connection.data.kind, Kind::Inbound | Kind::Session(_));
+            && message.dialect.can_have_session()
+            && matches!(connection.data.kind(), Kind::Inbound | Kind::Session(_));
         // Whoever is not where they claim to be must not make us dial a third party, nor take over what is meant for
         // somebody else.
         let is_allowed = is_confirmed || (can_answer_here && !self.is_spoken_for(message.address, from));
@@ -46,13 +48,13 @@ impl Node {
         if is_confirmed {
             self.connect_is_answered(message.address, now);
         }
-        let gets_a_line = message.dialect == Dialect::PortLine && end != End::Gone;
+        let gets_a_line = message.dialect.has_line_answers() && end != End::Gone;
         if !gets_a_line {
             self.acknowledge(id, now);
         }
     }
 
-    /// Whether an address is known to be somebody's who is not at the other end of the socket `from`.
+    /// Whether the address already belongs to a known peer, so that a stranger at `from` must not get its session.
     fn is_spoken_for(&self, address: SocketAddr, from: SocketAddr) -> bool {
         let is_of_another = |session: ConnId| {
             self.connections.get(session).is_some_and(|session| session.remote().ip() != from.ip())
@@ -69,7 +71,7 @@ impl Node {
     fn answer_here(&mut self, conn: ConnId, id: PeerId, address: SocketAddr, now: Instant) {
         let Some(ours) = self.claimed_on(conn) else { return };
         // A peer that asks as well has answered what we asked before.
-        if let Some(report) = self.asked.take(address) {
+        if let Some(report) = self.pending_connects.take(address) {
             self.settle(report);
         }
         if let Some(own_dial) = self.outbox.connect_under_way(address) {
@@ -85,7 +87,7 @@ impl Node {
         }
         self.bind_session(conn, id, now);
         if let Some(connection) = self.connections.get_mut(conn) {
-            connection.data.is_only_answered = true;
+            connection.data.note_answered();
         }
     }
 
@@ -101,7 +103,7 @@ impl Node {
     pub(super) fn on_ack(&mut self, conn: ConnId, message: &Message<'_>, session: bool, now: Instant) {
         let Some(remote) = self.connections.get(conn).map(Connection::remote) else { return };
         let is_answer = self.outbox.connect_under_way(remote) == Some(conn);
-        // We dialled its address: that says more than what it claims.
+        // We dialled this address ourselves, so we trust it more than the address in the message.
         let message =
             &Message { address: if is_answer { remote } else { message.address }, ..message.clone() };
         let is_confirmed = self.is_confirmed(conn, message.address);
@@ -112,7 +114,7 @@ impl Node {
         let Some(id) = self.meet(conn, message, now) else { return };
         let is_awaited = is_answer || (is_confirmed && self.awaits_answer(message.address));
         let was_connected = self.roster.note_connected(id);
-        // Otherwise we did not ask, or have reported the outcome already.
+        // Report it only once.
         if (is_awaited || !was_connected)
             && let Some(peer) = self.roster.directory().get(id)
         {
@@ -124,25 +126,38 @@ impl Node {
         }
         if is_answer {
             if let Some(connection) = self.connections.get_mut(conn) {
-                connection.data.kind = Kind::Inbound;
+                connection.data.become_inbound();
             }
             self.connections.set_phase(conn, Phase::Open, now);
             if session {
                 self.bind_session(conn, id, now);
+                self.announce_control(conn, now);
             }
             self.connect_is_done(remote, now);
         }
     }
 
-    /// Whether a connect answers ours. JSON has no word for an acknowledgement.
+    /// The peer has answered with the word of our own kind. It cannot know yet that we are of it: our connect is a word
+    /// that many programs use.
+    fn announce_control(&mut self, conn: ConnId, now: Instant) {
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.data.note_control(false);
+        }
+        if let Err(reason) = self.connections.send(conn, CONTROL_KNOWN.as_bytes().into()) {
+            self.close(conn, reason, now);
+        }
+    }
+
+    /// Whether a connect answers ours: some dialects have no word for an acknowledgement.
     pub(super) fn is_ack(&self, message: &Message<'_>) -> bool {
-        message.dialect == Dialect::Json && self.awaits_answer(message.address)
+        !message.dialect.has_ack() && self.awaits_answer(message.address)
     }
 
     /// Whether that address has our connect, and may answer it on a connection of its own.
     fn awaits_answer(&self, address: SocketAddr) -> bool {
         let dial = self.outbox.connect_under_way(address).and_then(|conn| self.connections.get(conn));
-        self.asked.awaits(address) || dial.is_some_and(|connection| connection.phase() == Phase::Settling)
+        self.pending_connects.awaits(address)
+            || dial.is_some_and(|connection| connection.phase() == Phase::Settling)
     }
 
     /// It has answered. Whatever else our connect would have led to is given up: one request has one outcome.
@@ -150,7 +165,7 @@ impl Node {
         if !self.awaits_answer(address) {
             return;
         }
-        if let Some(report) = self.asked.take(address) {
+        if let Some(report) = self.pending_connects.take(address) {
             self.settle(report);
         } else if let Some(dial) = self.outbox.connect_under_way(address) {
             self.abandon(dial, address, now);
@@ -169,7 +184,7 @@ impl Node {
         if let Some(peer) = self.roster.directory().get(id) {
             log::debug!("{conn:?} {}: session with {} begins", connection.remote(), Speaking(peer));
         }
-        let before = std::mem::replace(&mut connection.data.kind, Kind::Session(id));
+        let before = connection.data.begin_session(id);
         self.connections.make_session(conn, now);
         if let Kind::Session(other) = before
             && other != id
@@ -190,11 +205,11 @@ impl Node {
         if let Some(id) = self.on_reached(to, outgoing.dialect, now) {
             self.roster.note_connected(id);
         }
-        if let Some(before) = self.asked.take(to) {
+        if let Some(before) = self.pending_connects.take(to) {
             self.conclude_connect(to, before);
         }
         if reason == CloseReason::Eof {
-            self.asked.insert(to, outgoing.report, now + SETTLE_TIMEOUT);
+            self.pending_connects.insert(to, outgoing.report, now + SETTLE_TIMEOUT);
         } else {
             self.conclude_connect(to, outgoing.report);
         }
@@ -228,7 +243,7 @@ impl Node {
     /// Closes a dial of ours that carries nothing any more.
     pub(super) fn drop_dial(&mut self, conn: ConnId, now: Instant) {
         if let Some(connection) = self.connections.get_mut(conn) {
-            connection.data = Role::new(Kind::Inbound);
+            connection.data.forget();
         }
         self.close(conn, CloseReason::Eof, now);
     }
@@ -241,6 +256,7 @@ mod tests {
     use crate::chat::node::tests::{handle, running_as};
     use crate::chat::request::{Designation, Request};
     use crate::proto::machine::{Input, Machine, Output};
+    use crate::proto::message::Dialect;
 
     const PEER: &str = "127.0.0.1:9";
 

@@ -8,8 +8,10 @@ use super::logged::Speaking;
 use super::{Node, Stage};
 use crate::chat::directory::{Peer, PeerId};
 use crate::chat::feed::Fate;
-use crate::chat::inbound::{End, Kind, Meaning, Speaker, meaning};
+use crate::chat::meaning::{End, Meaning, meaning};
 use crate::chat::notice::{Notice, Who};
+use crate::chat::outbox::{Content, Report};
+use crate::chat::role::{Kind, Speaker};
 use crate::chat::roster::Renamed;
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::machine::ConnId;
@@ -30,7 +32,7 @@ impl Node {
             let is_first = connection.phase() == Phase::Greeting;
             match connection.next_message(&mut rest) {
                 Ok(Some(line)) => match if is_first { parse_port_line(&line) } else { None } {
-                    Some(port) => connection.data.kind = Kind::PortLine(port),
+                    Some(port) => connection.data.become_port_line(port),
                     None => self.hear(conn, &line, End::Newline, now),
                 },
                 Ok(None) => break,
@@ -40,13 +42,13 @@ impl Node {
         self.connections.heard(conn, now);
     }
 
-    /// The peer went silent in the middle of a message: that is all of it.
+    /// The peer went silent in the middle of a message: what came counts as the whole message.
     pub(super) fn on_silence(&mut self, conn: ConnId, now: Instant) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
         let Some(message) = connection.flush() else { return };
-        if let Kind::Session(peer) = connection.data.kind {
-            // It holds its connection open without speaking lines: it cannot hear us on it.
-            connection.data.kind = Kind::Inbound;
+        if let Some(peer) = connection.data.session() {
+            // It sends no newlines, so it cannot read our lines either: end the session.
+            connection.data.become_inbound();
             self.connections.set_phase(conn, Phase::Open, now);
             self.roster.unbind(peer);
         }
@@ -62,11 +64,16 @@ impl Node {
             return;
         }
         let Some(connection) = self.connections.get(conn) else { return };
-        let (remote, kind) = (connection.remote(), connection.data.kind);
+        let (remote, kind) = (connection.remote(), connection.data.kind());
         let text = String::from_utf8_lossy(line);
         match meaning(kind, &text, remote, self.roster.me()) {
             Meaning::Nothing => {}
-            Meaning::Ping(number) => self.answer(conn, &format!("!pong {number}\n"), now),
+            Meaning::Ping(number) => {
+                self.note_control(conn, false);
+                self.answer(conn, &format!("!pong {number}\n"), now);
+            }
+            Meaning::ToAll => self.note_control(conn, true),
+            Meaning::Unknown => self.note_control(conn, false),
             Meaning::Raw(text) => self.show_raw(remote, text, now),
             Meaning::Message(message) if self.roster.is_blocked(message.address) => {
                 self.counters.blocked += 1;
@@ -83,20 +90,34 @@ impl Node {
         }
     }
 
+    /// Only our own kind sends control lines.
+    pub(super) fn note_control(&mut self, conn: ConnId, is_next_to_all: bool) {
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.data.note_control(is_next_to_all);
+        }
+    }
+
+    /// Whether the line that came on a connection was announced as one to several peers.
+    pub(super) fn take_to_all(&mut self, conn: ConnId) -> bool {
+        let connection = self.connections.get_mut(conn);
+        connection.is_some_and(|connection| connection.data.take_to_all())
+    }
+
     /// The fast path: the line begins with the very bytes that the last one began with, so nothing of its header
     /// needs to be parsed or looked up again.
     fn hear_chat_of_known_speaker(&mut self, conn: ConnId, line: &[u8], now: Instant) -> bool {
         let Some(connection) = self.connections.get_mut(conn) else { return false };
-        // Whatever comes, it came after the answer.
-        connection.data.is_only_answered = false;
+        // The peer has sent something after our answer.
+        connection.data.note_words();
         let from = connection.remote();
-        let Some(speaker) = connection.data.speaker.as_deref() else { return false };
+        let Some(speaker) = connection.data.speaker() else { return false };
         let Some(text) = speaker.text_of(line) else { return false };
         let id = speaker.peer();
         let is_chat = Command::of(text, Dialect::Standard) == Command::Chat
             && self.roster.note_chat(id, |peer| speaker.is_meant(peer), now);
         if is_chat {
-            self.show_chat(from, id, trim_end_bytes(text), now);
+            let is_to_all = self.take_to_all(conn);
+            self.show_chat(from, id, trim_end_bytes(text), is_to_all, now);
         }
         is_chat
     }
@@ -107,13 +128,13 @@ impl Node {
         let Some(peer) = directory.get(id) else { return };
         let Some(speaker) = Speaker::new(line, id, peer, self.is_confirmed(conn, address)) else { return };
         if let Some(connection) = self.connections.get_mut(conn) {
-            connection.data.speaker = Some(Box::new(speaker));
+            connection.data.remember(speaker);
         }
     }
 
     /// A peer that began with its port waits for an answer to each line.
     fn answer_line(&mut self, conn: ConnId, now: Instant) {
-        let kind = self.connections.get(conn).map(|connection| connection.data.kind);
+        let kind = self.connections.get(conn).map(|connection| connection.data.kind());
         if let Some(Kind::PortLine(_)) = kind {
             self.answer(conn, &format!("{LINE_TAKEN}\n"), now);
         }
@@ -137,15 +158,17 @@ impl Node {
 
     fn on_chat(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
         let Some(from) = self.connections.get(conn).map(Connection::remote) else { return };
+        let is_to_all = self.take_to_all(conn);
         match self.meet(conn, message, now) {
-            Some(id) => self.show_chat(from, id, message.text.as_bytes(), now),
+            Some(id) => self.show_chat(from, id, message.text.as_bytes(), is_to_all, now),
             None => {
                 // There is no room for its sender. It is shown all the same, on the account of its source.
                 self.counters.raw += 1;
                 let who = self.roster.who_says(message.address, &Rc::from(&*message.name));
                 let text = message.text.to_string();
                 let is_confirmed = self.is_confirmed(conn, message.address);
-                self.show_on_account(stranger(from), |_| Notice::Message { who, text, is_confirmed }, now);
+                let message = |_| Notice::Message { who, text, is_to_all, is_confirmed };
+                self.show_on_account(stranger(from), message, now);
             }
         }
     }
@@ -166,6 +189,10 @@ impl Node {
         }
         let who = self.roster.who_says(message.address, &name);
         self.show(from, who, Notice::Disconnected, now);
+        // A script is asked again only where the dialogue has it so.
+        if self.feed.may_fold() {
+            self.ask_again_of(message.address);
+        }
     }
 
     /// Whether an exit is that of the peer whose address it claims. On its own session nobody else can say it.
@@ -177,7 +204,7 @@ impl Node {
 
     /// Takes a peer out of the table after an exit: nobody there answers our connect any more.
     pub(super) fn see_off(&mut self, address: SocketAddr) -> Option<Peer> {
-        if let Some(report) = self.asked.take(address) {
+        if let Some(report) = self.pending_connects.take(address) {
             self.conclude_connect(address, report);
         }
         self.roster.see_off(address)
@@ -209,13 +236,18 @@ impl Node {
         if !was.is_empty() && !is_aliased {
             self.show(from, who, |who| Notice::Renamed { who, was }, now);
         }
+        self.ask_again_of(address);
+    }
+
+    /// Something changed of a peer that the prompt shows, if the user is in a conversation with it.
+    fn ask_again_of(&mut self, address: SocketAddr) {
         if self.prompter.is_conversing_with(address) {
             self.ask();
         }
     }
 
-    /// The peer is where it claims to be. A session that somebody else has in its name ends, or what is said to the
-    /// peer would go there.
+    /// The peer is where it claims to be. An impostor's session is closed; otherwise our messages would go to the
+    /// impostor.
     pub(super) fn confirm(&mut self, id: PeerId, now: Instant) {
         if let Some((address, session)) = self.roster.confirm(id)
             && !self.is_confirmed(session, address)
@@ -231,16 +263,25 @@ impl Node {
         self.connections.get(conn).is_some_and(|connection| is_at_home(connection.remote()))
     }
 
-    fn show_chat(&mut self, from: SocketAddr, id: PeerId, text: &[u8], now: Instant) {
+    fn show_chat(&mut self, from: SocketAddr, id: PeerId, text: &[u8], is_to_all: bool, now: Instant) {
         self.counters.chats += 1;
         if self.feed.is_quiet() {
             return;
         }
-        if let Some(peer) = self.roster.directory().get(id) {
-            let who = self.roster.who_is(peer);
-            let text = String::from_utf8_lossy(text).into_owned();
-            let is_confirmed = self.roster.me().is_at_home(from, who.address);
-            self.show(from, who, |who| Notice::Message { who, text, is_confirmed }, now);
+        let Some(peer) = self.roster.directory().get(id) else { return };
+        let who = self.roster.who_is(peer);
+        let is_elsewhere = self.is_said_elsewhere(&who);
+        if is_elsewhere {
+            self.talks.note_unread(who.address);
+        }
+        let text = String::from_utf8_lossy(text).into_owned();
+        let is_confirmed = self.roster.me().is_at_home(from, who.address);
+        let message = |who| Notice::Message { who, text, is_to_all, is_confirmed };
+        let is_shown = self.show(from, who, message, now);
+        self.answer_while_away(id, from, now);
+        // A line that is only counted changes the prompt when the count is told.
+        if is_shown && is_elsewhere {
+            self.ask();
         }
     }
 
@@ -259,34 +300,59 @@ impl Node {
         self.show_raw(from, &text, now);
     }
 
-    /// Shows a line of a peer, which came from `from`. Whoever only claims to be the peer does not use up what the
-    /// peer may say.
+    /// Shows a line of a peer, which came from `from`; gives whether it was shown and not only counted. Whoever only
+    /// claims to be the peer does not use up what the peer may say.
     pub(super) fn show(
         &mut self,
         from: SocketAddr,
         who: Who,
         notice: impl FnOnce(Who) -> Notice,
         now: Instant,
-    ) {
+    ) -> bool {
         if !self.feed.may_fold() || self.roster.me().is_at_home(from, who.address) {
-            self.show_on_account(who, notice, now);
+            self.show_on_account(who, notice, now)
         } else {
-            self.show_on_account(stranger(from), |_| notice(who), now);
+            self.show_on_account(stranger(from), |_| notice(who), now)
         }
     }
 
+    /// Tells a peer once that the user is away. Whoever only claims to be the peer must not make us dial it, and such dials
+    /// are as seldom as acknowledgements.
+    fn answer_while_away(&mut self, id: PeerId, from: SocketAddr, now: Instant) {
+        let Some(peer) = self.roster.directory().get(id).filter(|_| self.away.is_set()) else { return };
+        let (to, has_session) = (peer.address, peer.session.is_some());
+        if self.roster.me().is_at_home(from, to)
+            && (has_session || self.outbox.may_acknowledge(to, now))
+            && let Some(text) = self.away.answer(to)
+        {
+            self.deliver(to, Content::Chat(text), None, Report::Nobody, now);
+        }
+    }
+
+    /// Whether a peer speaks while the user, at a terminal, is in a conversation with somebody else.
+    fn is_said_elsewhere(&self, who: &Who) -> bool {
+        self.feed.may_fold()
+            && self.prompter.is_conversing()
+            && !self.prompter.is_conversing_with(who.address)
+    }
+
     /// Shows a line on the account of `who`, or counts it.
-    fn show_on_account(&mut self, who: Who, notice: impl FnOnce(Who) -> Notice, now: Instant) {
-        match self.feed.take(&who, now) {
+    fn show_on_account(&mut self, who: Who, notice: impl FnOnce(Who) -> Notice, now: Instant) -> bool {
+        let fate = self.feed.take(&who, now);
+        match fate {
             Fate::Shown => self.tell(notice(who)),
             Fate::Folded => self.counters.folded += 1,
             Fate::Hidden => {}
         }
+        fate == Fate::Shown
     }
 
     pub(super) fn tell_folded(&mut self) {
         for notice in self.feed.take_folded() {
             self.tell(notice);
+        }
+        if self.talks.unread().next().is_some() && self.prompter.is_conversing() {
+            self.ask();
         }
     }
 
@@ -298,7 +364,7 @@ impl Node {
     }
 }
 
-/// Whoever it is at the other end of a socket: one source shares one allowance, whatever its ports.
+/// An unknown sender. All ports of one source share one allowance.
 fn stranger(from: SocketAddr) -> Who {
     Who { address: SocketAddr::new(source_of(from.ip()), 0), name: "".into() }
 }
@@ -308,9 +374,8 @@ mod tests {
     use super::*;
     use crate::chat::book::Known;
     use crate::chat::node::Config;
-    use crate::chat::node::tests::{handle, running_as};
-    use crate::limits::NEW_LOCAL_PEERS_BURST;
-    use crate::limits::TOLD_BYTES_PER_TURN;
+    use crate::chat::node::tests::{handle, running_as, running_with};
+    use crate::limits::{Limits, NEW_LOCAL_PEERS_BURST, TOLD_BYTES_PER_TURN};
     use crate::proto::machine::{Input, Machine, Output};
 
     #[test]
@@ -435,5 +500,24 @@ mod tests {
         }
         assert_eq!(told.iter().sum::<usize>(), 100);
         assert!(told.iter().all(|&count| count * text.len() < TOLD_BYTES_PER_TURN + text.len()), "{told:?}");
+    }
+
+    #[test]
+    fn memory_is_freed_however_much_was_told_in_the_same_turn() {
+        let limits = Limits { memory_bytes_max: 1_000_000, ..Limits::default() };
+        let (mut node, start) = running_with(limits.clone());
+        let accept = |node: &mut Node, port| {
+            node.accept(([127, 0, 0, 1], port).into(), ([127, 0, 0, 1], 8080).into(), start).unwrap()
+        };
+        let talker = accept(&mut node, 1);
+        let line = format!("127.0.0.1:9 P {}\n", "x".repeat(60_000));
+        for _ in 0..=TOLD_BYTES_PER_TURN / line.len() {
+            handle(&mut node, Input::Received { conn: talker, bytes: line.as_bytes() }, start);
+        }
+        for port in 2..100 {
+            let conn = accept(&mut node, port);
+            handle(&mut node, Input::Received { conn, bytes: &[b'x'; 60_000] }, start);
+            assert!(node.connections.held() <= limits.memory_bytes_max, "{}", node.connections.held());
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Node;
 use crate::chat::directory::Peer;
-use crate::chat::inbound::{Kind, Role};
+use crate::chat::role::{Kind, Role};
 use crate::proto::clean::CleanName;
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::machine::{CloseReason, ConnId};
@@ -42,9 +42,9 @@ struct Ended<'a> {
 impl Display for Ended<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { node, connection: Connection { data: role, .. }, .. } = self;
-        let (what, id) = match role.kind {
+        let (what, id) = match role.kind() {
             Kind::Session(id) => ("session", Some(id)),
-            _ => ("connection", role.speaker.as_ref().map(|speaker| speaker.peer())),
+            _ => ("connection", role.speaker().map(|speaker| speaker.peer())),
         };
         f.write_str(what)?;
         if let Some(peer) = id.and_then(|id| node.roster.directory().get(id)) {

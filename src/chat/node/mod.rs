@@ -16,20 +16,23 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-use super::asked::Asked;
+use super::away::Away;
 use super::book::{Book, Known};
 use super::broadcast::Broadcaster;
 pub use super::config::{Config, Dialogue};
 use super::directory::Directory;
 use super::feed::Feed;
-use super::inbound::{End, Kind, Role};
+use super::meaning::End;
 pub use super::metrics::Counters;
 use super::metrics::Metrics;
 use super::notice::Notice;
 use super::outbox::{Content, Outbox, Report};
+use super::pending_connects::PendingConnects;
 use super::prompter::Prompter;
 use super::request::Request;
+use super::role::{Kind, Role};
 use super::roster::Roster;
+use super::talks::Talks;
 use super::tickets::Tickets;
 use crate::limits::TOLD_BYTES_PER_TURN;
 use crate::proto::connection::{Connection, Due, Phase};
@@ -55,19 +58,22 @@ pub struct Node {
     leaving: BTreeMap<ConnId, SocketAddr>,
     roster: Roster,
     outbox: Outbox,
-    /// Connects that were handed over and may yet be answered.
-    asked: Asked,
+    /// Connects that a peer has received, and may still answer by dialling us.
+    pending_connects: PendingConnects,
     broadcaster: Broadcaster,
     tickets: Tickets,
     prompter: Prompter,
+    talks: Talks,
+    away: Away,
     feed: Feed,
     counters: Counters,
     metrics: Metrics,
-    /// Memory was still full when the turn had told as much as it may: this goes on in the next turn.
+    /// Set if memory is still full and no more lost texts may be shown now; the next input closes more.
     full_at: Option<Instant>,
     outputs: VecDeque<Output<Notice>>,
-    /// Bytes of texts that were told since the last timeout. Thousands of connections may be due at once, each with
-    /// 64 KiB to be told: past a limit the rest stays due, and the turn looks at everybody else first.
+    /// Bytes of texts that were told since the last timeout, or since memory was last full. Thousands of connections may
+    /// be due at once, each with 64 KiB to be told: past a limit the rest stays due, and the turn looks at everybody
+    /// else first.
     told_bytes: usize,
 }
 
@@ -92,10 +98,12 @@ impl Node {
             leaving: BTreeMap::new(),
             roster: Roster::new(&config),
             outbox: Outbox::default(),
-            asked: Asked::default(),
+            pending_connects: PendingConnects::default(),
             broadcaster: Broadcaster::default(),
             tickets: Tickets::default(),
             prompter: Prompter::new(&config),
+            talks: Talks::default(),
+            away: Away::default(),
             feed: Feed::new(config.quiet, config.fold),
             counters: Counters::default(),
             metrics: Metrics::default(),
@@ -211,7 +219,7 @@ impl Node {
                 Due::End(reason) => self.close(conn, reason, now),
             }
         }
-        while let Some((to, report)) = self.asked.next_due(self.connections.judged_until(now)) {
+        while let Some((to, report)) = self.pending_connects.next_due(self.connections.judged_until(now)) {
             self.conclude_connect(to, report);
         }
         if self.feed.next_deadline().is_some_and(|at| at <= now) {
@@ -240,20 +248,17 @@ impl Node {
         if !self.connections.is_memory_full() {
             return;
         }
-        if !self.may_tell_more() {
-            self.full_at = Some(now);
-            return;
-        }
+        // What peers said in this turn must not keep memory full: only the user's lost texts count here.
+        self.told_bytes = 0;
         let Self { connections, roster, .. } = self;
-        let largest = connections.largest(|connection| match connection.data.kind {
-            Kind::Session(peer) => roster.is_known(peer),
-            _ => false,
-        });
+        let largest = connections
+            .largest(|connection| connection.data.session().is_some_and(|peer| roster.is_acquaintance(peer)));
         for conn in largest {
-            self.close(conn, CloseReason::MemoryFull, now);
             if !self.may_tell_more() {
+                self.full_at = Some(now);
                 return;
             }
+            self.close(conn, CloseReason::MemoryFull, now);
         }
     }
 
@@ -268,7 +273,7 @@ impl Node {
     /// Texts that it does not take any more are reported as not sent to `to`.
     fn leave(&mut self, conn: ConnId, to: SocketAddr, now: Instant) {
         let Some(connection) = self.connections.get_mut(conn) else { return };
-        if std::mem::replace(&mut connection.data.kind, Kind::Leaving) == Kind::Leaving {
+        if !connection.data.leave() {
             return;
         }
         self.leaving.insert(conn, to);
@@ -290,11 +295,11 @@ impl Node {
     fn on_ended(&mut self, connection: Connection<Role>, conn: ConnId, reason: CloseReason, now: Instant) {
         logged::ended(self, conn, &connection, reason);
         self.metrics.note_end(reason);
-        match connection.data.kind {
+        match connection.data.kind() {
             Kind::Delivery => self.on_delivery_ended(&connection, reason, now),
             Kind::Inbound | Kind::PortLine(_) => {
                 // It may have been a session for a while.
-                let speaker = connection.data.speaker.as_ref();
+                let speaker = connection.data.speaker();
                 let peer = speaker.and_then(|speaker| self.roster.directory().get(speaker.peer()));
                 let to = peer.map_or(connection.remote(), |peer| peer.address);
                 self.tell_unsent(&connection, to, reason);
@@ -404,7 +409,7 @@ impl Machine for Node {
         };
         [
             self.connections.next_deadline(),
-            self.asked.next_deadline(),
+            self.pending_connects.next_deadline(),
             self.broadcaster.next_deadline(),
             self.full_at,
             self.feed.next_deadline(),

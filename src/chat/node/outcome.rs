@@ -6,9 +6,9 @@
 
 use super::Node;
 use crate::chat::directory::{Peer, PeerId};
-use crate::chat::inbound::Role;
 use crate::chat::notice::{Failure, Notice};
 use crate::chat::outbox::{Content, Outgoing, Report};
+use crate::chat::role::Role;
 use crate::chat::tickets::Settled;
 use crate::limits::SETTLE_TIMEOUT;
 use crate::proto::connection::{Connection, Phase};
@@ -18,8 +18,8 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 impl Node {
-    /// The connection that carried something is over: taken, if the other side closed, or said nothing
-    /// against it for a while, after all was written.
+    /// A dial ended. Its message counts as taken if all was written and the peer then closed, or was silent for a
+    /// second.
     pub(super) fn on_delivery_ended(
         &mut self,
         connection: &Connection<Role>,
@@ -51,8 +51,8 @@ impl Node {
         self.send_waiting(to, now);
     }
 
-    /// An address was reached, with the dialect that the user chose for it: its entry says so. `None` if there is no
-    /// room for one.
+    /// Notes in the peer's entry that it was reached, and the dialect chosen by the user. `None` if there is no room
+    /// for an entry.
     pub(super) fn on_reached(
         &mut self,
         to: SocketAddr,
@@ -147,7 +147,7 @@ impl Node {
         let is_of_now = |peer: &Peer| peer.heard_at.is_some_and(|at| now <= at + SETTLE_TIMEOUT);
         let me = self.roster.me();
         let is_at_home = |peer: &Peer| me.is_at_home(connection.remote(), peer.address);
-        connection.data.is_only_answered
+        connection.data.is_only_answered()
             && is_closed
             && !self.is_quitting()
             && self.roster.directory().get(id).is_some_and(|peer| is_of_now(peer) && is_at_home(peer))
@@ -212,7 +212,7 @@ impl Node {
     pub(super) fn settle(&mut self, report: Report) {
         let Some(Settled { number, delivered }) = self.tickets.settle(report) else { return };
         // A program waits for an outcome; to a person the failures say enough.
-        if let Some(delivered) = delivered.filter(|&delivered| delivered > 0 || self.prompter.is_driven()) {
+        if let Some(delivered) = delivered.filter(|&delivered| delivered > 0 || self.prompter.is_program()) {
             self.tell(Notice::SentToAll(delivered));
         }
         if self.prompter.stop_waiting_for(number) {

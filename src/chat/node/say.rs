@@ -4,9 +4,10 @@
 //! now.
 
 use super::Node;
-use crate::chat::inbound::{Kind, Role};
+use crate::chat::broadcast::to_all;
 use crate::chat::notice::{Failure, Notice};
 use crate::chat::outbox::{Content, Outgoing, Report};
+use crate::chat::role::{Kind, Role};
 use crate::limits::{LINE_BYTES_MAX, PAYLOAD_OVERHEAD_BYTES, PLAIN_BYTES_MAX};
 use crate::proto::connection::Phase;
 use crate::proto::envelope::{Body, Envelope};
@@ -17,28 +18,35 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
-/// One text as a session line, formatted once for each address that we claim in it.
+/// The lines of one text.
+type Formatted = Rc<[Rc<[u8]>]>;
+
+/// One text as session lines, formatted once for each address that we claim in it, and for our own kind.
 #[derive(Debug)]
 pub(super) struct Lines<'a> {
     text: &'a str,
-    by_local_ip: BTreeMap<IpAddr, Rc<[Rc<[u8]>]>>,
+    /// To how many it goes, if it goes to several at once.
+    recipients: Option<usize>,
+    /// By our IP address in it, and whether it is for our own kind.
+    formatted: BTreeMap<(IpAddr, bool), Formatted>,
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        Self { text, by_local_ip: BTreeMap::new() }
+    pub(super) fn new(text: &'a str, recipients: Option<usize>) -> Self {
+        Self { text, recipients, formatted: BTreeMap::new() }
     }
 
     /// The lines that carry the text under the header of `from`; more than one only if it is very long.
-    fn under(&mut self, from: SocketAddr, name: &str) -> Rc<[Rc<[u8]>]> {
+    fn under(&mut self, from: SocketAddr, name: &str, knows_control: bool) -> Formatted {
         let text = self.text;
-        Rc::clone(self.by_local_ip.entry(from.ip()).or_insert_with(|| {
+        let mark = self.recipients.filter(|_| knows_control).map(to_all).unwrap_or_default();
+        Rc::clone(self.formatted.entry((from.ip(), knows_control)).or_insert_with(|| {
             let envelope = Envelope::of_session(from, name);
             let mut rest = text;
             let lines = std::iter::from_fn(|| {
                 let part;
                 (part, rest) = envelope.split(rest, LINE_BYTES_MAX);
-                (!part.is_empty()).then(|| line(&envelope, Body::Chat(part)))
+                (!part.is_empty()).then(|| marked_line(&mark, &envelope, Body::Chat(part)))
             });
             lines.collect()
         }))
@@ -46,8 +54,11 @@ impl<'a> Lines<'a> {
 }
 
 pub(super) fn line(envelope: &Envelope<'_>, body: Body<'_>) -> Rc<[u8]> {
-    let mut line = envelope.message(body);
-    line.push('\n');
+    marked_line("", envelope, body)
+}
+
+fn marked_line(mark: &str, envelope: &Envelope<'_>, body: Body<'_>) -> Rc<[u8]> {
+    let line = [mark, &envelope.message(body), "\n"].concat();
     line.into_bytes().into()
 }
 
@@ -74,9 +85,17 @@ impl Node {
         }
     }
 
-    /// Sends a text to many; one line is formatted and stored once for all the sessions it goes to.
-    pub(super) fn deliver_to_all(&mut self, to: &[SocketAddr], text: &str, report: Report, now: Instant) {
-        let mut lines = Lines::new(text);
+    /// Sends a text to several peers; one line is formatted and stored once for all the sessions it goes to. If it is
+    /// meant for one peer only, `recipients` is `None`.
+    pub(super) fn deliver_to_all(
+        &mut self,
+        to: &[SocketAddr],
+        text: &str,
+        recipients: Option<usize>,
+        report: Report,
+        now: Instant,
+    ) {
+        let mut lines = Lines::new(text, recipients);
         for &to in to {
             match self.free_session(to) {
                 Some(session) => self.say_lines(to, session, &mut lines, report, now),
@@ -103,7 +122,9 @@ impl Node {
     fn say_on_session(&mut self, to: SocketAddr, session: ConnId, outgoing: Outgoing, now: Instant) {
         match &outgoing.content {
             Content::Ack => {}
-            Content::Chat(text) => self.say_lines(to, session, &mut Lines::new(text), outgoing.report, now),
+            Content::Chat(text) => {
+                self.say_lines(to, session, &mut Lines::new(text, None), outgoing.report, now);
+            }
             Content::Connect => {
                 let who = self.roster.who(to);
                 self.report(outgoing.report, true, Notice::AlreadyConnected(who));
@@ -135,19 +156,21 @@ impl Node {
         }
         // The session knows its peer: with many sessions, a look-up by address would cost time.
         if let Some(connection) = self.connections.get_mut(session)
-            && let Kind::Session(id) = connection.data.kind
+            && let Some(id) = connection.data.session()
         {
-            connection.data.is_only_answered = false;
+            connection.data.note_words();
             self.roster.note_sent(id, 1, now);
         }
         self.counters.sent += 1;
         self.report(report, true, Notice::Sent(to));
     }
 
-    /// Queues all of the text or nothing. If a part of it waited, it would be reported as not sent besides the whole.
+    /// Queues all of the text or nothing. If only a part were queued, that part would be reported as unsent twice.
     fn queue_lines(&mut self, session: ConnId, lines: &mut Lines<'_>) -> Result<(), CloseReason> {
         let from = self.claimed_on(session).ok_or(CloseReason::Reset)?;
-        let lines = lines.under(from, self.roster.me().name());
+        let knows_control =
+            self.connections.get(session).is_some_and(|connection| connection.data.knows_control());
+        let lines = lines.under(from, self.roster.me().name(), knows_control);
         let waiting = self.connections.get(session).map_or(0, |connection| connection.queue().size());
         let bytes: usize = lines.iter().map(|line| line.len() + PAYLOAD_OVERHEAD_BYTES).sum();
         if waiting + bytes > self.config.limits.send_queue_bytes_max {

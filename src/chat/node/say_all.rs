@@ -2,7 +2,6 @@
 
 use super::Node;
 use crate::chat::broadcast::{Broadcaster, Recipient};
-use crate::chat::inbound::Kind;
 use crate::chat::notice::SaidTo;
 use crate::proto::machine::CloseReason;
 use std::rc::Rc;
@@ -35,8 +34,13 @@ impl Node {
         }
         let peers = self.roster.directory().iter().filter(|peer| !peer.is_offline);
         let recipient = |session| {
-            let Kind::Session(peer) = self.connections.get(session)?.data.kind else { return None };
-            Some(Recipient { from: self.claimed_on(session)?, peer, session })
+            let role = &self.connections.get(session)?.data;
+            Some(Recipient {
+                from: self.claimed_on(session)?,
+                knows_control: role.knows_control(),
+                peer: role.session()?,
+                session,
+            })
         };
         peers.map(|peer| recipient(peer.session?)).collect()
     }
@@ -48,10 +52,10 @@ impl Node {
         for (payload, recipients) in gathered.payloads() {
             for (peer, session) in recipients {
                 if let Some(connection) = self.connections.get_mut(session) {
-                    connection.data.is_only_answered = false;
+                    connection.data.note_words();
                 }
                 self.roster.note_sent(peer, texts, at);
-                // Whether a peer without room is too slow is seen when it had its chance to take some.
+                // Over its limit; it is closed only if it is still over after the next write.
                 if self.connections.send_beyond(session, Rc::clone(&payload)) {
                     self.broadcaster.note_slow(session, at);
                 }

@@ -60,7 +60,7 @@ impl Roster {
         Ok(Notice::DialectSet { who: self.who(address), dialect })
     }
 
-    /// The same for as long as the peer is in the table.
+    /// Writes to a peer in this dialect for as long as it is in the table.
     pub(in crate::chat) fn choose_dialect(&mut self, address: SocketAddr, dialect: Dialect) {
         if let Some(peer) = self.directory.peer_mut(address) {
             peer.choose(dialect);

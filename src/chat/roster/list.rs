@@ -3,7 +3,7 @@
 use super::Roster;
 use crate::chat::book::Known;
 use crate::chat::directory::Peer;
-use crate::chat::notice::{KnownRow, Mistake, Notice, PeerRow};
+use crate::chat::notice::{KnownRow, Mistake, Notice, PeerRow, Whois};
 use crate::chat::request::{ALL, Audience, Designation, is_host_name, is_unmistakable};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 impl Roster {
-    /// The list of all; of those known from before so many get a number.
+    /// Lists all peers. Of the remembered ones, only the first `known_max` get a number.
     pub(in crate::chat) fn list(&mut self, known_max: usize, now: Instant) -> Notice {
         let active = self.directory.active();
         let contacted = self.directory.contacted();
@@ -73,14 +73,41 @@ impl Roster {
     }
 
     /// The partner as the prompt shows it: by name, or by address if several peers have that name.
-    pub(in crate::chat) fn partner(&self, audience: Audience) -> String {
+    pub(in crate::chat) fn partner_name(&self, audience: Audience) -> String {
         let Audience::One(to, _) = audience else { return ALL.to_owned() };
         let name = self.who(to).name;
         let is_clear = is_unmistakable(&name) && self.named(&name) == [to];
         if is_clear { name.to_string() } else { to.to_string() }
     }
 
-    /// All that have a name: by what the user calls them, else as they call themselves, else as they did once.
+    /// What is known of a peer.
+    pub(in crate::chat) fn whois(&self, whom: &Designation, now: Instant) -> Result<Whois, Mistake> {
+        let address = self.resolve(whom)?;
+        let peer = self.directory.peer(address);
+        let heard_at =
+            peer.and_then(|peer| peer.heard_at).or(self.book.get(address).and_then(|k| k.heard_at));
+        Ok(Whois {
+            who: self.who(address),
+            own_name: self.own_name(address),
+            dialect: self.dialect_of(address),
+            connected: peer.is_some_and(|peer| peer.is_connected),
+            has_session: peer.is_some_and(|peer| peer.session.is_some()),
+            confirmed: peer.is_some_and(|peer| peer.is_confirmed),
+            away: self.is_away(Audience::One(address, None)),
+            blocked: self.book.is_blocked(address),
+            heard: peer.map_or(0, |peer| peer.heard),
+            heard_ago: heard_at.map(|at| now.saturating_duration_since(at)),
+            sent: peer.map_or(0, |peer| peer.sent),
+        })
+    }
+
+    /// Whether the partner has left, or could not be reached.
+    pub(in crate::chat) fn is_away(&self, audience: Audience) -> bool {
+        let Audience::One(to, _) = audience else { return false };
+        self.book.is_gone(to) || self.directory.peer(to).is_some_and(|peer| peer.is_offline)
+    }
+
+    /// Peers with this alias; if none, with this name in the table; if none, with this name in the book.
     fn named(&self, name: &str) -> Vec<SocketAddr> {
         let is_meant = |called: &str| called.eq_ignore_ascii_case(name);
         let in_table = self.directory.iter().filter(|peer| is_meant(&peer.name)).map(|peer| peer.address);

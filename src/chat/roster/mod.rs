@@ -1,10 +1,10 @@
 //! Who is there, who is remembered, and who we are: the table of peers and the address book behind one face.
 //!
-//! The table is of now, the book is of always. Whoever wants to know a name, a dialect or an address asks here.
-//! What the user is shown of it, and whom they mean, is in `list`; what they say of peers in `choices`.
+//! The table has who is there now; the book has who is remembered. Whoever wants to know a name, a dialect or an
+//! address asks here. What the user is shown of it, and whom they mean, is in `list`; what they say of peers in
+//! `choices`.
 //!
-//! An address that nothing confirms moves nothing of somebody else: a message from another IP address than it claims
-//! changes nothing in the entry of a peer that was confirmed, and not what the book has of one.
+//! A message from another IP than it claims does not change a confirmed peer, in the table or in the book.
 
 mod choices;
 mod list;
@@ -32,7 +32,7 @@ pub(super) struct Roster {
     listed: Vec<SocketAddr>,
     /// New entries of the table, for each source of them, and whether it is where it claims to be.
     new_peers: Rate<(IpAddr, bool)>,
-    /// The same where the source is this host.
+    /// New entries of the table whose source is this host.
     new_local_peers: Rate<(IpAddr, bool)>,
     /// The dialect that the user chose for everybody.
     dialect: Option<Dialect>,
@@ -85,12 +85,12 @@ impl Roster {
         self.book.who(address, &self.own_name(address))
     }
 
-    /// The same, of somebody who says to be called `name`.
+    /// A peer as the user calls it, if it calls itself `name`.
     pub(super) fn who_says(&self, address: SocketAddr, name: &Rc<str>) -> Who {
         self.book.who(address, name)
     }
 
-    /// The same, by its entry.
+    /// A peer as the user calls it, by its entry.
     pub(super) fn who_is(&self, peer: &Peer) -> Who {
         self.book.who(peer.address, &peer.name)
     }
@@ -103,9 +103,9 @@ impl Roster {
     }
 
     /// Whether a confirmed peer is more than a stranger: it is in the book, or the user has written to it.
-    pub(super) fn is_known(&self, id: PeerId) -> bool {
-        let is_known = |peer: &Peer| peer.sent > 0 || self.book.is_acquainted(peer.address);
-        self.directory.get(id).is_some_and(|peer| peer.is_confirmed && is_known(peer))
+    pub(super) fn is_acquaintance(&self, id: PeerId) -> bool {
+        let is_acquainted = |peer: &Peer| peer.sent > 0 || self.book.is_acquainted(peer.address);
+        self.directory.get(id).is_some_and(|peer| peer.is_confirmed && is_acquainted(peer))
     }
 
     /// The form in which an address is written to.
@@ -242,7 +242,8 @@ impl Roster {
         }
     }
 
-    /// The same, because its connection broke; `is_away`: so that it cannot be reached.
+    /// The peer lost its session because the connection broke; `is_away`: in a way that shows that it cannot be
+    /// reached.
     pub(super) fn lose(&mut self, id: PeerId, is_away: bool) {
         self.disconnect(id);
         if let Some(peer) = self.directory.get_mut(id) {
@@ -270,7 +271,7 @@ impl Roster {
         Some(peer)
     }
 
-    /// The same after an exit: the query does not list who has left.
+    /// Takes a peer out of the table after an exit: the query does not list who has left.
     pub(super) fn see_off(&mut self, address: SocketAddr) -> Option<Peer> {
         let peer = self.remove(address);
         self.book.note_gone(address);

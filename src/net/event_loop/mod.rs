@@ -171,8 +171,8 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         self.run_with(|_| None)
     }
 
-    /// The same. `look` is called after each turn, also the last one, and returns within what time it wants to be
-    /// called again if nothing happens.
+    /// Runs turns as [`EventLoop::run`] does. `look` is called after each turn, also the last one, and returns within
+    /// what time it wants to be called again if nothing happens.
     pub fn run_with(mut self, mut look: impl FnMut(&mut Self) -> Option<Duration>) -> io::Result<u8> {
         let mut wait = None;
         loop {

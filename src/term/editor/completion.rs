@@ -102,7 +102,7 @@ mod tests {
             ("/ms", "/msg "),
             ("/PE", "/peers "),
             ("/msg", "/msg "),
-            ("/a", "/al"),
+            ("/c", "/connect "),
             ("/msg be", "/msg berta "),
             ("/MSG  BE", "/MSG  berta "),
             ("/exit be", "/exit berta"),
@@ -115,7 +115,7 @@ mod tests {
             ("/dialect berta n", "/dialect berta netech"),
         ];
         for (before, after) in table {
-            for prompt in [Prompt::Choice, Prompt::Conversation("P1".to_owned())] {
+            for prompt in [Prompt::Choice, Prompt::Conversation("P1".into())] {
                 assert_eq!(at(&prompt, before), Some(Completed::Before(after.to_owned())), "{before}");
             }
         }
@@ -126,7 +126,7 @@ mod tests {
         let table =
             [("BE", "berta: "), ("hello be", "hello berta "), ("is it 10.0.0.1:4", "is it 10.0.0.1:4 ")];
         for (before, after) in table {
-            for prompt in [Prompt::Text, Prompt::Conversation("P1".to_owned())] {
+            for prompt in [Prompt::Text, Prompt::Conversation("P1".into())] {
                 assert_eq!(at(&prompt, before), Some(Completed::Before(after.to_owned())), "{before}");
             }
         }
@@ -153,7 +153,7 @@ mod tests {
         {
             assert_eq!(at(&Prompt::Choice, before), None, "{before}");
         }
-        for prompt in [Prompt::Text, Prompt::Conversation("P1".to_owned())] {
+        for prompt in [Prompt::Text, Prompt::Conversation("P1".into())] {
             for before in ["", "be ", "xbe", "//ms"] {
                 assert_eq!(at(&prompt, before), None, "{prompt:?} {before}");
             }

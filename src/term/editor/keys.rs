@@ -500,7 +500,7 @@ mod tests {
         b"\xc2\x85",
     ];
 
-    /// The same with a single control instead of an escape and a letter, as a byte and as UTF-8.
+    /// A sequence with a single control instead of an escape and a letter, as a byte and as UTF-8.
     fn in_eight_bits(sequence: &[u8]) -> Option<[Vec<u8>; 2]> {
         let (&[escape, letter], rest) = sequence.split_first_chunk()?;
         (escape == 0x1b && letter != b'\\').then(|| {

@@ -39,6 +39,9 @@ pub use row::Row;
 const SEARCH_COLUMNS: usize = "(search '') ".len();
 const SEARCHED_COLUMNS_MIN: usize = 4;
 
+/// What the keys that lead to another conversation type.
+const SWITCH: &str = "/switch";
+
 /// What keys ask the screen to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
@@ -169,7 +172,9 @@ impl Editor {
         let typed = if wants_line { self.ready.pop_front() } else { None }?;
         if let Typed::Line(line) = &typed {
             self.ready_bytes -= line.len() + 1;
-            self.history.add(self.asked(), line);
+            if !line.starts_with(SWITCH) {
+                self.history.add(self.asked(), line);
+            }
         }
         Some(typed)
     }
@@ -305,6 +310,10 @@ impl Editor {
             // From now on it is edited like any text.
             _ => self.is_offered = false,
         }
+        if let Some(to) = self.switch_of(key) {
+            self.line.replace(&format!("{SWITCH} {to}"));
+            return self.enter();
+        }
         let line = &mut self.line;
         match key {
             Key::Char(c) => line.insert(c.encode_utf8(&mut [0; 4])),
@@ -336,6 +345,19 @@ impl Editor {
             Key::Ctrl('z') => self.wishes.push_back(Wish::Suspend),
             Key::PasteStart => self.state = State::Pasting(Some(String::new()), None),
             Key::Alt(_) | Key::Ctrl(_) | Key::PasteEnd => {}
+        }
+    }
+
+    /// Which conversation a key leads to. In a line that is not empty, it means what it means elsewhere.
+    fn switch_of(&self, key: Key) -> Option<String> {
+        let is_talk = matches!(self.prompt, Some(Prompt::Conversation(_)));
+        let may_begin = is_talk || matches!(self.prompt, Some(Prompt::Choice));
+        match key {
+            _ if !self.line.is_empty() => None,
+            Key::Alt(digit @ '1'..='9') if may_begin => Some(digit.to_string()),
+            Key::Ctrl('n') if is_talk => Some("next".to_owned()),
+            Key::Ctrl('p') if is_talk => Some("previous".to_owned()),
+            _ => None,
         }
     }
 
@@ -534,6 +556,24 @@ mod tests {
 
     fn wishes(editor: &mut Editor) -> Vec<Wish> {
         std::iter::from_fn(|| editor.poll_wish()).collect()
+    }
+
+    #[test]
+    fn keys_on_an_empty_line_go_to_another_conversation() {
+        for (prompt, keys, typed) in [
+            (Prompt::Conversation("P1".into()), "\x1b2", Some("/switch 2")),
+            (Prompt::Conversation("P1".into()), "\x0e", Some("/switch next")),
+            (Prompt::Conversation("P1".into()), "\x10", Some("/switch previous")),
+            (Prompt::Choice, "\x1b1", Some("/switch 1")),
+            (Prompt::Choice, "\x0e", None),
+            (Prompt::Text, "\x1b1", None),
+            (Prompt::Conversation("P1".into()), "a\x1b2", None),
+        ] {
+            let mut editor = self::editor(prompt);
+            editor.handle_keys(keys.as_bytes(), crate::testing::start());
+            let line = typed.map(|line| Typed::Line(line.to_owned()));
+            assert_eq!(editor.poll_typed(true), line, "{keys:?}");
+        }
     }
 
     #[test]
@@ -914,7 +954,7 @@ mod tests {
             (lines(&mut editor).as_slice(), shown(&mut editor).as_str()),
             (["1", "2", "3", "4any"].map(str::to_owned).as_slice(), "no|")
         );
-        let mut editor = self::editor(Prompt::Conversation("P1".to_owned()));
+        let mut editor = self::editor(Prompt::Conversation("P1".into()));
         editor.press(b"\x1b[200~one\n \n0\x1b[201~");
         assert_eq!((lines(&mut editor), shown(&mut editor)), (vec!["one".to_owned()], "0|".to_owned()));
         for (paste, expected, row) in [
@@ -922,7 +962,7 @@ mod tests {
             ("/quit", &[], "/quit|"),
             ("/quit\n", &["/quit"], "|"),
         ] {
-            let mut editor = self::editor(Prompt::Conversation("P1".to_owned()));
+            let mut editor = self::editor(Prompt::Conversation("P1".into()));
             editor.press(format!("\x1b[200~{paste}\x1b[201~").as_bytes());
             assert_eq!(lines(&mut editor), expected);
             assert_eq!(shown(&mut editor), row);
@@ -980,12 +1020,12 @@ mod tests {
             (Prompt::RecipientPort, 40, "65535", "Recipient's port: 65535"),
             (Prompt::Text, 40, "0123456789", "Enter your message: 0123456789"),
             (
-                Prompt::Conversation("名前名前名前名前名前名前".to_owned()),
+                Prompt::Conversation("名前名前名前名前名前名前".into()),
                 40,
                 "0123456789012",
                 "→ 名前名前名前名…: 0123456789012",
             ),
-            (Prompt::Conversation(address.to_owned()), 40, "", "→ 255.255.255.255:65535: "),
+            (Prompt::Conversation(address.into()), 40, "", "→ 255.255.255.255:65535: "),
             (Prompt::Choice, 15, "1", "Choice: 1"),
             (Prompt::Choice, 16, "1", "Enter choice: 1"),
             (Prompt::Choice, 10, "", "Choice: "),

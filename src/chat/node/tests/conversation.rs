@@ -41,7 +41,7 @@ fn end_dial(node: &mut Node, is_up: bool, now: Instant) -> Vec<Notice> {
 }
 
 fn asks(partner: &str) -> Notice {
-    Notice::Prompt(Prompt::Conversation(partner.to_owned()))
+    Notice::Prompt(Prompt::Conversation(partner.into()))
 }
 
 fn asks_at_the_menu() -> [Notice; 2] {

@@ -2,6 +2,8 @@
 
 mod conversation;
 mod remembered;
+mod talks;
+mod to_all;
 
 use super::*;
 use crate::limits::Limits;

@@ -242,7 +242,7 @@ fn whom_the_user_blocks_is_not_written_to_until_unblocked() {
         );
         assert!(is_refused, "{outputs:?}");
     }
-    let found = ask(&mut node, Request::Find(p1(), None), now);
+    let found = ask(&mut node, Request::AskText(p1(), None), now);
     assert!(matches!(mistake(&found), Mistake::Blocked(_)));
     for (request, told) in nobody() {
         assert_eq!(mistake(&ask(&mut node, request, now)), &told);

@@ -1,4 +1,4 @@
-//! One line in, its meaning out; and what a connection is for.
+//! What a connection is for, and who speaks on it.
 //!
 //! The life of a connection:
 //!
@@ -14,9 +14,9 @@
 //! | kind | what comes on it | what we write to it | how it ends |
 //! |---|---|---|---|
 //! | `Inbound` | messages of anybody | nothing, but the answer to a connect | the peer closes it, or it is idle |
-//! | `Delivery` | the answer to our message | one message, then we half-close | the peer closes it, or a second passes |
+//! | `Delivery` | the answer to our message | one message; we half-close behind it, unless it is a connect | the peer answers or closes, or a second passes |
 //! | `PortLine` | texts of a peer whose port was the first line | a line for each text | the peer closes it |
-//! | `Session` | lines, `!ping` | lines, `!pong` | an exit of either side, a newer session, or it breaks |
+//! | `Session` | lines, `!ping`, `!to` before a line to several | lines, `!pong`, `!to` | an exit of either side, a newer session, or it breaks |
 //! | `Leaving` | what is still on its way | what was queued, then nothing | the peer closes it, or a second passes |
 //!
 //! A session is a connection that both sides agreed on: one sent a connect, the other answered on the same
@@ -24,19 +24,20 @@
 //! answered on its own connection is answered by a dial, and makes no session.
 
 use super::directory::{Peer, PeerId};
-use super::identity::Identity;
 use crate::limits::SPEAKER_BYTES_MAX;
-use crate::proto::message::{LINE_TAKEN, Message, trim_end};
-use std::net::SocketAddr;
 
 /// What a connection is for, and who speaks on it.
 #[derive(Debug)]
 pub(super) struct Role {
-    pub(super) kind: Kind,
+    kind: Kind,
     /// We answered its connect, and neither side has said anything since.
-    pub(super) is_only_answered: bool,
+    is_only_answered: bool,
+    /// The other side has shown that it knows control lines, as only our own kind does.
+    knows_control: bool,
+    /// It has said that its next line goes to several peers.
+    is_next_to_all: bool,
     /// Whose lines come on it, to recognise the next one by its first bytes.
-    pub(super) speaker: Option<Box<Speaker>>,
+    speaker: Option<Box<Speaker>>,
 }
 
 /// What a connection is for. See the [table](self).
@@ -54,57 +55,93 @@ pub(super) enum Kind {
     Session(PeerId),
 }
 
-/// What ended a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// The connection is gone; nothing can be answered on it.
-    Gone,
-    Newline,
-    Silence,
-}
-
-/// What a line means.
-#[derive(Debug)]
-pub(super) enum Meaning<'a> {
-    /// A question of a session, which is answered with its number.
-    Ping(&'a str),
-    /// A message of somebody.
-    Message(Message<'a>),
-    /// Nothing that anybody needs to know.
-    Nothing,
-    /// A text in no known form.
-    Raw(&'a str),
-}
-
 impl Role {
     pub(super) fn new(kind: Kind) -> Self {
-        Self { kind, is_only_answered: false, speaker: None }
+        Self { kind, is_only_answered: false, knows_control: false, is_next_to_all: false, speaker: None }
     }
-}
 
-/// The meaning of a line that came from the socket address `remote`. Nobody speaks in our own name.
-pub(super) fn meaning<'a>(kind: Kind, text: &'a str, remote: SocketAddr, me: &Identity) -> Meaning<'a> {
-    match (kind, text.strip_prefix('!')) {
-        (Kind::Session(_), Some(control)) => {
-            return trim_end(control).strip_prefix("ping ").map_or(Meaning::Nothing, Meaning::Ping);
-        }
-        // It was a session when the peer asked; nobody can answer here any more.
-        (Kind::Leaving, Some(_)) => return Meaning::Nothing,
-        (Kind::Delivery | Kind::Leaving, None) if trim_end(text) == LINE_TAKEN => return Meaning::Nothing,
-        _ => {}
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
     }
-    let message = match kind {
-        Kind::PortLine(port) => Some(Message::parse_behind_port(text, port, remote)),
-        _ => Message::parse(text, remote),
-    };
-    match message.filter(|message| !me.is_own(message.address)) {
-        Some(message) => Meaning::Message(message),
-        None => Meaning::Raw(trim_end(text)),
+
+    /// The peer that the connection is bound to both ways.
+    pub(super) fn session(&self) -> Option<PeerId> {
+        match self.kind {
+            Kind::Session(peer) => Some(peer),
+            _ => None,
+        }
+    }
+
+    /// The connection is bound to a peer both ways from here on. Returns what it was for before.
+    pub(super) fn begin_session(&mut self, peer: PeerId) -> Kind {
+        std::mem::replace(&mut self.kind, Kind::Session(peer))
+    }
+
+    /// Its first line was this port.
+    pub(super) fn become_port_line(&mut self, port: u16) {
+        self.kind = Kind::PortLine(port);
+    }
+
+    /// It is only read and answered from here on. Its speaker stays.
+    pub(super) fn become_inbound(&mut self) {
+        self.kind = Kind::Inbound;
+    }
+
+    /// We half-close it. Returns whether that is new.
+    pub(super) fn leave(&mut self) -> bool {
+        std::mem::replace(&mut self.kind, Kind::Leaving) != Kind::Leaving
+    }
+
+    /// It carries nothing any more, and nothing is known of who speaks on it.
+    pub(super) fn forget(&mut self) {
+        *self = Self::new(Kind::Inbound);
+    }
+
+    /// We have just answered its connect.
+    pub(super) fn note_answered(&mut self) {
+        self.is_only_answered = true;
+    }
+
+    /// Either side said something that is not the answer to a connect.
+    pub(super) fn note_words(&mut self) {
+        self.is_only_answered = false;
+    }
+
+    /// Whether we answered its connect, and neither side has said anything since.
+    pub(super) fn is_only_answered(&self) -> bool {
+        self.is_only_answered
+    }
+
+    /// The other side sent a control line or the word of our own kind. `is_next_to_all`: the next line goes to several
+    /// peers.
+    pub(super) fn note_control(&mut self, is_next_to_all: bool) {
+        self.knows_control = true;
+        self.is_next_to_all = is_next_to_all;
+    }
+
+    /// Whether the other side knows control lines.
+    pub(super) fn knows_control(&self) -> bool {
+        self.knows_control
+    }
+
+    /// Whether the line that has just come was announced as one to several peers.
+    pub(super) fn take_to_all(&mut self) -> bool {
+        std::mem::take(&mut self.is_next_to_all)
+    }
+
+    /// Remembers who said the last line.
+    pub(super) fn remember(&mut self, speaker: Speaker) {
+        self.speaker = Some(Box::new(speaker));
+    }
+
+    /// Who said the last line, if that is remembered.
+    pub(super) fn speaker(&self) -> Option<&Speaker> {
+        self.speaker.as_deref()
     }
 }
 
 /// Whose lines come on a connection. A line that begins with the same bytes as the last one needs no parsing and no
-/// look-up. In one piece: each read of one of many connections finds it cold.
+/// look-up. It is one allocation, because with many connections it is rarely in the CPU cache.
 #[derive(Debug)]
 pub(super) struct Speaker {
     /// `IP:PORT NAME ` as the peer writes it, and how much of the array that is.
@@ -137,8 +174,8 @@ impl Speaker {
         line.strip_prefix(&self.header[..usize::from(self.header_bytes)])
     }
 
-    /// Whether the header still stands for the peer: it has the same name, and who only claims to be it does not
-    /// speak for one that is confirmed.
+    /// Whether the remembered header is still valid: the name has not changed, and an unconfirmed speaker never stands
+    /// for a confirmed peer.
     pub(super) fn is_meant(&self, peer: &Peer) -> bool {
         (self.is_confirmed || !peer.is_confirmed) && peer.renamed == self.renamed
     }
@@ -153,43 +190,25 @@ fn names(header: &[u8], name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::config::Config;
     use crate::chat::directory::Directory;
-    use crate::proto::message::Command;
 
-    const REMOTE: &str = "127.0.0.1:50000";
-
-    fn read(kind: Kind, text: &str) -> String {
-        let mut me = Identity::new(&Config::default());
-        me.listen_on(8080);
-        match meaning(kind, text, REMOTE.parse().unwrap(), &me) {
-            Meaning::Ping(number) => format!("ping {number}"),
-            Meaning::Message(Message { address, command, text, .. }) => {
-                format!("{address} {} {text}", if command == Command::Chat { "chat" } else { "command" })
-            }
-            Meaning::Nothing => "nothing".to_owned(),
-            Meaning::Raw(text) => format!("raw {text}"),
-        }
+    #[test]
+    fn a_connection_is_left_once_and_bears_what_it_was_for_before() {
+        let id = Directory::new(1).find_or_add("127.0.0.1:9".parse().unwrap()).unwrap();
+        let mut role = Role::new(Kind::Delivery);
+        assert_eq!((role.begin_session(id), role.session()), (Kind::Delivery, Some(id)));
+        assert!(role.leave() && !role.leave());
+        assert_eq!((role.kind(), role.session()), (Kind::Leaving, None));
     }
 
     #[test]
-    fn what_a_line_means_depends_on_what_its_connection_is_for() {
-        let id = Directory::new(1).find_or_add(REMOTE.parse().unwrap()).unwrap();
-        let session = Kind::Session(id);
-        for (kind, text, means) in [
-            (session, "!ping 7\r", "ping 7"),
-            (session, "!later", "nothing"),
-            (Kind::Leaving, "!ping 7", "nothing"),
-            (Kind::Inbound, "!ping 7", "raw !ping 7"),
-            (Kind::Delivery, "Message received\n", "nothing"),
-            (Kind::Inbound, "Message received", "raw Message received"),
-            (Kind::Inbound, "127.0.0.1:9 P hello", "127.0.0.1:9 chat hello"),
-            (Kind::Inbound, "127.0.0.1:9 P exit", "127.0.0.1:9 command exit"),
-            (Kind::Inbound, "127.0.0.1:8080 P hello", "raw 127.0.0.1:8080 P hello"),
-            (Kind::PortLine(9), "hello", "127.0.0.1:9 chat hello"),
-        ] {
-            assert_eq!(read(kind, text), means, "{kind:?}: {text}");
-        }
+    fn a_line_to_several_is_announced_once_and_whoever_announces_it_knows_control_lines() {
+        let mut role = Role::new(Kind::Inbound);
+        assert!(!role.knows_control() && !role.take_to_all());
+        role.note_control(true);
+        assert!(role.knows_control() && role.take_to_all() && !role.take_to_all());
+        role.forget();
+        assert!(!role.knows_control());
     }
 
     #[test]

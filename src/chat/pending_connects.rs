@@ -1,4 +1,4 @@
-//! Connects that were handed over, and may yet be answered on a connection of its own.
+//! Connects that a peer has received, and may still answer by dialling us.
 //!
 //! Most programs of others take a connect and say nothing; some dial an acknowledgement a moment later. Until that
 //! moment has passed, nobody can tell which it is. A connect has one outcome, so the outcome waits for that moment.
@@ -8,15 +8,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-/// Who was asked, whom the outcome matters to, and until when an answer is awaited.
+/// Who has our connect, whom the outcome matters to, and until when an answer is awaited.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct PendingConnects {
     awaited: BTreeMap<SocketAddr, (Report, Instant)>,
-    /// The same in the order of time. All wait equally long, so the next one is always the first.
+    /// Their addresses in the order of time. All wait equally long, so the next one is always the first.
     order: VecDeque<(Instant, SocketAddr)>,
 }
 
-impl Asked {
+impl PendingConnects {
     /// Awaits an answer of `to` until then. Whoever is awaited must be taken before.
     pub(super) fn insert(&mut self, to: SocketAddr, report: Report, until: Instant) {
         self.awaited.insert(to, (report, until));
@@ -64,7 +64,7 @@ mod tests {
         let start = crate::testing::start();
         let after = |seconds| start + Duration::from_secs(seconds);
         let [a, b] = [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        let mut asked = Asked::default();
+        let mut asked = PendingConnects::default();
         asked.insert(a, Report::Request(1), after(1));
         asked.insert(b, Report::Request(2), after(2));
         assert_eq!(asked.take(a), Some(Report::Request(1)));

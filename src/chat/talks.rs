@@ -1,0 +1,124 @@
+//! The conversations that the user has, in the order in which they began, and how much was said in each of them while the
+//! user was in another one.
+
+use super::request::Audience;
+use std::net::SocketAddr;
+
+/// The conversations.
+#[derive(Debug, Default)]
+pub(super) struct Talks(Vec<Talk>);
+
+#[derive(Debug)]
+struct Talk {
+    with: Audience,
+    unread: u64,
+}
+
+/// Which conversation to go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// The one that has unread messages for the longest time, or else the next one.
+    Unread,
+    /// The one with this number, the first being 1.
+    Number(usize),
+    /// The one that began after the present one.
+    Next,
+    /// The one that began before the present one.
+    Previous,
+}
+
+impl Talks {
+    /// The user is in this conversation now, and has read it.
+    pub(super) fn enter(&mut self, with: Audience) {
+        match self.0.iter_mut().find(|talk| talk.with == with) {
+            Some(talk) => talk.unread = 0,
+            None => self.0.push(Talk { with, unread: 0 }),
+        }
+    }
+
+    /// A peer said something while the user was in another conversation.
+    pub(super) fn note_unread(&mut self, from: SocketAddr) {
+        let with = Audience::One(from, None);
+        match self.0.iter_mut().find(|talk| talk.with == with) {
+            Some(talk) => talk.unread += 1,
+            None => self.0.push(Talk { with, unread: 1 }),
+        }
+    }
+
+    /// The conversations with unread messages, and how many those are.
+    pub(super) fn unread(&self) -> impl Iterator<Item = (Audience, u64)> {
+        self.0.iter().filter(|talk| talk.unread > 0).map(|talk| (talk.with, talk.unread))
+    }
+
+    /// The one to go to from the one that the user is in, if there is one.
+    pub(super) fn find(&self, switch: Switch, present: Option<Audience>) -> Option<Audience> {
+        let count = self.0.len();
+        let place = self.0.iter().position(|talk| Some(talk.with) == present);
+        let after = |steps: usize| place.map_or(0, |place| (place + steps) % count.max(1));
+        let index = match switch {
+            Switch::Number(number) => number.checked_sub(1)?,
+            Switch::Unread => self.0.iter().position(|talk| talk.unread > 0).unwrap_or_else(|| after(1)),
+            Switch::Next => after(1),
+            Switch::Previous => after(count.saturating_sub(1)),
+        };
+        self.0.get(index).map(|talk| talk.with)
+    }
+
+    /// The user wants nothing more to do with a peer.
+    pub(super) fn forget(&mut self, address: SocketAddr) {
+        self.0.retain(|talk| talk.with != Audience::One(address, None));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(port: u16) -> Audience {
+        Audience::One(address(port), None)
+    }
+
+    fn address(port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port).into()
+    }
+
+    #[test]
+    fn what_is_said_elsewhere_is_counted_until_the_user_goes_there() {
+        let mut talks = Talks::default();
+        talks.enter(with(1));
+        for port in [2, 3, 2] {
+            talks.note_unread(address(port));
+        }
+        assert_eq!(talks.unread().collect::<Vec<_>>(), [(with(2), 2), (with(3), 1)]);
+        assert_eq!(talks.find(Switch::Unread, Some(with(1))), Some(with(2)));
+        talks.enter(with(2));
+        assert_eq!(talks.unread().collect::<Vec<_>>(), [(with(3), 1)]);
+        talks.forget(address(3));
+        assert_eq!(talks.unread().count(), 0);
+    }
+
+    #[test]
+    fn conversations_have_numbers_and_follow_each_other_in_a_ring() {
+        let mut talks = Talks::default();
+        assert!(
+            [Switch::Unread, Switch::Number(1), Switch::Next, Switch::Previous]
+                .iter()
+                .all(|&switch| talks.find(switch, None).is_none())
+        );
+        let all = [with(1), Audience::All, with(3)];
+        all.iter().for_each(|&audience| talks.enter(audience));
+        for (switch, present, place) in [
+            (Switch::Number(2), Some(with(1)), Some(1)),
+            (Switch::Number(0), None, None),
+            (Switch::Number(4), None, None),
+            (Switch::Next, Some(with(3)), Some(0)),
+            (Switch::Previous, Some(with(1)), Some(2)),
+            (Switch::Previous, Some(Audience::All), Some(0)),
+            (Switch::Next, None, Some(0)),
+            (Switch::Unread, Some(with(1)), Some(1)),
+        ] {
+            let found = place.map(|place: usize| all[place]);
+            assert_eq!(talks.find(switch, present), found, "{switch:?} {present:?}");
+        }
+    }
+}
