@@ -121,7 +121,7 @@ def unread_answers(given):
     for session in sessions:
         session.close()
     memory = chat.memory()
-    closed = chat.end().count("the memory for all peers was used up")
+    closed = chat.end().count("the memory for all peers was full")
     print(f"{given.sessions} sessions that do not read: {memory}, {closed} of them closed to save memory")
 
 

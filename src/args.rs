@@ -6,15 +6,16 @@ use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
 use crate::send::SendArgs;
 use crate::values::{
-    colorings, dialects, parse_count, parse_ip, parse_name, parse_port, parse_seconds, seconds,
+    colorings, dialects, parse_count, parse_ip, parse_memory, parse_name, parse_port, parse_seconds, seconds,
 };
 use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::Limits;
 use chinwag::proto::message::Dialect;
+use chinwag::term::notifier::Notifier;
 use chinwag::term::stdin::Stdin;
 use chinwag::term::style::{Coloring, Colors, Look};
 use chinwag::term::transcript::Transcript;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use std::net::{IpAddr, SocketAddr};
@@ -132,6 +133,10 @@ pub(crate) struct Args {
     #[arg(long)]
     show_addresses: bool,
 
+    /// Run this command for a message, at most once a second, with {name} and {text} of it; it gets no shell
+    #[arg(long, value_name = "COMMAND", value_parser = NonEmptyStringValueParser::new())]
+    notify: Option<String>,
+
     /// Append all messages to this file; only you can read a new file
     #[arg(long, value_name = "FILE")]
     transcript: Option<PathBuf>,
@@ -164,8 +169,8 @@ pub(crate) struct Args {
     send_queue_max: usize,
 
     /// The most bytes that the program keeps for all peers, in unfinished messages and send queues; over it, the
-    /// connections that hold the most are closed
-    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().memory_bytes_max, value_parser = parse_count)]
+    /// connections that hold the most are closed. At least 262144
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().memory_bytes_max, value_parser = parse_memory)]
     memory_max: usize,
 
     /// The most entries of the peer table
@@ -241,6 +246,11 @@ impl Args {
     /// Opens the transcript if one is wanted. The error is a sentence.
     pub(crate) fn open_transcript(&self) -> Result<Option<Transcript>, String> {
         self.transcript.as_deref().map(Transcript::open).transpose()
+    }
+
+    /// The command for messages, if there is one.
+    pub(crate) fn notifier(&self) -> Option<Notifier> {
+        self.notify.as_deref().and_then(Notifier::parse)
     }
 
     /// The addresses of the static peers. The error is a sentence.
@@ -372,6 +382,7 @@ mod tests {
             "--connect-timeout -1",
             "--connections-max 0",
             "--peers-max x",
+            "--memory-max 262143",
             "--name=",
             "extra",
         ];

@@ -64,6 +64,10 @@ pub const GATHERED_BYTES_MAX: usize = 1024;
 /// The most bytes in a growing buffer: an unfinished message.
 pub const BUFFER_BYTES_MAX: usize = LINE_BYTES_MAX;
 
+/// The least that the memory for all peers can be limited to: room for the longest message in each direction, twice. With
+/// much less, a polite peer would be closed before the answer to its connect is written.
+pub const MEMORY_BYTES_MIN: usize = 4 * LINE_BYTES_MAX;
+
 /// When the memory for all peers is over its limit, it is reduced to this share of the limit, in eighths, so that this
 /// happens rarely.
 pub const MEMORY_KEPT_EIGHTHS: usize = 7;
@@ -131,6 +135,12 @@ pub const FOREGROUND_RETRY: Duration = Duration::from_millis(200);
 
 /// The least time between two reports that the transcript cannot be written.
 pub const RECORD_FAULT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The least time between two runs of the command for messages.
+pub const NOTIFY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The most characters of a name or a text that the command for messages is given.
+pub const NOTIFIED_CHARS_MAX: usize = 200;
 
 /// The least time between two warnings of the same kind in the log.
 pub const WARN_INTERVAL: Duration = Duration::from_secs(1);

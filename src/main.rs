@@ -83,6 +83,7 @@ fn chat(args: Args) -> io::Result<u8> {
         Ok(transcript) => transcript,
         Err(sentence) => return Ok(misused(&sentence)),
     };
+    let notifier = args.notifier();
     let static_peers = match args.look_up_static_peers() {
         Ok(static_peers) => static_peers,
         Err(sentence) => return Ok(misused(&sentence)),
@@ -95,7 +96,7 @@ fn chat(args: Args) -> io::Result<u8> {
     if args.is_json() {
         let files = Files::open(args.known_peers_file(), None);
         let screen = JsonLines::new(Stdout::inherited()?);
-        let screen = Recorded::new(screen, transcript);
+        let screen = Recorded::new(screen, transcript).with_notifier(notifier);
         let commands =
             || Stdin::inherited().with_line_bytes_max(COMMAND_BYTES_MAX).with_substitute(SUBSTITUTE);
         return talk(
@@ -112,7 +113,7 @@ fn chat(args: Args) -> io::Result<u8> {
         let config = args.into_config(room, own_ips(), static_peers, true);
         // What the user says is a line of the log.
         let node = Node::new(files.remind(Config { is_recorded: true, ..config }));
-        let screen = Recorded::new(terminal, transcript);
+        let screen = Recorded::new(terminal, transcript).with_notifier(notifier);
         let mut event_loop = EventLoop::new(node, screen)?.with_signals()?.with_keys(Stdin::inherited())?;
         files.look_at_terminal(&mut event_loop);
         return event_loop.run_with(|event_loop| files.look_at_terminal(event_loop));
@@ -120,7 +121,7 @@ fn chat(args: Args) -> io::Result<u8> {
     let files = Files::open(args.known_peers_file(), None);
     let console = Console::inherited()?.with_look(args.look(false));
     let fold = console.is_terminal();
-    let screen = Recorded::new(console, transcript);
+    let screen = Recorded::new(console, transcript).with_notifier(notifier);
     let lines = takes_lines.then(Stdin::inherited);
     talk(args.into_config(room, own_ips(), static_peers, fold), screen, lines, files)
 }

@@ -1,6 +1,6 @@
 //! Parsers for the values of flags of the chat and of `send`. Each error is the reason that clap shows.
 
-use chinwag::limits::NAME_BYTES_MAX;
+use chinwag::limits::{MEMORY_BYTES_MIN, NAME_BYTES_MAX};
 use chinwag::proto::message::{Dialect, one_word};
 use chinwag::term::style::Coloring;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -62,4 +62,10 @@ pub(crate) fn seconds(duration: Duration) -> String {
 /// At least one.
 pub(crate) fn parse_count(count: &str) -> Result<usize, String> {
     count.parse().ok().filter(|&count| count > 0).ok_or_else(|| "type a whole number above 0".to_owned())
+}
+
+/// Memory for all peers, in bytes.
+pub(crate) fn parse_memory(bytes: &str) -> Result<usize, String> {
+    let bytes = bytes.parse().ok().filter(|&bytes| bytes >= MEMORY_BYTES_MIN);
+    bytes.ok_or_else(|| format!("type a number of bytes, at least {MEMORY_BYTES_MIN}"))
 }

@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn every_flag_of_the_chat_can_be_set_by_environment_and_file() {
         let command = command();
-        let candidates = ["true", "1", "127.0.0.1", "127.0.0.1:1", "standard", "auto"];
+        let candidates = ["true", "1", "1000000", "127.0.0.1", "127.0.0.1:1", "standard", "auto"];
         for (key, arg) in settable(&command) {
             // Some flags need these two.
             let others = ["name", "port"].into_iter().filter(|other| *other != key);

@@ -10,6 +10,7 @@ mod columns;
 pub mod console;
 pub mod editor;
 pub mod json;
+pub mod notifier;
 mod own_lines;
 pub mod raw;
 mod reasons;

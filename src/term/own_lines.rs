@@ -7,6 +7,7 @@
 //! outcome, because it took long, the outcome is told in any case.
 
 use crate::chat::notice::{Notice, Prompt, SaidTo, Who};
+use crate::chat::slash::ACTION;
 use std::net::SocketAddr;
 
 /// The last typed line, and what is owed of it.
@@ -48,7 +49,10 @@ impl OwnLines {
         let pending = self.pending.take();
         let is_typed = match &pending {
             // A greeting is said without being typed; it may come at any time.
-            Some(OwnLine::Answered(_, line)) => line.contains(&text),
+            Some(OwnLine::Answered(_, line)) => {
+                // The command before an action may have been typed in another way.
+                line.contains(text.strip_prefix(ACTION).unwrap_or(&text))
+            }
             Some(OwnLine::SaidTo(_, said)) => *said == text,
             Some(OwnLine::SaidToAll(_)) | None => false,
         };
@@ -147,6 +151,8 @@ mod tests {
         let mut own = after("/all hello");
         assert_eq!(own.say(SaidTo::All(2), text()), None);
         assert_eq!(own.settle(), Some(OwnLine::SaidToAll(text())));
+        let mut own = after("/ME  waves");
+        assert_eq!(own.say(to(1), "/me waves".to_owned()), None);
         let mut own = after("/peers");
         let answered = OwnLine::Answered(Some(Prompt::Choice), "/peers".to_owned());
         assert_eq!((own.settle(), own.settle()), (Some(answered), None));

@@ -8,6 +8,7 @@
 //! The notice of what the user says comes before its outcome. Writing to a regular file may wait for its disk, and
 //! then everything waits: that is accepted, as for the log. Files whose opening could wait are refused.
 
+use super::notifier::Notifier;
 use super::render::Sentence;
 use super::{Screen, Typed};
 use crate::chat::notice::{Notice, SaidTo, Who};
@@ -29,6 +30,7 @@ use std::time::{Duration, Instant};
 pub struct Recorded<S> {
     screen: S,
     transcript: Option<Transcript>,
+    notifier: Option<Notifier>,
 }
 
 /// A file that lines are appended to.
@@ -48,7 +50,12 @@ impl<S> Recorded<S> {
     /// Shows on `screen`, and records in `transcript`. The node must tell what the user says, see
     /// [`Config::is_recorded`](crate::chat::node::Config::is_recorded).
     pub fn new(screen: S, transcript: Option<Transcript>) -> Self {
-        Self { screen, transcript }
+        Self { screen, transcript, notifier: None }
+    }
+
+    /// Runs a command for each message as well.
+    pub fn with_notifier(self, notifier: Option<Notifier>) -> Self {
+        Self { notifier, ..self }
     }
 
     /// The screen within.
@@ -58,10 +65,13 @@ impl<S> Recorded<S> {
 }
 
 impl<S: Screen<Notice>> Screen<Notice> for Recorded<S> {
-    #[expect(clippy::disallowed_methods, reason = "a line has the time of day")]
+    #[expect(clippy::disallowed_methods, reason = "a line has the time of day, and a command a limit")]
     fn show(&mut self, notice: Notice) {
         if let Some(transcript) = &mut self.transcript {
             transcript.note(&notice, Zoned::now);
+        }
+        if let Some(notifier) = &mut self.notifier {
+            notifier.note(&notice, Instant::now());
         }
         self.screen.show(notice);
     }
@@ -74,6 +84,7 @@ impl<S: Screen<Notice>> Screen<Notice> for Recorded<S> {
         {
             self.screen.show(Notice::NotRecorded(Fault::from(&error)));
         }
+        self.notifier.iter_mut().for_each(Notifier::reap);
         self.screen.flush()
     }
 

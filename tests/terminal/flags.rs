@@ -2,6 +2,7 @@
 
 use crate::common::peer::{Peer, say, session};
 use crate::common::program::{Program, command};
+use chinwag::limits::{LINE_BYTES_MAX, MEMORY_BYTES_MIN};
 use rustix::process::Signal;
 use std::process::Stdio;
 
@@ -118,6 +119,23 @@ fn the_largest_limits_do_not_limit() {
         let mut wire = session(program.address(), ([127, 0, 0, 1], 9).into(), "P2");
         wire.ping(1);
     }
+}
+
+#[test]
+fn the_least_memory_is_enough_for_the_longest_message_in_each_direction() {
+    let least = MEMORY_BYTES_MIN.to_string();
+    let mut program = Program::node_with("P1", &["--memory-max", &least]);
+    let from = ([127, 0, 0, 1], 9).into();
+    let mut wire = session(program.address(), from, "P2");
+    let head = format!("{from} P2 ");
+    let text = "x".repeat(LINE_BYTES_MAX - head.len());
+    let (early, late) = text.split_at(40_000);
+    wire.write(format!("{head}{early}"));
+    program.send(from, late);
+    assert_eq!(wire.read_line(), format!("{} P1 {late}\n", program.address()));
+    wire.write(format!("{late}\n"));
+    wire.ping(1);
+    program.stdout.expect(&text);
 }
 
 #[test]
