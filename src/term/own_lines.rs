@@ -1,11 +1,13 @@
 //! What becomes of a typed line on the screen, once it was taken.
 //!
-//! Its row was erased with its prompt. If the line says something, `10:12 you → anna: hello` takes its place; every
-//! other line comes back as it was. Which of the two it is, the next notice tells.
+//! Its row was erased with its prompt. If the line says something, `10:12 you → anna: hello` takes its place. Every other
+//! line comes back as it was, except one that only goes to another conversation. Which of these it is, the next notice
+//! tells.
 //!
 //! That a text arrived is not told: it is on the screen, and a failure would be told. But if the user was promised an
 //! outcome, because it took long, the outcome is told in any case.
 
+use super::editor::SWITCH;
 use crate::chat::notice::{Notice, Prompt, SaidTo, Who};
 use crate::chat::slash::ACTION;
 use std::net::SocketAddr;
@@ -41,7 +43,9 @@ impl OwnLines {
     /// A line was taken. Whatever is pending must be [settled](Self::settle) before.
     pub(super) fn take(&mut self, prompt: Option<Prompt>, line: String) {
         self.last = Recipients::default();
-        self.pending = Some(OwnLine::Answered(prompt, line));
+        // A key typed it, and the next prompt says whom the conversation is with.
+        let is_switch = line.starts_with(SWITCH);
+        self.pending = (!is_switch).then_some(OwnLine::Answered(prompt, line));
     }
 
     /// The user said something. What is returned must be shown now.
@@ -156,6 +160,11 @@ mod tests {
         let mut own = after("/peers");
         let answered = OwnLine::Answered(Some(Prompt::Choice), "/peers".to_owned());
         assert_eq!((own.settle(), own.settle()), (Some(answered), None));
+    }
+
+    #[test]
+    fn going_to_another_conversation_leaves_no_line() {
+        assert_eq!(after("/switch next").settle(), None);
     }
 
     #[test]
