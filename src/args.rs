@@ -129,6 +129,10 @@ pub(crate) struct Args {
     #[arg(long)]
     bell: bool,
 
+    /// Show the address in each message, not only where the name is not enough
+    #[arg(long)]
+    show_addresses: bool,
+
     /// Run this command for a message, at most once a second, with {name} and {text} of it; it gets no shell
     #[arg(long, value_name = "COMMAND", value_parser = NonEmptyStringValueParser::new())]
     notify: Option<String>,
@@ -261,7 +265,11 @@ impl Args {
         let [term, color_term] = ["TERM", "COLORTERM"].map(|name| std::env::var(name).unwrap_or_default());
         let no_color = std::env::var_os("NO_COLOR");
         let there = Colors::of_terminal(&term, &color_term);
-        Look { colors: self.color.colors(is_edited, no_color.as_deref(), there), has_bell: self.bell }
+        Look {
+            colors: self.color.colors(is_edited, no_color.as_deref(), there),
+            has_bell: self.bell,
+            has_addresses: self.show_addresses,
+        }
     }
 
     /// The configuration of the node. `room` is the number of connections for which the process has descriptors.

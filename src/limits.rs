@@ -249,6 +249,10 @@ pub const CORRUPT_FILES_MAX: usize = 100;
 /// The most peers whose names and addresses can be completed.
 pub const NAMES_MAX: usize = 256;
 
+/// The most names of which the log remembers whose they are. Once there are more it forgets them all, and the next line
+/// of each peer has its address again.
+pub const LOGGED_NAMES_MAX: usize = 4096;
+
 /// The most candidates of a completion that are shown.
 pub const CANDIDATES_SHOWN_MAX: usize = 20;
 

@@ -114,7 +114,9 @@ fn chat(args: Args) -> io::Result<u8> {
         let mut files = Files::open(args.known_peers_file(), args.history_file());
         let mut terminal = Terminal::new(raw)?.with_look(args.look(true));
         files.prompt(terminal.editor_mut());
-        let node = Node::new(files.remind(args.into_config(room, own_ips(), static_peers, true)));
+        let config = args.into_config(room, own_ips(), static_peers, true);
+        // What the user says is a line of the log.
+        let node = Node::new(files.remind(Config { is_recorded: true, ..config }));
         let screen = Recorded::new(terminal, transcript).with_notifier(notifier);
         let mut event_loop = EventLoop::new(node, screen)?.with_signals()?.with_keys(Stdin::inherited())?;
         files.look_at_terminal(&mut event_loop);

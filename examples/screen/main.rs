@@ -35,7 +35,11 @@ const SCRIPT: [(Who, &str, &str); 6] = [
     (Who::First, "/to P2\r", "→ P2: "),
     (Who::First, "all of it, in one night\r", "one night"),
     (Who::First, "and what I liked be", "liked be"),
-    (Who::Second, "take your time, this does not disturb your line\r", "take your time"),
+    (
+        Who::Second,
+        "take your time: this does not disturb your line, and its rows are indented below their text\r",
+        "below their text",
+    ),
 ];
 
 /// The last keys: the half-typed line is still there.

@@ -35,7 +35,7 @@ pub struct Config {
     pub is_port_lent: bool,
     /// Count what peers say instead of telling it.
     pub quiet: bool,
-    /// Tell what the user says, for a transcript.
+    /// Tell what the user says, for a transcript, or for a screen that shows it.
     pub is_recorded: bool,
     /// Fold a peer that says too much into a counted line.
     pub fold: bool,

@@ -486,6 +486,8 @@ pub enum Notice {
         text: String,
         /// It went to several peers at once. Only our own kind says so.
         is_to_all: bool,
+        /// It came from the IP address that its sender claims.
+        is_confirmed: bool,
     },
     /// Each peer is answered with this text, or is not any more.
     Away(Option<String>),
@@ -575,5 +577,13 @@ impl Notice {
             Some(id) => Self::Answer { id, notice: Box::new(self) },
             None => self,
         }
+    }
+}
+
+#[cfg(test)]
+impl Notice {
+    /// A message of a peer at its own address.
+    pub(crate) fn heard(who: Who, text: &str) -> Self {
+        Self::Message { who, text: text.to_owned(), is_to_all: false, is_confirmed: true }
     }
 }

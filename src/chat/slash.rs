@@ -27,6 +27,9 @@ pub const WHO_OR_ALL: &str = "WHO|all";
 /// A dialect is to be typed here.
 pub const DIALECT: &str = "DIALECT";
 
+/// What a text begins with that says what its sender does, as everywhere else.
+pub const ACTION: &str = "/me ";
+
 /// All commands, in the order in which they are shown.
 pub static SLASHES: [Slash; 17] = [
     Slash::new("/msg", "WHO TEXT", "send a text to one peer", |rest| {

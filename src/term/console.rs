@@ -92,6 +92,10 @@ impl Screen<Notice> for Console {
             self.prompt = Some(prompt);
             return;
         }
+        // What the user said is already on the screen, or in the script that says it.
+        if matches!(notice, Notice::Said { .. }) {
+            return;
+        }
         if notice == Notice::Exiting {
             self.prompt = None;
         }
@@ -101,7 +105,7 @@ impl Screen<Notice> for Console {
         }
         self.leave_prompt();
         self.must_ring |= self.look.has_bell && is_worth_a_bell(&notice);
-        self.out.append(Painted { notice: &notice, colors: self.look.colors, at: None });
+        self.out.append(Painted { notice: &notice, colors: self.look.colors });
     }
 
     fn line_taken(&mut self) {

@@ -367,7 +367,7 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
             Event::Lost(Lost { peer: who.into(), reason: reason.word(), sentence: sentence() })
         }
         Notice::Answer { .. } | Notice::Menu | Notice::Prompt(_) | Notice::Said { .. } => return None,
-        Notice::Message { who, text, is_to_all } => {
+        Notice::Message { who, text, is_to_all, .. } => {
             Event::Message(Message { peer: who.into(), text, to_all: *is_to_all })
         }
         Notice::Mistake(mistake) => Event::Error(error(mistake, sentence())),
@@ -562,7 +562,7 @@ mod tests {
             Notice::ListenFailed { port: 8080, error: io::ErrorKind::AddrInUse.into() },
             Notice::Listening { port: 8080, name: "P1".into(), addresses: vec![address(8080)] },
             Notice::Lost { who: who(), reason: CloseReason::Reset },
-            Notice::Message { who: who(), text: text(), is_to_all: false },
+            Notice::heard(who(), &text()),
             Notice::NameChanged("a_b".to_owned()),
             Notice::NewPeer(who()),
             Notice::NotConnected { to, why: Failure::Connection(CloseReason::TimedOut) },
@@ -697,7 +697,8 @@ mod tests {
     fn any_text_of_a_peer_is_one_line_that_reads_back_the_same_and_has_no_control_characters() {
         let nasty = "a\"b\\c\n\r\0\u{1b}[2J\u{9b}31m\u{202e}\u{2028}\u{e0041} 日本 e\u{301} 👩‍🚀 \u{7f}";
         let who = Who { address: address(9), name: nasty.into() };
-        let line = line(&Notice::Message { who, text: nasty.to_owned(), is_to_all: true }, moment()).unwrap();
+        let message = Notice::Message { who, text: nasty.to_owned(), is_to_all: true, is_confirmed: true };
+        let line = line(&message, moment()).unwrap();
         assert_eq!(line.matches('\n').count(), 1);
         assert!(line.trim_end().chars().all(|c| !is_treacherous(c)), "{line}");
         let event = event_of(&line);

@@ -5,10 +5,13 @@
 //! event loop talks to it through [`stdin::Stdin`] and [`Screen`]. A terminal whose lines are edited here is a
 //! [`terminal::Terminal`], everything else is a [`console::Console`].
 
+mod chat_log;
+mod columns;
 pub mod console;
 pub mod editor;
 pub mod json;
 pub mod notifier;
+mod own_lines;
 pub mod raw;
 mod reasons;
 pub mod render;
@@ -19,6 +22,7 @@ pub mod stdout;
 pub mod style;
 pub mod terminal;
 pub mod transcript;
+mod wrap;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;

@@ -102,7 +102,7 @@ mod tests {
 
     fn message(name: &str, text: &str) -> Notice {
         let who = Who { address: ([127, 0, 0, 1], 1).into(), name: name.into() };
-        Notice::Message { who, text: text.to_owned(), is_to_all: false }
+        Notice::heard(who, text)
     }
 
     /// What the command was given each time, one argument in a line.

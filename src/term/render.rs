@@ -28,6 +28,9 @@ use std::rc::Rc;
 use std::time::Duration;
 use unicode_width::UnicodeWidthChar;
 
+/// The columns of a command in the help.
+pub(super) const HELP_COLUMNS: usize = 23;
+
 const MENU: &str = "
 ***** Menu *****
 1. Send message
@@ -270,7 +273,7 @@ impl Display for Heard {
 fn help(f: &mut Formatter<'_>) -> fmt::Result {
     for slash in &SLASHES {
         let typed = format!("{} {}", slash.name, slash.arguments);
-        writeln!(f, "{typed:<22} {}", slash.does)?;
+        writeln!(f, "{typed:<width$}{}", slash.does, width = HELP_COLUMNS)?;
     }
     writeln!(f, "WHO is an IP:PORT, a number from the last list, or a name.")
 }
@@ -672,14 +675,10 @@ mod tests {
 
     #[test]
     fn the_words_of_the_assignment_are_kept() {
-        let text = || "hello".to_string();
         says_line(Notice::NewPeer(who("P1")), "New peer: P1 (127.0.0.1:8080)");
         let renamed = Notice::Renamed { who: who("P2"), was: "P1".into() };
         says_line(renamed, "P1 (127.0.0.1:8080) is now called P2");
-        says_line(
-            Notice::Message { who: who("P1"), text: text(), is_to_all: false },
-            "127.0.0.1:8080 P1 hello",
-        );
+        says_line(Notice::heard(who("P1"), "hello"), "127.0.0.1:8080 P1 hello");
         says_line(Notice::Connected(who("P1")), "P1 (127.0.0.1:8080) connected with you");
         says_line(Notice::Accepted(who("P1")), "P1 (127.0.0.1:8080) accepted your connection");
         says_line(Notice::Disconnected(who("P1")), "P1 (127.0.0.1:8080) disconnected");
@@ -712,7 +711,7 @@ mod tests {
             Notice::ConnectList(rows()),
             Notice::Folded { who: who(NAME), lines: 2 },
             Notice::Lost { who: who(NAME), reason },
-            Notice::Message { who: who(NAME), text: text(), is_to_all: false },
+            Notice::heard(who(NAME), "hello"),
             Notice::Mistake(Mistake::AmbiguousName { name: NAME.to_owned(), peers: rows() }),
             Notice::Mistake(Mistake::BadAlias(NAME.to_owned())),
             Notice::Mistake(Mistake::NotBlocked(who(NAME))),
@@ -1051,13 +1050,13 @@ mod tests {
         let why = Failure::TooManyWaiting;
         for notice in [
             Notice::NewPeer(who()),
-            Notice::Message { who: who(), text: text(), is_to_all: false },
+            Notice::heard(who(), &text()),
             Notice::Raw { from: to, text: text() },
             Notice::NotSent { to, text: text(), why },
         ] {
             let said = Sentence(&notice).to_string();
             assert!(said.find('\n') == Some(said.len() - 1) && !said.contains('\x1b'), "{said}");
         }
-        says_line(Notice::Message { who: who(), text: text(), is_to_all: false }, "127.0.0.1:8080 P␛1␊ a␊b");
+        says_line(Notice::heard(who(), &text()), "127.0.0.1:8080 P␛1␊ a␊b");
     }
 }

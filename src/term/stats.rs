@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
+/// The columns of the label of a row.
+pub(super) const STATS_COLUMNS: usize = "Connections    ".len();
+
 /// The rows, each with its newline.
 pub(super) struct Table<'a>(pub(super) &'a Stats);
 

@@ -12,7 +12,6 @@
 use super::render::{Headed, Named, Sentence};
 use crate::chat::notice::{Notice, Prompt, Who};
 use crate::chat::slash;
-use jiff::Zoned;
 use std::ffi::OsStr;
 use std::fmt::{self, Display, Formatter, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -56,6 +55,8 @@ pub struct Look {
     pub colors: Colors,
     /// Whether to ring when a peer says something.
     pub has_bell: bool,
+    /// Whether a message always has the address of its peer where lines are edited here. Everywhere else it has.
+    pub has_addresses: bool,
 }
 
 /// The colours that a terminal has.
@@ -94,9 +95,19 @@ impl Colors {
     }
 
     /// The colour of a peer: the same in each run and on each machine.
-    fn of_peer(self, address: SocketAddr) -> String {
+    pub(super) fn of_peer(self, address: SocketAddr) -> String {
         let palette = if self == Self::Table { &PALETTE[..] } else { &PALETTE_OF_EIGHT };
         self.sequence(palette[hash_of(address) % palette.len()])
+    }
+
+    /// The style of what the user says, which looks different from what others say.
+    pub(super) fn of_own_words(self) -> &'static str {
+        if self == Self::None { "" } else { BOLD }
+    }
+
+    /// The style of a time.
+    pub(super) fn of_time(self) -> &'static str {
+        if self == Self::None { "" } else { DIM }
     }
 
     fn of_failure(self) -> String {
@@ -166,43 +177,59 @@ fn colors_of(entry: &TermInfo) -> u32 {
     if colors == TAKEN_BACK || i32::try_from(colors).is_err() { 0 } else { colors }
 }
 
-/// A notice in words, in colours if wanted; a message also has its time, if there is one.
+/// Text in one style: a sequence that turns it on, or nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) style: String,
+    pub(super) text: String,
+}
+
+impl Piece {
+    pub(super) fn new(style: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { style: style.into(), text: text.into() }
+    }
+
+    pub(super) fn plain(text: impl Into<String>) -> Self {
+        Self::new("", text)
+    }
+}
+
+impl Display for Piece {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write_in(f, &self.style, &self.text)
+    }
+}
+
+/// A notice in words, in colours if wanted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Painted<'a> {
     pub(super) notice: &'a Notice,
     pub(super) colors: Colors,
-    pub(super) at: Option<&'a Zoned>,
+}
+
+impl Painted<'_> {
+    /// The same in pieces.
+    pub(super) fn pieces(&self) -> Vec<Piece> {
+        let sentence = Sentence(self.notice).to_string();
+        if self.colors == Colors::None {
+            return vec![Piece::plain(sentence)];
+        }
+        let style = style(self.notice, self.colors);
+        let mut rest = sentence.as_str();
+        let mut pieces = Vec::new();
+        for (address, part) in parts(self.notice) {
+            let Some((before, after)) = rest.split_once(&part) else { continue };
+            pieces.extend([Piece::new(&*style, before), Piece::new(self.colors.of_peer(address), part)]);
+            rest = after;
+        }
+        pieces.push(Piece::new(style, rest));
+        pieces
+    }
 }
 
 impl Display for Painted<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if let (Notice::Message { .. }, Some(at)) = (self.notice, self.at) {
-            let style = if self.colors == Colors::None { "" } else { DIM };
-            write_in(f, style, &at.strftime("%H:%M").to_string())?;
-            f.write_char(' ')?;
-        }
-        if self.colors == Colors::None {
-            return Sentence(self.notice).fmt(f);
-        }
-        let style = style(self.notice, self.colors);
-        let sentence = Sentence(self.notice).to_string();
-        let mut rest = sentence.as_str();
-        for (address, part) in parts(self.notice) {
-            let Some((before, after)) = rest.split_once(&part) else { continue };
-            write_in(f, &style, before)?;
-            write_in(f, &self.colors.of_peer(address), &part)?;
-            rest = after;
-        }
-        write_in(f, &style, rest)
-    }
-}
-
-/// A message that the user typed, which looks different from what others say.
-pub(super) struct Own<T>(pub(super) T);
-
-impl<T: Display> Display for Own<T> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write_in(f, BOLD, &self.0.to_string())
+        self.pieces().iter().try_for_each(|piece| piece.fmt(f))
     }
 }
 
@@ -288,7 +315,7 @@ fn parts(notice: &Notice) -> Vec<(SocketAddr, String)> {
 }
 
 /// Writes each line of a text in a style, but the newlines without one.
-fn write_in(f: &mut Formatter<'_>, style: &str, text: &str) -> fmt::Result {
+pub(super) fn write_in(f: &mut Formatter<'_>, style: &str, text: &str) -> fmt::Result {
     for (n, line) in text.split('\n').enumerate() {
         if n > 0 {
             f.write_char('\n')?;
@@ -307,8 +334,6 @@ mod tests {
     use super::*;
     use crate::chat::notice::{Failure, KnownRow, Mistake, PeerRow};
     use crate::proto::machine::CloseReason;
-    use jiff::Timestamp;
-    use jiff::tz::{TimeZone, offset};
 
     /// Names and texts that try to change colours, or to look like other parts of a sentence.
     const HOSTILE: [&str; 5] = ["\x1b[31mx", "\x1b[m", "a\nb", "(127.0.0.1:1)", "\u{9b}8m127.0.0.1:1"];
@@ -318,7 +343,7 @@ mod tests {
     }
 
     fn painted(notice: &Notice) -> String {
-        Painted { notice, colors: Colors::Table, at: None }.to_string()
+        Painted { notice, colors: Colors::Table }.to_string()
     }
 
     fn row(number: usize, who: Who) -> PeerRow {
@@ -348,7 +373,7 @@ mod tests {
             Notice::ListenFailed { port: 1, error: std::io::ErrorKind::AddrInUse.into() },
             Notice::Lost { who: who(1), reason: CloseReason::Reset },
             Notice::Menu,
-            Notice::Message { who: who(1), text: text(), is_to_all: false },
+            Notice::heard(who(1), &text()),
             Notice::Mistake(Mistake::BadAddress(text())),
             Notice::NameChanged(text()),
             Notice::NewPeer(who(1)),
@@ -452,7 +477,7 @@ mod tests {
 
     #[test]
     fn eight_colours_are_enough_to_tell_failures_from_peers() {
-        let painted = |notice: &Notice| Painted { notice, colors: Colors::Eight, at: None }.to_string();
+        let painted = |notice: &Notice| Painted { notice, colors: Colors::Eight }.to_string();
         let joined = Notice::NewPeer(who(8080, "P1"));
         assert_eq!(painted(&joined), "\x1b[2mNew peer: \x1b[m\x1b[35mP1 (127.0.0.1:8080)\x1b[m\n");
         assert!(painted(&Notice::Mistake(Mistake::BadAddress("x".to_owned()))).starts_with("\x1b[31m"));
@@ -509,18 +534,10 @@ mod tests {
     }
 
     #[test]
-    fn a_message_has_its_time_its_speaker_in_colour_and_its_text_as_it_is() {
-        let notice = Notice::Message {
-            who: who(8080, "P1"),
-            text: "hi 127.0.0.1:8080 P1".to_owned(),
-            is_to_all: false,
-        };
-        let zone = TimeZone::fixed(offset(-3));
-        let at = "2026-02-28T02:04:59Z".parse::<Timestamp>().unwrap().to_zoned(zone);
-        let shown = |colors| Painted { notice: &notice, colors, at: Some(&at) }.to_string();
-        assert_eq!(shown(Colors::None), "23:04 127.0.0.1:8080 P1 hi 127.0.0.1:8080 P1\n");
+    fn a_message_has_its_speaker_in_colour_and_its_text_as_it_is() {
+        let notice = Notice::heard(who(8080, "P1"), "hi 127.0.0.1:8080 P1");
         let head = "\x1b[38;5;163m127.0.0.1:8080 P1\x1b[m";
-        assert_eq!(shown(Colors::Table), format!("\x1b[2m23:04\x1b[m {head} hi 127.0.0.1:8080 P1\n"));
+        assert_eq!(painted(&notice), format!("{head} hi 127.0.0.1:8080 P1\n"));
         let joined = Notice::NewPeer(who(8080, "P1"));
         let name = "\x1b[38;5;163mP1 (127.0.0.1:8080)\x1b[m";
         assert_eq!(painted(&joined), format!("\x1b[2mNew peer: \x1b[m{name}\n"));

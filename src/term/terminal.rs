@@ -11,11 +11,14 @@
 //! the chat and all its sessions. Keys are not read, and output waits until we are in the foreground; over 256 KiB,
 //! notices are only counted. Not every shell tells us when that happens, so we check five times a second.
 
+use super::chat_log::ChatLog;
 use super::editor::{Editor, Wish};
+use super::own_lines::{OwnLine, OwnLines};
 use super::raw::{MODES_ON, Raw};
-use super::render::{Count, prompt_text};
+use super::render::Count;
 use super::stdout::Stdout;
-use super::style::{BELL, Colors, Look, Own, Painted, is_own_words, is_worth_a_bell};
+use super::style::{BELL, Look, Piece, is_worth_a_bell};
+use super::wrap::Entry;
 use super::{Screen, Typed};
 use crate::chat::notice::Notice;
 use crate::limits::{CANDIDATES_SHOWN_MAX, FOREGROUND_RETRY, PASTE_BYTES_MAX};
@@ -48,12 +51,14 @@ pub struct Terminal {
     raw: Raw,
     editor: Editor,
     look: Look,
+    log: ChatLog,
     columns: u16,
     /// Whether the terminal wraps rows again when it gets narrower; nearly all do.
     is_reflowing: bool,
     row: Drawn,
     /// A line was handed over, but is not yet shown as an answer.
     answered: Option<String>,
+    own_lines: OwnLines,
     /// Notices counted instead of shown since the terminal stopped.
     missed: u64,
     /// A peer said something in this turn.
@@ -85,10 +90,12 @@ impl Terminal {
             raw,
             editor: Editor::default(),
             look: Look::default(),
+            log: ChatLog::default(),
             // xterm sets this variable, and it cuts rows instead of wrapping them; but tmux inside xterm wraps them.
             is_reflowing: std::env::var_os("XTERM_VERSION").is_none() || std::env::var_os("TMUX").is_some(),
             row: Drawn::Off,
             answered: None,
+            own_lines: OwnLines::default(),
             missed: 0,
             must_ring: false,
             is_behind: false,
@@ -100,7 +107,7 @@ impl Terminal {
 
     /// This terminal with another look.
     pub fn with_look(self, look: Look) -> Self {
-        Self { look, ..self }
+        Self { look, log: ChatLog::new(look), ..self }
     }
 
     /// The line editor, to give it data from earlier runs and to take data for later ones.
@@ -138,23 +145,48 @@ impl Terminal {
 
     #[expect(clippy::disallowed_methods, reason = "a message has the time of day")]
     fn tell(&mut self, notice: &Notice) {
-        self.must_ring |= self.look.has_bell && is_worth_a_bell(notice) && !self.must_miss();
-        self.print(Painted { notice, colors: self.look.colors, at: Some(&Zoned::now()) });
+        self.settle();
+        if self.must_miss() {
+            self.missed += 1;
+            return;
+        }
+        self.must_ring |= self.look.has_bell && is_worth_a_bell(notice);
+        let entry = self.log.told(notice, &Zoned::now());
+        self.print(&entry);
+    }
+
+    /// Shows the line that was taken last, in one form or the other.
+    fn settle(&mut self) {
+        if let Some(line) = self.own_lines.settle() {
+            self.show_own(&line);
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a message has the time of day")]
+    fn show_own(&mut self, line: &OwnLine) {
+        let entry = self.log.typed(line, &Zoned::now());
+        self.print(&entry);
+    }
+
+    /// Prints a sentence of our own above the row; it ends with a newline.
+    fn say(&mut self, sentence: impl fmt::Display) {
+        self.print(&Entry::new(vec![Piece::plain(sentence.to_string())]));
     }
 
     /// Prints something above the row.
-    fn print(&mut self, text: impl fmt::Display) {
+    fn print(&mut self, entry: &Entry) {
+        self.settle();
         if self.must_miss() {
             self.missed += 1;
             return;
         }
         self.take_row_off();
-        self.out.append(text);
+        self.out.append(entry.wrapped(self.columns));
     }
 
     fn hint(&mut self) {
         if !std::mem::replace(&mut self.has_hinted, true) {
-            self.print(HINT);
+            self.say(HINT);
         }
     }
 
@@ -168,24 +200,24 @@ impl Terminal {
         if self.missed > 0 {
             let notices = Count(self.missed, "notice");
             let were = if self.missed == 1 { "was" } else { "were" };
-            self.take_row_off();
-            self.out.append(format_args!("… {notices} {were} not shown: the terminal was stopped\n"));
             self.missed = 0;
+            self.say(format_args!("… {notices} {were} not shown: the terminal was stopped\n"));
         }
     }
 
     fn grant(&mut self, wish: Wish) {
         match wish {
-            Wish::Candidates(candidates) => self.print(Candidates(&candidates)),
+            Wish::Candidates(candidates) => self.say(Candidates(&candidates)),
             Wish::Clear => {
+                self.settle();
                 self.take_row_off();
                 self.out.append(CLEAR);
             }
             // A user who typed without looking may have declined by accident.
-            Wish::PasteDeclined => self.print("Nothing was pasted.\n"),
+            Wish::PasteDeclined => self.say("Nothing was pasted.\n"),
             Wish::PasteTooLong => {
                 let most = PASTE_BYTES_MAX / 1024;
-                self.print(format_args!("That paste is too long; paste at most {most} KiB at once.\n"));
+                self.say(format_args!("That paste is too long; paste at most {most} KiB at once.\n"));
             }
             Wish::Suspend => self.raw.press_suspend(),
         }
@@ -196,7 +228,7 @@ impl Terminal {
         let (prompt, text) = self.editor.whole_row();
         if !prompt.is_empty() || !text.is_empty() {
             let row = format!("{prompt}{}\n", Clean(text));
-            self.print(row);
+            self.say(row);
         }
     }
 
@@ -242,28 +274,29 @@ impl Screen<Notice> for Terminal {
                 self.tell(&notice);
                 self.hint();
             }
-            notice => self.tell(&notice),
+            Notice::Said { to, text } => {
+                if let Some(line) = self.own_lines.say(to, text) {
+                    self.show_own(&line);
+                }
+            }
+            notice if self.own_lines.is_news(&notice) => self.tell(&notice),
+            _ => {}
         }
     }
 
     fn line_taken(&mut self) {
+        self.settle();
         let prompt = self.editor.take_prompt();
         let answer = self.answered.take().unwrap_or_default();
         // An answer that was typed while nothing could be shown is not counted; its outcome is.
         if !self.must_miss() {
-            let shown = prompt.as_ref().map(prompt_text).unwrap_or_default();
-            let is_own = prompt.as_ref().is_some_and(|prompt| is_own_words(prompt, &answer));
-            let answer = Clean(&answer);
-            if self.look.colors != Colors::None && is_own {
-                self.print(format_args!("{shown}{}\n", Own(answer)));
-            } else {
-                self.print(format_args!("{shown}{answer}\n"));
-            }
+            self.own_lines.take(prompt, answer);
         }
         self.note_change();
     }
 
     fn flush(&mut self) -> io::Result<bool> {
+        self.settle();
         if self.must_wait() {
             return Ok(true);
         }

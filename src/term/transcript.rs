@@ -5,9 +5,8 @@
 //! told and the chat goes on; lines are lost then, but no line is written in part.
 //!
 //! If the node asked for this file to be written, that would need one more output, and one more input for each fault.
-//! There is a notice of what the user says only if it is recorded, and it comes before its outcome. Writing to a
-//! regular file may wait for its disk, and then everything waits: that is accepted, as for the log. Files whose
-//! opening could wait are refused.
+//! The notice of what the user says comes before its outcome. Writing to a regular file may wait for its disk, and
+//! then everything waits: that is accepted, as for the log. Files whose opening could wait are refused.
 
 use super::notifier::Notifier;
 use super::render::Sentence;
@@ -74,10 +73,7 @@ impl<S: Screen<Notice>> Screen<Notice> for Recorded<S> {
         if let Some(notifier) = &mut self.notifier {
             notifier.note(&notice, Instant::now());
         }
-        // What the user said is already on the screen.
-        if !matches!(notice, Notice::Said { .. }) {
-            self.screen.show(notice);
-        }
+        self.screen.show(notice);
     }
 
     #[expect(clippy::disallowed_methods, reason = "a fault is reported once in a while")]
@@ -311,7 +307,7 @@ mod tests {
     }
 
     fn heard(text: &str) -> Notice {
-        Notice::Message { who: who("P1"), text: text.to_owned(), is_to_all: false }
+        Notice::heard(who("P1"), text)
     }
 
     fn moment() -> Zoned {
@@ -326,10 +322,7 @@ mod tests {
         let not_sent = Notice::NotSent { to, text: "a\nb".to_owned(), why: Failure::TooManyWaiting };
         let table = [
             (heard("hi\n2026 < x\x1b[2J"), "< 127.0.0.1:8080 P1 hi␊2026 < x␛[2J"),
-            (
-                Notice::Message { who: who("N\x07"), text: String::new(), is_to_all: false },
-                "< 127.0.0.1:8080 N␇ ",
-            ),
+            (Notice::heard(who("N\x07"), ""), "< 127.0.0.1:8080 N␇ "),
             (said(SaidTo::One(who("P1")), "hi"), "> 127.0.0.1:8080 P1 hi"),
             (said(SaidTo::One(who("")), "h\ti"), "> 127.0.0.1:8080 - h␉i"),
             (said(SaidTo::All(3), "hi"), "> all 3 hi"),

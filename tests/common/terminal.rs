@@ -67,6 +67,11 @@ impl Terminal {
         Self::run(&words(args)).listening()
     }
 
+    /// The same on a terminal of this size.
+    pub(crate) fn node_of(rows: u16, columns: u16, args: &[&str]) -> Self {
+        Self::run_on(PtySize { rows, cols: columns, ..SIZE }, &words(args)).listening()
+    }
+
     /// The same with its files in a directory that stays, and without colours.
     pub(crate) fn node_at(home: &Path, args: &[&str]) -> Self {
         let at_home = ["env".into(), format!("HOME={}", home.display()).into()];
@@ -102,7 +107,11 @@ impl Terminal {
 
     /// Starts any command, and waits for nothing.
     pub(crate) fn run(words: &[OsString]) -> Self {
-        let pair = native_pty_system().openpty(SIZE).expect("a pseudo terminal");
+        Self::run_on(SIZE, words)
+    }
+
+    fn run_on(size: PtySize, words: &[OsString]) -> Self {
+        let pair = native_pty_system().openpty(size).expect("a pseudo terminal");
         let path = pair.master.tty_name().expect("a terminal has a name");
         let shared = File::options().read(true).write(true).open(path).expect("the terminal");
         let settings_before = settings(&shared);
@@ -118,7 +127,7 @@ impl Terminal {
         let mut child = pair.slave.spawn_command(builder).expect("the program starts");
         let pid = child.process_id().and_then(|pid| Pid::from_raw(pid as i32)).expect("it runs");
         let killer = child.clone_killer();
-        let emulator = Emulator::new(SIZE.rows, SIZE.cols);
+        let emulator = Emulator::new(size.rows, size.cols);
         let reader = pair.master.try_clone_reader().expect("the far end can be read");
         let screen = Output::of(emulator.watching(reader));
         let keyboard = pair.master.take_writer().expect("the far end can be written to");
@@ -213,6 +222,11 @@ impl Terminal {
         // The screen may be late.
         self.emulator.expect("no mode left on", |seen| !seen.is_cursor_hidden && !seen.is_paste_marked);
     }
+}
+
+/// The text of rows that were wrapped at words, in one line.
+pub(crate) fn unwrapped(rows: &str) -> String {
+    rows.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 impl Drop for Terminal {

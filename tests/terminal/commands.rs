@@ -5,7 +5,7 @@ use crate::common::peer::{Peer, say, session};
 use crate::common::port::Port;
 use crate::common::program::Program;
 use crate::editor::{MENU, pasted};
-use crate::pty::Terminal;
+use crate::pty::{Terminal, unwrapped};
 
 #[test]
 fn a_newcomer_is_told_of_the_commands_once() {
@@ -49,11 +49,7 @@ fn a_command_and_its_peer_are_completed() {
     terminal.expect_rows(&["anton  anna", "Enter choice: /msg an▏"]);
     terminal.type_keys("n\thello, you\r");
     assert_eq!(wires[0].read_line(), format!("{} P1 hello, you\n", terminal.address()));
-    terminal.expect_rows(&[
-        "Enter choice: /msg anna hello, you",
-        &format!("Message sent to {}", anna.address()),
-        "Enter choice: ▏",
-    ]);
+    terminal.expect_rows(&["anton  anna", "you → anna: hello, you", "Enter choice: ▏"]);
 }
 
 #[test]
@@ -66,16 +62,16 @@ fn a_conversation_asks_at_once_and_a_message_leaves_the_line_whole() {
     terminal.expect_rows(&["Enter choice: /to p2", "→ P2: ▏"]);
     terminal.type_keys("hel");
     wire.write(format!("{} P2 hi\n", peer.address()));
-    terminal.expect_rows(&[&format!("{} P2 hi", peer.address()), "→ P2: hel▏"]);
+    terminal.expect_rows(&[&format!("P2 ({}): hi", peer.address()), "→ P2: hel▏"]);
     terminal.type_keys("lo\r");
     assert_eq!(wire.read_line(), format!("{} P1 hello\n", terminal.address()));
-    terminal.expect_rows(&["→ P2: hello", "→ P2: ▏"]);
+    terminal.expect_rows(&[&format!("P2 ({}): hi", peer.address()), "you → P2: hello", "→ P2: ▏"]);
     terminal.type_keys("//etc is a path\r");
     assert_eq!(wire.read_line(), format!("{} P1 /etc is a path\n", terminal.address()));
     terminal.type_keys(&pasted("one\rtwo\r"));
     assert_eq!(wire.read_line(), format!("{} P1 one\n", terminal.address()));
     assert_eq!(wire.read_line(), format!("{} P1 two\n", terminal.address()));
-    terminal.expect_rows(&["→ P2: one", "→ P2: two", "→ P2: ▏"]);
+    terminal.expect_rows(&["you → P2: /etc is a path", "you → P2: one", "you → P2: two", "→ P2: ▏"]);
     terminal.type_keys(&format!("/to {}\rlost\r", nobody.address()));
     terminal.screen.expect("Not sent: lost");
     terminal.expect_rows(&[&format!("→ {}: ▏", nobody.address())]);
@@ -114,12 +110,12 @@ fn the_last_recipient_is_filled_in_to_be_taken_replaced_or_cleared() {
 fn a_peer_with_a_hostile_name_is_talked_to_and_completed_like_any_other() {
     let long = "x".repeat(10_000);
     let (kept, shortened) = ("x".repeat(64), format!("{}…", "x".repeat(24)));
-    for (name, typed, partner) in [
-        ("/etc/passwd", "/etc/passwd", "/etc/passwd"),
-        ("$(x)", "$(x)", "$(x)"),
-        (&long, &kept, &shortened),
+    for (name, typed, partner, is_address_shown) in [
+        ("/etc/passwd", "/etc/passwd", "/etc/passwd", false),
+        ("$(x)", "$(x)", "$(x)", true),
+        (&long, &kept, &shortened, false),
         // The name cannot be typed, so the address is offered instead.
-        ("n\x1b[2J\x1b]0;t\x07", "", ""),
+        ("n\x1b[2J\x1b]0;t\x07", "", "", false),
     ] {
         let peer = Peer::new();
         let address = peer.address().to_string();
@@ -135,7 +131,13 @@ fn a_peer_with_a_hostile_name_is_talked_to_and_completed_like_any_other() {
         });
         terminal.type_keys("\rwho are you?\r");
         assert_eq!(peer.take(), format!("{} P1 who are you?", terminal.address()));
-        terminal.expect_rows(&[&format!("→ {partner}: who are you?"), &format!("→ {partner}: ▏")]);
+        let named = if is_address_shown { format!(" ({address}):") } else { ":".to_owned() };
+        terminal.emulator.expect("what was said, and the next question", |seen| {
+            let said = unwrapped(&seen.rows[seen.rows.len() - 3..].join("\n"));
+            seen.ends_with(&[&format!("→ {partner}: ▏")])
+                && said.contains("you → ")
+                && said.contains(&format!("{named} who are you?"))
+        });
         terminal.emulator.expect("no offence", |seen| seen.offences.is_empty());
     }
 }

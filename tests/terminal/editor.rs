@@ -25,7 +25,8 @@ fn known_to(peer: &Peer) -> Terminal {
     let mut terminal = asked_for_a_text(peer);
     terminal.type_keys("hello\r");
     peer.take();
-    terminal.screen.expect("Message sent");
+    terminal.screen.expect("hello");
+    terminal.expect_rows(&["Enter choice: ▏"]);
     terminal
 }
 
@@ -52,14 +53,14 @@ fn a_message_at_each_key_disturbs_nothing_that_is_typed() {
         typed.push(c);
         terminal.type_keys(&c.to_string());
         wire.write(format!("{} P2 number {n}\n", other.address()));
-        let message = format!("{} P2 number {n}", other.address());
+        let speaker = if n == 0 { format!("P2 ({})", other.address()) } else { "P2".to_owned() };
+        let message = format!("{speaker}: number {n}");
         terminal.expect_rows(&[&message, &format!("Enter your message: {}▏", typed)]);
     }
     terminal.type_keys("\r");
     assert_eq!(peer.take(), format!("{} P1 {SENTENCE}", terminal.address()));
-    let sent = format!("Message sent to {}", peer.address());
-    let answered = format!("Enter your message: {SENTENCE}");
-    terminal.expect_rows(&[&[&answered, sent.as_str()], &MENU[..], &["Enter choice: ▏"]].concat());
+    let said = format!("you → {}: {SENTENCE}", peer.address());
+    terminal.expect_rows(&[&[said.as_str()], &MENU[..], &["Enter choice: ▏"]].concat());
 }
 
 #[test]
@@ -89,7 +90,7 @@ fn mistakes_are_corrected_where_they_are_and_a_message_leaves_the_cursor_there()
     let address = other.address();
     terminal.expect_rows(&[
         &format!("New peer: P2 ({address})"),
-        &format!("{address} P2 hi"),
+        &format!("P2 ({address}): hi"),
         "Enter your message: hel▏o world",
     ]);
     terminal.type_keys("l\x17\x19\x1bf\x0b!\r");
@@ -174,7 +175,7 @@ fn a_suspended_program_gives_the_terminal_back_and_comes_back_whole() {
         // What arrives in between is shown afterwards.
         say(terminal.address(), format!("{} P2 hi", other.address()));
         terminal.type_keys("\n");
-        terminal.expect_rows(&[&format!("{} P2 hi", other.address()), "Enter your message: half type▏d"]);
+        terminal.expect_rows(&[&format!("P2 ({}): hi", other.address()), "Enter your message: half type▏d"]);
         assert!(!terminal.is_canonical());
     }
 }
@@ -196,7 +197,7 @@ fn in_the_background_the_screen_is_left_alone_and_nothing_is_lost() {
     terminal.type_keys("\n");
     let between = terminal.screen.expect("front\r\n");
     assert!(!between.contains("connected") && !between.contains('\x1b'), "{between:?}");
-    terminal.expect_rows(&[&format!("{from} P2 hi"), "Enter your message: half type▏d"]);
+    terminal.expect_rows(&[&format!("P2 ({from}): hi"), "Enter your message: half type▏d"]);
     assert!(!terminal.is_canonical());
     terminal.type_keys("!\x15\r0\r");
     terminal.screen.expect("Exiting\r\n");
@@ -275,7 +276,7 @@ fn a_stopped_screen_takes_keys_and_shows_them_when_it_flows() {
     wire.write(format!("{} P2 hi\n", other.address()));
     wire.ping(1);
     terminal.type_keys(CTRL_Q);
-    terminal.expect_rows(&[&format!("{} P2 hi", other.address()), "Enter your message: typed blindly▏"]);
+    terminal.expect_rows(&[&format!("P2 ({}): hi", other.address()), "Enter your message: typed blindly▏"]);
     terminal.type_keys("\r");
     assert_eq!(peer.take(), format!("{} P1 typed blindly", terminal.address()));
 }

@@ -3,7 +3,7 @@
 use crate::common::PATIENCE;
 use crate::common::peer::{Peer, say, session};
 use crate::common::program::{Program, command};
-use crate::pty::Terminal;
+use crate::pty::{Terminal, unwrapped};
 use rustix::process::Signal;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -52,7 +52,7 @@ fn a_restarted_program_knows_its_peers_and_contacts_none() {
     let address = peer.address();
     let mut terminal = Terminal::node_at(home.path(), &["--name", "P1"]);
     say(terminal.address(), format!("{address} P2 hello"));
-    terminal.screen.expect("P2 hello");
+    terminal.screen.expect("): hello");
     terminal.type_keys("/alias P2 anna\r");
     terminal.screen.expect("is now shown as anna");
     terminal.type_keys("0\r");
@@ -97,7 +97,7 @@ fn what_the_user_said_of_peers_survives_a_kill() {
     terminal.type_keys("/unblock anna\r");
     terminal.screen.expect("anna (127.0.0.1:9) is no longer blocked");
     say(terminal.address(), format!("{peer} P9 and now"));
-    assert!(!terminal.screen.expect("127.0.0.1:9 anna and now").contains("can you hear me"));
+    assert!(!terminal.screen.expect("anna (127.0.0.1:9): and now").contains("can you hear me"));
 }
 
 #[test]
@@ -123,6 +123,7 @@ fn a_corrupt_file_is_renamed_with_a_sentence_and_the_chat_goes_on() {
         let mut terminal = Terminal::node_at(home.path(), flags);
         let aside = file.with_extension("toml.corrupt");
         terminal.screen.expect_that("the sentence", |text| {
+            let text = unwrapped(text);
             text.contains("cannot be understood (line 3: ")
                 && text.contains(&format!("the file was renamed to {}", aside.display()))
         });

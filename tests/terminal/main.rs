@@ -32,6 +32,7 @@ mod manual;
 mod once_wrong;
 mod sample;
 mod screen;
+mod screens;
 mod scripts_once_wrong;
 mod send;
 mod service;

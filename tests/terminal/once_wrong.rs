@@ -2,7 +2,7 @@
 
 use crate::common::peer::{Peer, say};
 use crate::common::program::{Program, command, command_with_default_static_peers, is_here, subcommand};
-use crate::pty::Terminal;
+use crate::pty::{Terminal, unwrapped};
 use rustix::process::Signal;
 use std::ffi::OsString;
 use std::fs;
@@ -98,7 +98,7 @@ fn the_prompt_of_choice_3_is_whole_on_80_columns_and_understood_on_40() {
     let other = Peer::new();
     let mut terminal = Terminal::node_with(&["--name", "P1", "--port", "0", "--color", "never"]);
     say(terminal.address(), format!("{} P2 hi", other.address()));
-    terminal.screen.expect(" P2 hi");
+    terminal.screen.expect("): hi");
     terminal.type_keys("3\r");
     terminal.expect_rows(&["Enter a number, 'a' for all, or IP:PORT: ▏"]);
     terminal.resize(40);
@@ -139,6 +139,7 @@ fn one_invalid_known_peer_is_reported_and_the_rest_of_the_file_is_used_and_stays
     let (home, file) = home_with_peers(text);
     let mut terminal = Terminal::node_at(home.path(), &["--name", "P1"]);
     terminal.screen.expect_that("the sentence", |text| {
+        let text = unwrapped(text);
         text.contains("cannot be used and were left unchanged: line 10: 'last_heard' of 127.0.0.1:1")
             && text.contains("; line 14: 'address' must be IP:PORT")
     });

@@ -447,7 +447,7 @@ fn a_peer_that_only_sends_is_not_remembered() {
     for _ in 0..4 {
         let args = ["--name", "ci", &terminal.address().to_string(), "done"];
         assert_eq!(Program::spawn(&mut subcommand("send", &args)).wait(), 0);
-        terminal.screen.expect("ci done");
+        terminal.screen.expect("): done");
         terminal.screen.expect("disconnected");
     }
     // A peer with an alias is written to the file at once, and so would be every other peer that is kept.

@@ -40,16 +40,31 @@ fn a_message_has_the_local_time_and_its_speaker_a_colour() {
     let mut wire = session(terminal.address(), PEER.parse().unwrap(), "P2");
     let before = jiff::Timestamp::now();
     say(&mut wire, "hi");
-    let (time, look, color) = look_of(&terminal, &format!("{PEER} P2 hi"));
+    let (time, look, color) = look_of(&terminal, &format!("P2 ({PEER}): hi"));
     let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(-3));
     let moments = [before, jiff::Timestamp::now()];
     let times = moments.map(|at| at.to_zoned(zone.clone()).strftime("%H:%M").to_string());
     assert!(times.contains(&time.expect("a time")));
-    assert_eq!(look, format!("ddddd {}", "c".repeat(PEER.len() + 3)));
+    assert_eq!(look, format!("ddddd {}", "c".repeat(PEER.len() + 5)));
     assert_eq!(color, Some(COLOR));
     let (time, look, color) = look_of(&terminal, &format!("P2 ({PEER}) connected with you"));
     assert_eq!((time, color), (None, Some(COLOR)));
     assert_eq!(look, format!("{}{}", "c".repeat(PEER.len() + 5), "d".repeat(" connected with you".len())));
+}
+
+#[test]
+fn an_address_is_shown_once_always_on_request_and_whenever_it_is_only_claimed() {
+    // The second one is not that of this host, from which the message comes.
+    for (args, address, is_always) in
+        [(&[][..], PEER, false), (&["--show-addresses"], PEER, true), (&[], "10.0.0.5:9090", true)]
+    {
+        let terminal = Terminal::node_with(&with(args));
+        let mut wire = Wire::dial(terminal.address());
+        wire.write(format!("{address} P2 one\n{address} P2 two\n"));
+        let named = format!("P2 ({address})");
+        let second = if is_always { format!("{named}: two") } else { "P2: two".to_owned() };
+        terminal.expect_rows(&[&format!("{named}: one"), &second, "Enter choice: ▏"]);
+    }
 }
 
 #[test]
@@ -58,8 +73,10 @@ fn what_the_user_says_and_what_failed_look_different() {
     let mut terminal = Terminal::node("P1");
     terminal.type_keys(&format!("7\r1\r{}\rhello\r", peer.address()));
     peer.take();
-    let (_, look, _) = look_of(&terminal, "Enter your message: hello");
-    assert_eq!(look, format!("{}bbbbb", " ".repeat("Enter your message: ".len())));
+    let address = peer.address().to_string();
+    let (time, look, _) = look_of(&terminal, &format!("you → {address}: hello"));
+    assert!(time.is_some());
+    assert_eq!(look, format!("ddddd bbb   {}  bbbbb", "c".repeat(address.len())));
     let sentence = "'7' is not a valid choice: type a number from 0 to 5, or /to NAME to chat.";
     let (_, look, color) = look_of(&terminal, sentence);
     assert_eq!((look, color), ("c".repeat(sentence.len()), Some(160)));
@@ -77,8 +94,8 @@ fn a_hostile_text_does_not_leak_into_another_row() {
     wire.ping(2);
     terminal.type_keys("4\r");
     // The emulator leaves out the replacement character of a C1 control.
-    let (_, look, _) = look_of(&terminal, &format!("{PEER} P2 ␛[31;1;44mred␛[7m4m"));
-    assert_eq!(look, format!("ddddd {}", "c".repeat(PEER.len() + 3)));
+    let (_, look, _) = look_of(&terminal, &format!("P2 ({PEER}): ␛[31;1;44mred␛[7m4m"));
+    assert_eq!(look, format!("ddddd {}", "c".repeat(PEER.len() + 5)));
     terminal.expect_rows(&["Enter your message: ▏"]);
     terminal.emulator.expect("plain questions", |seen| seen.looks.iter().rev().take(2).all(String::is_empty));
 }
@@ -98,10 +115,10 @@ fn no_colour_at_all_if_none_is_wanted() {
         let mut wire = session(terminal.address(), PEER.parse().unwrap(), "P2");
         say(&mut wire, "hi");
         terminal.type_keys("4\rhello\r");
-        let (time, look, _) = look_of(&terminal, &format!("{PEER} P2 hi"));
+        let (time, look, _) = look_of(&terminal, &format!("P2 ({PEER}): hi"));
         assert!(time.is_some());
         assert_eq!(look.contains('c'), is_colored, "{variables:?} {args:?}");
-        let (_, look, _) = look_of(&terminal, "Enter your message: hello");
+        let (_, look, _) = look_of(&terminal, "you → 127.0.0.1:1: hello");
         assert_eq!(look.contains('b'), is_colored);
         terminal.emulator.expect("looks", |seen| is_colored || seen.looks.iter().all(String::is_empty));
     }
@@ -122,7 +139,7 @@ fn a_terminal_gets_no_more_colours_than_it_has() {
         let terminal = Terminal::node_where(variables, &with(args));
         let mut wire = session(terminal.address(), PEER.parse().unwrap(), "P2");
         say(&mut wire, "hi");
-        assert_eq!(look_of(&terminal, &format!("{PEER} P2 hi")).2, color, "{variables:?} {args:?}");
+        assert_eq!(look_of(&terminal, &format!("P2 ({PEER}): hi")).2, color, "{variables:?} {args:?}");
         let is_plain = color.is_none();
         terminal.emulator.expect("looks", |seen| is_plain == seen.looks.iter().all(String::is_empty));
     }
@@ -157,7 +174,9 @@ fn the_bell_rings_once_per_burst_and_only_if_wanted() {
         terminal.screen.expect("connected with you");
         terminal.emulator.expect("no bell yet", |seen| seen.offences.is_empty());
         say(&mut wire, format!("one\n{PEER} P2 two\n{PEER} P2 three"));
-        look_of(&terminal, &format!("{PEER} P2 three"));
+        let last =
+            if args.contains(&"--plain") { format!("{PEER} P2 three") } else { "P2: three".to_owned() };
+        look_of(&terminal, &last);
         let bells = usize::from(!args.is_empty());
         terminal.emulator.expect("bells", |seen| seen.offences == vec!["a bell"; bells]);
     }

@@ -4,15 +4,13 @@ use super::{Node, Stage};
 use crate::chat::notice::{Failure, Mistake, Notice, Partner, SaidTo};
 use crate::chat::outbox::{Content, Reading, Report};
 use crate::chat::request::{Audience, Designation, Request};
+use crate::chat::slash::ACTION;
 use crate::chat::tickets::Told;
 use crate::limits::{KNOWN_PEERS_SHOWN_MAX, OUTCOME_TIMEOUT};
 use crate::proto::machine::CloseReason;
 use crate::proto::message::Dialect;
 use std::net::SocketAddr;
 use std::time::Instant;
-
-/// What a text begins with that says what its sender does, as everywhere else.
-const ACTION: &str = "/me ";
 
 impl Node {
     pub(super) fn on_line(&mut self, line: &str, now: Instant) {

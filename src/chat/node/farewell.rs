@@ -95,7 +95,9 @@ impl Node {
                 let who = self.roster.who_says(address, &Rc::from(&*name));
                 let text = text.into_owned();
                 let is_to_all = self.take_to_all(conn);
-                self.show(remote, who, |who| Notice::Message { who, text, is_to_all }, now);
+                let is_confirmed = self.roster.me().is_at_home(remote, address);
+                let message = |who| Notice::Message { who, text, is_to_all, is_confirmed };
+                self.show(remote, who, message, now);
             }
             Meaning::Message(Message { command: Command::Connect, .. }) => {
                 self.end(conn, How::Reset, CloseReason::Eof, now);

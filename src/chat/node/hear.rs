@@ -166,7 +166,9 @@ impl Node {
                 self.counters.raw += 1;
                 let who = self.roster.who_says(message.address, &Rc::from(&*message.name));
                 let text = message.text.to_string();
-                self.show_on_account(stranger(from), |_| Notice::Message { who, text, is_to_all }, now);
+                let is_confirmed = self.is_confirmed(conn, message.address);
+                let message = |_| Notice::Message { who, text, is_to_all, is_confirmed };
+                self.show_on_account(stranger(from), message, now);
             }
         }
     }
@@ -273,7 +275,9 @@ impl Node {
             self.talks.note_unread(who.address);
         }
         let text = String::from_utf8_lossy(text).into_owned();
-        let is_shown = self.show(from, who, |who| Notice::Message { who, text, is_to_all }, now);
+        let is_confirmed = self.roster.me().is_at_home(from, who.address);
+        let message = |who| Notice::Message { who, text, is_to_all, is_confirmed };
+        let is_shown = self.show(from, who, message, now);
         self.answer_while_away(id, from, now);
         // A line that is only counted changes the prompt when the count is told.
         if is_shown && is_elsewhere {

@@ -40,7 +40,7 @@ const SEARCH_COLUMNS: usize = "(search '') ".len();
 const SEARCHED_COLUMNS_MIN: usize = 4;
 
 /// What the keys that lead to another conversation type.
-const SWITCH: &str = "/switch";
+pub(super) const SWITCH: &str = "/switch";
 
 /// What keys ask the screen to do.
 #[derive(Clone, Debug, PartialEq, Eq)]

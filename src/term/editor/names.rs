@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(names.candidates("127.0.0.1:"), ["127.0.0.1:3", "127.0.0.1:2", "127.0.0.1:1"]);
         assert_eq!(names.candidates("").len(), 6);
         assert_eq!(names.candidates("c"), [""; 0]);
-        names.learn(&Notice::Message { who: who(1, "anna"), text: "hi".to_owned(), is_to_all: false });
+        names.learn(&Notice::heard(who(1, "anna"), "hi"));
         assert_eq!(names.candidates("AN"), ["anna", "Anton"]);
         names.learn(&Notice::Sent(([127, 0, 0, 1], 2).into()));
         assert_eq!(names.candidates("an"), ["Anton", "anna"]);

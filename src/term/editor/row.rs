@@ -1,15 +1,11 @@
 //! One row of the screen: a prompt and the part of the line that fits, always with the cursor.
 //!
-//! Widths are the most that any terminal could need. So a row on the screen may be shorter than computed, but never
-//! longer.
+//! It may be shorter on the screen than computed, but never longer.
 
 use crate::proto::clean::Clean;
+use crate::term::columns::{beginning, columns_of, columns_of_one};
 use std::borrow::Cow;
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
-/// Marks the character before it as an emoji.
-const IS_EMOJI: char = '\u{FE0F}';
 
 /// What is drawn. The terminal itself finds the place of the cursor: it is where `before` ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,26 +45,6 @@ pub(super) fn lay_out(
     }
 }
 
-/// The most columns that any terminal needs for this text.
-fn columns_of(text: &str) -> usize {
-    text.graphemes(true).map(columns_of_one).sum()
-}
-
-/// Terminals differ: some draw the parts of an emoji one by one, some draw one emoji that is wider than its parts, and
-/// some make each part wide that is marked as an emoji.
-fn columns_of_one(character: &str) -> usize {
-    let mut columns = 0;
-    let mut last = 0;
-    for c in character.chars() {
-        last = match c {
-            IS_EMOJI => 2usize.saturating_sub(last),
-            _ => c.width().unwrap_or(1),
-        };
-        columns += last;
-    }
-    columns.max(character.width())
-}
-
 /// The longest prompt that fits.
 fn fit_prompt(prompts: &[Cow<'_, str>], room: usize) -> String {
     let fitting = prompts.iter().find(|prompt| columns_of(prompt) <= room);
@@ -96,19 +72,6 @@ fn start_of(before: &str, after: &str, room: usize, start: usize) -> usize {
         before.get(start..).is_some_and(|seen| (start == 0 || !seen.is_empty()) && columns_of(seen) <= room);
     // Half a row stays visible before the cursor, so that not every key moves the line.
     if is_seen { start } else { before.len() - end_of(before, room / 2).len() }
-}
-
-fn beginning(text: &str, room: usize) -> &str {
-    let mut columns = 0;
-    let is_over = |part: &&str| {
-        columns += columns_of_one(part);
-        columns > room
-    };
-    let over: Option<usize> = {
-        let mut is_over = is_over;
-        text.grapheme_indices(true).find(|(_, part)| is_over(part)).map(|(at, _)| at)
-    };
-    &text[..over.unwrap_or(text.len())]
 }
 
 fn end_of(text: &str, room: usize) -> &str {
