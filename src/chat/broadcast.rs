@@ -7,6 +7,7 @@
 //! A peer without room for what was gathered is closed only if the kernel takes nothing of it either.
 
 use super::directory::PeerId;
+use super::id::CommandId;
 use crate::limits::LINE_BYTES_MAX;
 use crate::proto::envelope::{Body, Envelope};
 use crate::proto::machine::ConnId;
@@ -53,6 +54,16 @@ struct Group {
     knows_control: bool,
     to: Vec<(PeerId, ConnId)>,
     lines: Vec<u8>,
+    ids: Vec<Option<CommandId>>,
+}
+
+/// What some sessions share.
+#[derive(Debug)]
+pub(super) struct Payload {
+    pub(super) lines: Rc<[u8]>,
+    /// The id of each line with a text.
+    pub(super) ids: Vec<Option<CommandId>>,
+    pub(super) to: Vec<(PeerId, ConnId)>,
 }
 
 impl Broadcaster {
@@ -73,13 +84,19 @@ impl Broadcaster {
         self.gathered = Some(gathered).filter(|gathered| gathered.recipients > 0);
     }
 
-    /// Adds a text that everybody gets; gives how many that are, and whether it is time to
+    /// Adds a text that everybody gets, and the id of its command; gives how many that are, and whether it is time to
     /// [take](Broadcaster::take) what was gathered. `None`: nothing is gathered.
-    pub(super) fn add(&mut self, text: &str, name: &str, now: Instant) -> Option<(usize, bool)> {
+    pub(super) fn add(
+        &mut self,
+        text: &str,
+        id: Option<&CommandId>,
+        name: &str,
+        now: Instant,
+    ) -> Option<(usize, bool)> {
         let gathered = self.gathered.as_mut()?;
         let mark = to_all(gathered.recipients);
         for group in &mut gathered.groups {
-            group.add(if group.knows_control { &mark } else { "" }, text, name);
+            group.add(if group.knows_control { &mark } else { "" }, text, id, name);
         }
         gathered.texts += 1;
         gathered.at = now;
@@ -126,14 +143,16 @@ impl Gathered {
         {
             Some(group) => group.to.push((peer, session)),
             None => {
-                self.groups.push(Group { from, knows_control, to: vec![(peer, session)], lines: Vec::new() })
+                let (lines, ids) = (Vec::new(), Vec::new());
+                self.groups.push(Group { from, knows_control, to: vec![(peer, session)], lines, ids });
             }
         }
     }
 
     /// Each payload, and whom it goes to.
-    pub(super) fn payloads(self) -> impl Iterator<Item = (Rc<[u8]>, Vec<(PeerId, ConnId)>)> {
-        self.groups.into_iter().map(|group| (group.lines.into(), group.to))
+    pub(super) fn payloads(self) -> impl Iterator<Item = Payload> {
+        let payload = |group: Group| Payload { lines: group.lines.into(), ids: group.ids, to: group.to };
+        self.groups.into_iter().map(payload)
     }
 }
 
@@ -143,7 +162,7 @@ pub(super) fn to_all(recipients: usize) -> String {
 }
 
 impl Group {
-    fn add(&mut self, mark: &str, text: &str, name: &str) {
+    fn add(&mut self, mark: &str, text: &str, id: Option<&CommandId>, name: &str) {
         let envelope = Envelope::of_session(self.from, name);
         let mut rest = text;
         while !rest.is_empty() {
@@ -152,6 +171,7 @@ impl Group {
             self.lines.extend_from_slice(mark.as_bytes());
             self.lines.extend_from_slice(envelope.message(Body::Chat(part)).as_bytes());
             self.lines.push(b'\n');
+            self.ids.push(id.cloned());
         }
     }
 }
@@ -176,14 +196,14 @@ mod tests {
     fn texts_are_formatted_once_for_each_address_of_ours() {
         let now = crate::testing::start();
         let mut broadcaster = Broadcaster::default();
-        assert_eq!(broadcaster.add("early", "N", now), None);
+        assert_eq!(broadcaster.add("early", None, "N", now), None);
         let ours = ["127.0.0.1:8080", "10.0.0.1:8080", "127.0.0.1:8080", "127.0.0.1:8080"];
         broadcaster.begin(recipients(ours).into_iter(), now);
-        assert_eq!(broadcaster.add("hello", "N", now), Some((4, false)));
-        assert_eq!(broadcaster.add(&"x".repeat(LINE_BYTES_MAX), "N", now), Some((4, true)));
+        assert_eq!(broadcaster.add("hello", None, "N", now), Some((4, false)));
+        assert_eq!(broadcaster.add(&"x".repeat(LINE_BYTES_MAX), None, "N", now), Some((4, true)));
         let gathered = broadcaster.take().unwrap();
         assert!(gathered.texts == 2 && !broadcaster.is_gathering());
-        let payloads: Vec<_> = gathered.payloads().map(|(lines, to)| (lines, to.len())).collect();
+        let payloads: Vec<_> = gathered.payloads().map(|payload| (payload.lines, payload.to.len())).collect();
         assert!(payloads[0].0.starts_with(b"127.0.0.1:8080 N hello\n") && payloads[0].1 == 2);
         assert!(payloads[1].0.starts_with(b"10.0.0.1:8080 N hello\n") && payloads[1].1 == 1);
         let ours = String::from_utf8(payloads[2].0.to_vec()).unwrap();

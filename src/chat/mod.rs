@@ -29,3 +29,4 @@ mod roster;
 pub mod slash;
 mod talks;
 mod tickets;
+mod unwritten;

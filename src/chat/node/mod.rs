@@ -35,6 +35,7 @@ use super::role::{Kind, Role};
 use super::roster::Roster;
 use super::talks::Talks;
 use super::tickets::Tickets;
+use super::unwritten::Unwritten;
 use crate::limits::TOLD_BYTES_PER_TURN;
 use crate::proto::connection::{Connection, Due, Phase};
 use crate::proto::connections::Connections;
@@ -63,6 +64,7 @@ pub struct Node {
     pending_connects: PendingConnects,
     broadcaster: Broadcaster,
     tickets: Tickets,
+    unwritten: Unwritten,
     prompter: Prompter,
     /// The id of the command that is being carried out.
     asking: Option<CommandId>,
@@ -104,6 +106,7 @@ impl Node {
             pending_connects: PendingConnects::default(),
             broadcaster: Broadcaster::default(),
             tickets: Tickets::default(),
+            unwritten: Unwritten::default(),
             prompter: Prompter::new(&config),
             asking: None,
             talks: Talks::default(),
@@ -312,14 +315,15 @@ impl Node {
                 let speaker = connection.data.speaker();
                 let peer = speaker.and_then(|speaker| self.roster.directory().get(speaker.peer()));
                 let to = peer.map_or(connection.remote(), |peer| peer.address);
-                self.tell_unsent(&connection, to, reason);
+                self.tell_unsent(&connection, conn, to, reason);
             }
             Kind::Leaving => {
                 let to = self.leaving.remove(&conn).unwrap_or(connection.remote());
-                self.tell_unsent(&connection, to, reason);
+                self.tell_unsent(&connection, conn, to, reason);
             }
-            Kind::Session(peer) => self.on_session_lost(&connection, peer, reason, now),
+            Kind::Session(peer) => self.on_session_lost(&connection, conn, peer, reason, now),
         }
+        self.unwritten.forget(conn);
     }
 
     /// What every input may have made possible.

@@ -12,7 +12,7 @@ use crate::chat::role::Role;
 use crate::chat::tickets::Settled;
 use crate::limits::SETTLE_TIMEOUT;
 use crate::proto::connection::{Connection, Phase};
-use crate::proto::machine::CloseReason;
+use crate::proto::machine::{CloseReason, ConnId};
 use crate::proto::message::{Command, Dialect, Message};
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -114,6 +114,7 @@ impl Node {
     pub(super) fn on_session_lost(
         &mut self,
         connection: &Connection<Role>,
+        conn: ConnId,
         id: PeerId,
         reason: CloseReason,
         now: Instant,
@@ -126,7 +127,7 @@ impl Node {
         let Some(peer) = self.roster.directory().get(id) else { return };
         let who = self.roster.who_is(peer);
         let to = who.address;
-        if self.tell_unsent(connection, to, reason) || self.is_quitting() {
+        if self.tell_unsent(connection, conn, to, reason) || self.is_quitting() {
             self.tell_heard(Notice::Lost { who, reason });
         } else {
             let from = connection.remote();
@@ -158,22 +159,17 @@ impl Node {
     pub(super) fn tell_unsent(
         &mut self,
         connection: &Connection<Role>,
+        conn: ConnId,
         to: SocketAddr,
         reason: CloseReason,
     ) -> bool {
-        let mut is_any = false;
-        for (payload, written) in connection.queue().unsent() {
-            // A payload may hold several lines, of which the first are gone.
-            let gone = memchr::memrchr(b'\n', &payload[..written]).map_or(0, |newline| newline + 1);
-            for line in String::from_utf8_lossy(&payload[gone..]).lines() {
-                let message = Message::parse(line, connection.remote());
-                if let Some(message) = message.filter(|message| message.command == Command::Chat) {
-                    let why = Failure::Connection(reason);
-                    self.counters.not_sent += 1;
-                    self.tell(Notice::NotSent { to, text: message.text.into_owned(), why });
-                    is_any = true;
-                }
-            }
+        let why = Failure::Connection(reason);
+        let texts = unsent_texts(connection);
+        let ids = self.unwritten.last(conn, texts.len());
+        self.counters.not_sent += texts.len() as u64;
+        let is_any = !texts.is_empty();
+        for (text, id) in texts.into_iter().zip(ids) {
+            self.tell_as(id, Notice::NotSent { to, text, why });
         }
         is_any
     }
@@ -183,7 +179,7 @@ impl Node {
         let reason = CloseReason::TimedOut;
         for (conn, to) in std::mem::take(&mut self.leaving) {
             if let Some(connection) = self.connections.remove(conn) {
-                self.tell_unsent(&connection, to, reason);
+                self.tell_unsent(&connection, conn, to, reason);
             }
         }
         for to in self.outbox.addresses().collect::<Vec<_>>() {
@@ -219,5 +215,84 @@ impl Node {
         if self.prompter.stop_waiting_for(number) {
             self.ask();
         }
+    }
+}
+
+/// The texts of which the connection did not take every byte.
+fn unsent_texts(connection: &Connection<Role>) -> Vec<String> {
+    let mut texts = Vec::new();
+    for (payload, written) in connection.queue().unsent() {
+        // A payload may hold several lines, of which the first are gone.
+        let gone = memchr::memrchr(b'\n', &payload[..written]).map_or(0, |newline| newline + 1);
+        for line in String::from_utf8_lossy(&payload[gone..]).lines() {
+            let message = Message::parse(line, connection.remote());
+            let text = message.filter(|message| message.command == Command::Chat);
+            texts.extend(text.map(|message| message.text.into_owned()));
+        }
+    }
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::id::CommandId;
+    use crate::chat::node::tests::{handle, running_as};
+    use crate::chat::node::{Config, Dialogue};
+    use crate::proto::machine::{Input, Machine, Output};
+    use std::io::{self, Write};
+
+    /// Takes so many bytes.
+    struct Narrow(usize);
+
+    impl Write for Narrow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.0);
+            self.0 -= count;
+            if count == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(count) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_broken_session_did_not_write_is_told_with_the_id_of_its_command() {
+        let (mut node, now) = running_as(Config { dialogue: Dialogue::Commands, ..Config::default() });
+        let conn =
+            node.accept("127.0.0.1:50000".parse().unwrap(), "127.0.0.1:8080".parse().unwrap(), now).unwrap();
+        handle(&mut node, Input::Received { conn, bytes: b"127.0.0.1:9 P9 connect\n" }, now);
+        node.send_queue(conn).unwrap().write_to(&mut io::sink()).unwrap();
+        for line in [
+            r#"{"command":"send","to":"P9","text":"a","id":1}"#,
+            r#"{"command":"send","to":"P9","text":"b","id":2}"#,
+            r#"{"command":"send-all","text":"c","id":"3"}"#,
+            r#"{"command":"send-all","text":"d"}"#,
+            r#"{"command":"send","to":"P9","text":"e","id":5}"#,
+        ] {
+            handle(&mut node, Input::Line(line), now);
+        }
+        // All of the first line, and a byte of the second.
+        let mut writer = Narrow("127.0.0.1:8080 N a\n1".len());
+        node.send_queue(conn).unwrap().write_to(&mut writer).unwrap_err();
+        let outputs = handle(&mut node, Input::Closed { conn, reason: CloseReason::Reset }, now);
+        let told = outputs.into_iter().filter_map(|output| match output {
+            Output::Notice(Notice::Answer { id, notice }) => Some((Some(id), *notice)),
+            Output::Notice(notice) => Some((None, notice)),
+            _ => None,
+        });
+        let unsent = told.filter_map(|(id, notice)| match notice {
+            Notice::NotSent { text, .. } => Some((text, id)),
+            _ => None,
+        });
+        let number = |number: &str| Some(CommandId::Number(number.into()));
+        let expected = [
+            ("b".to_owned(), number("2")),
+            ("c".to_owned(), Some(CommandId::Text("3".into()))),
+            ("d".to_owned(), None),
+            ("e".to_owned(), number("5")),
+        ];
+        assert_eq!(unsent.collect::<Vec<_>>(), expected);
     }
 }

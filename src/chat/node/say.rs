@@ -5,6 +5,7 @@
 
 use super::Node;
 use crate::chat::broadcast::to_all;
+use crate::chat::id::CommandId;
 use crate::chat::notice::{Failure, Notice};
 use crate::chat::outbox::{Content, Outgoing, Report};
 use crate::chat::role::{Kind, Role};
@@ -148,11 +149,17 @@ impl Node {
         report: Report,
         now: Instant,
     ) {
-        if let Err(reason) = self.queue_lines(session, lines) {
-            self.close(session, reason, now);
-            let content = Content::Chat(lines.text.to_owned());
-            let outgoing = Outgoing { content, dialect: None, report };
-            return self.on_failed(to, outgoing, Failure::Connection(reason));
+        match self.queue_lines(session, lines) {
+            Ok(count) => {
+                let id = self.tickets.id(report);
+                self.note_unwritten(session, std::iter::repeat_n(id, count));
+            }
+            Err(reason) => {
+                self.close(session, reason, now);
+                let content = Content::Chat(lines.text.to_owned());
+                let outgoing = Outgoing { content, dialect: None, report };
+                return self.on_failed(to, outgoing, Failure::Connection(reason));
+            }
         }
         // The session knows its peer: with many sessions, a look-up by address would cost time.
         if let Some(connection) = self.connections.get_mut(session)
@@ -165,8 +172,18 @@ impl Node {
         self.report(report, true, Notice::Sent(to));
     }
 
-    /// Queues all of the text or nothing. If only a part were queued, that part would be reported as unsent twice.
-    fn queue_lines(&mut self, session: ConnId, lines: &mut Lines<'_>) -> Result<(), CloseReason> {
+    /// Lines with these ids were queued on a session.
+    pub(super) fn note_unwritten(
+        &mut self,
+        session: ConnId,
+        ids: impl Iterator<Item = Option<CommandId>> + Clone,
+    ) {
+        let waiting = self.connections.get(session).map_or(0, |connection| connection.queue().bytes());
+        self.unwritten.note(session, ids, waiting);
+    }
+
+    /// Queues all of the text or nothing, and gives the number of its lines. If only a part were queued, that part would be reported as unsent twice.
+    fn queue_lines(&mut self, session: ConnId, lines: &mut Lines<'_>) -> Result<usize, CloseReason> {
         let from = self.claimed_on(session).ok_or(CloseReason::Reset)?;
         let knows_control =
             self.connections.get(session).is_some_and(|connection| connection.data.knows_control());
@@ -176,7 +193,8 @@ impl Node {
         if waiting + bytes > self.config.limits.send_queue_bytes_max {
             return Err(CloseReason::SlowPeer);
         }
-        lines.iter().try_for_each(|line| self.connections.send(session, Rc::clone(line)))
+        lines.iter().try_for_each(|line| self.connections.send(session, Rc::clone(line)))?;
+        Ok(lines.len())
     }
 
     /// A dial is up: write what it is for, in one piece.

@@ -1,7 +1,7 @@
 //! Texts to everybody at once, and those who do not take them.
 
 use super::Node;
-use crate::chat::broadcast::{Broadcaster, Recipient};
+use crate::chat::broadcast::{Broadcaster, Payload, Recipient};
 use crate::chat::notice::SaidTo;
 use crate::proto::machine::CloseReason;
 use std::rc::Rc;
@@ -18,7 +18,8 @@ impl Node {
             let recipients = self.recipients()?;
             self.broadcaster.begin(recipients.into_iter(), now);
         }
-        let (recipients, is_large) = self.broadcaster.add(text, self.roster.me().name(), now)?;
+        let (recipients, is_large) =
+            self.broadcaster.add(text, self.asking.as_ref(), self.roster.me().name(), now)?;
         self.counters.sent += recipients as u64;
         if is_large {
             self.flush_broadcast();
@@ -49,16 +50,17 @@ impl Node {
     pub(super) fn flush_broadcast(&mut self) {
         let Some(gathered) = self.broadcaster.take() else { return };
         let (texts, at) = (gathered.texts, gathered.at);
-        for (payload, recipients) in gathered.payloads() {
-            for (peer, session) in recipients {
+        for Payload { lines, ids, to } in gathered.payloads() {
+            for (peer, session) in to {
                 if let Some(connection) = self.connections.get_mut(session) {
                     connection.data.note_words();
                 }
                 self.roster.note_sent(peer, texts, at);
                 // Over its limit; it is closed only if it is still over after the next write.
-                if self.connections.send_beyond(session, Rc::clone(&payload)) {
+                if self.connections.send_beyond(session, Rc::clone(&lines)) {
                     self.broadcaster.note_slow(session, at);
                 }
+                self.note_unwritten(session, ids.iter().cloned());
             }
         }
     }
