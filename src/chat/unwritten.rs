@@ -16,6 +16,11 @@ const LINE_BYTES_MIN: usize = 8;
 pub(super) struct Unwritten(BTreeMap<ConnId, VecDeque<Option<CommandId>>>);
 
 impl Unwritten {
+    /// Whether nothing needs to be noted of lines with these ids.
+    pub(super) fn ignores(&self, mut ids: impl Iterator<Item = Option<CommandId>>) -> bool {
+        self.0.is_empty() && ids.all(|id| id.is_none())
+    }
+
     /// Lines with these ids were queued on a session, where so many bytes wait now.
     pub(super) fn note(
         &mut self,

@@ -178,11 +178,16 @@ impl Node {
         session: ConnId,
         ids: impl Iterator<Item = Option<CommandId>> + Clone,
     ) {
+        // Most commands have no id, and then a text to all costs no look-up here.
+        if self.unwritten.ignores(ids.clone()) {
+            return;
+        }
         let waiting = self.connections.get(session).map_or(0, |connection| connection.queue().bytes());
         self.unwritten.note(session, ids, waiting);
     }
 
-    /// Queues all of the text or nothing, and gives the number of its lines. If only a part were queued, that part would be reported as unsent twice.
+    /// Queues all of the text or nothing, and gives the number of its lines. If only a part were queued, that part would be
+    /// reported as unsent twice.
     fn queue_lines(&mut self, session: ConnId, lines: &mut Lines<'_>) -> Result<usize, CloseReason> {
         let from = self.claimed_on(session).ok_or(CloseReason::Reset)?;
         let knows_control =
