@@ -124,6 +124,11 @@ impl Role {
         self.knows_control
     }
 
+    /// Whether the next line was announced as one to several peers.
+    pub(super) fn is_next_to_all(&self) -> bool {
+        self.is_next_to_all
+    }
+
     /// Whether the line that has just come was announced as one to several peers.
     pub(super) fn take_to_all(&mut self) -> bool {
         std::mem::take(&mut self.is_next_to_all)

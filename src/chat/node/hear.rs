@@ -109,15 +109,17 @@ impl Node {
         let Some(connection) = self.connections.get_mut(conn) else { return false };
         // The peer has sent something after our answer.
         connection.data.note_words();
-        let from = connection.remote();
+        let (from, is_to_all) = (connection.remote(), connection.data.is_next_to_all());
         let Some(speaker) = connection.data.speaker() else { return false };
         let Some(text) = speaker.text_of(line) else { return false };
         let id = speaker.peer();
         let is_chat = Command::of(text, Dialect::Standard) == Command::Chat
             && self.roster.note_chat(id, |peer| speaker.is_meant(peer), now);
         if is_chat {
-            let is_to_all = self.take_to_all(conn);
-            self.show_chat(from, id, trim_end_bytes(text), is_to_all, now);
+            if is_to_all {
+                self.take_to_all(conn);
+            }
+            self.show_chat(from, id, text, is_to_all, now);
         }
         is_chat
     }
@@ -274,7 +276,7 @@ impl Node {
         if is_elsewhere {
             self.talks.note_unread(who.address);
         }
-        let text = String::from_utf8_lossy(text).into_owned();
+        let text = String::from_utf8_lossy(trim_end_bytes(text)).into_owned();
         let is_confirmed = self.roster.me().is_at_home(from, who.address);
         let message = |who| Notice::Message { who, text, is_to_all, is_confirmed };
         let is_shown = self.show(from, who, message, now);
