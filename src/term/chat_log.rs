@@ -11,6 +11,7 @@ use super::stats::STATS_COLUMNS;
 use super::style::{Colors, Look, Painted, Piece, is_own_words};
 use super::wrap::{Entry, INDENT};
 use crate::chat::notice::{Notice, Prompt, Who};
+use crate::chat::slash::ACTION;
 use crate::limits::LOGGED_NAMES_MAX;
 use crate::proto::clean::{Clean, CleanName};
 use jiff::Zoned;
@@ -21,7 +22,7 @@ use std::net::SocketAddr;
 const YOU: &str = "you";
 
 /// Characters with which a name could look like the rest of a line.
-const SIGNS: [char; 5] = ['(', ')', ':', '→', '…'];
+const SIGNS: [char; 6] = ['(', ')', '*', ':', '→', '…'];
 
 /// Turns notices into lines.
 #[derive(Debug, Default)]
@@ -42,8 +43,9 @@ impl ChatLog {
             Notice::Message { who, text, is_to_all, is_confirmed } => {
                 let must_name = self.bearers.introduce(who) || !is_confirmed;
                 let speaker = speaker(who, must_name || self.look.has_addresses, colors);
-                let audience = if *is_to_all { " → all: " } else { ": " };
-                let head = vec![time(at, colors), Piece::plain(" "), speaker, Piece::plain(audience)];
+                let (before, end, text) = parts(text);
+                let audience = if *is_to_all { format!(" → all{end}") } else { end.to_owned() };
+                let head = vec![time(at, colors), Piece::plain(before), speaker, Piece::plain(audience)];
                 Entry::of_message(head, vec![Piece::plain(format!("{}\n", Clean(text)))])
             }
             notice => {
@@ -72,8 +74,9 @@ impl ChatLog {
     fn said(&self, hearers: Vec<Piece>, text: &str, at: &Zoned) -> Entry {
         let colors = self.look.colors;
         let own = |words: String| Piece::new(colors.of_own_words(), words);
-        let head = [time(at, colors), Piece::plain(" "), own(YOU.to_owned()), Piece::plain(" → ")];
-        let head = head.into_iter().chain(hearers).chain([Piece::plain(": ")]);
+        let (before, end, text) = parts(text);
+        let head = [time(at, colors), Piece::plain(before), own(YOU.to_owned()), Piece::plain(" → ")];
+        let head = head.into_iter().chain(hearers).chain([Piece::plain(end)]);
         Entry::of_message(head.collect(), vec![own(Clean(text).to_string()), Piece::plain("\n")])
     }
 
@@ -82,6 +85,15 @@ impl ChatLog {
         let style = if is_own { self.look.colors.of_own_words() } else { "" };
         let question = Piece::plain(prompt.map(prompt_text).unwrap_or_default());
         Entry::new(vec![question, Piece::new(style, Clean(answer).to_string()), Piece::plain("\n")])
+    }
+}
+
+/// What stands before the speaker of a text, what stands behind, and the words. A text that says what its sender does
+/// reads as an action: `* anna waves`.
+fn parts(text: &str) -> (&'static str, &'static str, &str) {
+    match text.strip_prefix(ACTION) {
+        Some(action) => (" * ", " ", action),
+        None => (" ", ": ", text),
     }
 }
 
@@ -214,6 +226,24 @@ mod tests {
                 "line {n}"
             );
         }
+    }
+
+    #[test]
+    fn a_text_that_says_what_its_sender_does_reads_as_an_action() {
+        let mut log = ChatLog::default();
+        log.told(&Notice::heard(who(1, "anna"), "hi"), &moment());
+        for (text, is_to_all, line) in [
+            ("/me waves", false, "* anna waves"),
+            ("/me waves", true, "* anna → all waves"),
+            ("/mean", false, "anna: /mean"),
+            ("see /me waves", false, "anna: see /me waves"),
+        ] {
+            let who = who(1, "anna");
+            let message = Notice::Message { who, text: text.to_owned(), is_to_all, is_confirmed: true };
+            assert_eq!(shown(&mut log, &message), format!("23:04 {line}\n"));
+        }
+        let own = OwnLine::SaidTo(vec![who(1, "anna")], "/me waves".to_owned());
+        assert_eq!(log.typed(&own, &moment()).wrapped(200).to_string(), "23:04 * you → anna waves\n");
     }
 
     #[test]

@@ -191,9 +191,14 @@ impl Node {
         }
         let who = self.roster.who_says(message.address, &name);
         self.show(from, who, Notice::Disconnected, now);
-        // A script is asked again only where the dialogue has it so.
+        self.ask_away(message.address);
+    }
+
+    /// A peer has left or cannot be reached, which the prompt of a terminal shows. A script is asked again only where the
+    /// dialogue has it so.
+    pub(super) fn ask_away(&mut self, address: SocketAddr) {
         if self.feed.may_fold() {
-            self.ask_again_of(message.address);
+            self.ask_again_of(address);
         }
     }
 

@@ -77,6 +77,17 @@ fn the_prompt_says_that_the_partner_has_left_before_the_next_line() {
 }
 
 #[test]
+fn the_prompt_says_that_the_partner_could_not_be_reached() {
+    let (mut node, now) = on_a_terminal();
+    hear(&mut node, 1, "anna", 1, now);
+    type_line(&mut node, "/to anna", now);
+    type_line(&mut node, "are you there", now);
+    let (conn, _) = node.outbox.under_way("127.0.0.1:1".parse().unwrap()).unwrap();
+    let partner = asked(handle(&mut node, Input::Closed { conn, reason: CloseReason::Refused }, now));
+    assert!(partner.unwrap().is_away);
+}
+
+#[test]
 fn a_script_is_not_asked_again_because_somebody_else_speaks() {
     let (mut node, now) = running();
     hear(&mut node, 1, "anna", 1, now);
