@@ -368,9 +368,14 @@ impl Editor {
         self.ready.push_back(Typed::Line(line));
     }
 
-    /// The first press clears what was typed and not taken; on an empty line it asks the program to end.
+    /// The first press clears what was typed and not taken. On an empty line it leaves a conversation; elsewhere it asks the
+    /// program to end.
     fn interrupt(&mut self) {
         self.history.leave();
+        let is_talk = matches!(self.prompt, Some(Prompt::Conversation(_)));
+        if is_talk && self.line.is_empty() && self.ready.is_empty() {
+            return self.enter();
+        }
         self.is_interrupted = self.line.is_empty() && self.ready.is_empty();
         self.line.take();
         self.ready.clear();
@@ -556,6 +561,19 @@ mod tests {
 
     fn wishes(editor: &mut Editor) -> Vec<Wish> {
         std::iter::from_fn(|| editor.poll_wish()).collect()
+    }
+
+    #[test]
+    fn an_interrupt_leaves_a_conversation_and_ends_the_program_elsewhere() {
+        for (prompt, keys, typed) in [
+            (Prompt::Conversation("P1".into()), "\x03", Some(Typed::Line(String::new()))),
+            (Prompt::Conversation("P1".into()), "a\x03", None),
+            (Prompt::Choice, "\x03", Some(Typed::Interrupt)),
+        ] {
+            let mut editor = self::editor(prompt);
+            editor.handle_keys(keys.as_bytes(), crate::testing::start());
+            assert_eq!(editor.poll_typed(true), typed, "{keys:?}");
+        }
     }
 
     #[test]
