@@ -218,7 +218,7 @@ pub enum JsonFault {
     Syntax,
     /// Lists or objects in one another go too deep.
     TooDeep,
-    /// Nothing follows a comma.
+    /// A comma has nothing after it.
     TrailingComma,
     /// Something follows the object.
     TrailingText,

@@ -214,7 +214,7 @@ fn claims_make_room_in_a_full_table_for_each_other_and_for_newcomers_and_peers_s
     world.run_for(MS);
     assert_eq!(messages(&world, 0).last(), Some(&"three"));
     assert!(is_there(&world, "10.0.8.8:1") && !is_there(&world, "10.0.8.8:48"));
-    // A session of who is elsewhere than it claims is no mere claim while it lasts.
+    // A session counts while it lasts, even if its peer is elsewhere than it claims.
     let claimant = hears(&mut world, ELSEWHERE, "10.0.8.8:99 C connect\n");
     for port in 100..=109 {
         let newcomer = hears(&mut world, "10.0.7.7", &format!("10.0.7.7:{port} N connect\n"));

@@ -472,7 +472,7 @@ mod tests {
             assert_eq!(request(all(text())), expected(SaidTo::All(1)));
             let named = SaidTo::One(Who { address: to, name: "P9".into() });
             assert_eq!(request(Request::Send(Audience::One(to, None), text())), expected(named));
-            assert_eq!(request(all("exit".to_owned())), [], "a command is no message");
+            assert_eq!(request(all("exit".to_owned())), [], "a command is not a message");
         }
     }
 
