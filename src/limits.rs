@@ -75,6 +75,9 @@ pub const MEMORY_KEPT_EIGHTHS: usize = 7;
 /// A growing buffer of at least so many bytes has its own memory mapping: a page, since a mapping takes whole pages.
 pub const MAPPED_BYTES_MIN: usize = 4096;
 
+/// A buffer of so many bytes gets one even if they will probably be gone at the end of the turn.
+pub const MAPPED_AT_ONCE_BYTES_MIN: usize = 4 * MAPPED_BYTES_MIN;
+
 /// Descriptors that peers cannot use: stdin, stdout, stderr, the listener, the poll, signals and spares.
 pub const DESCRIPTORS_RESERVED: usize = 32;
 

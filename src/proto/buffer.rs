@@ -2,7 +2,7 @@
 //! the buffer is dropped. An allocator would keep that memory while anything above it lives, and peers can make us
 //! hold a lot for a while.
 
-use crate::limits::{BUFFER_BYTES_MAX, MAPPED_BYTES_MIN};
+use crate::limits::{BUFFER_BYTES_MAX, MAPPED_AT_ONCE_BYTES_MIN, MAPPED_BYTES_MIN};
 use memmap2::MmapMut;
 use std::ops::Deref;
 
@@ -19,13 +19,32 @@ pub(super) enum Buffer {
 impl Buffer {
     /// Appends bytes; the caller checks the limit.
     pub(super) fn append(&mut self, bytes: &[u8]) {
+        self.map_for(bytes.len(), MAPPED_BYTES_MIN);
+        self.extend(bytes);
+    }
+
+    /// Moves many bytes that will be held for a while into a mapping.
+    pub(super) fn settle(&mut self) {
+        self.map_for(0, MAPPED_BYTES_MIN);
+    }
+
+    fn map_for(&mut self, more: usize, bytes_min: usize) {
         if let Self::Heap(vec) = self
-            && vec.len() + bytes.len() >= MAPPED_BYTES_MIN
+            && vec.len() + more >= bytes_min
             && let Ok(mut map) = MmapMut::map_anon(BUFFER_BYTES_MAX)
         {
             map[..vec.len()].copy_from_slice(vec);
             *self = Self::Mapped { map, len: vec.len() };
         }
+    }
+
+    /// Appends bytes that will probably be gone at once: for a few of them, a mapping would cost more than they do.
+    pub(super) fn append_for_now(&mut self, bytes: &[u8]) {
+        self.map_for(bytes.len(), MAPPED_AT_ONCE_BYTES_MIN);
+        self.extend(bytes);
+    }
+
+    fn extend(&mut self, bytes: &[u8]) {
         match self {
             Self::Heap(vec) => vec.extend_from_slice(bytes),
             Self::Mapped { map, len } => {

@@ -108,7 +108,10 @@ impl SendQueue {
                 Ok(count) if count == waiting.bytes => self.0 = None,
                 Ok(count) => waiting.advance(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => {
+                    waiting.settle();
+                    return Err(error);
+                }
             }
         }
         Ok(())
@@ -132,10 +135,25 @@ impl Waiting {
         match self.rest.back_mut() {
             Some(Payload::Gathered(buffer)) if buffer.len() + payload.len() <= BUFFER_BYTES_MAX => {
                 self.held -= buffer.held();
-                buffer.append(&payload);
+                buffer.append_for_now(&payload);
                 self.held += buffer.held();
             }
             _ => self.append_another(Payload::Gathered(Buffer::from(&*payload))),
+        }
+    }
+
+    /// The writer takes no more for now, so what was gathered since the last time will be held for a while.
+    fn settle(&mut self) {
+        for payload in self.rest.iter_mut().rev() {
+            match payload {
+                Payload::Gathered(Buffer::Mapped { .. }) => return,
+                Payload::Gathered(buffer) => {
+                    self.held -= buffer.held();
+                    buffer.settle();
+                    self.held += buffer.held();
+                }
+                Payload::Shared(_) => {}
+            }
         }
     }
 
@@ -293,7 +311,10 @@ mod tests {
             }
         }
         let bytes = queue.bytes();
+        // A turn is over, and the reader takes nothing: from now on they are held for a while.
+        assert_eq!(queue.write_to(&mut Scripted::new(&[])).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         assert!(queue.size() < bytes + bytes / 100 && queue.held() < bytes + bytes / 10);
+        assert!(queue.held() <= queue.held_at_most());
         let mut writer = Scripted::new(&[3, 70_000, bytes]);
         queue.write_to(&mut writer).unwrap();
         let (large, early, late) =

@@ -51,6 +51,7 @@ impl Node {
         let Some(gathered) = self.broadcaster.take() else { return };
         let (texts, at) = (gathered.texts, gathered.at);
         for Payload { lines, ids, to } in gathered.payloads() {
+            let has_ids = !self.unwritten.ignores(ids.iter().cloned());
             for (peer, session) in to {
                 if let Some(connection) = self.connections.get_mut(session) {
                     connection.data.note_words();
@@ -60,7 +61,9 @@ impl Node {
                 if self.connections.send_beyond(session, Rc::clone(&lines)) {
                     self.broadcaster.note_slow(session, at);
                 }
-                self.note_unwritten(session, ids.iter().cloned());
+                if has_ids {
+                    self.note_unwritten(session, ids.iter().cloned());
+                }
             }
         }
     }
