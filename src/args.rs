@@ -278,7 +278,7 @@ impl Args {
         room: usize,
         own_ips: Vec<IpAddr>,
         static_peers: Vec<SocketAddr>,
-        fold: bool,
+        is_terminal: bool,
     ) -> Config {
         Config {
             name: self.name,
@@ -299,7 +299,7 @@ impl Args {
             is_port_lent: false,
             quiet: self.quiet,
             is_recorded: self.transcript.is_some(),
-            fold,
+            is_terminal,
             limits: Limits {
                 connections_max: self.connections_max.unwrap_or(room),
                 connections_per_ip_max: self.connections_per_ip_max,

@@ -128,10 +128,10 @@ fn chat(args: Args) -> io::Result<u8> {
     }
     let files = Files::open(args.known_peers_file(), None);
     let console = Console::inherited()?.with_look(args.look(false));
-    let fold = console.is_terminal();
+    let is_terminal = console.is_terminal();
     let screen = Recorded::new(console, transcript).with_notifier(notifier);
     let lines = takes_lines.then(Stdin::inherited);
-    talk(args.into_config(room, own_ips(), static_peers, fold), screen, lines, files)
+    talk(args.into_config(room, own_ips(), static_peers, is_terminal), screen, lines, files)
 }
 
 fn talk(

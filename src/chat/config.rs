@@ -37,8 +37,9 @@ pub struct Config {
     pub quiet: bool,
     /// Tell what the user says, for a transcript, or for a screen that shows it.
     pub is_recorded: bool,
-    /// Fold a peer that says too much into a counted line.
-    pub fold: bool,
+    /// A person reads it on a terminal: a peer that says too much is folded into a counted line, the menu is not repeated
+    /// after a wrong choice, and the prompt is shown again when it has changed.
+    pub is_terminal: bool,
     /// The limits that a user may change.
     pub limits: Limits,
 }
@@ -71,7 +72,7 @@ impl Default for Config {
             is_port_lent: false,
             quiet: false,
             is_recorded: false,
-            fold: false,
+            is_terminal: false,
             limits: Limits::default(),
         }
     }

@@ -5,6 +5,8 @@
 //! with [`crate::proto::clean::CleanName`].
 
 use super::id::CommandId;
+pub use super::mistake::{BadCommand, BadSlash, JsonFault, Mistake};
+pub use super::view::{KnownRow, PeerRow, Who, Whois};
 use crate::proto::fault::Fault;
 use crate::proto::machine::CloseReason;
 use crate::proto::message::Dialect;
@@ -12,43 +14,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
-
-/// A peer as the user knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Who {
-    /// The address that it claims to listen on.
-    pub address: SocketAddr,
-    /// What the user calls it, else the name it used last; empty if it has said nothing yet.
-    pub name: Rc<str>,
-}
-
-/// One row of a list of peers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerRow {
-    /// What the user may type for it.
-    pub number: usize,
-    /// Who it is.
-    pub who: Who,
-    /// Whether either side has connected with the other.
-    pub connected: bool,
-    /// How long ago it was last heard; `None` if never.
-    pub heard_ago: Option<Duration>,
-}
-
-/// One row of the list of those who are remembered, and not there now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownRow {
-    /// What the user may type for it.
-    pub number: usize,
-    /// Who it is.
-    pub who: Who,
-    /// The name that the peer gives itself, if the user gave it an alias.
-    pub own_name: Option<Rc<str>>,
-    /// Whether the user ignores it.
-    pub is_blocked: bool,
-    /// How long ago it was last heard; `None` if never.
-    pub heard_ago: Option<Duration>,
-}
 
 /// A question to the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,161 +66,6 @@ impl Prompt {
             Self::ConnectTo => "connect-to",
             Self::Conversation(_) => "conversation",
         }
-    }
-}
-
-/// What was wrong with something that the user typed. The same question is asked again, or the menu
-/// comes back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mistake {
-    /// Another peer is called so by the user already.
-    AliasTaken(Who),
-    /// Several peers bear this name; a number of this list, or an address, is needed.
-    AmbiguousName {
-        /// The name as it was typed.
-        name: String,
-        /// Who has it.
-        peers: Vec<PeerRow>,
-    },
-    /// Not a command. Only programs get this one.
-    BadCommand(BadCommand),
-    /// Not an IP address, a number of the last list or a known name.
-    BadAddress(String),
-    /// Not a name that a peer can be called by: it could be taken for something else.
-    BadAlias(String),
-    /// Not a dialect.
-    BadDialect(String),
-    /// Not a port from 1 to 65535.
-    BadPort(String),
-    /// A slash command that cannot be used.
-    BadSlash(BadSlash),
-    /// The user blocked this peer.
-    Blocked(Who),
-    /// Nothing to send.
-    EmptyMessage,
-    /// A name is needed.
-    EmptyName,
-    /// The name of a host. Peers are known by their addresses, and one host may have several.
-    HostName(String),
-    /// The typed line went over [`crate::limits::TYPED_BYTES_MAX`], or a JSON command over
-    /// [`crate::limits::COMMAND_BYTES_MAX`].
-    LineTooLong,
-    /// The name went over [`crate::limits::NAME_BYTES_MAX`].
-    NameTooLong,
-    /// There is no such conversation.
-    NoConversation,
-    /// There is nobody to connect to: all active peers are connected.
-    NoneToConnect,
-    /// There is nobody to send to.
-    NoPeers,
-    /// The list of static peers is empty.
-    NoStaticPeers,
-    /// The last list has no such number.
-    NoSuchNumber(usize),
-    /// The peer to be unblocked was not blocked.
-    NotBlocked(Who),
-    /// Not an entry of the menu.
-    UnknownChoice(String),
-    /// The address is our own.
-    Yourself(SocketAddr),
-}
-
-/// What was wrong with a command of a program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BadCommand {
-    /// The id is neither a string nor a number, or it is too long.
-    BadId,
-    /// This field is there more than once, and nothing says which one counts.
-    DuplicateField {
-        /// The name of the field.
-        field: String,
-        /// Where it is there again.
-        column: usize,
-    },
-    /// It begins like an object, and is not JSON.
-    Malformed {
-        /// What is wrong.
-        fault: JsonFault,
-        /// Up to which character of the line it was understood, the first one being 1.
-        column: usize,
-    },
-    /// A field is missing, or holds something else than a text.
-    Missing {
-        /// The command that needs it.
-        command: &'static str,
-        /// Its name.
-        field: &'static str,
-    },
-    /// It does not name its command.
-    NoCommand,
-    /// Not a JSON object.
-    NotAnObject,
-    /// Bytes that are not UTF-8, and where.
-    NotUtf8(usize),
-    /// There is no command of this name.
-    Unknown(String),
-    /// A field that the command does not have.
-    UnknownField {
-        /// The command.
-        command: &'static str,
-        /// The name of the field.
-        field: String,
-    },
-}
-
-/// What is wrong with JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JsonFault {
-    /// A backslash begins nothing that JSON knows.
-    BadEscape,
-    /// A control character stands in a string as it is.
-    ControlCharacter,
-    /// One half of a surrogate pair is not a character.
-    LoneSurrogate,
-    /// A number is too large.
-    NumberOutOfRange,
-    /// It is not as JSON is written in some other way.
-    Syntax,
-    /// Lists or objects in one another go too deep.
-    TooDeep,
-    /// A comma has nothing after it.
-    TrailingComma,
-    /// Something follows the object.
-    TrailingText,
-    /// The line ends before the object does.
-    Truncated,
-}
-
-impl From<BadCommand> for Mistake {
-    fn from(bad: BadCommand) -> Self {
-        Self::BadCommand(bad)
-    }
-}
-
-/// What was wrong with a slash command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BadSlash {
-    /// It begins a conversation, which programs cannot have.
-    ForPeople,
-    /// There is no such command.
-    Unknown {
-        /// What was typed.
-        word: String,
-        /// The command that was perhaps meant.
-        nearest: Option<&'static str>,
-    },
-    /// It has too few words or too many.
-    Usage {
-        /// Its name.
-        name: &'static str,
-        /// The words for what it needs.
-        arguments: &'static str,
-    },
-}
-
-impl From<BadSlash> for Mistake {
-    fn from(bad: BadSlash) -> Self {
-        Self::BadSlash(bad)
     }
 }
 
@@ -364,33 +174,6 @@ pub enum FileFault {
     Unreadable(Fault),
     /// It could not be written.
     Unwritable(Fault),
-}
-
-/// What is known of a peer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Whois {
-    /// Who it is, as the user calls it.
-    pub who: Who,
-    /// The name that the peer gives itself; empty if none is known.
-    pub own_name: Rc<str>,
-    /// The form in which it is written to.
-    pub dialect: Dialect,
-    /// One side has connected with the other.
-    pub connected: bool,
-    /// Both speak on one connection.
-    pub has_session: bool,
-    /// One of its messages came from the IP address that it claims, or it was reached there.
-    pub confirmed: bool,
-    /// It has left, or could not be reached.
-    pub away: bool,
-    /// The user ignores it.
-    pub blocked: bool,
-    /// Its messages in this run, and how long ago the last one was heard.
-    pub heard: u64,
-    /// See [`Whois::heard`].
-    pub heard_ago: Option<Duration>,
-    /// Texts that it was sent in this run.
-    pub sent: u64,
 }
 
 /// One thing that the user is told.

@@ -38,7 +38,7 @@ impl Prompter {
         };
         Self {
             dialogue: config.dialogue,
-            repeats_menu: !config.fold,
+            repeats_menu: !config.is_terminal,
             menu,
             last_recipient: None,
             awaited: None,
@@ -235,11 +235,11 @@ mod tests {
 
     #[test]
     fn an_unknown_choice_shows_the_menu_again_to_a_script_and_not_on_a_terminal() {
-        for fold in [false, true] {
-            let config = Config { name: Some("N".into()), port: Some(1), fold, ..Config::default() };
+        for is_terminal in [false, true] {
+            let config = Config { name: Some("N".into()), port: Some(1), is_terminal, ..Config::default() };
             let mut prompter = Prompter::new(&config);
             assert!(prompter.take("hello").1.is_err());
-            assert_eq!(asked(&prompter).len(), if fold { 1 } else { 2 });
+            assert_eq!(asked(&prompter).len(), if is_terminal { 1 } else { 2 });
             assert!(prompter.take("2").1.is_ok(), "it is still a choice that is asked for");
         }
     }

@@ -3,7 +3,6 @@
 //! Which peer a number or a name means, the node finds out.
 
 use super::notice::Mistake;
-pub use super::talks::Switch;
 use crate::limits::HOST_NAME_BYTES_MAX;
 use crate::proto::message::{Dialect, canonical, parse_address};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -31,6 +30,19 @@ pub enum Designation {
     Name(String),
     /// By the number in the list shown last.
     Number(usize),
+}
+
+/// Which conversation to go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// The one that has unread messages for the longest time, or else the next one.
+    Unread,
+    /// The one with this number, the first being 1.
+    Number(usize),
+    /// The one that began after the present one.
+    Next,
+    /// The one that began before the present one.
+    Previous,
 }
 
 /// What the user asked for.

@@ -1,7 +1,7 @@
 //! The conversations that the user has, in the order in which they began, and how much was said in each of them while the
 //! user was in another one.
 
-use super::request::Audience;
+use super::request::{Audience, Switch};
 use std::net::SocketAddr;
 
 /// The conversations.
@@ -12,19 +12,6 @@ pub(super) struct Talks(Vec<Talk>);
 struct Talk {
     with: Audience,
     unread: u64,
-}
-
-/// Which conversation to go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Switch {
-    /// The one that has unread messages for the longest time, or else the next one.
-    Unread,
-    /// The one with this number, the first being 1.
-    Number(usize),
-    /// The one that began after the present one.
-    Next,
-    /// The one that began before the present one.
-    Previous,
 }
 
 impl Talks {

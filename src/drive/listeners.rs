@@ -106,7 +106,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    #[allow(clippy::disallowed_types, reason = "a real socket, to see what the kernel reports of it")]
+    #[expect(clippy::disallowed_types, reason = "a real socket, to see what the kernel reports of it")]
     fn who_listens_is_found_and_who_only_connects_is_not() {
         let own = std::process::id();
         for address in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"] {

@@ -6,7 +6,9 @@
 //! line.
 
 use super::own_lines::OwnLine;
-use super::render::{HELP_COLUMNS, Named, prompt_text};
+use super::phrases::Named;
+use super::prompts::prompt_text;
+use super::render::HELP_COLUMNS;
 use super::stats::STATS_COLUMNS;
 use super::style::{Colors, Look, Painted, Piece, is_own_words};
 use super::wrap::{Entry, INDENT};

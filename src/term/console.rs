@@ -4,7 +4,8 @@
 //! again at the end of the turn, once for everything that was shown.
 
 use super::Screen;
-use super::render::{Count, prompt_text};
+use super::phrases::Count;
+use super::prompts::prompt_text;
 use super::stdout::Stdout;
 use super::style::{BELL, Look, Painted, is_worth_a_bell};
 use crate::chat::notice::{Notice, Prompt};

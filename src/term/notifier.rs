@@ -99,6 +99,7 @@ mod tests {
     use super::*;
     use crate::chat::notice::Who;
     use std::path::Path;
+    use tempfile::TempDir;
 
     fn message(name: &str, text: &str) -> Notice {
         let who = Who { address: ([127, 0, 0, 1], 1).into(), name: name.into() };
@@ -110,6 +111,15 @@ mod tests {
         std::fs::read_to_string(path).unwrap_or_default()
     }
 
+    /// A place with a script in it that appends to the file `said` there, and the command that runs the script.
+    fn script(does: &str) -> (TempDir, String) {
+        let place = tempfile::tempdir().unwrap();
+        let [script, said] = ["script", "said"].map(|name| place.path().join(name));
+        std::fs::write(&script, format!("{does} >>{}\n", said.display())).unwrap();
+        let command = format!("sh {}", script.display());
+        (place, command)
+    }
+
     fn finish(notifier: &mut Notifier) {
         if let Some(mut child) = notifier.running.take() {
             assert!(child.wait().unwrap().success());
@@ -118,11 +128,9 @@ mod tests {
 
     #[test]
     fn a_message_is_given_as_arguments_whatever_it_says() {
-        let place = tempfile::tempdir().unwrap();
+        let (place, script) = script(r#"printf '[%s]\n' "$@""#);
         let path = place.path().join("said");
-        let script = place.path().join("script");
-        std::fs::write(&script, format!("printf '[%s]\\n' \"$@\" >>{}\n", path.display())).unwrap();
-        let command = format!("sh {} {{name}} --body={{text}} {{text}} {{other}}", script.display());
+        let command = format!("{script} {{name}} --body={{text}} {{text}} {{other}}");
         let mut now = crate::testing::start();
         for (name, text, given) in [
             ("anna", "hello you", "[anna]\n[--body=hello you]\n[hello you]\n[{other}]\n"),
@@ -141,7 +149,7 @@ mod tests {
             std::fs::remove_file(&path).unwrap();
             now += NOTIFY_INTERVAL;
         }
-        let mut notifier = Notifier::parse(&format!("sh {} {{text}}", script.display())).unwrap();
+        let mut notifier = Notifier::parse(&format!("{script} {{text}}")).unwrap();
         notifier.note(&message("a", &"x".repeat(60_000)), now);
         finish(&mut notifier);
         assert_eq!(runs(&path).len(), NOTIFIED_CHARS_MAX + "[]\n".len());
@@ -149,11 +157,9 @@ mod tests {
 
     #[test]
     fn it_runs_at_most_once_a_second_and_a_command_that_is_not_there_harms_nobody() {
-        let place = tempfile::tempdir().unwrap();
+        let (place, script) = script(r#"echo "$1""#);
         let path = place.path().join("said");
-        let script = place.path().join("script");
-        std::fs::write(&script, format!("echo \"$1\" >>{}\n", path.display())).unwrap();
-        let mut notifier = Notifier::parse(&format!("sh {} {{text}}", script.display())).unwrap();
+        let mut notifier = Notifier::parse(&format!("{script} {{text}}")).unwrap();
         let now = crate::testing::start();
         for (number, millis) in [(1, 0), (2, 999), (3, 1000), (4, 1001)] {
             notifier.note(&message("a", &number.to_string()), now + std::time::Duration::from_millis(millis));

@@ -4,29 +4,21 @@
 //! the user wrote goes through [`Clean`] here, and each name through [`CleanName`]. Nothing is decided here: the node
 //! decides what is shown and when.
 
+use super::mistakes::mistaken;
+use super::phrases::{Count, Headed, Heard, Named, active_row};
+use super::prompts::prompt_text;
 use super::stats::Table;
-use crate::chat::command::Command;
-use crate::chat::notice::{
-    BadCommand, BadSlash, Failure, FileFault, JsonFault, Kept, KnownRow, Mistake, Notice, Partner, PeerRow,
-    Prompt, SaidTo, Who, Whois,
-};
+use crate::chat::notice::{Failure, FileFault, Kept, KnownRow, Notice, PeerRow, SaidTo, Who, Whois};
 use crate::chat::slash::SLASHES;
-use crate::limits::{
-    COMMAND_ID_BYTES_MAX, KNOWN_PEERS_SHOWN_MAX, NAME_BYTES_MAX, PARTNER_CHARS_MAX, PARTNER_COLUMNS_MAX,
-    TYPED_BYTES_MAX, UNREAD_NAMES_SHOWN_MAX,
-};
+use crate::limits::KNOWN_PEERS_SHOWN_MAX;
 use crate::proto::clean::{Clean, CleanName};
 use crate::proto::fault::Fault;
 use crate::proto::machine::CloseReason;
-use crate::proto::message::Dialect;
-use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
-use unicode_width::UnicodeWidthChar;
 
 /// The columns of a command in the help.
 pub(super) const HELP_COLUMNS: usize = 23;
@@ -40,83 +32,6 @@ const MENU: &str = "
 5. Send message to all peers
 0. Quit
 ";
-
-/// The words of a prompt. The answer is typed behind them, so they end in a space, not a newline.
-pub fn prompt_text(prompt: &Prompt) -> Cow<'static, str> {
-    Cow::Borrowed(match prompt {
-        Prompt::Choice => "Enter choice: ",
-        Prompt::ConnectTo => "Enter a number, 'a' for all, or IP:PORT: ",
-        Prompt::Conversation(partner) => return conversation(partner, &Unread(&partner.unread)).into(),
-        Prompt::Name => "Enter your name: ",
-        Prompt::Port => "Enter your port number: ",
-        Prompt::Recipient(_) => "Enter the recipient's IP address: ",
-        Prompt::RecipientPort => "Enter the recipient's port number: ",
-        Prompt::Text => "Enter your message: ",
-    })
-}
-
-/// A prompt in fewer and fewer words, the full one first, for a narrow terminal.
-pub(super) fn prompt_texts(prompt: &Prompt) -> Vec<Cow<'static, str>> {
-    let fewer: &[&str] = match prompt {
-        Prompt::Choice => &["Choice: "],
-        Prompt::ConnectTo => &["Number, 'a' for all, or IP:PORT: ", "Number, 'a', IP:PORT: ", "Connect to: "],
-        Prompt::Conversation(partner) => {
-            let count: u64 = partner.unread.iter().map(|(_, count)| count).sum();
-            let counted = if count > 0 { format!(" · {count}") } else { String::new() };
-            let name = narrow(&CleanName(&partner.name).to_string()).into_owned();
-            return vec![
-                prompt_text(prompt),
-                conversation(partner, &counted).into(),
-                format!("→ {name}{counted}: ").into(),
-                format!("→ {name}: ").into(),
-            ];
-        }
-        Prompt::Name => &["Name: "],
-        Prompt::Port => &["Port number: ", "Port: "],
-        Prompt::Recipient(_) => &["Recipient's IP address: ", "Recipient's IP: "],
-        Prompt::RecipientPort => &["Recipient's port: "],
-        Prompt::Text => &["Message: "],
-    };
-    std::iter::once(prompt_text(prompt)).chain(fewer.iter().copied().map(Cow::Borrowed)).collect()
-}
-
-fn conversation(partner: &Partner, unread: &dyn Display) -> String {
-    let away = if partner.is_away { " (away)" } else { "" };
-    format!("→ {}{away}{unread}: ", CleanName(&short(&partner.name)))
-}
-
-/// How much is unread of whom, for a prompt.
-struct Unread<'a>(&'a [(String, u64)]);
-
-impl Display for Unread<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for (n, (name, count)) in self.0.iter().take(UNREAD_NAMES_SHOWN_MAX).enumerate() {
-            write!(f, "{} {} {count}", if n == 0 { " ·" } else { "," }, CleanName(&short(name)))?;
-        }
-        match self.0.len().saturating_sub(UNREAD_NAMES_SHOWN_MAX) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
-        }
-    }
-}
-
-/// A name that leaves room for what is typed.
-fn short(name: &str) -> Cow<'_, str> {
-    match name.char_indices().nth(PARTNER_CHARS_MAX) {
-        Some((end, _)) => format!("{}…", &name[..end]).into(),
-        None => name.into(),
-    }
-}
-
-/// A name that leaves room for what is typed on a narrow terminal.
-fn narrow(name: &str) -> Cow<'_, str> {
-    let mut columns = 0;
-    let over = name.char_indices().find(|(_, c)| {
-        columns += c.width().unwrap_or(1);
-        columns > PARTNER_COLUMNS_MAX
-    });
-    over.map_or(name.into(), |(end, _)| format!("{}…", &name[..end]).into())
-}
 
 /// A notice in words: whole lines with their newlines. Only a prompt has no newline.
 #[derive(Clone, Copy, Debug)]
@@ -195,54 +110,6 @@ impl Display for Sentence<'_> {
     }
 }
 
-/// `P1 (127.0.0.1:8080)`, or only the address if there is no name.
-pub(super) struct Named<'a>(pub(super) &'a Who);
-
-impl Display for Named<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Who { address, name } = self.0;
-        if name.is_empty() {
-            return write!(f, "{address}");
-        }
-        write!(f, "{} ({address})", CleanName(name))
-    }
-}
-
-/// `127.0.0.1:8080 P1`, as a message begins.
-pub(super) struct Headed<'a>(pub(super) &'a Who);
-
-impl Display for Headed<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Who { address, name } = self.0;
-        if name.is_empty() {
-            return write!(f, "{address}");
-        }
-        write!(f, "{address} {}", CleanName(name))
-    }
-}
-
-/// `1 peer`, `2 peers`, `1,000 peers`.
-pub(super) struct Count<'a>(pub(super) u64, pub(super) &'a str);
-
-impl Display for Count<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let plural = if self.0 == 1 { "" } else { "s" };
-        write!(f, "{} {}{plural}", Grouped(self.0), self.1)
-    }
-}
-
-/// A number with a comma after each thousand, `1,000,000`.
-pub(super) struct Grouped(pub(super) u64);
-
-impl Display for Grouped {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            0..1000 => write!(f, "{}", self.0),
-            n => write!(f, "{},{:03}", Self(n / 1000), n % 1000),
-        }
-    }
-}
-
 fn renamed(f: &mut Formatter<'_>, who: &Who, was: &Rc<str>) -> fmt::Result {
     let before = Who { name: Rc::clone(was), ..who.clone() };
     writeln!(f, "{} is now called {}", Named(&before), CleanName(&who.name))
@@ -252,21 +119,6 @@ fn said(f: &mut Formatter<'_>, to: &SaidTo, text: &str) -> fmt::Result {
     match to {
         SaidTo::All(peers) => writeln!(f, "You, to {}: {}", Count(*peers as u64, "peer"), Clean(text)),
         SaidTo::One(who) => writeln!(f, "You, to {}: {}", Named(who), Clean(text)),
-    }
-}
-
-/// Coarse on purpose: nobody needs seconds, and a test can know the words in advance.
-struct Heard(Duration);
-
-impl Display for Heard {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let minutes = self.0.as_secs() / 60;
-        match minutes {
-            0 => f.write_str("heard just now"),
-            1..60 => write!(f, "heard {} ago", Count(minutes, "minute")),
-            60..1440 => write!(f, "heard {} ago", Count(minutes / 60, "hour")),
-            _ => write!(f, "heard {} ago", Count(minutes / 1440, "day")),
-        }
     }
 }
 
@@ -348,15 +200,6 @@ fn connect_list(f: &mut Formatter<'_>, rows: &[PeerRow]) -> fmt::Result {
     rows.iter().try_for_each(|row| active_row(f, row))
 }
 
-fn active_row(f: &mut Formatter<'_>, row: &PeerRow) -> fmt::Result {
-    let state = if row.connected { "connected" } else { "yet to connect" };
-    write!(f, "{}. {} ({state}", row.number, Headed(&row.who))?;
-    if let Some(ago) = row.heard_ago {
-        write!(f, ", {}", Heard(ago))?;
-    }
-    writeln!(f, ")")
-}
-
 /// What is known of a peer, a fact in each row.
 fn known_of(f: &mut Formatter<'_>, whois: &Whois) -> fmt::Result {
     let Whois { who, own_name, dialect, heard, sent, .. } = whois;
@@ -410,182 +253,6 @@ fn listen_failed(f: &mut Formatter<'_>, port: u16, error: Fault) -> fmt::Result 
             )
         }
         _ => writeln!(f, "Cannot listen on port {port} ({error}); choose another one."),
-    }
-}
-
-fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
-    match mistake {
-        Mistake::AliasTaken(who) => {
-            writeln!(f, "You already use that name for {}; choose another one.", who.address)
-        }
-        Mistake::AmbiguousName { name, peers } => {
-            let name = CleanName(name);
-            writeln!(
-                f,
-                "Several peers are called '{name}'; type the number or address of the one you mean."
-            )?;
-            peers.iter().try_for_each(|row| active_row(f, row))
-        }
-        Mistake::BadAddress(typed) => writeln!(
-            f,
-            "'{}' is not an IP address, a number from the last list or a known name; try again, or press \
-             Enter for the menu.",
-            Clean(typed)
-        ),
-        Mistake::BadAlias(typed) => {
-            writeln!(
-                f,
-                "'{}' cannot be an alias: an alias is one word, and not a number, an address or a word such as 'all'.",
-                CleanName(typed)
-            )
-        }
-        Mistake::BadCommand(bad) => bad_command(f, bad),
-        Mistake::BadDialect(typed) => {
-            writeln!(f, "'{}' is not a valid dialect: choose {}.", Clean(typed), Dialect::choices())
-        }
-        Mistake::BadPort(typed) => {
-            writeln!(f, "'{}' is not a valid port: type a number from 1 to 65535.", Clean(typed))
-        }
-        Mistake::BadSlash(bad) => bad_slash(f, bad),
-        Mistake::Blocked(who) => {
-            writeln!(f, "You have blocked {}; type /unblock {} first.", Named(who), who.address)
-        }
-        Mistake::EmptyMessage => writeln!(f, "An empty message is not sent; type some text."),
-        Mistake::EmptyName => writeln!(f, "A name is needed; type one, for example P1."),
-        Mistake::HostName(typed) => writeln!(
-            f,
-            "'{}' is not an address, and host names cannot be used here; give an IP:PORT, a number from the last list \
-             or a known name.",
-            Clean(typed)
-        ),
-        Mistake::LineTooLong => writeln!(f, "That line is too long; type at most {TYPED_BYTES_MAX} bytes."),
-        Mistake::NameTooLong => {
-            writeln!(f, "That name is too long; choose one of at most {NAME_BYTES_MAX} bytes.")
-        }
-        Mistake::NoneToConnect => {
-            writeln!(f, "There are no active peers to connect to; name a peer, or give an IP:PORT.")
-        }
-        Mistake::NoPeers => {
-            writeln!(f, "No peers yet. Send a message to somebody's address first.")
-        }
-        Mistake::NoStaticPeers => {
-            writeln!(f, "There are no static peers; name some with --static-peer when you start the program.")
-        }
-        Mistake::NoConversation => f.write_str("There is no such conversation; /to NAME begins one.\n"),
-        Mistake::NoSuchNumber(number) => {
-            writeln!(f, "There is no number {number} in the last list; choose one from it.")
-        }
-        Mistake::NotBlocked(who) => {
-            writeln!(f, "{} is not blocked; choice 2 shows who is.", Named(who))
-        }
-        Mistake::UnknownChoice(typed) => {
-            writeln!(
-                f,
-                "'{}' is not a valid choice: type a number from 0 to 5, or /to NAME to chat.",
-                Clean(typed)
-            )
-        }
-        Mistake::Yourself(address) => {
-            writeln!(f, "{address} is this program; type somebody else's address.")
-        }
-    }
-}
-
-fn bad_command(f: &mut Formatter<'_>, bad: &BadCommand) -> fmt::Result {
-    match bad {
-        BadCommand::BadId => {
-            writeln!(f, "The id must be a string or a number, of at most {COMMAND_ID_BYTES_MAX} bytes.")
-        }
-        BadCommand::DuplicateField { field, column } => {
-            let field = Clean(field);
-            writeln!(f, "The field '{field}' is repeated at column {column}; give it once.")
-        }
-        BadCommand::Malformed { fault, column } => malformed(f, *fault, *column),
-        BadCommand::Missing { command, field } => {
-            writeln!(f, "The command '{command}' needs the field '{field}', a string with some text.")
-        }
-        BadCommand::NoCommand => {
-            writeln!(f, "The field 'command' is missing; it is one of {}.", Command::names())
-        }
-        BadCommand::NotAnObject => {
-            writeln!(
-                f,
-                "That is not a JSON object; write one on each line, such as {{\"command\":\"peers\"}}."
-            )
-        }
-        BadCommand::NotUtf8(column) => {
-            writeln!(f, "There are bytes at column {column} that are not UTF-8; write UTF-8, or an escape.")
-        }
-        BadCommand::Unknown(name) => {
-            writeln!(f, "'{}' is not a command: use one of {}.", Clean(name), Command::names())
-        }
-        BadCommand::UnknownField { command, field } => {
-            writeln!(f, "The command '{command}' has no field '{}'; leave it out.", Clean(field))
-        }
-    }
-}
-
-fn malformed(f: &mut Formatter<'_>, fault: JsonFault, column: usize) -> fmt::Result {
-    match fault {
-        JsonFault::BadEscape => {
-            writeln!(f, "The escape at column {column} is not valid JSON; write a backslash as two.")
-        }
-        JsonFault::ControlCharacter => {
-            writeln!(f, "A string has a control character at column {column}; write an escape, such as \\t.")
-        }
-        JsonFault::LoneSurrogate => writeln!(
-            f,
-            "The escape at column {column} is half of a surrogate pair; write both halves, such as \\ud83d\\ude00."
-        ),
-        JsonFault::NumberOutOfRange => {
-            writeln!(f, "The number at column {column} is too large; no command needs a number.")
-        }
-        JsonFault::Syntax => {
-            writeln!(
-                f,
-                "That is not valid JSON at column {column}; check the quotes, colons and commas there."
-            )
-        }
-        JsonFault::TooDeep => {
-            writeln!(f, "The JSON is nested too deeply at column {column}; a command is one flat object.")
-        }
-        JsonFault::TrailingComma => {
-            writeln!(f, "Remove the comma before column {column}.")
-        }
-        JsonFault::TrailingText => {
-            writeln!(
-                f,
-                "There is more text after the object at column {column}; write one object on each line."
-            )
-        }
-        JsonFault::Truncated => {
-            writeln!(
-                f,
-                "The line ends at column {column}, before the object is complete; write the whole object on one line."
-            )
-        }
-    }
-}
-
-fn bad_slash(f: &mut Formatter<'_>, bad: &BadSlash) -> fmt::Result {
-    match bad {
-        BadSlash::ForPeople => {
-            writeln!(f, "Conversations are for people; use /msg, which names the peer each time.")
-        }
-        BadSlash::Unknown { word, nearest: Some(nearest) } => {
-            writeln!(
-                f,
-                "'{}' is not a command: did you mean {nearest}? Type /help for the list.",
-                Clean(word)
-            )
-        }
-        BadSlash::Unknown { word, nearest: None } => {
-            writeln!(f, "'{}' is not a command: type /help for the list.", Clean(word))
-        }
-        BadSlash::Usage { name, arguments: "" } => writeln!(f, "{name} takes no arguments."),
-        BadSlash::Usage { name, arguments } => {
-            writeln!(f, "Usage: {name} {arguments}")
-        }
     }
 }
 
@@ -647,10 +314,12 @@ impl Display for Failed<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::notice::{Mistake, Prompt};
     use crate::proto::message::Dialect;
+    use crate::term::prompts::prompt_texts;
     use rustix::io::Errno;
     use std::path::PathBuf;
-    use unicode_width::UnicodeWidthStr;
+    use std::time::Duration;
 
     fn address(port: u16) -> SocketAddr {
         ([127, 0, 0, 1], port).into()
@@ -728,39 +397,6 @@ mod tests {
         }
         let shortest = &prompt_texts(&Prompt::Conversation(NAME.into()))[3];
         assert_eq!(shortest, &format!("→ {SHOWN}: "));
-    }
-
-    fn talk(unread: &[(&str, u64)]) -> Partner {
-        let unread = unread.iter().map(|&(name, count)| (name.to_owned(), count)).collect();
-        Partner { name: "anna".to_owned(), is_away: true, unread }
-    }
-
-    #[test]
-    fn prompts_end_at_the_cursor_and_their_short_forms_fit_half_of_40_columns() {
-        for (prompt, words) in [
-            (Prompt::Name, "Enter your name: "),
-            (Prompt::Port, "Enter your port number: "),
-            (Prompt::Choice, "Enter choice: "),
-            (Prompt::Recipient(None), "Enter the recipient's IP address: "),
-            (Prompt::RecipientPort, "Enter the recipient's port number: "),
-            (Prompt::Text, "Enter your message: "),
-            (Prompt::ConnectTo, "Enter a number, 'a' for all, or IP:PORT: "),
-            (Prompt::Conversation("P1".into()), "→ P1: "),
-            (Prompt::Conversation(talk(&[])), "→ anna (away): "),
-            (Prompt::Conversation(talk(&[("bob", 2), ("chloé", 1)])), "→ anna (away) · bob 2, chloé 1: "),
-            (
-                Prompt::Conversation(talk(&[("a", 1), ("b", 2), ("c", 3), ("d", 4), ("e", 5)])),
-                "→ anna (away) · a 1, b 2, c 3 and 2 more: ",
-            ),
-            (Prompt::Conversation("$(x)\x1b[2J".into()), "→ $(x)␛[2J: "),
-            (Prompt::Conversation("é".repeat(32).as_str().into()), "→ éééééééééééééééééééééééé…: "),
-        ] {
-            let all = prompt_texts(&prompt);
-            let columns: Vec<usize> = all.iter().map(|text| text.width()).collect();
-            assert!(all[0] == words && columns.is_sorted_by(|more, fewer| more >= fewer), "{all:?}");
-            assert!(columns.last().is_some_and(|&fewest| fewest <= 20), "{all:?}");
-            says(Notice::Prompt(prompt), words);
-        }
     }
 
     #[test]
@@ -972,54 +608,6 @@ mod tests {
             FileFault::Unwritable(io::ErrorKind::StorageFull.into()),
             "The typed lines cannot be written to /a␛ (no storage space); they are kept for this run only.",
         );
-    }
-
-    #[test]
-    fn mistakes_say_what_to_type_instead() {
-        let typed = || "x\x1b".to_string();
-        let unknown = |nearest| Mistake::from(BadSlash::Unknown { word: typed(), nearest });
-        for (mistake, words) in [
-            (Mistake::AliasTaken(who("P1")), "You already use that name for 127.0.0.1:8080; choose another"),
-            (Mistake::BadAddress(typed()), "'x␛' is not an IP address, a number from the last list or"),
-            (
-                Mistake::BadAlias(typed()),
-                "'x␛' cannot be an alias: an alias is one word, and not a number, an address or a",
-            ),
-            (BadSlash::ForPeople.into(), "Conversations are for people; use /msg,"),
-            (unknown(None), "'x␛' is not a command: type /help for the list."),
-            (unknown(Some("/msg")), "'x␛' is not a command: did you mean /msg? Type /help"),
-            (BadSlash::Usage { name: "/quit", arguments: "" }.into(), "/quit takes no arguments."),
-            (BadSlash::Usage { name: "/exit", arguments: "WHO" }.into(), "Usage: /exit WHO"),
-            (Mistake::BadDialect(typed()), "'x␛' is not a valid dialect: choose standard,"),
-            (Mistake::BadPort(typed()), "'x␛' is not a valid port: type a number from 1 to 65535."),
-            (
-                Mistake::Blocked(who("P1")),
-                "You have blocked P1 (127.0.0.1:8080); type /unblock 127.0.0.1:8080 first.",
-            ),
-            (Mistake::EmptyMessage, "An empty message is not sent; type some text."),
-            (Mistake::EmptyName, "A name is needed; type one, for example P1."),
-            (Mistake::LineTooLong, "That line is too long; type at most 65536 bytes."),
-            (Mistake::NameTooLong, "That name is too long; choose one of at most 64 bytes."),
-            (
-                Mistake::HostName(typed()),
-                "'x␛' is not an address, and host names cannot be used here; give an IP:PORT",
-            ),
-            (Mistake::NoneToConnect, "There are no active peers to connect to;"),
-            (Mistake::NoPeers, "No peers yet. Send a message to somebody's address"),
-            (Mistake::NoStaticPeers, "There are no static peers; name some with --static-peer"),
-            (Mistake::NoConversation, "There is no such conversation; /to"),
-            (Mistake::NoSuchNumber(9), "There is no number 9 in the last list; choose one"),
-            (Mistake::NotBlocked(who("P1")), "P1 (127.0.0.1:8080) is not blocked; choice 2 shows"),
-            (
-                Mistake::UnknownChoice(typed()),
-                "'x␛' is not a valid choice: type a number from 0 to 5, or /to NAME to chat.",
-            ),
-            (Mistake::Yourself(address(8080)), "127.0.0.1:8080 is this program; type"),
-        ] {
-            let said = Sentence(&Notice::Mistake(mistake)).to_string();
-            let is_usage = words.starts_with("Usage: ");
-            assert!(said.starts_with(words) && (is_usage || said.ends_with(".\n")), "{said}");
-        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `/stats` in words: at most one screen, each number with its unit.
 
+use super::phrases::{Count, Grouped};
 use super::reasons::ended;
-use super::render::{Count, Grouped};
 use crate::chat::notice::Stats;
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};

@@ -9,7 +9,8 @@
 //! colours a terminal has. `COLORTERM` can add colours, but not to a terminal without any, because terminals inside
 //! the terminal inherit it.
 
-use super::render::{Headed, Named, Sentence};
+use super::phrases::{Headed, Named};
+use super::render::Sentence;
 use crate::chat::notice::{Notice, Prompt, Who};
 use crate::chat::slash;
 use std::ffi::OsStr;

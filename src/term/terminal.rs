@@ -14,8 +14,8 @@
 use super::chat_log::ChatLog;
 use super::editor::{Editor, Wish};
 use super::own_lines::{OwnLine, OwnLines};
+use super::phrases::Count;
 use super::raw::{MODES_ON, Raw};
-use super::render::Count;
 use super::stdout::Stdout;
 use super::style::{BELL, Look, Piece, is_worth_a_bell};
 use super::wrap::Entry;

@@ -124,7 +124,7 @@ fn a_peer_that_was_reached_is_not_active_by_a_claim_and_never_new() {
 fn a_stranger_who_varies_its_claim_has_one_allowance() {
     for peers_max in [0, 65_536] {
         let limits = Limits { peers_max, ..Limits::default() };
-        let mut world = calm_world_of(1, &Config { fold: true, limits, ..Config::default() });
+        let mut world = calm_world_of(1, &Config { is_terminal: true, limits, ..Config::default() });
         let lines: String = (1..=300).map(|n| format!("10.0.9.9:{n} S{n} hello\n")).collect();
         hears(&mut world, ELSEWHERE, &lines);
         assert_eq!(messages(&world, 0).len(), 200, "{peers_max}");
@@ -136,7 +136,7 @@ fn a_stranger_who_varies_its_claim_has_one_allowance() {
 
 #[test]
 fn a_claimant_does_not_use_up_what_the_peer_may_say() {
-    let mut world = calm_world_of(1, &Config { fold: true, ..Config::default() });
+    let mut world = calm_world_of(1, &Config { is_terminal: true, ..Config::default() });
     hears(&mut world, ELSEWHERE, &"10.0.9.9:9000 S boo\n".repeat(300));
     hears(&mut world, SCRIPT_IP, "10.0.9.9:9000 S hello\n");
     assert_eq!(messages(&world, 0).last(), Some(&"hello"));
@@ -144,7 +144,7 @@ fn a_claimant_does_not_use_up_what_the_peer_may_say() {
 
 #[test]
 fn who_connects_and_breaks_off_again_and_again_is_folded_too() {
-    let mut world = calm_world_of(1, &Config { fold: true, ..Config::default() });
+    let mut world = calm_world_of(1, &Config { is_terminal: true, ..Config::default() });
     for _ in 0..300 {
         let end = hears(&mut world, SCRIPT_IP, "10.0.9.9:9000 S connect\n!ping 1\n");
         world.break_end(end.other(), CloseReason::Reset);
@@ -155,7 +155,7 @@ fn who_connects_and_breaks_off_again_and_again_is_folded_too() {
 
 #[test]
 fn a_loss_that_costs_a_text_is_told_whatever_was_folded() {
-    let mut world = calm_world_of(1, &Config { fold: true, ..Config::default() });
+    let mut world = calm_world_of(1, &Config { is_terminal: true, ..Config::default() });
     let end = hears(&mut world, SCRIPT_IP, "10.0.9.9:9000 S connect\n");
     world.script_stops_reading(end);
     for _ in 0..2 {

@@ -496,7 +496,7 @@ fn a_full_table_shows_the_next_peer_and_does_not_enter_it() {
 
 #[test]
 fn lines_beyond_reading_speed_are_folded_into_one_count() {
-    let mut world = calm_world_of(1, &Config { fold: true, ..Config::default() });
+    let mut world = calm_world_of(1, &Config { is_terminal: true, ..Config::default() });
     let peer = world.script_dials(SCRIPT_IP, 0);
     world.script_writes(peer, &"10.0.9.9:9000 S hello\n".repeat(300));
     world.run_for(SECOND - MS);

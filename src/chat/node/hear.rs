@@ -197,7 +197,7 @@ impl Node {
     /// A peer has left or cannot be reached, which the prompt of a terminal shows. A script is asked again only where the
     /// dialogue has it so.
     pub(super) fn ask_away(&mut self, address: SocketAddr) {
-        if self.feed.may_fold() {
+        if self.config.is_terminal {
             self.ask_again_of(address);
         }
     }
@@ -338,7 +338,7 @@ impl Node {
 
     /// Whether a peer speaks while the user, at a terminal, is in a conversation with somebody else.
     fn is_said_elsewhere(&self, who: &Who) -> bool {
-        self.feed.may_fold()
+        self.config.is_terminal
             && self.prompter.is_conversing()
             && !self.prompter.is_conversing_with(who.address)
     }

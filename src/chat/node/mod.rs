@@ -111,7 +111,7 @@ impl Node {
             asking: None,
             talks: Talks::default(),
             away: Away::default(),
-            feed: Feed::new(config.quiet, config.fold),
+            feed: Feed::new(config.quiet, config.is_terminal),
             counters: Counters::default(),
             metrics: Metrics::default(),
             full_at: None,

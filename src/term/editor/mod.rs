@@ -19,7 +19,7 @@ mod names;
 mod row;
 
 use super::Typed;
-use super::render::{prompt_text, prompt_texts};
+use super::prompts::{prompt_text, prompt_texts};
 use crate::chat::notice::{Notice, Prompt, Who};
 use crate::limits::{PASTE_BYTES_MAX, PASTED_LINES_UNASKED, TYPED_AHEAD_BYTES_MAX};
 use crate::proto::clean::Clean;

@@ -5,7 +5,7 @@ use crate::chat::notice::{Partner, Prompt};
 use crate::limits::SHOWN_LINES_BURST;
 
 fn on_a_terminal() -> (Node, Instant) {
-    running_as(Config { fold: true, must_remember: true, ..Config::default() })
+    running_as(Config { is_terminal: true, must_remember: true, ..Config::default() })
 }
 
 /// Says so many texts, and gives what the prompt shows last.

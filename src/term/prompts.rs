@@ -1,0 +1,126 @@
+//! The words of prompts: in full, as the assignment has them, and in fewer words for a narrow terminal.
+
+use crate::chat::notice::{Partner, Prompt};
+use crate::limits::{PARTNER_CHARS_MAX, PARTNER_COLUMNS_MAX, UNREAD_NAMES_SHOWN_MAX};
+use crate::proto::clean::CleanName;
+use std::borrow::Cow;
+use std::fmt::{self, Display, Formatter};
+use unicode_width::UnicodeWidthChar;
+
+/// The words of a prompt. The answer is typed behind them, so they end in a space, not a newline.
+pub fn prompt_text(prompt: &Prompt) -> Cow<'static, str> {
+    Cow::Borrowed(match prompt {
+        Prompt::Choice => "Enter choice: ",
+        Prompt::ConnectTo => "Enter a number, 'a' for all, or IP:PORT: ",
+        Prompt::Conversation(partner) => return conversation(partner, &Unread(&partner.unread)).into(),
+        Prompt::Name => "Enter your name: ",
+        Prompt::Port => "Enter your port number: ",
+        Prompt::Recipient(_) => "Enter the recipient's IP address: ",
+        Prompt::RecipientPort => "Enter the recipient's port number: ",
+        Prompt::Text => "Enter your message: ",
+    })
+}
+
+/// A prompt in fewer and fewer words, the full one first, for a narrow terminal.
+pub(super) fn prompt_texts(prompt: &Prompt) -> Vec<Cow<'static, str>> {
+    let fewer: &[&str] = match prompt {
+        Prompt::Choice => &["Choice: "],
+        Prompt::ConnectTo => &["Number, 'a' for all, or IP:PORT: ", "Number, 'a', IP:PORT: ", "Connect to: "],
+        Prompt::Conversation(partner) => {
+            let count: u64 = partner.unread.iter().map(|(_, count)| count).sum();
+            let counted = if count > 0 { format!(" · {count}") } else { String::new() };
+            let name = narrow(&CleanName(&partner.name).to_string()).into_owned();
+            return vec![
+                prompt_text(prompt),
+                conversation(partner, &counted).into(),
+                format!("→ {name}{counted}: ").into(),
+                format!("→ {name}: ").into(),
+            ];
+        }
+        Prompt::Name => &["Name: "],
+        Prompt::Port => &["Port number: ", "Port: "],
+        Prompt::Recipient(_) => &["Recipient's IP address: ", "Recipient's IP: "],
+        Prompt::RecipientPort => &["Recipient's port: "],
+        Prompt::Text => &["Message: "],
+    };
+    std::iter::once(prompt_text(prompt)).chain(fewer.iter().copied().map(Cow::Borrowed)).collect()
+}
+
+fn conversation(partner: &Partner, unread: &dyn Display) -> String {
+    let away = if partner.is_away { " (away)" } else { "" };
+    format!("→ {}{away}{unread}: ", CleanName(&short(&partner.name)))
+}
+
+/// How much is unread of whom, for a prompt.
+struct Unread<'a>(&'a [(String, u64)]);
+
+impl Display for Unread<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (n, (name, count)) in self.0.iter().take(UNREAD_NAMES_SHOWN_MAX).enumerate() {
+            write!(f, "{} {} {count}", if n == 0 { " ·" } else { "," }, CleanName(&short(name)))?;
+        }
+        match self.0.len().saturating_sub(UNREAD_NAMES_SHOWN_MAX) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+/// A name that leaves room for what is typed.
+fn short(name: &str) -> Cow<'_, str> {
+    match name.char_indices().nth(PARTNER_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &name[..end]).into(),
+        None => name.into(),
+    }
+}
+
+/// A name that leaves room for what is typed on a narrow terminal.
+fn narrow(name: &str) -> Cow<'_, str> {
+    let mut columns = 0;
+    let over = name.char_indices().find(|(_, c)| {
+        columns += c.width().unwrap_or(1);
+        columns > PARTNER_COLUMNS_MAX
+    });
+    over.map_or(name.into(), |(end, _)| format!("{}…", &name[..end]).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::notice::Notice;
+    use crate::term::render::Sentence;
+    use unicode_width::UnicodeWidthStr;
+
+    fn talk(unread: &[(&str, u64)]) -> Partner {
+        let unread = unread.iter().map(|&(name, count)| (name.to_owned(), count)).collect();
+        Partner { name: "anna".to_owned(), is_away: true, unread }
+    }
+
+    #[test]
+    fn prompts_end_at_the_cursor_and_their_short_forms_fit_half_of_40_columns() {
+        for (prompt, words) in [
+            (Prompt::Name, "Enter your name: "),
+            (Prompt::Port, "Enter your port number: "),
+            (Prompt::Choice, "Enter choice: "),
+            (Prompt::Recipient(None), "Enter the recipient's IP address: "),
+            (Prompt::RecipientPort, "Enter the recipient's port number: "),
+            (Prompt::Text, "Enter your message: "),
+            (Prompt::ConnectTo, "Enter a number, 'a' for all, or IP:PORT: "),
+            (Prompt::Conversation("P1".into()), "→ P1: "),
+            (Prompt::Conversation(talk(&[])), "→ anna (away): "),
+            (Prompt::Conversation(talk(&[("bob", 2), ("chloé", 1)])), "→ anna (away) · bob 2, chloé 1: "),
+            (
+                Prompt::Conversation(talk(&[("a", 1), ("b", 2), ("c", 3), ("d", 4), ("e", 5)])),
+                "→ anna (away) · a 1, b 2, c 3 and 2 more: ",
+            ),
+            (Prompt::Conversation("$(x)\x1b[2J".into()), "→ $(x)␛[2J: "),
+            (Prompt::Conversation("é".repeat(32).as_str().into()), "→ éééééééééééééééééééééééé…: "),
+        ] {
+            let all = prompt_texts(&prompt);
+            let columns: Vec<usize> = all.iter().map(|text| text.width()).collect();
+            assert!(all[0] == words && columns.is_sorted_by(|more, fewer| more >= fewer), "{all:?}");
+            assert!(columns.last().is_some_and(|&fewest| fewest <= 20), "{all:?}");
+            assert_eq!(Sentence(&Notice::Prompt(prompt)).to_string(), words);
+        }
+    }
+}
