@@ -1,5 +1,6 @@
 //! The command line, parsed once.
 
+use crate::diagnose::DiagnoseArgs;
 use crate::drive;
 use crate::drive::args::SwarmArgs;
 use crate::endpoint::{Endpoint, parse_endpoint};
@@ -54,7 +55,8 @@ Exit codes: 0 success, 1 a fault, 2 wrong usage or a port that is not available.
 stderr, and why it ended.";
 
 /// The subcommands that have a manual page, those of the load generator first.
-const PAGES: [&str; 7] = ["swarm", "swarm-merge", "send", "config", "schema", "completions", "man"];
+const PAGES: [&str; 8] =
+    ["swarm", "swarm-merge", "send", "diagnose", "config", "schema", "completions", "man"];
 
 /// A peer-to-peer terminal chat: every node listens and dials, and there is no server.
 #[derive(Debug, Parser)]
@@ -187,6 +189,8 @@ pub(crate) enum Command {
     Swarm(Box<SwarmArgs>),
     /// Send a message, wait until it is delivered, and exit
     Send(SendArgs),
+    /// Find out why an address cannot be reached, and say what to do
+    Diagnose(DiagnoseArgs),
     /// Print each setting, and where it was set, as a config file; takes the flags of the chat
     Config,
     /// Print the JSON Schema of the events and commands of --json

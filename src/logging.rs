@@ -18,9 +18,10 @@ const VARIABLE: &str = "RUST_LOG";
 const DEFAULT: &str = "warn";
 
 /// The modules of this package, directly below `chinwag`.
-const MODULES: [&str; 19] = [
+const MODULES: [&str; 20] = [
     "args",
     "chat",
+    "diagnose",
     "drive",
     "endpoint",
     "files",

@@ -68,7 +68,7 @@ const PERHAPS_TEXT: Field = Field { name: "text", kind: Kind::TextOrNull, is_opt
 const PERHAPS_DIALECT: Field = Field { is_optional: true, ..DIALECT };
 
 /// All commands: a program can do what a person can, except to hold a conversation.
-pub static COMMANDS: [Command; 15] = [
+pub static COMMANDS: [Command; 16] = [
     Command::new("send", "send a text to one peer", &[TO, TEXT, PERHAPS_DIALECT], |fields| {
         let (to, text, dialect) = (fields.whom()?, fields.text("text")?, fields.perhaps_dialect()?);
         Ok(Request::SendTo(to, dialect, message(&text)?))
@@ -78,6 +78,9 @@ pub static COMMANDS: [Command; 15] = [
     }),
     Command::new("connect", "connect to one peer", &[TO], |fields| Ok(Request::Connect(fields.whom()?))),
     Command::new("connect-all", "connect to all active peers", &[], |_| Ok(Request::ConnectAll)),
+    Command::new("diagnose", "find out why a peer cannot be reached", &[TO], |fields| {
+        Ok(Request::Diagnose(fields.whom()?))
+    }),
     Command::new("peers", "list the peers", &[], |_| Ok(Request::Query)),
     Command::new("whois", "show what is known of a peer", &[TO], |fields| Ok(Request::Whois(fields.whom()?))),
     Command::new("away", "answer each peer once with this text, or no more", &[PERHAPS_TEXT], |fields| {
@@ -398,6 +401,7 @@ pub(crate) mod tests {
             ("/peers", r#"{"command":"peers"}"#),
             ("/connect 3", r#"{"command":"connect","to":"3"}"#),
             ("/connect all", r#"{"command":"connect-all"}"#),
+            ("/diagnose 3", r#"{"command":"diagnose","to":"3"}"#),
             ("/exit 3", r#"{"command":"exit","to":"3"}"#),
             ("/alias 3 bob", r#"{"command":"alias","to":"3","alias":"bob"}"#),
             ("/alias 3", r#"{"command":"alias","to":"3","alias":null}"#),

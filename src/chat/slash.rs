@@ -31,7 +31,7 @@ pub const DIALECT: &str = "DIALECT";
 pub const ACTION: &str = "/me ";
 
 /// All commands, in the order in which they are shown.
-pub static SLASHES: [Slash; 17] = [
+pub static SLASHES: [Slash; 18] = [
     Slash::new("/msg", "WHO TEXT", "send a text to one peer", |rest| {
         let (who, text) = who_and_rest(rest)?;
         Ok(Request::SendTo(who, None, message(text)?))
@@ -58,6 +58,9 @@ pub static SLASHES: [Slash; 17] = [
     }),
     Slash::new("/connect", WHO_OR_ALL, "connect to one peer, or to all active peers", |rest| {
         Ok(who_or_all(rest)?.map_or(Request::ConnectAll, Request::Connect))
+    }),
+    Slash::new("/diagnose", WHO, "find out why a peer cannot be reached", |rest| {
+        Ok(Request::Diagnose(who(rest)?))
     }),
     Slash::new("/exit", WHO, "say exit to a peer, and remove it from the list", |rest| {
         Ok(Request::Exit(who(rest)?))
@@ -236,6 +239,7 @@ mod tests {
             ("/peers ", Request::Query),
             ("/connect 127.0.0.1:9090", Request::Connect(address.clone())),
             ("/connect all", Request::ConnectAll),
+            ("/diagnose P1", Request::Diagnose(name("P1"))),
             ("/alias 127.0.0.1:9090 bob", Request::Alias(address, Some(text("bob")))),
             ("/alias P1 ", Request::Alias(name("P1"), None)),
             ("/dialect P1 Netech", Request::SetDialect(name("P1"), Dialect::Netech)),
@@ -259,6 +263,7 @@ mod tests {
             "/peers now",
             "/connect",
             "/connect P1 P2",
+            "/diagnose",
             "/exit",
             "/exit P1 P2",
             "/alias",

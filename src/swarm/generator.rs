@@ -402,7 +402,11 @@ impl Machine for Swarm {
             Input::Line(GO) => self.go(now),
             Input::Received { conn, bytes } => self.on_received(conn, bytes, now),
             Input::Timeout => self.on_timeout(now),
-            Input::Line(_) | Input::Listening { .. } | Input::ListenFailed(_) | Input::Refused { .. } => {}
+            Input::Line(_)
+            | Input::Listening { .. }
+            | Input::ListenFailed(_)
+            | Input::Refused { .. }
+            | Input::Route { .. } => {}
         }
         self.go_on(now);
     }

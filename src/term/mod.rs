@@ -8,6 +8,7 @@
 mod chat_log;
 mod columns;
 pub mod console;
+mod diagnosis;
 pub mod editor;
 pub mod json;
 mod mistakes;

@@ -398,6 +398,10 @@ impl World {
                     self.hosts[id].dialled[0] += 1;
                     self.dial(id, conn, to, from);
                 }
+                Output::FindRoute(to) => {
+                    let from = Ok(self.hosts[id].address.ip());
+                    self.handle(id, Input::Route { to, from });
+                }
                 Output::Listen(_) => {
                     let local = self.hosts[id].address;
                     self.handle(id, Input::Listening { local });

@@ -6,6 +6,7 @@
 
 use super::logged::Speaking;
 use super::{Node, Stage};
+use crate::chat::diagnosis::Event;
 use crate::chat::directory::{Peer, PeerId};
 use crate::chat::feed::Fate;
 use crate::chat::meaning::{End, Meaning, meaning};
@@ -26,6 +27,9 @@ impl Node {
     pub(super) fn on_received(&mut self, conn: ConnId, bytes: &[u8], now: Instant) {
         if self.stage == Stage::Over {
             return;
+        }
+        if self.diagnosis.is_on(conn) {
+            self.step(Event::Received { conn, bytes }, now);
         }
         let mut rest = bytes;
         while let Some(connection) = self.connections.get_mut(conn) {
@@ -72,13 +76,22 @@ impl Node {
                 self.note_control(conn, false);
                 self.answer(conn, &format!("!pong {number}\n"), now);
             }
+            Meaning::Pong(number) => {
+                self.note_control(conn, false);
+                self.step(Event::Pong { conn, number }, now);
+            }
+            Meaning::Reach(word) => self.on_reach(conn, word, now),
             Meaning::ToAll => self.note_control(conn, true),
             Meaning::Unknown => self.note_control(conn, false),
+            Meaning::Raw(text) if kind == Kind::Probe => self.on_foreign_greeting(conn, text, now),
+            Meaning::Raw(_) | Meaning::Message(_) if kind == Kind::Knock => {}
+            Meaning::Message(message) if kind == Kind::Probe => self.on_greeting(conn, &message, end, now),
             Meaning::Raw(text) => self.show_raw(remote, text, now),
             Meaning::Message(message) if self.roster.is_blocked(message.address) => {
                 self.counters.blocked += 1;
             }
             Meaning::Message(message) => {
+                self.note_call(conn, &message, now);
                 self.on_message(conn, &message, end, now);
                 if end == End::Newline && message.dialect == Dialect::Standard {
                     self.remember_speaker(conn, line, message.address);
@@ -87,6 +100,13 @@ impl Node {
                     self.answer_line(conn, now);
                 }
             }
+        }
+    }
+
+    /// Whoever is diagnosed may answer on a connection of its own.
+    fn note_call(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
+        if self.diagnosis.awaits_call(message.address) && self.is_confirmed(conn, message.address) {
+            self.step(Event::Called(message.dialect), now);
         }
     }
 
@@ -142,13 +162,13 @@ impl Node {
         }
     }
 
-    fn answer(&mut self, conn: ConnId, line: &str, now: Instant) {
+    pub(super) fn answer(&mut self, conn: ConnId, line: &str, now: Instant) {
         if let Err(reason) = self.connections.send(conn, line.as_bytes().into()) {
             self.close(conn, reason, now);
         }
     }
 
-    fn on_message(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
+    pub(super) fn on_message(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
         match message.command {
             Command::Ack { session } => self.on_ack(conn, message, session && end != End::Gone, now),
             Command::Chat => self.on_chat(conn, message, now),

@@ -48,6 +48,10 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                     }
                 }
                 Output::Connect { conn, to, from } => self.dial(conn, to, from),
+                Output::FindRoute(to) => {
+                    let from = socket::own_ip_towards(to).map_err(|error| Fault::from(&error));
+                    self.tell_machine(Input::Route { to, from });
+                }
                 Output::Listen(address) => self.listen(address),
                 Output::Notice(notice) => self.display.screen.show(notice),
                 Output::Quit(code) => self.exit_code = Some(code),
