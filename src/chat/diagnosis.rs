@@ -17,7 +17,7 @@ use crate::limits::{
     DIAGNOSED_BYTES_MAX, DIAGNOSIS_PINGS, PONGS_TIMEOUT, REACH_ANSWER_TIMEOUT, SETTLE_TIMEOUT,
 };
 use crate::proto::machine::{CloseReason, ConnId};
-use crate::proto::message::Dialect;
+use crate::proto::message::{Dialect, LINE_TAKEN};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -160,6 +160,13 @@ impl Diagnosis {
     pub(super) fn dialled(&mut self, conn: ConnId) {
         if let Some(Course { step: Step::Dialling(dial), .. }) = &mut self.course {
             *dial = Some(conn);
+        }
+    }
+
+    /// A peer has chatted: then it is no stranger any more.
+    pub(super) fn note_chat(&mut self, from: SocketAddr) {
+        if let Some(course) = self.course.as_mut().filter(|course| course.subject.to == from) {
+            course.subject.is_stranger = false;
         }
     }
 
@@ -309,8 +316,8 @@ impl Course {
             return self.ask_back(session, now, acts);
         }
         if !said.is_empty() {
-            let foreign = Foreign::of(said);
-            return self.on_greeted(Greeting::Foreign(foreign), now, acts);
+            let greeting = greeting_of(said);
+            return self.on_greeted(greeting, now, acts);
         }
         match (called.take(), reason) {
             (Some(dialect), _) => self.on_called(dialect, now, acts),
@@ -414,6 +421,14 @@ impl Course {
     }
 }
 
+/// What answers, if this is how it begins, and no message.
+pub(super) fn greeting_of(said: &[u8]) -> Greeting {
+    if said.trim_ascii() == LINE_TAKEN.as_bytes() {
+        return Greeting::Published(Dialect::PortLine);
+    }
+    Greeting::Foreign(Foreign::of(said))
+}
+
 /// What the answer to `!reach` means. Whoever says that it reached us must have come.
 fn way_back(word: &str, has_come: bool) -> WayBack {
     match word {
@@ -425,5 +440,137 @@ fn way_back(word: &str, has_come: bool) -> WayBack {
             let known = CloseReason::WORDS.iter().find(|&&known| known == word);
             known.map_or(WayBack::Untold, |word| WayBack::Fails(word))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::fault::Fault;
+    use std::io::ErrorKind;
+
+    const CONN: ConnId = ConnId::new(1, 1);
+    const OTHER: ConnId = ConnId::new(1, 2);
+
+    fn subject() -> Subject {
+        let to = ([10, 0, 0, 2], 8080).into();
+        let dial_timeout = Duration::from_secs(5);
+        Subject { to, report: Report::Nobody, is_stranger: true, dial_timeout }
+    }
+
+    fn routed(route: Route) -> Event<'static> {
+        let side = OurSide {
+            port: 8080,
+            addresses: Vec::new(),
+            from: None,
+            interface: None,
+            connections: 0,
+            connections_max: 1,
+        };
+        Event::Routed { side, route, is_itself: false, session: None }
+    }
+
+    /// One whose dial is under way.
+    fn dialling() -> (Diagnosis, Instant) {
+        let now = crate::testing::start();
+        let mut diagnosis = Diagnosis::default();
+        diagnosis.begin(subject(), now);
+        let acts = diagnosis.handle(routed(Route::Gateway), now);
+        assert!(acts.len() == 3 && acts[2] == Act::Dial, "{acts:?}");
+        diagnosis.dialled(CONN);
+        (diagnosis, now)
+    }
+
+    fn connected(conn: ConnId) -> Event<'static> {
+        Event::Connected { conn, ours: ([10, 0, 0, 1], 8080).into(), is_only_said: false }
+    }
+
+    fn is_over(acts: &[Act]) -> bool {
+        matches!(acts.last(), Some(Act::Conclude(..)))
+    }
+
+    #[test]
+    fn nothing_is_handled_where_nothing_is_diagnosed() {
+        let now = crate::testing::start();
+        let mut diagnosis = Diagnosis::default();
+        for event in [connected(CONN), routed(Route::Gateway), Event::Due, Event::Came] {
+            assert_eq!(diagnosis.handle(event, now), []);
+        }
+        assert!(diagnosis.next_deadline().is_none() && !diagnosis.is_on(CONN));
+    }
+
+    #[test]
+    fn without_a_route_nothing_is_dialled() {
+        let now = crate::testing::start();
+        let mut diagnosis = Diagnosis::default();
+        diagnosis.begin(subject(), now);
+        let fault = Fault::from(ErrorKind::NetworkUnreachable);
+        let acts = diagnosis.handle(routed(Route::None(fault)), now);
+        assert!(is_over(&acts) && !acts.contains(&Act::Dial));
+        assert_eq!(diagnosis.subject(), None);
+    }
+
+    #[test]
+    fn what_happens_to_another_connection_or_too_early_changes_nothing() {
+        let (mut diagnosis, now) = dialling();
+        for event in [
+            connected(OTHER),
+            routed(Route::Gateway),
+            Event::Came,
+            Event::Called(Dialect::Standard),
+            Event::Answered { conn: CONN, word: "ok" },
+            Event::Pong { conn: CONN, number: "0" },
+            Event::Greeted { conn: CONN, greeting: Greeting::Chinwag },
+            Event::Received { conn: CONN, bytes: b"SSH-2.0" },
+            Event::Ended { conn: OTHER, reason: CloseReason::Refused, session: None },
+        ] {
+            assert_eq!(diagnosis.handle(event, now), []);
+        }
+        assert!(!is_over(&diagnosis.handle(connected(CONN), now)));
+        for event in [
+            Event::Answered { conn: CONN, word: "ok" },
+            Event::Pong { conn: CONN, number: "0" },
+            Event::Greeted { conn: OTHER, greeting: Greeting::Chinwag },
+            Event::Received { conn: OTHER, bytes: b"SSH-2.0" },
+            Event::Ended { conn: OTHER, reason: CloseReason::Eof, session: None },
+            Event::Untold(CONN),
+        ] {
+            assert_eq!(diagnosis.handle(event, now), []);
+        }
+        assert!(diagnosis.is_on(CONN));
+    }
+
+    #[test]
+    fn first_bytes_that_come_one_by_one_are_put_together() {
+        let (mut diagnosis, now) = dialling();
+        diagnosis.handle(connected(CONN), now);
+        for byte in b"HTTP" {
+            assert_eq!(diagnosis.handle(Event::Received { conn: CONN, bytes: &[*byte] }, now), []);
+        }
+        let acts = diagnosis.handle(Event::Received { conn: CONN, bytes: b"/1.1 400 no" }, now);
+        assert!(is_over(&acts) && acts[0] == Act::Close(CONN), "{acts:?}");
+    }
+
+    #[test]
+    fn the_median_is_that_of_all_pongs_and_each_comes_in_its_turn() {
+        let (mut diagnosis, mut now) = dialling();
+        diagnosis.handle(connected(CONN), now);
+        let acts = diagnosis.handle(Event::Greeted { conn: CONN, greeting: Greeting::Chinwag }, now);
+        assert_eq!(acts.last(), Some(&Act::AskBack(CONN)));
+        diagnosis.handle(Event::Came, now);
+        let acts = diagnosis.handle(Event::Answered { conn: CONN, word: "ok" }, now);
+        assert_eq!(acts.last(), Some(&Act::Ping(CONN, 0)));
+        for (number, millis) in [9, 1, 5, 7, 3].into_iter().enumerate() {
+            now += Duration::from_millis(millis);
+            for wrong in ["", "9", "-1"] {
+                assert_eq!(diagnosis.handle(Event::Pong { conn: CONN, number: wrong }, now), []);
+            }
+            let number = number.to_string();
+            let acts = diagnosis.handle(Event::Pong { conn: CONN, number: &number }, now);
+            let median = Finding::RoundTrip(RoundTrip::Median(Duration::from_millis(5)));
+            let is_told = |act: &Act| matches!(act, Act::Tell(_, finding, _) if *finding == median);
+            assert_eq!(acts.iter().any(is_told), number == "4", "{acts:?}");
+        }
+        assert_eq!(diagnosis.subject(), None);
     }
 }

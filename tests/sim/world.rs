@@ -69,6 +69,7 @@ pub struct Host {
 #[derive(Clone, Debug)]
 pub enum Act {
     Connect(HostId),
+    Diagnose(HostId),
     Exit(HostId),
     /// Types a line as it is.
     Line(String),
@@ -513,6 +514,7 @@ impl World {
     fn act(&mut self, id: HostId, act: Act) {
         let lines = match act {
             Act::Connect(to) => vec!["3".to_owned(), self.hosts[to].address.to_string()],
+            Act::Diagnose(to) => vec![format!("/diagnose {}", self.hosts[to].address)],
             Act::Exit(to) => vec!["1".to_owned(), self.hosts[to].address.to_string(), "exit".to_owned()],
             Act::Line(line) => vec![line],
             Act::Query => vec!["2".to_owned()],

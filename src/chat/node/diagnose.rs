@@ -5,8 +5,8 @@
 //! peers. If there is a session already, which the peer dialled, it says an acknowledgement, which nobody answers.
 
 use super::Node;
-use crate::chat::diagnosis::{Act, Event, Subject};
-use crate::chat::finding::{Foreign, Greeting, OurSide, Reach, Route, Verdict};
+use crate::chat::diagnosis::{Act, Event, Subject, greeting_of};
+use crate::chat::finding::{Greeting, OurSide, Reach, Route, Verdict};
 use crate::chat::knocks;
 use crate::chat::meaning::End;
 use crate::chat::notice::{Mistake, Notice};
@@ -19,7 +19,7 @@ use crate::proto::connection::{Connection, Phase};
 use crate::proto::envelope::{Body, Envelope};
 use crate::proto::fault::Fault;
 use crate::proto::machine::{CloseReason, ConnId, How, Output};
-use crate::proto::message::{Command, Dialect, LINE_TAKEN, Message, parse_address};
+use crate::proto::message::{Command, Dialect, Message, parse_address};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -116,12 +116,21 @@ impl Node {
             verdict.greeting,
             Some(Greeting::Chinwag | Greeting::Closed | Greeting::Published(_) | Greeting::Silent)
         );
-        let must_leave = is_stranger && has_word && verdict.lost().is_none();
+        let must_leave =
+            is_stranger && has_word && verdict.lost().is_none() && self.has_only_been_diagnosed(to);
         let is_success = verdict.reach() == Reach::BothWays;
         self.report(report, is_success, Notice::Verdict { who, verdict });
         if must_leave && !self.is_quitting() {
             self.deliver(to, Content::Exit, None, Report::Nobody, now);
         }
+    }
+
+    /// Whether neither side has wanted anything else meanwhile. That the peer has chatted, the diagnosis knows.
+    fn has_only_been_diagnosed(&self, to: SocketAddr) -> bool {
+        let is_ours = |session| self.is_dialled_by_us(session, to);
+        let peer = self.roster.directory().peer(to);
+        let is_mute = peer.is_none_or(|peer| peer.sent == 0 && peer.session.is_none_or(is_ours));
+        is_mute && !self.outbox.waits(to) && !self.prompter.is_conversing_with(to)
     }
 
     /// The dial of the diagnosis is up.
@@ -176,11 +185,7 @@ impl Node {
 
     /// A text that is no message came on the connection of the diagnosis.
     pub(super) fn on_foreign_greeting(&mut self, conn: ConnId, text: &str, now: Instant) {
-        let greeting = if text == LINE_TAKEN {
-            Greeting::Published(Dialect::PortLine)
-        } else {
-            Greeting::Foreign(Foreign::of(text.as_bytes()))
-        };
+        let greeting = greeting_of(text.as_bytes());
         self.step(Event::Greeted { conn, greeting }, now);
     }
 

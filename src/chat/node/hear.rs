@@ -292,6 +292,11 @@ impl Node {
 
     fn show_chat(&mut self, from: SocketAddr, id: PeerId, text: &[u8], is_to_all: bool, now: Instant) {
         self.counters.chats += 1;
+        if self.diagnosis.subject().is_some()
+            && let Some(peer) = self.roster.directory().get(id)
+        {
+            self.diagnosis.note_chat(peer.address);
+        }
         if self.feed.is_quiet() {
             return;
         }
