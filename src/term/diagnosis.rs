@@ -125,7 +125,7 @@ fn on_route(f: &mut Formatter<'_>, route: Route) -> fmt::Result {
         Route::Loopback => f.write_str("on this host"),
         Route::None(fault) => write!(f, "none ({fault})"),
         Route::SameNetwork => f.write_str("in the same network"),
-        Route::Unclear => f.write_str("there is one"),
+        Route::Unclear => f.write_str("unknown"),
     }
 }
 
@@ -265,8 +265,8 @@ fn not_dialled(f: &mut Formatter<'_>, who: &Who, dial: Dial, route: Option<Route
         ),
         CloseReason::TimedOut if is_near => writeln!(
             f,
-            "Nothing answers at {}, although {ip} is in your own network: a firewall there drops what you send; ask \
-             {asked} to open TCP port {port}.",
+            "Nothing answers at {}, although {ip} is in your own network: a firewall there, or your own, drops what you \
+             send; ask {asked} to open TCP port {port}.",
             who.address
         ),
         CloseReason::TimedOut => writeln!(
@@ -320,6 +320,11 @@ fn other_program(f: &mut Formatter<'_>, who: &Who, greeting: &Greeting, verdict:
             f,
             "Something accepts connections at {address} and does nothing: the program there hangs, or is no chat, or one \
              of the few that read and never answer; ask {asked} to start it again, and check the port."
+        ),
+        Greeting::Closed => writeln!(
+            f,
+            "Something at {address} takes what you say and closes without a word, as many other chat programs do, and \
+             servers that are no chat: ask {asked} whether it arrived and whether you are answered."
         ),
         _ if verdict.way_back == Some(WayBack::Called) => {
             writeln!(f, "You and {whom} reach each other: if something does not work, it is not the network.")
@@ -556,8 +561,10 @@ pub(super) mod tests {
                 assert!(is_one_sentence && !said.contains("  "), "{said}");
                 let works = said.contains("reach each other");
                 assert_eq!(works, verdict.reach() == Reach::BothWays, "{verdict:?}: {said}");
+                // Who only closes may be anything.
+                let is_known = verdict.greeting != Some(Greeting::Closed);
                 let reached = said.starts_with("You reach ");
-                assert_eq!(reached, verdict.reach() == Reach::OneWay, "{verdict:?}: {said}");
+                assert_eq!(reached, is_known && verdict.reach() == Reach::OneWay, "{verdict:?}: {said}");
             }
         }
     }
@@ -587,8 +594,8 @@ pub(super) mod tests {
             (
                 "",
                 dialled(CloseReason::TimedOut, Route::SameNetwork),
-                "Nothing answers at 10.0.0.2:8080, although 10.0.0.2 is in your own network: a firewall there drops what \
-                 you send; ask its user to open TCP port 8080.\n",
+                "Nothing answers at 10.0.0.2:8080, although 10.0.0.2 is in your own network: a firewall there, or your \
+                 own, drops what you send; ask its user to open TCP port 8080.\n",
             ),
             (
                 "anna",

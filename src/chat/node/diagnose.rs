@@ -53,6 +53,8 @@ impl Node {
         }
         let interface = from.ok().and_then(|from| self.config.interfaces.iter().find(|own| own.ip == from));
         let route = match (from, interface) {
+            // The look-up needs a descriptor, and so does the dial, which will say it.
+            (Err(fault), _) if fault.is_of_descriptors() => Route::Unclear,
             (Err(fault), _) => Route::None(fault),
             (Ok(from), _) if to.ip().is_loopback() || to.ip() == from => Route::Loopback,
             (Ok(_), Some(interface)) if interface.is_near(to.ip()) => Route::SameNetwork,

@@ -91,8 +91,13 @@ impl Node {
                 self.counters.blocked += 1;
             }
             Meaning::Message(message) => {
-                self.note_call(conn, &message, now);
+                let is_call =
+                    self.diagnosis.awaits_call(message.address) && self.is_confirmed(conn, message.address);
                 self.on_message(conn, &message, end, now);
+                if is_call {
+                    // Whoever is diagnosed answers on a connection of its own.
+                    self.step(Event::Called(message.dialect), now);
+                }
                 if end == End::Newline && message.dialect == Dialect::Standard {
                     self.remember_speaker(conn, line, message.address);
                 }
@@ -100,13 +105,6 @@ impl Node {
                     self.answer_line(conn, now);
                 }
             }
-        }
-    }
-
-    /// Whoever is diagnosed may answer on a connection of its own.
-    fn note_call(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
-        if self.diagnosis.awaits_call(message.address) && self.is_confirmed(conn, message.address) {
-            self.step(Event::Called(message.dialect), now);
         }
     }
 
