@@ -23,9 +23,10 @@ fn begin(world: &mut World, id: HostId, address: &str) {
 
 /// Of the last diagnosis.
 fn verdict(world: &World, id: HostId) -> Option<&Verdict> {
-    let verdict =
-        |notice| if let &Notice::Verdict { ref verdict, .. } = notice { Some(&**verdict) } else { None };
-    world.hosts[id].notices.iter().rev().find_map(verdict)
+    fn of(notice: &Notice) -> Option<&Verdict> {
+        if let Notice::Verdict { verdict, .. } = notice { Some(verdict) } else { None }
+    }
+    world.hosts[id].notices.iter().rev().find_map(of)
 }
 
 fn diagnosed(world: &mut World, id: HostId, address: &str) -> Verdict {
@@ -35,9 +36,10 @@ fn diagnosed(world: &mut World, id: HostId, address: &str) -> Verdict {
 }
 
 fn findings(world: &World, id: HostId) -> Vec<&Finding> {
-    let finding =
-        |notice| if let &Notice::Diagnosed { ref finding, .. } = notice { Some(&**finding) } else { None };
-    world.hosts[id].notices.iter().filter_map(finding).collect()
+    fn of(notice: &Notice) -> Option<&Finding> {
+        if let Notice::Diagnosed { finding, .. } = notice { Some(finding) } else { None }
+    }
+    world.hosts[id].notices.iter().filter_map(of).collect()
 }
 
 /// The connection on which a script was dialled, counted from the first.

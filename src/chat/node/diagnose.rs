@@ -19,7 +19,7 @@ use crate::proto::connection::{Connection, Phase};
 use crate::proto::envelope::{Body, Envelope};
 use crate::proto::fault::Fault;
 use crate::proto::machine::{CloseReason, ConnId, How, Output};
-use crate::proto::message::{Command, Dialect, Message, parse_address};
+use crate::proto::message::{Command, Dialect, Message, canonical};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -33,7 +33,7 @@ impl Node {
             other => other?,
         };
         let number = self.tickets.open(1, Told::Each, self.asking.clone());
-        let is_stranger = self.roster.directory().peer(to).is_none();
+        let is_stranger = self.roster.directory().peer(to).is_none() && self.roster.book().get(to).is_none();
         let dial_timeout = self.config.limits.connect_timeout + OUTCOME_TIMEOUT;
         let subject = Subject { to, report: Report::Request(number), is_stranger, dial_timeout };
         self.prompter.stop_waiting();
@@ -127,6 +127,13 @@ impl Node {
         }
     }
 
+    /// Whether a message is what a peer writes to us because we asked it to. A host with several addresses may come from
+    /// another one than it claims.
+    pub(super) fn is_knock(&self, message: &Message<'_>) -> bool {
+        let is_of = |peer: SocketAddr| peer.port() == message.address.port();
+        matches!(message.command, Command::Ack { .. }) && self.diagnosis.awaits_from().is_some_and(is_of)
+    }
+
     /// Whether neither side has wanted anything else meanwhile. That the peer has chatted, the diagnosis knows.
     fn has_only_been_diagnosed(&self, to: SocketAddr) -> bool {
         let is_ours = |session| self.is_dialled_by_us(session, to);
@@ -204,9 +211,8 @@ impl Node {
     /// A peer wants to know whether we reach it.
     fn on_reach_asked(&mut self, session: ConnId, asked: SocketAddr, now: Instant) {
         let Some(connection) = self.connections.get(session) else { return };
-        let asked = parse_address(&asked.to_string()).unwrap_or(asked);
         let is_allowed = |to: &SocketAddr| !self.roster.me().is_own(*to) && !self.roster.is_blocked(*to);
-        let Some(to) = knocks::target(connection.remote(), asked).filter(is_allowed) else {
+        let Some(to) = knocks::target(connection.remote(), canonical(asked)).filter(is_allowed) else {
             return self.answer(session, "!reach denied\n", now);
         };
         let asker = connection.data.session().and_then(|id| self.roster.directory().get(id));

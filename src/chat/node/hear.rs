@@ -91,6 +91,9 @@ impl Node {
                 self.counters.blocked += 1;
             }
             Meaning::Message(message) => {
+                if self.is_knock(&message) {
+                    self.step(Event::Came, now);
+                }
                 let is_call =
                     self.diagnosis.awaits_call(message.address) && self.is_confirmed(conn, message.address);
                 self.on_message(conn, &message, end, now);
