@@ -136,6 +136,27 @@ pub const SCREEN_RETRY: Duration = Duration::from_millis(50);
 /// How often a program in the background checks whether it is in the foreground, because a shell need not say so.
 pub const FOREGROUND_RETRY: Duration = Duration::from_millis(200);
 
+/// The most bytes at the end of a transcript that are searched for what was said.
+pub const TRANSCRIPT_SEARCHED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The most bytes of a line there; a longer one was not written by us. Cleaning a text triples it at most.
+pub const TRANSCRIPT_LINE_BYTES_MAX: usize = 4 * LINE_BYTES_MAX;
+
+/// The most bytes that are kept of what was said in this run, where there is no transcript. Up to twice as many, and one
+/// line more, are kept for a moment.
+pub const RUN_BYTES_MAX: usize = 256 * 1024;
+
+/// The most messages, and about the most bytes, of one answer to what was said.
+pub const RECALLED_MAX: usize = 100;
+/// See [`RECALLED_MAX`].
+pub const RECALLED_BYTES_MAX: usize = 256 * 1024;
+
+/// The messages of a conversation that are shown if the user does not say how many.
+pub const RECALLED_UNASKED: usize = 10;
+
+/// The messages of earlier runs that are shown when a conversation begins.
+pub const REMINDED_MAX: usize = 5;
+
 /// The least time between two reports that the transcript cannot be written.
 pub const RECORD_FAULT_INTERVAL: Duration = Duration::from_secs(60);
 

@@ -118,6 +118,7 @@ fn chat(args: Args) -> io::Result<u8> {
         // What the user says is a line of the log.
         let node = Node::new(files.remind(Config { is_recorded: true, ..config }));
         let screen = Recorded::new(terminal, transcript).with_notifier(notifier);
+        let screen = screen.with_memory().with_reminders();
         let mut event_loop = EventLoop::new(node, screen)?.with_signals()?.with_keys(Stdin::inherited())?;
         files.look_at_terminal(&mut event_loop);
         let mut readiness = Readiness::default();
@@ -131,7 +132,12 @@ fn chat(args: Args) -> io::Result<u8> {
     let is_terminal = console.is_terminal();
     let screen = Recorded::new(console, transcript).with_notifier(notifier);
     let lines = takes_lines.then(Stdin::inherited);
-    talk(args.into_config(room, own_ips(), static_peers, is_terminal), screen, lines, files)
+    let config = args.into_config(room, own_ips(), static_peers, is_terminal);
+    if !(is_terminal && takes_lines) {
+        return talk(config, screen, lines, files);
+    }
+    // A person may ask for what was said.
+    talk(Config { is_recorded: true, ..config }, screen.with_memory(), lines, files)
 }
 
 fn talk(

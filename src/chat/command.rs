@@ -9,7 +9,7 @@
 
 use super::id::CommandId;
 use super::notice::{BadCommand, BadSlash, JsonFault, Mistake};
-use super::request::{Audience, Designation, Request, parse_designation};
+use super::request::{Audience, Designation, Request, Whose, parse_designation};
 use super::slash;
 use crate::limits::{COMMAND_BYTES_MAX, TYPED_BYTES_MAX};
 use crate::proto::message::{Dialect, stripped};
@@ -45,6 +45,8 @@ pub struct Field {
 /// What a field of a command holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// A number of messages.
+    Count,
     /// The name of a dialect.
     Dialect,
     /// A text.
@@ -53,6 +55,8 @@ pub enum Kind {
     TextOrNull,
     /// A peer: an address, a known name or a number of the last list.
     Whom,
+    /// A peer, or [`ALL`](super::request::ALL).
+    WhomOrAll,
 }
 
 /// The field that names the command.
@@ -64,11 +68,13 @@ const TO: Field = Field { name: "to", kind: Kind::Whom, is_optional: false };
 const TEXT: Field = Field { name: "text", kind: Kind::Text, is_optional: false };
 const DIALECT: Field = Field { name: "dialect", kind: Kind::Dialect, is_optional: false };
 const ALIAS: Field = Field { name: "alias", kind: Kind::TextOrNull, is_optional: true };
+const TO_OR_ALL: Field = Field { kind: Kind::WhomOrAll, ..TO };
+const COUNT: Field = Field { name: "count", kind: Kind::Count, is_optional: true };
 const PERHAPS_TEXT: Field = Field { name: "text", kind: Kind::TextOrNull, is_optional: true };
 const PERHAPS_DIALECT: Field = Field { is_optional: true, ..DIALECT };
 
 /// All commands: a program can do what a person can, except to hold a conversation.
-pub static COMMANDS: [Command; 15] = [
+pub static COMMANDS: [Command; 17] = [
     Command::new("send", "send a text to one peer", &[TO, TEXT, PERHAPS_DIALECT], |fields| {
         let (to, text, dialect) = (fields.whom()?, fields.text("text")?, fields.perhaps_dialect()?);
         Ok(Request::SendTo(to, dialect, message(&text)?))
@@ -80,6 +86,19 @@ pub static COMMANDS: [Command; 15] = [
     Command::new("connect-all", "connect to all active peers", &[], |_| Ok(Request::ConnectAll)),
     Command::new("peers", "list the peers", &[], |_| Ok(Request::Query)),
     Command::new("whois", "show what is known of a peer", &[TO], |fields| Ok(Request::Whois(fields.whom()?))),
+    Command::new(
+        "history",
+        "show what was said last to and by a peer, or to all",
+        &[TO_OR_ALL, COUNT],
+        |fields| Ok(Request::History(fields.whose()?, fields.perhaps_count()?)),
+    ),
+    Command::new("lastlog", "find what was said", &[TEXT], |fields| {
+        let missing = BadCommand::Missing { command: "lastlog", field: "text" };
+        match fields.text("text")?.trim() {
+            "" => Err(missing.into()),
+            text => Ok(Request::Lastlog(text.to_owned())),
+        }
+    }),
     Command::new("away", "answer each peer once with this text, or no more", &[PERHAPS_TEXT], |fields| {
         let text = fields.text_or_null("text")?.filter(|text| !text.trim().is_empty());
         Ok(Request::Away(text.map(|text| message(&text)).transpose()?))
@@ -311,6 +330,18 @@ impl Fields {
         parse_designation(word.trim())
     }
 
+    fn whose(&mut self) -> Result<Whose, Mistake> {
+        slash::whose(self.text("to")?.trim())
+    }
+
+    fn perhaps_count(&mut self) -> Result<Option<usize>, Mistake> {
+        match self.rest.remove("count") {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Err(Mistake::BadCount(text)),
+            Some(other) => slash::count(&other.to_string()).map(Some),
+        }
+    }
+
     fn dialect(&mut self) -> Result<Dialect, Mistake> {
         let word = self.text("dialect")?;
         word.parse().map_err(|_| Mistake::BadDialect(word))
@@ -375,6 +406,10 @@ pub(crate) mod tests {
             (r#"{"command":"block","to":"3"}"#, Request::Block(Designation::Number(3))),
             (r#"{"command":"unblock","to":"3"}"#, Request::Unblock(Designation::Number(3))),
             (r#"{"command":"whois","to":"3"}"#, Request::Whois(Designation::Number(3))),
+            (r#"{"command":"history","to":"3"}"#, Request::History(Whose::One(Designation::Number(3)), None)),
+            (r#"{"command":"history","to":" All ","count":7}"#, Request::History(Whose::All, Some(7))),
+            (r#"{"command":"history","to":"all","count":null}"#, Request::History(Whose::All, None)),
+            (r#"{"command":"lastlog","text":" a.*\u0007 b "}"#, Request::Lastlog("a.*\u{7} b".to_owned())),
             (r#"{"command":"away","text":"at\nlunch"}"#, Request::Away(Some("at lunch".to_owned()))),
             (r#"{"command":"away","text":null}"#, Request::Away(None)),
             (r#"{"command":"stats"}"#, Request::Stats),
@@ -404,6 +439,9 @@ pub(crate) mod tests {
             ("/dialect 3 json", r#"{"command":"dialect","to":"3","dialect":"json"}"#),
             ("/block 3", r#"{"command":"block","to":"3"}"#),
             ("/unblock 3", r#"{"command":"unblock","to":"3"}"#),
+            ("/history 3", r#"{"command":"history","to":"3"}"#),
+            ("/history all 7", r#"{"command":"history","to":"all","count":7}"#),
+            ("/lastlog two words", r#"{"command":"lastlog","text":"two words"}"#),
             ("/whois 3", r#"{"command":"whois","to":"3"}"#),
             ("/away at lunch", r#"{"command":"away","text":"at lunch"}"#),
             ("/away", r#"{"command":"away"}"#),
@@ -485,6 +523,15 @@ pub(crate) mod tests {
             (r#"{"command":"send-all","text":null}"#, missing("send-all", "text")),
             (r#"{"command":"connect"}"#, missing("connect", "to")),
             (r#"{"command":"exit"}"#, missing("exit", "to")),
+            (r#"{"command":"history"}"#, missing("history", "to")),
+            (r#"{"command":"history","to":"3","count":0}"#, Mistake::BadCount("0".to_owned())),
+            (r#"{"command":"history","to":"3","count":101}"#, Mistake::BadCount("101".to_owned())),
+            (r#"{"command":"history","to":"3","count":-1}"#, Mistake::BadCount("-1".to_owned())),
+            (r#"{"command":"history","to":"3","count":1.5}"#, Mistake::BadCount("1.5".to_owned())),
+            (r#"{"command":"history","to":"3","count":"7"}"#, Mistake::BadCount("7".to_owned())),
+            (r#"{"command":"history","to":"3","count":true}"#, Mistake::BadCount("true".to_owned())),
+            (r#"{"command":"history","to":"localhost"}"#, Mistake::BadAddress("localhost".to_owned())),
+            (r#"{"command":"lastlog"}"#, missing("lastlog", "text")),
             (r#"{"command":"dialect","to":"P1"}"#, missing("dialect", "dialect")),
             (r#"{"command":"alias","to":"P1","alias":7}"#, missing("alias", "alias")),
             (r#"{"command":"alias","to":"P1","alias":"7"}"#, Mistake::BadAlias("7".to_owned())),
@@ -511,6 +558,8 @@ pub(crate) mod tests {
             assert_eq!(parse(line), Err(mistake), "{line}");
         }
         assert_eq!(parse(&"[".repeat(TYPED_BYTES_MAX)), Err(BadCommand::NotAnObject.into()));
+        let missing = BadCommand::Missing { command: "lastlog", field: "text" };
+        assert_eq!(parse(r#"{"command":"lastlog","text":" \t"}"#), Err(missing.into()), "it would find all");
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub enum Mistake {
     BadAddress(String),
     /// Not a name that a peer can be called by: it could be taken for something else.
     BadAlias(String),
+    /// Not a number of messages that can be shown.
+    BadCount(String),
     /// Not a dialect.
     BadDialect(String),
     /// Not a port from 1 to 65535.

@@ -24,6 +24,7 @@ mod outbox;
 mod pending_connects;
 mod prompter;
 mod rate;
+pub mod recall;
 pub mod request;
 mod role;
 mod roster;

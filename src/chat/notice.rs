@@ -6,6 +6,7 @@
 
 use super::id::CommandId;
 pub use super::mistake::{BadCommand, BadSlash, JsonFault, Mistake};
+pub use super::recall::{NotRecalled, Recall, Recalled};
 pub use super::view::{KnownRow, PeerRow, Who, Whois};
 use crate::proto::fault::Fault;
 use crate::proto::machine::CloseReason;
@@ -289,6 +290,8 @@ pub enum Notice {
     },
     /// The transcript could not be written, and does not have what was said.
     NotRecorded(Fault),
+    /// Nothing that was said before can be found.
+    NotRecalled(NotRecalled),
     /// A message was not delivered.
     NotSent {
         /// To whom.
@@ -317,6 +320,10 @@ pub enum Notice {
         /// What came.
         text: String,
     },
+    /// What was said before is wanted. Whoever records it answers: no screen shows this.
+    Recall(Recall),
+    /// What was found of it.
+    Recalled(Box<Recalled>),
     /// The user said something; its outcome is a separate notice. Only told if
     /// [`Config::is_recorded`](crate::chat::node::Config::is_recorded).
     Said {

@@ -45,6 +45,17 @@ pub enum Switch {
     Previous,
 }
 
+/// Whose conversation is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// What was said to all.
+    All,
+    /// That with this peer.
+    One(Designation),
+    /// The one that the user is in.
+    Present,
+}
+
 /// What the user asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
@@ -74,6 +85,10 @@ pub enum Request {
     AskText(Designation, Option<Dialect>),
     /// List the slash commands.
     Help,
+    /// Show the last messages of a conversation, so many if that was said.
+    History(Whose, Option<usize>),
+    /// Show what was said that has this text in it.
+    Lastlog(String),
     /// Listen on this port.
     Listen(u16),
     /// List the peers.

@@ -4,8 +4,10 @@
 //! completion and the table of the guide come from it. Which peer a word means, the node finds out.
 
 use super::notice::{BadSlash, Mistake};
-use super::request::{ALL, Audience, Designation, Request, Switch, is_unmistakable, parse_designation};
-use crate::limits::NAME_BYTES_MAX;
+use super::request::{
+    ALL, Audience, Designation, Request, Switch, Whose, is_unmistakable, parse_designation,
+};
+use crate::limits::{NAME_BYTES_MAX, RECALLED_MAX};
 use crate::proto::message::stripped;
 
 /// One command.
@@ -13,7 +15,7 @@ use crate::proto::message::stripped;
 pub struct Slash {
     /// Its name, with the slash.
     pub name: &'static str,
-    /// A word for each argument: [`WHO`], [`WHO_OR_ALL`], [`DIALECT`] or a text.
+    /// A word for each argument: [`WHO`], [`WHO_OR_ALL`], [`PERHAPS_WHO_OR_ALL`], [`DIALECT`] or a text.
     pub arguments: &'static str,
     /// What it does, in a few words.
     pub does: &'static str,
@@ -24,6 +26,8 @@ pub struct Slash {
 pub const WHO: &str = "WHO";
 /// A peer is to be typed here, or [`ALL`].
 pub const WHO_OR_ALL: &str = "WHO|all";
+/// The same, and it may be left out.
+pub const PERHAPS_WHO_OR_ALL: &str = "[WHO|all]";
 /// A dialect is to be typed here.
 pub const DIALECT: &str = "DIALECT";
 
@@ -31,7 +35,7 @@ pub const DIALECT: &str = "DIALECT";
 pub const ACTION: &str = "/me ";
 
 /// All commands, in the order in which they are shown.
-pub static SLASHES: [Slash; 17] = [
+pub static SLASHES: [Slash; 19] = [
     Slash::new("/msg", "WHO TEXT", "send a text to one peer", |rest| {
         let (who, text) = who_and_rest(rest)?;
         Ok(Request::SendTo(who, None, message(text)?))
@@ -49,6 +53,11 @@ pub static SLASHES: [Slash; 17] = [
             "previous" => Switch::Previous,
             number => Switch::Number(number.parse().map_err(|_| None)?),
         }))
+    }),
+    Slash::new("/history", "[WHO|all] [N]", "show what was said last in a conversation", history),
+    Slash::new("/lastlog", "TEXT", "find what was said", |rest| match rest.trim() {
+        "" => Err(None),
+        text => Ok(Request::Lastlog(text.to_owned())),
     }),
     Slash::new("/peers", "", "list the peers", |rest| alone(rest, Request::Query)),
     Slash::new("/whois", WHO, "show what is known of a peer", |rest| Ok(Request::Whois(who(rest)?))),
@@ -110,6 +119,11 @@ impl Slash {
         SLASHES.iter().find(|slash| slash.name.eq_ignore_ascii_case(name))
     }
 
+    /// That it has too few words or too many.
+    pub(super) fn usage(&self) -> Mistake {
+        BadSlash::Usage { name: self.name, arguments: self.arguments }.into()
+    }
+
     /// The word for an argument, counted from 0.
     pub fn argument(&self, place: usize) -> Option<&'static str> {
         self.arguments.split(' ').filter(|word| !word.is_empty()).nth(place)
@@ -120,10 +134,7 @@ impl Slash {
 pub fn parse(line: &str) -> Result<Request, Mistake> {
     let (word, rest) = split_word(line);
     let slash = Slash::find(word).ok_or_else(|| unknown(word))?;
-    (slash.request)(rest.trim_end()).map_err(|mistake| {
-        let usage = BadSlash::Usage { name: slash.name, arguments: slash.arguments };
-        mistake.unwrap_or(usage.into())
-    })
+    (slash.request)(rest.trim_end()).map_err(|mistake| mistake.unwrap_or_else(|| slash.usage()))
 }
 
 /// The text in a line of a conversation; `None` if it is a command. One that is to begin with a slash is typed
@@ -176,6 +187,25 @@ fn who_or_all(rest: &str) -> Parsed<Option<Designation>> {
 fn who_and_rest(rest: &str) -> Parsed<(Designation, &str)> {
     let (word, rest) = split_word(rest.trim_start());
     if word.is_empty() { Err(None) } else { Ok((one(word)?, rest)) }
+}
+
+/// A number alone may be that of a peer or that of messages: the node decides.
+fn history(rest: &str) -> Parsed {
+    let mut words = rest.split_whitespace();
+    let whose = words.next().map_or(Ok(Whose::Present), whose)?;
+    let count = words.next().map(count).transpose()?;
+    if words.next().is_some() { Err(None) } else { Ok(Request::History(whose, count)) }
+}
+
+/// A conversation.
+pub(super) fn whose(word: &str) -> Result<Whose, Mistake> {
+    if word.eq_ignore_ascii_case(ALL) { Ok(Whose::All) } else { Ok(Whose::One(one(word)?)) }
+}
+
+/// A number of messages.
+pub(super) fn count(word: &str) -> Result<usize, Mistake> {
+    let count = word.parse().ok().filter(|count| (1..=RECALLED_MAX).contains(count));
+    count.ok_or_else(|| Mistake::BadCount(word.to_owned()))
 }
 
 /// One peer. `all` and `localhost` never mean a peer: a stranger could take such a name to catch messages meant for
@@ -233,6 +263,14 @@ mod tests {
             ("/all /msg is a text", Request::Send(Audience::All, text("/msg is a text"))),
             ("/to localhost:9090", Request::Converse(address.clone())),
             ("/to ALL", Request::ConverseWithAll),
+            ("/history", Request::History(Whose::Present, None)),
+            ("/history 7", Request::History(Whose::One(Designation::Number(7)), None)),
+            ("/history  ALL  100 ", Request::History(Whose::All, Some(100))),
+            ("/history history 1", Request::History(Whose::One(name("history")), Some(1))),
+            ("/history →", Request::History(Whose::One(name("→")), None)),
+            ("/history 127.0.0.1:9090 10", Request::History(Whose::One(address.clone()), Some(10))),
+            ("/lastlog  Two words.* (", Request::Lastlog(text("Two words.* ("))),
+            ("/lastlog all", Request::Lastlog(text("all"))),
             ("/peers ", Request::Query),
             ("/connect 127.0.0.1:9090", Request::Connect(address.clone())),
             ("/connect all", Request::ConnectAll),
@@ -256,6 +294,9 @@ mod tests {
             "/msg",
             "/to",
             "/to P1 P2",
+            "/history P1 1 now",
+            "/lastlog",
+            "/lastlog  ",
             "/peers now",
             "/connect",
             "/connect P1 P2",
@@ -294,6 +335,13 @@ mod tests {
             ("/msg all hello", Mistake::BadAddress("all".to_owned())),
             ("/exit ALL", Mistake::BadAddress("ALL".to_owned())),
             ("/to localhost", Mistake::BadAddress("localhost".to_owned())),
+            ("/history P1 0", Mistake::BadCount("0".to_owned())),
+            ("/history P1 101", Mistake::BadCount("101".to_owned())),
+            ("/history P1 -1", Mistake::BadCount("-1".to_owned())),
+            ("/history all ten", Mistake::BadCount("ten".to_owned())),
+            ("/history P1 99999999999999999999", Mistake::BadCount("99999999999999999999".to_owned())),
+            ("/history localhost", Mistake::BadAddress("localhost".to_owned())),
+            ("/history 99999999999999999999", Mistake::BadAddress("99999999999999999999".to_owned())),
             ("/dialect P1 klingon", Mistake::BadDialect("klingon".to_owned())),
             (&format!("/alias P1 {long}"), Mistake::NameTooLong),
         ];

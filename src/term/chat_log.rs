@@ -5,6 +5,7 @@
 //! name, if the message did not come from the address that it claims, and if the name could be taken for a part of the
 //! line.
 
+use super::found::Rest;
 use super::own_lines::OwnLine;
 use super::phrases::Named;
 use super::prompts::prompt_text;
@@ -12,7 +13,8 @@ use super::render::HELP_COLUMNS;
 use super::stats::STATS_COLUMNS;
 use super::style::{Colors, Look, Painted, Piece, is_own_words};
 use super::wrap::{Entry, INDENT};
-use crate::chat::notice::{Notice, Prompt, Who};
+use crate::chat::notice::{Notice, Prompt, Recall, Recalled, SaidTo, Who};
+use crate::chat::recall::{PastMessage, Way};
 use crate::chat::slash::ACTION;
 use crate::limits::LOGGED_NAMES_MAX;
 use crate::proto::clean::{Clean, CleanName};
@@ -73,6 +75,40 @@ impl ChatLog {
         }
     }
 
+    /// The lines for what was said before: dim, and with the date if it was not today or in an earlier run.
+    pub(super) fn recalled(&self, found: &Recalled, now: &Zoned) -> Vec<Entry> {
+        let is_dated = matches!(found.asked, Recall::Before(_));
+        let mut bearers = Bearers::default();
+        found.messages.iter().filter_map(party).for_each(|who| bearers.note(who));
+        let lines = found.messages.iter().map(|message| {
+            let at = message.at.with_time_zone(now.time_zone().clone());
+            let is_dated = is_dated || at.date() != now.date();
+            let time = at.strftime(if is_dated { "%Y-%m-%d %H:%M" } else { "%H:%M" });
+            self.past(message, time.to_string(), &mut bearers)
+        });
+        let rest = Entry::new(vec![Piece::plain(Rest(found).to_string())]);
+        lines.chain([rest]).collect()
+    }
+
+    fn past(&self, message: &PastMessage, time: String, bearers: &mut Bearers) -> Entry {
+        let dim = |words: String| Piece::new(self.look.colors.of_time(), words);
+        let (before, end, text) = parts(&message.text);
+        let all = || dim("all".to_owned());
+        let name = |who, must_name| {
+            let must_name = must_name || self.bearers.is_another(who) || self.look.has_addresses;
+            speaker(who, must_name, self.look.colors)
+        };
+        let (from, to) = match &message.way {
+            Way::Heard { from, is_to_all } => (name(from, bearers.introduce(from)), is_to_all.then(all)),
+            Way::Said(SaidTo::One(to)) => (dim(YOU.to_owned()), Some(name(to, bearers.is_ambiguous(to)))),
+            Way::Said(SaidTo::All(_)) => (dim(YOU.to_owned()), Some(all())),
+        };
+        let to = to.into_iter().flat_map(|to| [dim(" → ".to_owned()), to]);
+        let head = [dim(time), dim(before.to_owned()), from].into_iter().chain(to);
+        let head = head.chain([dim(end.to_owned())]).collect();
+        Entry::of_message(head, vec![dim(Clean(text).to_string()), Piece::plain("\n")])
+    }
+
     fn said(&self, hearers: Vec<Piece>, text: &str, at: &Zoned) -> Entry {
         let colors = self.look.colors;
         let own = |words: String| Piece::new(colors.of_own_words(), words);
@@ -87,6 +123,14 @@ impl ChatLog {
         let style = if is_own { self.look.colors.of_own_words() } else { "" };
         let question = Piece::plain(prompt.map(prompt_text).unwrap_or_default());
         Entry::new(vec![question, Piece::new(style, Clean(answer).to_string()), Piece::plain("\n")])
+    }
+}
+
+/// The peer that a message was heard from or said to.
+fn party(message: &PastMessage) -> Option<&Who> {
+    match &message.way {
+        Way::Heard { from: who, .. } | Way::Said(SaidTo::One(who)) => Some(who),
+        Way::Said(SaidTo::All(_)) => None,
     }
 }
 
@@ -159,6 +203,15 @@ impl Bearers {
     fn is_ambiguous(&mut self, who: &Who) -> bool {
         self.note(who);
         is_misleading(&who.name) || self.0.get(&key(who)) == Some(&Bearer::Several)
+    }
+
+    /// Whether somebody else has this name as well, or had it.
+    fn is_another(&self, who: &Who) -> bool {
+        match self.0.get(&key(who)) {
+            Some(Bearer::One { address, .. }) => *address != who.address,
+            Some(Bearer::Several) => true,
+            None => false,
+        }
     }
 
     fn note(&mut self, who: &Who) {

@@ -12,11 +12,14 @@
 //! replies before it reads on: both pipes would be full. This happened with a burst of 10,000 messages.
 
 use super::Screen;
-use super::reasons::{ended, failure_reason, file_reason, listen_reason, mistake_reason, record_reason};
+use super::reasons::{
+    ended, failure_reason, file_reason, listen_reason, mistake_reason, recall_reason, record_reason,
+};
 use super::render::Sentence;
 use super::stdout::Stdout;
 use crate::chat::id::CommandId;
-use crate::chat::notice::{BadCommand, KnownRow, Mistake, Notice, PeerRow, Stats, Who};
+use crate::chat::notice::{BadCommand, KnownRow, Mistake, Notice, PeerRow, SaidTo, Stats, Who};
+use crate::chat::recall::{PastMessage, Way};
 use crate::chat::slash::{self, SLASHES};
 use crate::limits::{COMMAND_BYTES_MAX, EVENTS_BYTES_MAX, TYPED_BYTES_MAX};
 use crate::proto::clean::is_treacherous;
@@ -131,12 +134,14 @@ enum Event<'a> {
     FileFault { path: String, reason: &'static str, sentence: String },
     Folded(Folded<'a>),
     Help { commands: Vec<Slash> },
+    History { messages: Vec<Past<'a>>, older: u64, partial: bool },
     ListenFailed { port: u16, reason: &'static str, sentence: String },
     Listening { port: u16, name: &'a str, addresses: &'a [SocketAddr] },
     Lost(Lost<'a>),
     Message(Message<'a>),
     NameChanged { name: &'a str },
     NewPeer(Peer<'a>),
+    NoHistory { reason: &'static str, sentence: String },
     NotConnected { to: SocketAddr, reason: &'static str, sentence: String },
     NotRecorded { reason: &'static str, sentence: String },
     NotSent { to: SocketAddr, text: &'a str, reason: &'static str, sentence: String },
@@ -251,6 +256,17 @@ struct Message<'a> {
 }
 
 #[derive(Serialize)]
+struct Past<'a> {
+    time: String,
+    own: bool,
+    /// Null in a text of the user to all.
+    address: Option<SocketAddr>,
+    name: &'a str,
+    text: &'a str,
+    to_all: bool,
+}
+
+#[derive(Serialize)]
 struct Peers<'a> {
     active: Vec<Row<'a>>,
     contacted: Vec<Row<'a>>,
@@ -281,6 +297,24 @@ struct Row<'a> {
 impl<'a> From<&'a Who> for Peer<'a> {
     fn from(who: &'a Who) -> Self {
         Self { address: who.address, name: &who.name }
+    }
+}
+
+impl<'a> From<&'a PastMessage> for Past<'a> {
+    fn from(message: &'a PastMessage) -> Self {
+        let (own, who, to_all) = match &message.way {
+            Way::Heard { from, is_to_all } => (false, Some(from), *is_to_all),
+            Way::Said(SaidTo::One(to)) => (true, Some(to), false),
+            Way::Said(SaidTo::All(_)) => (true, None, true),
+        };
+        Self {
+            time: format!("{:.3}", message.at.timestamp()),
+            own,
+            address: who.map(|who| who.address),
+            name: who.map_or("", |who| &who.name),
+            text: &message.text,
+            to_all,
+        }
     }
 }
 
@@ -366,7 +400,11 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::Lost { who, reason } => {
             Event::Lost(Lost { peer: who.into(), reason: reason.word(), sentence: sentence() })
         }
-        Notice::Answer { .. } | Notice::Menu | Notice::Prompt(_) | Notice::Said { .. } => return None,
+        Notice::Answer { .. }
+        | Notice::Menu
+        | Notice::Prompt(_)
+        | Notice::Recall(_)
+        | Notice::Said { .. } => return None,
         Notice::Message { who, text, is_to_all, .. } => {
             Event::Message(Message { peer: who.into(), text, to_all: *is_to_all })
         }
@@ -379,6 +417,7 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::NotRecorded(error) => {
             Event::NotRecorded { reason: record_reason(*error), sentence: sentence() }
         }
+        Notice::NotRecalled(why) => Event::NoHistory { reason: recall_reason(why), sentence: sentence() },
         Notice::NotSent { to, text, why } => {
             Event::NotSent { to: *to, text, reason: failure_reason(*why), sentence: sentence() }
         }
@@ -388,6 +427,11 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
             known: known.iter().map(Known::from).collect(),
         }),
         Notice::Raw { from, text } => Event::Raw { from: *from, text },
+        Notice::Recalled(found) => Event::History {
+            messages: found.messages.iter().map(Past::from).collect(),
+            older: found.older,
+            partial: found.is_partial,
+        },
         Notice::Renamed { who, was } => Event::Renamed(Renamed { peer: who.into(), old_name: was }),
         Notice::Sent(to) => Event::Sent { to: *to },
         Notice::SentToAll(peers) => Event::SentToAll { peers: *peers },
@@ -476,17 +520,20 @@ fn rfc3339(at: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::reasons::{
-        FAILURE_REASONS, FILE_REASONS, JSON_REASONS, LISTEN_REASONS, MISTAKE_REASONS, RECORD_REASONS,
+        FAILURE_REASONS, FILE_REASONS, JSON_REASONS, LISTEN_REASONS, MISTAKE_REASONS, RECALL_REASONS,
+        RECORD_REASONS,
     };
     use super::*;
-    use crate::chat::notice::{BadSlash, Failure, FileFault, JsonFault, Kept, Prompt, SaidTo};
+    use crate::chat::notice::{
+        BadSlash, Failure, FileFault, JsonFault, Kept, NotRecalled, Prompt, Recall, Recalled,
+    };
     use crate::proto::machine::CloseReason;
     use crate::proto::message::Dialect;
     use std::collections::BTreeSet;
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 39;
+    const KINDS: usize = 42;
 
     /// The index of a notice's kind. A new kind does not compile until it is here; then increase [`KINDS`], and add an
     /// example to [`examples`] and a line to the golden file.
@@ -531,6 +578,9 @@ mod tests {
             Notice::Away(_) => 36,
             Notice::Whois(_) => 37,
             Notice::Answer { .. } => 38,
+            Notice::Recall(_) => 39,
+            Notice::Recalled(_) => 40,
+            Notice::NotRecalled(_) => 41,
         }
     }
 
@@ -548,6 +598,7 @@ mod tests {
             heard_ago: seconds.map(Duration::from_secs),
         };
         let (to, text) = (address(9090), || "hello".to_owned());
+        let past = |way| PastMessage { at: crate::term::record::tests::moment(), way, text: text() };
         vec![
             Notice::Accepted(who()),
             Notice::AlreadyConnected(who()),
@@ -618,6 +669,19 @@ mod tests {
                 sent: 3,
             })),
             Notice::Answer { id: CommandId::Number("7.0".into()), notice: Box::new(Notice::Sent(to)) },
+            Notice::Recall(Recall::Containing(text())),
+            Notice::Recalled(Box::new(Recalled {
+                asked: Recall::Containing(text()),
+                messages: vec![
+                    past(Way::Heard { from: who(), is_to_all: true }),
+                    past(Way::Said(SaidTo::One(who()))),
+                    past(Way::Said(SaidTo::All(2))),
+                ],
+                older: 3,
+                is_partial: false,
+                is_this_run: false,
+            })),
+            Notice::NotRecalled(NotRecalled::NoTranscript),
         ]
     }
 
@@ -684,6 +748,7 @@ mod tests {
         let table = [
             ("file-fault", FILE_REASONS),
             ("listen-failed", LISTEN_REASONS),
+            ("no-history", RECALL_REASONS),
             ("not-recorded", RECORD_REASONS),
         ];
         for (event, reasons) in table {
@@ -735,6 +800,7 @@ mod tests {
             Mistake::AmbiguousName { name: typed(), peers: Vec::new() },
             Mistake::BadAddress(typed()),
             Mistake::BadAlias(typed()),
+            Mistake::BadCount(typed()),
             Mistake::BadDialect(typed()),
             Mistake::BadPort(typed()),
             BadSlash::ForPeople.into(),

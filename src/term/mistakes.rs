@@ -3,7 +3,7 @@
 use super::phrases::{Named, active_row};
 use crate::chat::command::Command;
 use crate::chat::notice::{BadCommand, BadSlash, JsonFault, Mistake};
-use crate::limits::{COMMAND_ID_BYTES_MAX, NAME_BYTES_MAX, TYPED_BYTES_MAX};
+use crate::limits::{COMMAND_ID_BYTES_MAX, NAME_BYTES_MAX, RECALLED_MAX, TYPED_BYTES_MAX};
 use crate::proto::clean::{Clean, CleanName};
 use crate::proto::message::Dialect;
 use std::fmt::{self, Formatter};
@@ -33,6 +33,9 @@ pub(super) fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result 
                 "'{}' cannot be an alias: an alias is one word, and not a number, an address or a word such as 'all'.",
                 CleanName(typed)
             )
+        }
+        Mistake::BadCount(typed) => {
+            writeln!(f, "'{}' is not a number of messages: give one from 1 to {RECALLED_MAX}.", Clean(typed))
         }
         Mistake::BadCommand(bad) => bad_command(f, bad),
         Mistake::BadDialect(typed) => {
@@ -133,7 +136,7 @@ fn malformed(f: &mut Formatter<'_>, fault: JsonFault, column: usize) -> fmt::Res
             "The escape at column {column} is half of a surrogate pair; write both halves, such as \\ud83d\\ude00."
         ),
         JsonFault::NumberOutOfRange => {
-            writeln!(f, "The number at column {column} is too large; no command needs a number.")
+            writeln!(f, "The number at column {column} is too large; no command needs such a number.")
         }
         JsonFault::Syntax => {
             writeln!(

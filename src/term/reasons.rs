@@ -1,6 +1,6 @@
 //! A word for each reason, for programs. They are part of the schema of events, like the names of fields.
 
-use crate::chat::notice::{BadCommand, BadSlash, Failure, FileFault, JsonFault, Mistake, Stats};
+use crate::chat::notice::{BadCommand, BadSlash, Failure, FileFault, JsonFault, Mistake, NotRecalled, Stats};
 use crate::proto::fault::Fault;
 use std::collections::BTreeMap;
 use std::io;
@@ -45,6 +45,14 @@ words! {
 }
 
 words! {
+    /// Why nothing that was said can be found.
+    pub(super) fn recall_reason(why: &NotRecalled), RECALL_REASONS of why;
+    NotRecalled::NoTranscript => "no-transcript",
+    NotRecalled::NotAFile => "not-a-file",
+    NotRecalled::Unreadable(_) => "unreadable",
+}
+
+words! {
     /// Why the transcript cannot be written.
     pub(super) fn record_reason(error: Fault), RECORD_REASONS of error.kind;
     io::ErrorKind::FileTooLarge | io::ErrorKind::QuotaExceeded | io::ErrorKind::StorageFull => "disk-full",
@@ -66,6 +74,7 @@ words! {
     Mistake::BadCommand(BadCommand::NotUtf8(_)) => "not-utf8",
     Mistake::BadCommand(BadCommand::Unknown(_)) => "unknown-command",
     Mistake::BadCommand(BadCommand::UnknownField { .. }) => "unknown-field",
+    Mistake::BadCount(_) => "bad-count",
     Mistake::BadDialect(_) => "bad-dialect",
     Mistake::BadPort(_) => "bad-port",
     Mistake::BadSlash(BadSlash::ForPeople) => "for-people",

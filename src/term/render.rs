@@ -4,6 +4,7 @@
 //! the user wrote goes through [`Clean`] here, and each name through [`CleanName`]. Nothing is decided here: the node
 //! decides what is shown and when.
 
+use super::found::{Found, not_recalled};
 use super::mistakes::mistaken;
 use super::phrases::{Count, Headed, Heard, Named, active_row};
 use super::prompts::prompt_text;
@@ -86,12 +87,15 @@ impl Display for Sentence<'_> {
                 f,
                 "The transcript cannot be written ({error}); until this is fixed, messages are missing from it."
             ),
+            Notice::NotRecalled(why) => not_recalled(f, why),
             Notice::NotSent { to, text, why } => {
                 writeln!(f, "{}. Not sent: {}", Failed(to, *why), Clean(text))
             }
             Notice::Peers { active, contacted, known } => peers(f, active, contacted, known),
             Notice::Prompt(prompt) => f.write_str(&prompt_text(prompt)),
             Notice::Raw { from, text } => writeln!(f, "Not a chat message, from {from}: {}", Clean(text)),
+            Notice::Recall(_) => Ok(()),
+            Notice::Recalled(recalled) => Found(recalled).fmt(f),
             Notice::Renamed { who, was } => renamed(f, who, was),
             Notice::Said { to, text } => said(f, to, text),
             Notice::Sent(to) => writeln!(f, "Message sent to {to}"),
@@ -628,7 +632,7 @@ mod tests {
             let is_its = |line: &&str| line.starts_with(slash.name) && line.ends_with(slash.does);
             assert_eq!(help.lines().filter(is_its).count(), 1, "{}", slash.name);
         }
-        assert!(help.lines().count() < 20 && help.lines().all(|line| line.len() < 80), "{help}");
+        assert!(help.lines().count() < 24 && help.lines().all(|line| line.len() < 80), "{help}");
     }
 
     #[test]

@@ -6,10 +6,11 @@
 
 use super::json::SCHEMA;
 use super::reasons::{
-    FAILURE_REASONS, FILE_REASONS, JSON_REASONS, LISTEN_REASONS, MISTAKE_REASONS, RECORD_REASONS,
+    FAILURE_REASONS, FILE_REASONS, JSON_REASONS, LISTEN_REASONS, MISTAKE_REASONS, RECALL_REASONS,
+    RECORD_REASONS,
 };
 use crate::chat::command::{COMMAND, COMMANDS, Command, Field, ID, Kind};
-use crate::limits::{COMMAND_ID_BYTES_MAX, TYPED_BYTES_MAX};
+use crate::limits::{COMMAND_ID_BYTES_MAX, RECALLED_MAX, TYPED_BYTES_MAX};
 use crate::proto::machine::CloseReason;
 use crate::proto::message::Dialect;
 use serde_json::{Map, Value, json};
@@ -21,6 +22,7 @@ enum Holds {
     Address,
     Addresses,
     Count,
+    AddressOrNull,
     /// A count for each reason for which connections end.
     CountOfEach,
     CountOrNull,
@@ -36,7 +38,9 @@ enum Holds {
 /// A field: its name, with a question mark behind it if it may be missing.
 type Entry = (&'static str, Holds);
 
-use Holds::{Address, Addresses, Count, CountOfEach, CountOrNull, Flag, Rows, Text, TextOrNull, Word};
+use Holds::{
+    Address, AddressOrNull, Addresses, Count, CountOfEach, CountOrNull, Flag, Rows, Text, TextOrNull, Word,
+};
 
 const PEER: &[Entry] = &[("address", Address), ("name", Text)];
 
@@ -55,6 +59,15 @@ const KNOWN_ROW: &[Entry] = &[
     ("own_name", TextOrNull),
     ("blocked", Flag),
     ("heard_seconds_ago", CountOrNull),
+];
+
+const PAST_ROW: &[Entry] = &[
+    ("time", Text),
+    ("own", Flag),
+    ("address", AddressOrNull),
+    ("name", Text),
+    ("text", Text),
+    ("to_all", Flag),
 ];
 
 const FAILURES: Holds = Word(&[CloseReason::WORDS, FAILURE_REASONS]);
@@ -85,6 +98,7 @@ const EVENTS: &[(&str, &[Entry])] = &[
     ("file-fault", &[("path", Text), ("reason", Word(&[FILE_REASONS])), ("sentence", Text)]),
     ("folded", &[("address", Address), ("name", Text), ("lines", Count)]),
     ("help", &[("commands", Rows(&[("command", Text), ("arguments", Text), ("does", Text)]))]),
+    ("history", &[("messages", Rows(PAST_ROW)), ("older", Count), ("partial", Flag)]),
     ("listen-failed", &[("port", Count), ("reason", Word(&[LISTEN_REASONS])), ("sentence", Text)]),
     ("listening", &[("port", Count), ("name", Text), ("addresses", Addresses)]),
     (
@@ -94,6 +108,7 @@ const EVENTS: &[(&str, &[Entry])] = &[
     ("message", &[("address", Address), ("name", Text), ("text", Text), ("to_all", Flag)]),
     ("name-changed", &[("name", Text)]),
     ("new-peer", PEER),
+    ("no-history", &[("reason", Word(&[RECALL_REASONS])), ("sentence", Text)]),
     ("not-connected", &[("to", Address), ("reason", FAILURES), ("sentence", Text)]),
     ("not-recorded", &[("reason", Word(&[RECORD_REASONS])), ("sentence", Text)]),
     ("not-sent", &[("to", Address), ("text", Text), ("reason", FAILURES), ("sentence", Text)]),
@@ -210,6 +225,7 @@ fn value(holds: Holds) -> Value {
     let count = || json!({ "type": "integer", "minimum": 0 });
     match holds {
         Address => refer("address"),
+        AddressOrNull => json!({ "oneOf": [refer("address"), { "type": "null" }] }),
         Addresses => json!({ "type": "array", "items": refer("address"), "minItems": 1 }),
         Count => count(),
         CountOfEach => json!({
@@ -245,6 +261,7 @@ fn command(command: &Command) -> Value {
 
 fn of_command(kind: Kind) -> Value {
     match kind {
+        Kind::Count => json!({ "type": ["integer", "null"], "minimum": 1, "maximum": RECALLED_MAX }),
         Kind::Dialect => json!({ "enum": Dialect::ALL.map(Dialect::name) }),
         Kind::Text => json!({ "type": "string", "maxLength": TYPED_BYTES_MAX }),
         Kind::TextOrNull => json!({
@@ -255,6 +272,10 @@ fn of_command(kind: Kind) -> Value {
         Kind::Whom => json!({
             "type": "string",
             "description": "an IP:PORT, a known name, or a number from the last `peers` event",
+        }),
+        Kind::WhomOrAll => json!({
+            "type": "string",
+            "description": "an IP:PORT, a known name, a number from the last `peers` event, or `all`",
         }),
     }
 }
@@ -356,6 +377,7 @@ mod tests {
             matches!(
                 mistake,
                 Mistake::BadCommand(Missing { .. } | NoCommand | Unknown(_) | UnknownField { .. })
+                    | Mistake::BadCount(_)
                     | Mistake::BadDialect(_)
             )
         };

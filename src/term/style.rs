@@ -264,6 +264,7 @@ fn style(notice: &Notice, colors: Colors) -> String {
         | Notice::ListenFailed { .. }
         | Notice::Mistake(_)
         | Notice::NotConnected { .. }
+        | Notice::NotRecalled(_)
         | Notice::NotRecorded(_)
         | Notice::NotSent { .. } => colors.of_failure(),
         Notice::Accepted(_)

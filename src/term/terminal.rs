@@ -151,6 +151,10 @@ impl Terminal {
             return;
         }
         self.must_ring |= self.look.has_bell && is_worth_a_bell(notice);
+        if let Notice::Recalled(found) = notice {
+            let entries = self.log.recalled(found, &Zoned::now());
+            return self.print_all(&entries);
+        }
         let entry = self.log.told(notice, &Zoned::now());
         self.print(&entry);
     }
@@ -175,13 +179,19 @@ impl Terminal {
 
     /// Prints something above the row.
     fn print(&mut self, entry: &Entry) {
+        self.print_all(std::slice::from_ref(entry));
+    }
+
+    fn print_all(&mut self, entries: &[Entry]) {
         self.settle();
         if self.must_miss() {
             self.missed += 1;
             return;
         }
         self.take_row_off();
-        self.out.append(entry.wrapped(self.columns));
+        for entry in entries {
+            self.out.append(entry.wrapped(self.columns));
+        }
     }
 
     fn hint(&mut self) {

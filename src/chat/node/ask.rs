@@ -3,6 +3,7 @@
 use super::{Node, Stage};
 use crate::chat::notice::{Failure, Mistake, Notice, Partner, SaidTo};
 use crate::chat::outbox::{Content, Reading, Report};
+use crate::chat::recall::Recall;
 use crate::chat::request::{Audience, Designation, Request};
 use crate::chat::slash::ACTION;
 use crate::chat::tickets::Told;
@@ -48,7 +49,9 @@ impl Node {
 
     /// Every line goes to these from here on.
     fn converse(&mut self, with: Audience) {
-        self.talks.enter(with);
+        if self.talks.enter(with) {
+            self.remind(with);
+        }
         self.prompter.converse(with);
     }
 
@@ -101,6 +104,8 @@ impl Node {
                 let to = self.roster.recipient(&whom)?;
                 self.prompter.ask_text(Audience::One(to, dialect));
             }
+            Request::History(whose, count) => return self.show_history(whose, count),
+            Request::Lastlog(text) => self.tell_asker(Notice::Recall(Recall::Containing(text))),
             Request::Help => self.tell_asker(Notice::Help),
             Request::Listen(port) => {
                 self.roster.me_mut().listen_on(port);

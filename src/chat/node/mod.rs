@@ -10,6 +10,7 @@ mod greet;
 mod hear;
 mod logged;
 mod outcome;
+mod recall;
 mod say;
 mod say_all;
 mod stats;

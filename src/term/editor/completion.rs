@@ -3,7 +3,7 @@
 use super::names::{Names, begins_with, common_beginning};
 use crate::chat::notice::Prompt;
 use crate::chat::request::ALL;
-use crate::chat::slash::{DIALECT, SLASHES, Slash, WHO, WHO_OR_ALL};
+use crate::chat::slash::{DIALECT, PERHAPS_WHO_OR_ALL, SLASHES, Slash, WHO, WHO_OR_ALL};
 use crate::proto::message::Dialect;
 
 /// The result.
@@ -55,7 +55,7 @@ fn slash_word(before: &str, names: &Names) -> Option<Word> {
     let place = words.count();
     let candidates = match slash.argument(place)? {
         WHO => names.candidates(part),
-        WHO_OR_ALL => {
+        WHO_OR_ALL | PERHAPS_WHO_OR_ALL => {
             let all = beginning_with(part, [ALL.to_owned()]);
             names.candidates(part).into_iter().chain(all).collect()
         }
