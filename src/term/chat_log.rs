@@ -241,6 +241,7 @@ fn is_misleading(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::recall::Party;
     use jiff::Timestamp;
     use jiff::tz::{TimeZone, offset};
     use std::rc::Rc;
@@ -299,6 +300,46 @@ mod tests {
         }
         let own = OwnLine::SaidTo(vec![who(1, "anna")], "/me waves".to_owned());
         assert_eq!(log.typed(&own, &moment()).wrapped(200).to_string(), "23:04 * you → anna waves\n");
+    }
+
+    #[test]
+    fn what_was_said_before_has_its_date_unless_it_was_today_and_reads_as_the_log_does() {
+        let mut log = ChatLog::default();
+        log.told(&Notice::heard(who(9, "Bob"), "I am another Bob"), &moment());
+        let heard = |port, name, is_to_all| Way::Heard { from: who(port, name), is_to_all };
+        let past = |days: i64, way, text: &str| {
+            let at = moment().checked_sub(jiff::Span::new().days(days)).unwrap();
+            PastMessage { at: at.with_time_zone(TimeZone::UTC), way, text: text.to_owned() }
+        };
+        let messages = vec![
+            past(1, heard(1, "anna", false), "hi\x1b[2J"),
+            past(0, heard(1, "anna", true), "/me waves"),
+            past(0, heard(2, "bob", false), "hi"),
+            past(0, heard(2, "bob", false), "hi"),
+            past(0, heard(3, "you", false), "hi"),
+            past(0, Way::Said(SaidTo::One(who(1, "anna"))), "hi"),
+            past(0, Way::Said(SaidTo::One(who(2, "bob"))), "hi"),
+            past(0, Way::Said(SaidTo::All(3)), "hi"),
+        ];
+        let asked = Recall::Containing("i".to_owned());
+        let found = Recalled { asked, messages, older: 1, is_partial: false, is_this_run: false };
+        let lines = |found: &Recalled| -> Vec<String> {
+            log.recalled(found, &moment()).iter().map(|entry| entry.wrapped(200).to_string()).collect()
+        };
+        let expected = [
+            "2026-02-26 23:04 anna (127.0.0.1:1): hi␛[2J\n",
+            "23:04 * anna → all waves\n",
+            "23:04 bob (127.0.0.1:2): hi\n",
+            "23:04 bob (127.0.0.1:2): hi\n",
+            "23:04 you (127.0.0.1:3): hi\n",
+            "23:04 you → anna: hi\n",
+            "23:04 you → bob (127.0.0.1:2): hi\n",
+            "23:04 you → all: hi\n",
+            "… and 1 older message\n",
+        ];
+        assert_eq!(lines(&found), expected);
+        let before = lines(&Recalled { asked: Recall::Before(Party::All), ..found });
+        assert_eq!((&*before[1], &*before[8]), ("2026-02-27 23:04 * anna → all waves\n", ""));
     }
 
     #[test]

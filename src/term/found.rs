@@ -88,3 +88,51 @@ pub(super) fn not_recalled(f: &mut Formatter<'_>, why: &NotRecalled) -> fmt::Res
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::tests::who;
+    use super::*;
+    use crate::proto::fault::Fault;
+    use std::io;
+
+    #[track_caller]
+    fn says(asked: Recall, older: u64, is_partial: bool, is_this_run: bool, words: &str) {
+        let found = Recalled { asked, messages: Vec::new(), older, is_partial, is_this_run };
+        assert_eq!(Found(&found).to_string(), words);
+    }
+
+    #[test]
+    fn what_was_not_found_and_not_searched_is_told() {
+        let text = || Recall::Containing("a\x1b[2J".to_owned());
+        let last = |with| Recall::Last { with, count: 3 };
+        says(text(), 0, false, false, "Nothing that was said contains 'a␛[2J'.\n");
+        says(
+            text(),
+            0,
+            true,
+            true,
+            "Nothing that was said in this run contains 'a␛[2J'; start with --transcript FILE to find it in later \
+             runs too.\nOnly the last 256 KiB of this run were searched.\n",
+        );
+        says(
+            last(Party::One(who("N\n"))),
+            0,
+            true,
+            false,
+            "Nothing was said to or by N␊ (127.0.0.1:8080).\nOnly the last 4 MiB of the transcript were searched.\n",
+        );
+        says(last(Party::All), 0, false, false, "Nothing was said to all.\n");
+        says(Recall::Before(Party::All), 7, true, false, "");
+    }
+
+    #[test]
+    fn a_transcript_that_cannot_be_searched_is_one_sentence() {
+        let denied = Fault::from(io::ErrorKind::PermissionDenied);
+        for why in [NotRecalled::NoTranscript, NotRecalled::NotAFile, NotRecalled::Unreadable(denied)] {
+            let sentence =
+                super::super::render::Sentence(&crate::chat::notice::Notice::NotRecalled(why)).to_string();
+            assert!(sentence.ends_with(".\n") && sentence.matches(['.', '\n']).count() == 2, "{sentence}");
+        }
+    }
+}
