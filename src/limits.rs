@@ -142,8 +142,8 @@ pub const TRANSCRIPT_SEARCHED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The most bytes of a line there; a longer one was not written by us. Cleaning a text triples it at most.
 pub const TRANSCRIPT_LINE_BYTES_MAX: usize = 4 * LINE_BYTES_MAX;
 
-/// The most bytes that are kept of what was said in this run, where there is no transcript. Up to twice as many, and one
-/// line more, are kept for a moment.
+/// The most bytes that are kept of what was said in this run, where there is no transcript. Before the oldest make room
+/// there may be twice as many.
 pub const RUN_BYTES_MAX: usize = 256 * 1024;
 
 /// The most messages, and about the most bytes, of one answer to what was said.

@@ -64,6 +64,9 @@ pub const COMMAND: &str = "command";
 /// The field that any command may have: what it holds comes back in each event that answers the command.
 pub const ID: &str = "id";
 
+/// The most characters that are repeated of something that is no count.
+const COUNT_CHARS_MAX: usize = 64;
+
 const TO: Field = Field { name: "to", kind: Kind::Whom, is_optional: false };
 const TEXT: Field = Field { name: "text", kind: Kind::Text, is_optional: false };
 const DIALECT: Field = Field { name: "dialect", kind: Kind::Dialect, is_optional: false };
@@ -337,8 +340,9 @@ impl Fields {
     fn perhaps_count(&mut self) -> Result<Option<usize>, Mistake> {
         match self.rest.remove("count") {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Err(Mistake::BadCount(text)),
-            Some(other) => slash::count(&other.to_string()).map(Some),
+            Some(Value::Number(count)) => slash::count(&count.to_string()).map(Some),
+            // It may be a long list.
+            Some(other) => Err(Mistake::BadCount(other.to_string().chars().take(COUNT_CHARS_MAX).collect())),
         }
     }
 
@@ -528,7 +532,7 @@ pub(crate) mod tests {
             (r#"{"command":"history","to":"3","count":101}"#, Mistake::BadCount("101".to_owned())),
             (r#"{"command":"history","to":"3","count":-1}"#, Mistake::BadCount("-1".to_owned())),
             (r#"{"command":"history","to":"3","count":1.5}"#, Mistake::BadCount("1.5".to_owned())),
-            (r#"{"command":"history","to":"3","count":"7"}"#, Mistake::BadCount("7".to_owned())),
+            (r#"{"command":"history","to":"3","count":"7"}"#, Mistake::BadCount("\"7\"".to_owned())),
             (r#"{"command":"history","to":"3","count":true}"#, Mistake::BadCount("true".to_owned())),
             (r#"{"command":"history","to":"localhost"}"#, Mistake::BadAddress("localhost".to_owned())),
             (r#"{"command":"lastlog"}"#, missing("lastlog", "text")),

@@ -1,7 +1,7 @@
 //! What was found of what was said before, in words.
 //!
-//! A message is its line of the transcript, so programs know it already. A terminal whose lines are edited here shows it
-//! as the log does, see `chat_log`.
+//! A message is its line of the transcript, which programs know. A terminal whose lines are edited here shows it as the
+//! log does, see `chat_log`.
 
 use super::phrases::{Count, Named};
 use super::record::Line;

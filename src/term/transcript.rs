@@ -4,9 +4,9 @@
 //! can have one. Lines are collected and written once at the end of a turn. If the file cannot be written, the user is
 //! told and the chat goes on; lines are lost then, but no line is written in part.
 //!
-//! What is asked of what was said before is answered here, and is not shown: the screen gets the answer. The file is
-//! read by the descriptor that writes it, so it is the same file even if another one has its name by now, and no opening
-//! can wait.
+//! Who wants to know what was said before is answered here: the screen within gets the answer and not the question.
+//! The file is read by the descriptor that writes it. So it is the same file, even if another one has its name by now,
+//! and nothing is opened that could wait.
 //!
 //! If the node asked for this file to be written, that would need one more output, and one more input for each fault.
 //! The notice of what the user says comes before its outcome. Writing to a regular file may wait for its disk, and
