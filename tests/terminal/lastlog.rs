@@ -320,3 +320,14 @@ fn a_text_that_waits_for_its_outcome_is_found_and_the_file_may_be_full_of_anythi
     program.stdout.expect(&format!("> {} - is anybody there\n", peer.address()));
     program.stdout.expect("Only the last 4 MiB of the transcript were searched.\n");
 }
+
+#[test]
+fn what_was_said_before_is_dim_where_there_are_colours() {
+    let (_directory, path) = transcript(&["< 127.0.0.1:9001 anna hi", "> 127.0.0.1:9001 anna hello"]);
+    let mut terminal = Terminal::node_with(&["--name", "me", "--port", "0", "--transcript", &path]);
+    terminal.type_keys("/to 127.0.0.1:9001\r");
+    terminal.emulator.expect("two dim rows", |seen| {
+        let is_dim = |look: &String| look.starts_with("dddddddddddddddd") && look.ends_with("dd");
+        seen.looks.iter().filter(|look| is_dim(look)).count() == 2
+    });
+}

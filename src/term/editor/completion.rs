@@ -108,6 +108,8 @@ mod tests {
             ("/exit be", "/exit berta"),
             ("/to be", "/to berta"),
             ("/to al", "/to all"),
+            ("/history be", "/history berta "),
+            ("/history al", "/history all "),
             ("/exit a", "/exit an"),
             ("/exit 10.0.0.1:4", "/exit 10.0.0.1:4"),
             ("/msg /e", "/msg /etc/passwd "),
