@@ -12,14 +12,16 @@ pub(super) struct Talks(Vec<Talk>);
 struct Talk {
     with: Audience,
     unread: u64,
+    /// The user was mentioned in what is unread.
+    is_mentioned: bool,
 }
 
 impl Talks {
     /// The user is in this conversation now, and has read it.
     pub(super) fn enter(&mut self, with: Audience) {
         match self.0.iter_mut().find(|talk| talk.with == with) {
-            Some(talk) => talk.unread = 0,
-            None => self.0.push(Talk { with, unread: 0 }),
+            Some(talk) => (talk.unread, talk.is_mentioned) = (0, false),
+            None => self.0.push(Talk { with, unread: 0, is_mentioned: false }),
         }
     }
 
@@ -28,13 +30,20 @@ impl Talks {
         let with = Audience::One(from, None);
         match self.0.iter_mut().find(|talk| talk.with == with) {
             Some(talk) => talk.unread += 1,
-            None => self.0.push(Talk { with, unread: 1 }),
+            None => self.0.push(Talk { with, unread: 1, is_mentioned: false }),
         }
     }
 
-    /// The conversations with unread messages, and how many those are.
-    pub(super) fn unread(&self) -> impl Iterator<Item = (Audience, u64)> {
-        self.0.iter().filter(|talk| talk.unread > 0).map(|talk| (talk.with, talk.unread))
+    /// The user was mentioned in a message that is unread.
+    pub(super) fn note_mention(&mut self, from: SocketAddr) {
+        let talks = self.0.iter_mut().filter(|talk| talk.with == Audience::One(from, None));
+        talks.for_each(|talk| talk.is_mentioned = talk.unread > 0);
+    }
+
+    /// The conversations with unread messages: how many those are, and whether they mention the user.
+    pub(super) fn unread(&self) -> impl Iterator<Item = (Audience, u64, bool)> {
+        let unread = self.0.iter().filter(|talk| talk.unread > 0);
+        unread.map(|talk| (talk.with, talk.unread, talk.is_mentioned))
     }
 
     /// The one to go to from the one that the user is in, if there is one.
@@ -76,10 +85,16 @@ mod tests {
         for port in [2, 3, 2] {
             talks.note_unread(address(port));
         }
-        assert_eq!(talks.unread().collect::<Vec<_>>(), [(with(2), 2), (with(3), 1)]);
+        talks.note_mention(address(3));
+        talks.note_mention(address(4));
+        assert_eq!(talks.unread().collect::<Vec<_>>(), [(with(2), 2, false), (with(3), 1, true)]);
         assert_eq!(talks.find(Switch::Unread, Some(with(1))), Some(with(2)));
         talks.enter(with(2));
-        assert_eq!(talks.unread().collect::<Vec<_>>(), [(with(3), 1)]);
+        assert_eq!(talks.unread().collect::<Vec<_>>(), [(with(3), 1, true)]);
+        talks.enter(with(3));
+        talks.note_unread(address(3));
+        talks.enter(with(2));
+        assert_eq!(talks.unread().collect::<Vec<_>>(), [(with(3), 1, false)], "the mention was read");
         talks.forget(address(3));
         assert_eq!(talks.unread().count(), 0);
     }
