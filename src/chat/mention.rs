@@ -16,22 +16,20 @@ use unicode_width::UnicodeWidthStr;
 pub(super) fn mentions(text: &str, name: &str) -> Vec<Range<usize>> {
     let words = text.strip_prefix(ACTION).unwrap_or(text);
     let start = text.len() - words.len();
-    let found = if words.is_ascii() && name.is_ascii() { in_ascii(words, name) } else { in_any(words, name) };
+    let found = if name.is_ascii() { of_ascii(words, name) } else { of_any(words, name) };
     found.into_iter().map(|place| place.start + start..place.end + start).collect()
 }
 
-/// The fast way for most texts.
-fn in_ascii(text: &str, name: &str) -> Vec<Range<usize>> {
+/// The fast way for most names: only where the name stands, its neighbours are looked at.
+fn of_ascii(text: &str, name: &str) -> Vec<Range<usize>> {
     let Some(&first) = name.as_bytes().first() else { return Vec::new() };
-    let firsts = memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text.as_bytes());
-    let is_free = |at: usize| text.as_bytes().get(at).is_none_or(|&byte| !is_of_word(byte.into()));
     let mut found: Vec<Range<usize>> = Vec::new();
-    for at in firsts {
-        let end = at + name.len();
-        let is_name = text.get(at..end).is_some_and(|part| part.eq_ignore_ascii_case(name));
+    for at in memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text.as_bytes()) {
+        let place = at..at + name.len();
+        let is_name = text.get(place.clone()).is_some_and(|part| part.eq_ignore_ascii_case(name));
         let is_behind_last = found.last().is_none_or(|last| at >= last.end);
-        if is_name && is_behind_last && at.checked_sub(1).is_none_or(is_free) && is_free(end) {
-            found.push(at..end);
+        if is_name && is_behind_last && is_word(text, &place) {
+            found.push(place);
             if found.len() == MENTIONS_MARKED_MAX {
                 break;
             }
@@ -40,14 +38,24 @@ fn in_ascii(text: &str, name: &str) -> Vec<Range<usize>> {
     found
 }
 
-fn in_any(text: &str, name: &str) -> Vec<Range<usize>> {
+/// Whether a part of a text, which is ASCII, is a word there.
+fn is_word(text: &str, place: &Range<usize>) -> bool {
+    let before = text[..place.start].graphemes(true).next_back().unwrap_or_default();
+    let mut rest = text[place.end - 1..].graphemes(true);
+    // Its last letter has no accent.
+    let is_whole = rest.next().is_some_and(|last| last.len() == 1);
+    let after = rest.next().unwrap_or_default();
+    is_whole && is_apart(before, "") && is_apart(after, "")
+}
+
+fn of_any(text: &str, name: &str) -> Vec<Range<usize>> {
     let name: Vec<char> = folded(name).collect();
     let mut found = Vec::new();
     let (mut before, mut end) = ("", 0);
     for (at, part) in text.grapheme_indices(true) {
         if at >= end
-            && is_apart(before, part)
             && let Some(length) = length_of(&name, &text[at..])
+            && is_apart(before, part)
         {
             end = at + length;
             found.push(at..end);
@@ -162,7 +170,18 @@ mod tests {
     fn the_fast_way_finds_what_the_other_one_finds() {
         for name in ["anna", "a.b", "x", "?", "?!", "-x-", ".", ""] {
             for text in ["anna", "a.b.a.b", "x-x x", "?!?!?", "-x-x-", "Anna annA anna_", "....", " x ", ""] {
-                assert_eq!(in_ascii(text, name), in_any(text, name), "{name} in {text}");
+                for (before, after) in [
+                    ("", ""),
+                    ("é", ""),
+                    ("", "é"),
+                    ("e\u{301}", "\u{301}"),
+                    ("小", "明"),
+                    ("👍", "🇩🇪"),
+                    ("…", "\u{200D}"),
+                ] {
+                    let text = format!("{before}{text}{after} {text}");
+                    assert_eq!(of_ascii(&text, name), of_any(&text, name), "{name} in {text}");
+                }
             }
         }
     }
