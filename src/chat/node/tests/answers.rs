@@ -231,7 +231,10 @@ fn the_question_for_a_text_to_all_says_how_many_get_it_at_every_moment() {
     let reason = CloseReason::Refused;
     assert_eq!(peers(&said(handle(&mut node, Input::Closed { conn, reason }, now))), Some(1), "zoe is away");
     assert_eq!(peers(&say(&mut node, "10.0.0.9:50000", "10.0.0.9:3 zoe hi", now)), Some(2), "she is back");
-    assert_eq!(peers(&type_line(&mut node, "/block zoe", now)), Some(1));
+    type_line(&mut node, "again", now);
+    let (conn, _) = node.outbox.under_way("10.0.0.9:3".parse().unwrap()).unwrap();
+    handle(&mut node, Input::Closed { conn, reason }, now);
+    assert_eq!(peers(&type_line(&mut node, "/block zoe", now)), Some(1), "who is away is not counted twice");
     let count = node.directory().iter().filter(|peer| !peer.is_offline).count();
     assert_eq!(node.directory().online(), count);
 }
