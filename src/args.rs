@@ -6,12 +6,14 @@ use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
 use crate::send::SendArgs;
 use crate::values::{
-    colorings, dialects, parse_count, parse_ip, parse_memory, parse_name, parse_port, parse_seconds, seconds,
+    bells, colorings, dialects, parse_count, parse_ip, parse_memory, parse_name, parse_port, parse_seconds,
+    seconds,
 };
 use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::Limits;
 use chinwag::proto::interface::Interface;
 use chinwag::proto::message::Dialect;
+use chinwag::term::bell::Bell;
 use chinwag::term::notifier::Notifier;
 use chinwag::term::stdin::Stdin;
 use chinwag::term::style::{Coloring, Colors, Look};
@@ -126,9 +128,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = colorings())]
     color: Coloring,
 
-    /// Ring the terminal's bell when a peer says something, once per burst
-    #[arg(long)]
-    bell: bool,
+    /// Ring the terminal's bell for messages that have your name (mention), for those and for those to you alone (private),
+    /// for all, or never; at most once a second. `--bell` alone means all
+    #[arg(long, value_name = "FOR", num_args = 0..=1, default_value = "never", default_missing_value = "all",
+        value_parser = bells())]
+    bell: Bell,
 
     /// Show the address in each message, not only where the name is not enough
     #[arg(long)]
@@ -268,7 +272,7 @@ impl Args {
         let there = Colors::of_terminal(&term, &color_term);
         Look {
             colors: self.color.colors(is_edited, no_color.as_deref(), there),
-            has_bell: self.bell,
+            bell: self.bell,
             has_addresses: self.show_addresses,
         }
     }
@@ -374,6 +378,24 @@ mod tests {
             format!("{limits:?}"),
             format!("{:?}", Limits { connections_max: 100, ..Limits::default() })
         );
+    }
+
+    #[test]
+    fn the_bell_has_words_and_alone_it_rings_for_all() {
+        for (words, bell) in [
+            (&[][..], Bell::Never),
+            (&["--bell"], Bell::All),
+            (&["--bell", "--plain"], Bell::All),
+            (&["--bell=true"], Bell::All),
+            (&["--bell=false"], Bell::Never),
+            (&["--bell", "mention"], Bell::Mention),
+            (&["--bell=private"], Bell::Private),
+            (&["--bell", "never"], Bell::Never),
+        ] {
+            let args = Args::try_parse_from(["chinwag"].iter().chain(words)).unwrap();
+            assert_eq!(args.look(true).bell, bell, "{words:?}");
+        }
+        assert!(Args::try_parse_from(["chinwag", "--bell=loud"]).is_err());
     }
 
     #[test]

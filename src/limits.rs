@@ -166,6 +166,12 @@ pub const NOTIFY_INTERVAL: Duration = Duration::from_secs(1);
 /// The most characters of a name or a text that the command for messages is given.
 pub const NOTIFIED_CHARS_MAX: usize = 200;
 
+/// The least time between two rings of the terminal's bell.
+pub const BELL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The most places in one message where the user's name is marked.
+pub const MENTIONS_MARKED_MAX: usize = 32;
+
 /// The least time between two warnings of the same kind in the log.
 pub const WARN_INTERVAL: Duration = Duration::from_secs(1);
 

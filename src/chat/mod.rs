@@ -15,6 +15,7 @@ mod feed;
 pub mod id;
 mod identity;
 mod meaning;
+mod mention;
 pub mod menu;
 mod metrics;
 mod mistake;

@@ -12,6 +12,7 @@ use crate::proto::fault::Fault;
 use crate::proto::machine::CloseReason;
 use crate::proto::message::Dialect;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -25,12 +26,14 @@ pub enum Prompt {
     Port,
     /// Which entry of the menu.
     Choice,
-    /// To whom: an IP address, a number of the last list, or a name. With it, who was written to last.
+    /// To whom: an IP address, a number of the last list, or a name. With it, with whom the last private text was exchanged.
     Recipient(Option<SocketAddr>),
     /// On which port that IP address listens.
     RecipientPort,
     /// The text of a message.
     Text,
+    /// The text of a message to all, who are so many peers now.
+    TextToAll(usize),
     /// Whom to connect to: a number, `a`, or an address.
     ConnectTo,
     /// The next line of a conversation.
@@ -44,8 +47,21 @@ pub struct Partner {
     pub name: String,
     /// It has left, or cannot be reached.
     pub is_away: bool,
-    /// Other conversations with unread messages, by the names of their partners, and how many those are.
-    pub unread: Vec<(String, u64)>,
+    /// How many peers each line goes to at the moment, if the conversation is with all and a terminal shows it.
+    pub peers: Option<usize>,
+    /// Other conversations with unread messages.
+    pub unread: Vec<Unread>,
+}
+
+/// What is unread in another conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Whom that conversation is with.
+    pub name: String,
+    /// How many messages.
+    pub texts: u64,
+    /// One of those that were shown has the user's name.
+    pub has_mention: bool,
 }
 
 impl From<&str> for Partner {
@@ -55,6 +71,11 @@ impl From<&str> for Partner {
 }
 
 impl Prompt {
+    /// Whether the answer may go to all.
+    pub fn is_to_all(&self) -> bool {
+        matches!(self, Self::TextToAll(_) | Self::Conversation(Partner { peers: Some(_), .. }))
+    }
+
     /// A word for the kind of question, by which answers are remembered.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -63,7 +84,7 @@ impl Prompt {
             Self::Choice => "choice",
             Self::Recipient(_) => "recipient",
             Self::RecipientPort => "recipient-port",
-            Self::Text => "text",
+            Self::Text | Self::TextToAll(_) => "text",
             Self::ConnectTo => "connect-to",
             Self::Conversation(_) => "conversation",
         }
@@ -272,6 +293,8 @@ pub enum Notice {
         is_to_all: bool,
         /// It came from the IP address that its sender claims.
         is_confirmed: bool,
+        /// Where the text has the user's name as a word, in bytes.
+        mentions: Vec<Range<usize>>,
     },
     /// Each peer is answered with this text, or is not any more.
     Away(Option<String>),
@@ -374,6 +397,12 @@ impl Notice {
 impl Notice {
     /// A message of a peer at its own address.
     pub(crate) fn heard(who: Who, text: &str) -> Self {
-        Self::Message { who, text: text.to_owned(), is_to_all: false, is_confirmed: true }
+        Self::Message {
+            who,
+            text: text.to_owned(),
+            is_to_all: false,
+            is_confirmed: true,
+            mentions: Vec::new(),
+        }
     }
 }

@@ -21,6 +21,7 @@ use crate::proto::clean::{Clean, CleanName};
 use jiff::Zoned;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 
 /// What the user is called in the log.
 const YOU: &str = "you";
@@ -44,13 +45,15 @@ impl ChatLog {
     pub(super) fn told(&mut self, notice: &Notice, at: &Zoned) -> Entry {
         let colors = self.look.colors;
         match notice {
-            Notice::Message { who, text, is_to_all, is_confirmed } => {
+            Notice::Message { who, text, is_to_all, is_confirmed, mentions } => {
                 let must_name = self.bearers.introduce(who) || !is_confirmed;
                 let speaker = speaker(who, must_name || self.look.has_addresses, colors);
-                let (before, end, text) = parts(text);
+                let (before, end, words) = parts(text);
+                let mut words = marked(words, text.len() - words.len(), mentions, colors);
+                words.push(Piece::plain("\n"));
                 let audience = if *is_to_all { format!(" → all{end}") } else { end.to_owned() };
                 let head = vec![time(at, colors), Piece::plain(before), speaker, Piece::plain(audience)];
-                Entry::of_message(head, vec![Piece::plain(format!("{}\n", Clean(text)))])
+                Entry::of_message(head, words)
             }
             notice => {
                 named(notice).into_iter().for_each(|who| self.bearers.note(who));
@@ -141,6 +144,23 @@ fn parts(text: &str) -> (&'static str, &'static str, &str) {
         Some(action) => (" * ", " ", action),
         None => (" ", ": ", text),
     }
+}
+
+/// The words of a message, which begin at byte `start` of its text, with the user's name marked in them.
+fn marked(words: &str, start: usize, mentions: &[Range<usize>], colors: Colors) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut end = 0;
+    for place in mentions {
+        let place = place.start.saturating_sub(start)..place.end.saturating_sub(start);
+        let (Some(before), Some(name)) = (words.get(end..place.start), words.get(place.clone())) else {
+            continue;
+        };
+        pieces.push(Piece::plain(Clean(before).to_string()));
+        pieces.push(Piece::new(colors.of_mention(), Clean(name).to_string()));
+        end = place.end;
+    }
+    pieces.push(Piece::plain(Clean(&words[end..]).to_string()));
+    pieces
 }
 
 fn time(at: &Zoned, colors: Colors) -> Piece {
@@ -295,7 +315,8 @@ mod tests {
             ("see /me waves", false, "anna: see /me waves"),
         ] {
             let who = who(1, "anna");
-            let message = Notice::Message { who, text: text.to_owned(), is_to_all, is_confirmed: true };
+            let text = text.to_owned();
+            let message = Notice::Message { who, text, is_to_all, is_confirmed: true, mentions: Vec::new() };
             assert_eq!(shown(&mut log, &message), format!("23:04 {line}\n"));
         }
         let own = OwnLine::SaidTo(vec![who(1, "anna")], "/me waves".to_owned());
@@ -384,7 +405,13 @@ mod tests {
         let mut log = ChatLog::default();
         shown(&mut log, &Notice::heard(who(1, "anna"), "hi"));
         let text = "pay me".to_owned();
-        let claimed = Notice::Message { who: who(1, "anna"), text, is_to_all: false, is_confirmed: false };
+        let claimed = Notice::Message {
+            who: who(1, "anna"),
+            text,
+            is_to_all: false,
+            is_confirmed: false,
+            mentions: Vec::new(),
+        };
         assert_eq!(shown(&mut log, &claimed), "23:04 anna (127.0.0.1:1): pay me\n");
         assert_eq!(shown(&mut log, &Notice::heard(who(1, "anna"), "no")), "23:04 anna: no\n");
     }
@@ -413,7 +440,13 @@ mod tests {
     #[test]
     fn what_goes_to_all_says_so() {
         let text = "hi".to_owned();
-        let to_all = Notice::Message { who: who(1, "anna"), text, is_to_all: true, is_confirmed: true };
+        let to_all = Notice::Message {
+            who: who(1, "anna"),
+            text,
+            is_to_all: true,
+            is_confirmed: true,
+            mentions: Vec::new(),
+        };
         let mut log = ChatLog::default();
         assert_eq!(shown(&mut log, &to_all), "23:04 anna (127.0.0.1:1) → all: hi\n");
         assert_eq!(shown(&mut log, &to_all), "23:04 anna → all: hi\n");
@@ -451,5 +484,33 @@ mod tests {
         let news = Notice::NewPeer(who(8080, "P1"));
         let painted = Painted { notice: &news, colors: Colors::Table }.to_string();
         assert_eq!(shown(&mut log, &news), painted);
+    }
+
+    #[test]
+    fn the_users_name_is_marked_in_the_text_alone() {
+        let mention = |text: &str, mentions: &[(usize, usize)]| Notice::Message {
+            who: who(8080, "P1"),
+            text: text.to_owned(),
+            is_to_all: false,
+            is_confirmed: true,
+            mentions: mentions.iter().map(|&(start, end)| start..end).collect(),
+        };
+        let mut log = ChatLog::new(Look { colors: Colors::Table, ..Look::default() });
+        shown(&mut log, &mention("hi", &[]));
+        let head = "\x1b[2m23:04\x1b[m \x1b[38;5;163mP1\x1b[m: ";
+        for (text, mentions, expected) in [
+            ("P1, hi", &[(0, 2)][..], "\x1b[1;7mP1\x1b[m, hi"),
+            ("hi P1", &[(3, 5)], "hi \x1b[1;7mP1\x1b[m"),
+            ("é P1 \x1b[m P1", &[(3, 5), (10, 12)], "é \x1b[1;7mP1\x1b[m ␛[m \x1b[1;7mP1\x1b[m"),
+            ("short", &[(3, 50)], "short"),
+        ] {
+            assert_eq!(shown(&mut log, &mention(text, mentions)), format!("{head}{expected}\n"));
+            let mut plain = ChatLog::default();
+            shown(&mut plain, &mention("hi", &[]));
+            let words = Clean(text);
+            assert_eq!(shown(&mut plain, &mention(text, mentions)), format!("23:04 P1: {words}\n"));
+        }
+        let action = shown(&mut log, &mention("/me greets P1", &[(11, 13)]));
+        assert!(action.ends_with(" greets \x1b[1;7mP1\x1b[m\n"), "{action}");
     }
 }

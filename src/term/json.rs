@@ -253,6 +253,8 @@ struct Message<'a> {
     peer: Peer<'a>,
     text: &'a str,
     to_all: bool,
+    confirmed: bool,
+    mention: bool,
 }
 
 #[derive(Serialize)]
@@ -405,9 +407,13 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         | Notice::Prompt(_)
         | Notice::Recall(_)
         | Notice::Said { .. } => return None,
-        Notice::Message { who, text, is_to_all, .. } => {
-            Event::Message(Message { peer: who.into(), text, to_all: *is_to_all })
-        }
+        Notice::Message { who, text, is_to_all, is_confirmed, mentions } => Event::Message(Message {
+            peer: who.into(),
+            text,
+            to_all: *is_to_all,
+            confirmed: *is_confirmed,
+            mention: !mentions.is_empty(),
+        }),
         Notice::Mistake(mistake) => Event::Error(error(mistake, sentence())),
         Notice::NameChanged(name) => Event::NameChanged { name },
         Notice::NewPeer(who) => Event::NewPeer(who.into()),
@@ -762,7 +768,13 @@ mod tests {
     fn any_text_of_a_peer_is_one_line_that_reads_back_the_same_and_has_no_control_characters() {
         let nasty = "a\"b\\c\n\r\0\u{1b}[2J\u{9b}31m\u{202e}\u{2028}\u{e0041} 日本 e\u{301} 👩‍🚀 \u{7f}";
         let who = Who { address: address(9), name: nasty.into() };
-        let message = Notice::Message { who, text: nasty.to_owned(), is_to_all: true, is_confirmed: true };
+        let message = Notice::Message {
+            who,
+            text: nasty.to_owned(),
+            is_to_all: true,
+            is_confirmed: true,
+            mentions: Vec::new(),
+        };
         let line = line(&message, moment()).unwrap();
         assert_eq!(line.matches('\n').count(), 1);
         assert!(line.trim_end().chars().all(|c| !is_treacherous(c)), "{line}");

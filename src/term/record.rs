@@ -193,7 +193,13 @@ pub(super) mod tests {
     }
 
     fn heard_by_all(who: Who, text: &str) -> Notice {
-        Notice::Message { who, text: text.to_owned(), is_to_all: true, is_confirmed: true }
+        Notice::Message {
+            who,
+            text: text.to_owned(),
+            is_to_all: true,
+            is_confirmed: true,
+            mentions: Vec::new(),
+        }
     }
 
     #[test]

@@ -105,7 +105,17 @@ const EVENTS: &[(&str, &[Entry])] = &[
         "lost",
         &[("address", Address), ("name", Text), ("reason", Word(&[CloseReason::WORDS])), ("sentence", Text)],
     ),
-    ("message", &[("address", Address), ("name", Text), ("text", Text), ("to_all", Flag)]),
+    (
+        "message",
+        &[
+            ("address", Address),
+            ("name", Text),
+            ("text", Text),
+            ("to_all", Flag),
+            ("confirmed", Flag),
+            ("mention", Flag),
+        ],
+    ),
     ("name-changed", &[("name", Text)]),
     ("new-peer", PEER),
     ("no-history", &[("reason", Word(&[RECALL_REASONS])), ("sentence", Text)]),

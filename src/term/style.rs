@@ -9,6 +9,7 @@
 //! colours a terminal has. `COLORTERM` can add colours, but not to a terminal without any, because terminals inside
 //! the terminal inherit it.
 
+use super::bell::Bell;
 use super::phrases::{Headed, Named};
 use super::render::Sentence;
 use crate::chat::notice::{Notice, Prompt, Who};
@@ -26,9 +27,13 @@ const PLAIN: &str = "\x1b[m";
 pub(super) const BELL: char = '\x07';
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
+const BOLD_REVERSE: &str = "\x1b[1;7m";
 
 /// The colour of failures, a number from the table of 256 colours. No peer has it.
 const RED: u8 = 160;
+
+/// The colour of the prompt for a text to all. No peer has it.
+const ORANGE: u8 = 166;
 
 /// The colours of peers: all hues except red, each with a contrast of at least 3.8 on black and on white.
 const PALETTE: [u8; 12] = [130, 100, 64, 28, 30, 31, 27, 99, 129, 133, 163, 162];
@@ -54,8 +59,8 @@ const FNV_PRIME: u32 = 0x0100_0193;
 pub struct Look {
     /// The colours for peers and failures.
     pub colors: Colors,
-    /// Whether to ring when a peer says something.
-    pub has_bell: bool,
+    /// For which messages the bell rings.
+    pub bell: Bell,
     /// Whether a message always has the address of its peer where lines are edited here. Everywhere else it has.
     pub has_addresses: bool,
 }
@@ -104,6 +109,21 @@ impl Colors {
     /// The style of what the user says, which looks different from what others say.
     pub(super) fn of_own_words(self) -> &'static str {
         if self == Self::None { "" } else { BOLD }
+    }
+
+    /// The style of the user's name in what others say.
+    pub(super) fn of_mention(self) -> &'static str {
+        if self == Self::None { "" } else { BOLD_REVERSE }
+    }
+
+    /// The style of the prompt for a text to all, which must not be mistaken for one to somebody. Where there are only
+    /// eight colours, none is left that can be read everywhere.
+    pub(super) fn of_prompt_to_all(self) -> String {
+        match self {
+            Self::None => String::new(),
+            Self::Eight => BOLD_REVERSE.to_owned(),
+            Self::Table => BOLD.to_owned() + &self.sequence(ORANGE),
+        }
     }
 
     /// The style of a time.
@@ -237,15 +257,10 @@ impl Display for Painted<'_> {
 /// Whether this answer is a message of the user.
 pub(super) fn is_own_words(prompt: &Prompt, answer: &str) -> bool {
     match prompt {
-        Prompt::Text => true,
+        Prompt::Text | Prompt::TextToAll(_) => true,
         Prompt::Conversation(_) => slash::text_of(answer).is_some(),
         _ => false,
     }
-}
-
-/// Whether it is a message from a peer.
-pub(super) fn is_worth_a_bell(notice: &Notice) -> bool {
-    matches!(notice, Notice::Message { .. })
 }
 
 fn hash_of(address: SocketAddr) -> usize {
@@ -518,12 +533,12 @@ mod tests {
 
     #[test]
     fn every_colour_is_legible_on_black_and_on_white() {
-        for number in PALETTE.into_iter().chain([RED]) {
+        for number in PALETTE.into_iter().chain([RED, ORANGE]) {
             let light = luminance(number) + 0.05;
             let (on_black, on_white) = (light / 0.05, 1.05 / light);
             assert!(on_black.min(on_white) >= 3.8, "{number}: {on_black}, {on_white}");
         }
-        assert!(!PALETTE.contains(&RED));
+        assert!(!PALETTE.contains(&RED) && !PALETTE.contains(&ORANGE));
     }
 
     #[test]

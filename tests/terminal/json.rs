@@ -141,7 +141,8 @@ fn what_peers_say_comes_as_they_said_it() {
     expect(&mut program, json!({"event": "new-peer", "address": address, "name": "<b>"}));
     expect(
         &mut program,
-        json!({"event": "message", "address": address, "name": "<b>", "text": text, "to_all": false}),
+        json!({"event": "message", "address": address, "name": "<b>", "text": text, "to_all": false,
+               "confirmed": true, "mention": false}),
     );
     let from = say(ours, b"\xff\xfe nonsense");
     expect(&mut program, json!({"event": "raw", "from": from, "text": "\u{fffd}\u{fffd} nonsense"}));

@@ -1,11 +1,13 @@
 //! What the user asks for: a typed line becomes a request, and the request changes something or says something.
 
 use super::{Node, Stage};
-use crate::chat::notice::{Failure, Mistake, Notice, Partner, SaidTo};
+use crate::chat::notice::{Failure, Mistake, Notice, Partner, SaidTo, Unread};
 use crate::chat::outbox::{Content, Reading, Report};
 use crate::chat::recall::Recall;
 use crate::chat::request::{Audience, Designation, Request};
+use crate::chat::roster::Roster;
 use crate::chat::slash::ACTION;
+use crate::chat::talks::Talks;
 use crate::chat::tickets::Told;
 use crate::limits::{KNOWN_PEERS_SHOWN_MAX, OUTCOME_TIMEOUT};
 use crate::proto::machine::CloseReason;
@@ -35,16 +37,20 @@ impl Node {
     /// Asks for the next line, if one can be taken.
     pub(super) fn ask(&mut self) {
         if matches!(self.stage, Stage::Starting | Stage::Running) {
-            let question: Vec<Notice> = self.prompter.question(|whom| self.partner(whom)).collect();
+            let peers = self.roster.directory().online();
+            let Self { prompter, roster, talks, .. } = self;
+            let question: Vec<Notice> =
+                prompter.question(peers, |with| partner(roster, talks, with)).collect();
             question.into_iter().for_each(|notice| self.tell(notice));
         }
     }
 
-    /// What the prompt shows of a conversation.
-    fn partner(&self, with: Audience) -> Partner {
-        let name = |audience| self.roster.partner_name(audience);
-        let unread = self.talks.unread().map(|(audience, count)| (name(audience), count));
-        Partner { name: name(with), is_away: self.roster.is_away(with), unread: unread.collect() }
+    /// On a terminal, the question for a text to all says how many peers get it now.
+    pub(super) fn ask_of_all(&mut self) {
+        let is_changed = || self.prompter.peers_shown() != self.roster.directory().online();
+        if self.config.is_terminal && self.prompter.is_to_all() && is_changed() {
+            self.ask();
+        }
     }
 
     /// Every line goes to these from here on.
@@ -234,7 +240,7 @@ impl Node {
     ) -> Result<(), Mistake> {
         let (to, dialect) = match audience {
             Audience::One(to, dialect) => {
-                self.prompter.note_recipient(to);
+                self.prompter.note_partner(to);
                 // The choice stays even if this text does not arrive, or goes on a session, which has one form.
                 if let Some(dialect) = dialect {
                     self.roster.choose_dialect(to, dialect);
@@ -317,6 +323,17 @@ impl Node {
             self.prompter.wait_for(number, now + OUTCOME_TIMEOUT);
         }
     }
+}
+
+/// What the prompt shows of a conversation.
+fn partner(roster: &Roster, talks: &Talks, with: Audience) -> Partner {
+    let unread = talks.unread().map(|(audience, texts, has_mention)| Unread {
+        name: roster.partner_name(audience),
+        texts,
+        has_mention,
+    });
+    let (name, is_away) = (roster.partner_name(with), roster.is_away(with));
+    Partner { name, is_away, peers: None, unread: unread.collect() }
 }
 
 fn how_told(audience: Audience) -> Told {

@@ -4,6 +4,7 @@
 
 use super::{Node, Stage};
 use crate::chat::meaning::{Meaning, meaning};
+use crate::chat::mention::mentions;
 use crate::chat::notice::Notice;
 use crate::chat::outbox::{Content, Report};
 use crate::limits::QUIT_TIMEOUT;
@@ -96,7 +97,11 @@ impl Node {
                 let text = text.into_owned();
                 let is_to_all = self.take_to_all(conn);
                 let is_confirmed = self.roster.me().is_at_home(remote, address);
-                let message = |who| Notice::Message { who, text, is_to_all, is_confirmed };
+                let me = self.roster.me().shared_name();
+                let message = |who| {
+                    let mentions = mentions(&text, &me);
+                    Notice::Message { who, text, is_to_all, is_confirmed, mentions }
+                };
                 self.show(remote, who, message, now);
             }
             Meaning::Message(Message { command: Command::Connect, .. }) => {

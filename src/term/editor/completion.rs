@@ -30,7 +30,7 @@ pub(super) fn complete(prompt: Option<&Prompt>, before: &str, names: &Names) -> 
             Word { start: 0, candidates: names.candidates(before), then: "" }
         }
         Prompt::Choice | Prompt::Conversation(_) if before.starts_with('/') => slash_word(before, names)?,
-        Prompt::Text | Prompt::Conversation(_) => said_word(before, names)?,
+        Prompt::Text | Prompt::TextToAll(_) | Prompt::Conversation(_) => said_word(before, names)?,
         _ => return None,
     };
     let (kept, part) = before.split_at(start);

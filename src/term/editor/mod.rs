@@ -194,8 +194,10 @@ impl Editor {
         if mem::replace(&mut self.columns, columns) != columns {
             self.start = 0;
         }
+        let mut is_to_all = false;
         let (ask, text, cursor) = match &self.state {
             State::Editing | State::Pasting(_, None) => {
+                is_to_all = self.prompt.as_ref().is_some_and(Prompt::is_to_all);
                 let ask = self.prompt.as_ref().map(prompt_texts).unwrap_or_default();
                 (ask, self.line.text(), self.line.cursor())
             }
@@ -215,7 +217,7 @@ impl Editor {
                 (ask.to_vec(), text, cursor)
             }
         };
-        row::lay_out(&ask, text, cursor, columns, &mut self.start)
+        row::lay_out(&ask, is_to_all, text, cursor, columns, &mut self.start)
     }
 
     /// The whole row, however long, as it stays on the screen after the program has stopped.
@@ -232,7 +234,7 @@ impl Editor {
         self.prompt.as_ref().map_or("", Prompt::kind)
     }
 
-    /// Fills in the peer that was written to last. Nothing is filled in if something is typed already, or after an
+    /// Fills in the peer of the last private text. Nothing is filled in if something is typed already, or after an
     /// invalid answer, because then Enter leads back to the menu.
     fn offer(&mut self) {
         self.withdraw_offer();

@@ -30,7 +30,7 @@ fn type_line(node: &mut Node, line: &str, now: Instant) -> Option<Partner> {
 }
 
 fn unread(partner: Option<Partner>) -> Vec<(String, u64)> {
-    partner.unwrap().unread
+    partner.unwrap().unread.into_iter().map(|unread| (unread.name, unread.texts)).collect()
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn what_others_say_is_counted_in_the_prompt_until_the_user_goes_there() {
     let both = [("bob".to_owned(), 2), ("zoe".to_owned(), 1)];
     assert_eq!(unread(hear(&mut node, 3, "zoe", 1, now)), both);
     let bob = type_line(&mut node, "/switch", now).unwrap();
-    assert_eq!((&*bob.name, bob.unread), ("bob", vec![both[1].clone()]));
+    assert_eq!((&*bob.name, unread(Some(bob.clone()))), ("bob", vec![both[1].clone()]));
     assert_eq!(type_line(&mut node, "/switch 1", now).unwrap().name, "anna");
     assert_eq!(type_line(&mut node, "/switch previous", now).unwrap().name, "zoe");
     let told = handle(&mut node, Input::Line("/switch 4"), now);
