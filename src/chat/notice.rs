@@ -135,6 +135,30 @@ pub enum Failure {
     Yourself,
 }
 
+/// What failed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Failed {
+    /// A connect.
+    Connect,
+    /// A session, which was lost.
+    Session,
+    /// This text.
+    Text(Rc<str>),
+}
+
+/// What failed with several peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManyFailed {
+    /// What failed.
+    pub what: Failed,
+    /// Those that are named: by their address, where their name could mean somebody else.
+    pub named: Vec<Who>,
+    /// All of them, those that are named first.
+    pub to: Vec<SocketAddr>,
+    /// Each different reason once.
+    pub why: Vec<Failure>,
+}
+
 /// Whom the user said something to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SaidTo {
@@ -259,6 +283,8 @@ pub enum Notice {
         /// Why.
         reason: CloseReason,
     },
+    /// The same failed with several peers. Programs are told of each by itself.
+    ManyFailed(Box<ManyFailed>),
     /// The menu, without its prompt.
     Menu,
     /// A chat message.

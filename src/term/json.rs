@@ -366,6 +366,8 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::Lost { who, reason } => {
             Event::Lost(Lost { peer: who.into(), reason: reason.word(), sentence: sentence() })
         }
+        // A program is told of each failure by itself.
+        Notice::ManyFailed(_) => return None,
         Notice::Answer { .. } | Notice::Menu | Notice::Prompt(_) | Notice::Said { .. } => return None,
         Notice::Message { who, text, is_to_all, .. } => {
             Event::Message(Message { peer: who.into(), text, to_all: *is_to_all })
@@ -479,14 +481,16 @@ mod tests {
         FAILURE_REASONS, FILE_REASONS, JSON_REASONS, LISTEN_REASONS, MISTAKE_REASONS, RECORD_REASONS,
     };
     use super::*;
-    use crate::chat::notice::{BadSlash, Failure, FileFault, JsonFault, Kept, Prompt, SaidTo};
+    use crate::chat::notice::{
+        BadSlash, Failed, Failure, FileFault, JsonFault, Kept, ManyFailed, Prompt, SaidTo,
+    };
     use crate::proto::machine::CloseReason;
     use crate::proto::message::Dialect;
     use std::collections::BTreeSet;
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 39;
+    const KINDS: usize = 40;
 
     /// The index of a notice's kind. A new kind does not compile until it is here; then increase [`KINDS`], and add an
     /// example to [`examples`] and a line to the golden file.
@@ -531,6 +535,7 @@ mod tests {
             Notice::Away(_) => 36,
             Notice::Whois(_) => 37,
             Notice::Answer { .. } => 38,
+            Notice::ManyFailed(_) => 39,
         }
     }
 
@@ -618,6 +623,12 @@ mod tests {
                 sent: 3,
             })),
             Notice::Answer { id: CommandId::Number("7.0".into()), notice: Box::new(Notice::Sent(to)) },
+            Notice::ManyFailed(Box::new(ManyFailed {
+                what: Failed::Connect,
+                named: Vec::new(),
+                to: vec![to, to],
+                why: Vec::new(),
+            })),
         ]
     }
 

@@ -54,7 +54,7 @@ impl Node {
         self.stage = Stage::Over;
         self.hear_unfinished(now);
         self.tell_folded();
-        self.give_up_all();
+        self.give_up_all(now);
         if self.feed.is_quiet() && was_quitting {
             let peers = self.roster.directory().met();
             self.tell(Notice::Tally { messages: self.counters.chats, peers });

@@ -21,6 +21,7 @@ use super::book::{Book, Known};
 use super::broadcast::Broadcaster;
 pub use super::config::{Config, Dialogue};
 use super::directory::Directory;
+use super::failures::Failures;
 use super::feed::Feed;
 use super::id::CommandId;
 use super::meaning::End;
@@ -64,6 +65,9 @@ pub struct Node {
     pending_connects: PendingConnects,
     broadcaster: Broadcaster,
     tickets: Tickets,
+    /// Sessions that were lost in this turn with texts of the user, and those texts; and when they are told.
+    losses: Failures,
+    losses_at: Option<Instant>,
     unwritten: Unwritten,
     prompter: Prompter,
     /// The id of the command that is being carried out.
@@ -105,7 +109,9 @@ impl Node {
             outbox: Outbox::default(),
             pending_connects: PendingConnects::default(),
             broadcaster: Broadcaster::default(),
-            tickets: Tickets::default(),
+            tickets: Tickets::new(config.dialogue == Dialogue::Menu),
+            losses: Failures::default(),
+            losses_at: None,
             unwritten: Unwritten::default(),
             prompter: Prompter::new(&config),
             asking: None,
@@ -232,6 +238,10 @@ impl Node {
                 Due::End(reason) => self.close(conn, reason, now),
             }
         }
+        // Whoever is still due may lose the same texts.
+        if self.may_tell_more() || self.losses.bytes() >= TOLD_BYTES_PER_TURN {
+            self.tell_losses();
+        }
         while let Some((to, report)) = self.pending_connects.next_due(self.connections.judged_until(now)) {
             self.conclude_connect(to, report);
         }
@@ -315,11 +325,11 @@ impl Node {
                 let speaker = connection.data.speaker();
                 let peer = speaker.and_then(|speaker| self.roster.directory().get(speaker.peer()));
                 let to = peer.map_or(connection.remote(), |peer| peer.address);
-                self.tell_unsent(&connection, conn, to, reason);
+                self.tell_unsent(&connection, conn, to, reason, now);
             }
             Kind::Leaving => {
                 let to = self.leaving.remove(&conn).unwrap_or(connection.remote());
-                self.tell_unsent(&connection, conn, to, reason);
+                self.tell_unsent(&connection, conn, to, reason, now);
             }
             Kind::Session(peer) => self.on_session_lost(&connection, conn, peer, reason, now),
         }
@@ -354,12 +364,15 @@ impl Node {
 
     /// Tells it as an answer to the command with this id, if there is one.
     fn tell_as(&mut self, id: Option<CommandId>, notice: Notice) {
-        if let Notice::Message { text, .. } | Notice::NotSent { text, .. } | Notice::Raw { text, .. } =
-            &notice
+        self.note_told(&notice);
+        self.outputs.push_back(Output::Notice(notice.answering(id)));
+    }
+
+    fn note_told(&mut self, notice: &Notice) {
+        if let Notice::Message { text, .. } | Notice::NotSent { text, .. } | Notice::Raw { text, .. } = notice
         {
             self.told_bytes += text.len();
         }
-        self.outputs.push_back(Output::Notice(notice.answering(id)));
     }
 }
 
@@ -436,6 +449,7 @@ impl Machine for Node {
             self.pending_connects.next_deadline(),
             self.broadcaster.next_deadline(),
             self.full_at,
+            self.losses_at,
             self.feed.next_deadline(),
             self.prompter.next_deadline(),
             quit,
