@@ -276,6 +276,17 @@ pub enum Notice {
         /// The addresses at which a peer could reach us.
         addresses: Vec<SocketAddr>,
     },
+    /// The user's own name, port and addresses.
+    Me {
+        /// On this port.
+        port: u16,
+        /// The name under which we chat.
+        name: Rc<str>,
+        /// The addresses at which a peer could reach us.
+        addresses: Vec<SocketAddr>,
+    },
+    /// The screen is to be cleared, if it can be.
+    Clear,
     /// A session ended without an exit.
     Lost {
         /// With whom.

@@ -134,6 +134,7 @@ enum Event<'a> {
     ListenFailed { port: u16, reason: &'static str, sentence: String },
     Listening { port: u16, name: &'a str, addresses: &'a [SocketAddr] },
     Lost(Lost<'a>),
+    Me { port: u16, name: &'a str, addresses: &'a [SocketAddr] },
     Message(Message<'a>),
     NameChanged { name: &'a str },
     NewPeer(Peer<'a>),
@@ -366,8 +367,9 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::Lost { who, reason } => {
             Event::Lost(Lost { peer: who.into(), reason: reason.word(), sentence: sentence() })
         }
-        // A program is told of each failure by itself.
-        Notice::ManyFailed(_) => return None,
+        Notice::Me { port, name, addresses } => Event::Me { port: *port, name, addresses },
+        // A program is told of each failure by itself, and has no screen.
+        Notice::ManyFailed(_) | Notice::Clear => return None,
         Notice::Answer { .. } | Notice::Menu | Notice::Prompt(_) | Notice::Said { .. } => return None,
         Notice::Message { who, text, is_to_all, .. } => {
             Event::Message(Message { peer: who.into(), text, to_all: *is_to_all })
@@ -490,7 +492,7 @@ mod tests {
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 40;
+    const KINDS: usize = 42;
 
     /// The index of a notice's kind. A new kind does not compile until it is here; then increase [`KINDS`], and add an
     /// example to [`examples`] and a line to the golden file.
@@ -536,6 +538,8 @@ mod tests {
             Notice::Whois(_) => 37,
             Notice::Answer { .. } => 38,
             Notice::ManyFailed(_) => 39,
+            Notice::Me { .. } => 40,
+            Notice::Clear => 41,
         }
     }
 
@@ -629,6 +633,8 @@ mod tests {
                 to: vec![to, to],
                 why: Vec::new(),
             })),
+            Notice::Me { port: 8080, name: "P1".into(), addresses: vec![address(8080)] },
+            Notice::Clear,
         ]
     }
 

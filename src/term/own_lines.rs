@@ -89,6 +89,7 @@ impl OwnLines {
             Notice::NotSent { to, .. } => drop(self.promised.remove(*to)),
             Notice::ManyFailed(many) => self.promised.remove_all(&many.to),
             Notice::Sent(to) => return self.promised.remove(*to),
+            Notice::SentToAll(0) => {}
             Notice::SentToAll(_) => return std::mem::take(&mut self.promised.is_all),
             _ => {}
         }

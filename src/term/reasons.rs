@@ -94,6 +94,8 @@ words! {
     Mistake::BadDialect(_) => "bad-dialect",
     Mistake::BadPort(_) => "bad-port",
     Mistake::BadSlash(BadSlash::ForPeople) => "for-people",
+    Mistake::BadSlash(BadSlash::ForTerminals) => "for-terminals",
+    Mistake::BadSlash(BadSlash::NameIsFixed) => "name-is-fixed",
     Mistake::BadSlash(BadSlash::Unknown { .. }) => "unknown-slash-command",
     Mistake::BadSlash(BadSlash::Usage { .. }) => "bad-usage",
     Mistake::Blocked(_) => "blocked",

@@ -4,7 +4,7 @@
 //! the user wrote goes through [`Clean`] here, and each name through [`CleanName`]. Nothing is decided here: the node
 //! decides what is shown and when.
 
-use super::mistakes::mistaken;
+use super::mistakes::{FOR_TERMINALS, mistaken};
 use super::phrases::{Count, Grouped, Headed, Heard, Named, active_row};
 use super::prompts::prompt_text;
 use super::reasons::failure_in_short;
@@ -24,7 +24,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 /// The columns of a command in the help.
-pub(super) const HELP_COLUMNS: usize = 23;
+pub(super) const HELP_COLUMNS: usize = 26;
 
 const MENU: &str = "
 ***** Menu *****
@@ -77,6 +77,8 @@ impl Display for Sentence<'_> {
             Notice::Lost { who, reason } => {
                 writeln!(f, "Lost the connection with {}: {reason}", Named(who))
             }
+            Notice::Me { port, name, addresses } => me(f, *port, name, addresses),
+            Notice::Clear => writeln!(f, "{FOR_TERMINALS}"),
             Notice::ManyFailed(many) => many_failed(f, many),
             Notice::Menu => f.write_str(MENU),
             Notice::Message { who, text, .. } => writeln!(f, "{} {}", Headed(who), Clean(text)),
@@ -112,6 +114,12 @@ impl Display for Sentence<'_> {
             Notice::Unblocked(who) => writeln!(f, "{} is no longer blocked", Named(who)),
         }
     }
+}
+
+fn me(f: &mut Formatter<'_>, port: u16, name: &str, addresses: &[SocketAddr]) -> fmt::Result {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let name = CleanName(name);
+    writeln!(f, "You are {name}, and listen on port {port}; others reach you at {}", addresses.join(", "))
 }
 
 /// One sentence, however many they are.
@@ -696,10 +704,14 @@ mod tests {
     fn the_help_has_a_line_for_each_command() {
         let help = Sentence(&Notice::Help).to_string();
         for slash in &SLASHES {
-            let is_its = |line: &&str| line.starts_with(slash.name) && line.ends_with(slash.does);
+            let typed = format!("{} {}", slash.name, slash.arguments);
+            let is_its = |line: &&str| {
+                line.strip_prefix(typed.trim_end()).is_some_and(|rest| rest.trim_start() == slash.does)
+                    && line.ends_with(&format!(" {}", slash.does))
+            };
             assert_eq!(help.lines().filter(is_its).count(), 1, "{}", slash.name);
         }
-        assert!(help.lines().count() < 20 && help.lines().all(|line| line.len() < 80), "{help}");
+        assert!(help.lines().count() < 23 && help.lines().all(|line| line.len() < 80), "{help}");
     }
 
     #[test]

@@ -72,6 +72,8 @@ pub struct Node {
     prompter: Prompter,
     /// The id of the command that is being carried out.
     asking: Option<CommandId>,
+    /// What is said before the exit, when the program quits.
+    last_words: Option<String>,
     talks: Talks,
     away: Away,
     feed: Feed,
@@ -115,6 +117,7 @@ impl Node {
             unwritten: Unwritten::default(),
             prompter: Prompter::new(&config),
             asking: None,
+            last_words: None,
             talks: Talks::default(),
             away: Away::default(),
             feed: Feed::new(config.quiet, config.is_terminal),
@@ -203,8 +206,9 @@ impl Node {
         self.stage = Stage::Running;
         self.metrics.begin(now);
         self.roster.me_mut().listen_on(local.port());
+        self.roster.me_mut().note_bound(local.ip());
         log::info!("listening on {local}");
-        let (name, addresses) = (self.roster.me().shared_name(), self.roster.me().reachable_at(local.ip()));
+        let (name, addresses) = (self.roster.me().shared_name(), self.roster.me().reachable());
         self.tell(Notice::Listening { port: local.port(), name, addresses });
         if self.config.greet {
             for to in self.config.static_peers.clone() {

@@ -1,6 +1,7 @@
 //! What the node does as a whole, where no single part or story does it.
 
 mod conversation;
+mod last_words;
 mod many_fail;
 mod remembered;
 mod talks;
