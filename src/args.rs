@@ -10,6 +10,7 @@ use crate::values::{
 };
 use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::Limits;
+use chinwag::proto::interface::Interface;
 use chinwag::proto::message::Dialect;
 use chinwag::term::notifier::Notifier;
 use chinwag::term::stdin::Stdin;
@@ -276,7 +277,7 @@ impl Args {
     pub(crate) fn into_config(
         self,
         room: usize,
-        own_ips: Vec<IpAddr>,
+        interfaces: Vec<Interface>,
         static_peers: Vec<SocketAddr>,
         is_terminal: bool,
     ) -> Config {
@@ -285,7 +286,7 @@ impl Args {
             port: self.port,
             bind: self.bind,
             ip: self.ip,
-            own_ips,
+            interfaces,
             static_peers,
             known: Vec::new(),
             must_remember: false,

@@ -23,7 +23,7 @@ use chinwag::chat::node::{Config, Node};
 use chinwag::chat::notice::Notice;
 use chinwag::limits::COMMAND_BYTES_MAX;
 use chinwag::net::event_loop::EventLoop;
-use chinwag::net::socket;
+use chinwag::net::{interfaces, socket};
 use chinwag::term::Screen;
 use chinwag::term::console::Console;
 use chinwag::term::json::JsonLines;
@@ -39,7 +39,6 @@ use files::Files;
 use readiness::Readiness;
 use settings::Settings;
 use std::io;
-use std::net::IpAddr;
 use std::process::ExitCode;
 
 /// stdin could not be read.
@@ -104,7 +103,7 @@ fn chat(args: Args) -> io::Result<u8> {
         let commands =
             || Stdin::inherited().with_line_bytes_max(COMMAND_BYTES_MAX).with_substitute(SUBSTITUTE);
         return talk(
-            args.into_config(room, own_ips(), static_peers, false),
+            args.into_config(room, interfaces::list(), static_peers, false),
             screen,
             takes_lines.then(commands),
             files,
@@ -114,7 +113,7 @@ fn chat(args: Args) -> io::Result<u8> {
         let mut files = Files::open(args.known_peers_file(), args.history_file());
         let mut terminal = Terminal::new(raw)?.with_look(args.look(true));
         files.prompt(terminal.editor_mut());
-        let config = args.into_config(room, own_ips(), static_peers, true);
+        let config = args.into_config(room, interfaces::list(), static_peers, true);
         // What the user says is a line of the log.
         let node = Node::new(files.remind(Config { is_recorded: true, ..config }));
         let screen = Recorded::new(terminal, transcript).with_notifier(notifier);
@@ -131,7 +130,7 @@ fn chat(args: Args) -> io::Result<u8> {
     let is_terminal = console.is_terminal();
     let screen = Recorded::new(console, transcript).with_notifier(notifier);
     let lines = takes_lines.then(Stdin::inherited);
-    talk(args.into_config(room, own_ips(), static_peers, is_terminal), screen, lines, files)
+    talk(args.into_config(room, interfaces::list(), static_peers, is_terminal), screen, lines, files)
 }
 
 fn talk(
@@ -162,14 +161,4 @@ fn misused(sentence: &str) -> u8 {
     // If this fails, the exit code still says it.
     let _ = Args::command().error(ErrorKind::InvalidValue, sentence).print();
     EXIT_USAGE
-}
-
-fn own_ips() -> Vec<IpAddr> {
-    match if_addrs::get_if_addrs() {
-        Ok(interfaces) => interfaces.iter().map(|interface| interface.ip().to_canonical()).collect(),
-        Err(error) => {
-            log::warn!("the addresses of this host are unknown: {error}");
-            Vec::new()
-        }
-    }
 }

@@ -26,7 +26,7 @@ use chinwag::chat::notice::{Failure, Mistake, Notice};
 use chinwag::chat::request::{Audience, Request};
 use chinwag::limits::{Limits, MESSAGES_UNDER_WAY_MAX, NAME_BYTES_MAX, TYPED_BYTES_MAX};
 use chinwag::net::event_loop::EventLoop;
-use chinwag::net::socket;
+use chinwag::net::{interfaces, socket};
 use chinwag::proto::machine::{CloseReason, ConnId, Input, Machine, Output};
 use chinwag::proto::message::{Dialect, one_word, stripped};
 use chinwag::proto::send_queue::SendQueue;
@@ -241,7 +241,7 @@ impl SendArgs {
             port: Some(self.port.unwrap_or(0)),
             is_port_lent: self.port.is_some(),
             ip: self.ip,
-            own_ips: crate::own_ips(),
+            interfaces: interfaces::list(),
             known: if self.dialect.is_none() { files::known_dialects() } else { Vec::new() },
             dialect: self.dialect,
             dialogue: Dialogue::Commands,

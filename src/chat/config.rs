@@ -2,6 +2,7 @@
 
 use crate::chat::book::Known;
 use crate::limits::Limits;
+use crate::proto::interface::Interface;
 use crate::proto::message::Dialect;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -17,7 +18,7 @@ pub struct Config {
     /// The IP to claim; that of each connection if `None`.
     pub ip: Option<IpAddr>,
     /// The addresses of this host.
-    pub own_ips: Vec<IpAddr>,
+    pub interfaces: Vec<Interface>,
     /// The peers of menu choice 4.
     pub static_peers: Vec<SocketAddr>,
     /// What is remembered of peers.
@@ -62,7 +63,7 @@ impl Default for Config {
             port: None,
             bind: Ipv6Addr::UNSPECIFIED.into(),
             ip: None,
-            own_ips: Vec::new(),
+            interfaces: Vec::new(),
             static_peers: Vec::new(),
             known: Vec::new(),
             must_remember: false,

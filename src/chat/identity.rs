@@ -1,6 +1,7 @@
 //! Who we are: our name, where we listen, and which addresses mean this host.
 
 use super::config::Config;
+use crate::proto::interface::Interface;
 use crate::proto::message::one_word;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -14,7 +15,7 @@ pub(super) struct Identity {
     bind: IpAddr,
     /// The IP that the user wants to be known by.
     ip: Option<IpAddr>,
-    own_ips: Vec<IpAddr>,
+    interfaces: Vec<Interface>,
     /// The address that we listen on.
     bound: IpAddr,
 }
@@ -26,7 +27,7 @@ impl Identity {
             port: if config.is_port_lent { config.port.unwrap_or(0) } else { 0 },
             bind: config.bind,
             ip: config.ip,
-            own_ips: config.own_ips.clone(),
+            interfaces: config.interfaces.clone(),
             bound: config.bind,
         }
     }
@@ -72,11 +73,11 @@ impl Identity {
     fn reachable_at(&self, bound: IpAddr) -> Vec<SocketAddr> {
         let is_served = |ip: &IpAddr| bound.is_ipv6() || ip.is_ipv4();
         let is_of_link = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
-        let is_usable = |ip: &&IpAddr| is_served(ip) && !ip.is_loopback() && !is_of_link(ip);
+        let is_usable = |ip: &IpAddr| is_served(ip) && !ip.is_loopback() && !is_of_link(ip);
         let ips = match self.ip {
             Some(ip) => vec![ip],
             None if !bound.is_unspecified() => vec![bound],
-            None => self.own_ips.iter().filter(is_usable).copied().collect(),
+            None => self.own_ips().filter(is_usable).collect(),
         };
         let alone = ips.is_empty().then_some(Ipv4Addr::LOCALHOST.into());
         ips.into_iter().chain(alone).map(|ip| SocketAddr::new(ip, self.port)).collect()
@@ -95,8 +96,12 @@ impl Identity {
         socket == claimed || (self.is_of_this_host(socket) && self.is_of_this_host(claimed))
     }
 
+    fn own_ips(&self) -> impl Iterator<Item = IpAddr> {
+        self.interfaces.iter().map(|interface| interface.ip)
+    }
+
     fn is_of_this_host(&self, ip: IpAddr) -> bool {
-        ip.is_loopback() || ip.is_unspecified() || self.own_ips.contains(&ip)
+        ip.is_loopback() || ip.is_unspecified() || self.own_ips().any(|own| own == ip)
     }
 }
 
@@ -112,9 +117,9 @@ mod tests {
 
     #[test]
     fn own_addresses_are_those_that_reach_our_listener() {
-        let own_ips = vec!["10.0.0.1".parse().unwrap()];
-        let everywhere = listening(Config { own_ips: own_ips.clone(), ..Config::default() });
-        let bound = listening(Config { bind: own_ips[0], own_ips, ..Config::default() });
+        let interfaces = vec![Interface::alone("10.0.0.1".parse().unwrap())];
+        let everywhere = listening(Config { interfaces: interfaces.clone(), ..Config::default() });
+        let bound = listening(Config { bind: interfaces[0].ip, interfaces, ..Config::default() });
         for (address, is_own) in [
             ("10.0.0.1:8080", [true, true]),
             ("127.0.0.9:8080", [true, false]),
@@ -145,7 +150,11 @@ mod tests {
             ("", None, "0.0.0.0", "127.0.0.1"),
         ] {
             let ip = ip.map(|ip: &str| ip.parse().unwrap());
-            let identity = listening(Config { own_ips: ips(own), ip, ..Config::default() });
+            let identity = listening(Config {
+                interfaces: ips(own).into_iter().map(Interface::alone).collect(),
+                ip,
+                ..Config::default()
+            });
             let reachable: Vec<_> = ips(reachable).into_iter().map(|ip| SocketAddr::new(ip, 8080)).collect();
             assert_eq!(identity.reachable_at(bound.parse().unwrap()), reachable, "{own} {bound}");
         }
@@ -153,7 +162,10 @@ mod tests {
 
     #[test]
     fn all_addresses_of_this_host_are_at_home_on_it() {
-        let identity = listening(Config { own_ips: vec!["10.0.0.1".parse().unwrap()], ..Config::default() });
+        let identity = listening(Config {
+            interfaces: vec![Interface::alone("10.0.0.1".parse().unwrap())],
+            ..Config::default()
+        });
         for (from, claimed, is_at_home) in [
             ("127.0.0.1:1", "10.0.0.1:9", true),
             ("10.0.0.2:1", "10.0.0.2:9", true),

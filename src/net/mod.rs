@@ -11,6 +11,7 @@
 mod display;
 pub mod drain;
 pub mod event_loop;
+pub mod interfaces;
 mod keyboard;
 mod links;
 mod listener;

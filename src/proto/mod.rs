@@ -12,6 +12,7 @@ mod ends;
 pub mod envelope;
 pub mod fault;
 pub mod framer;
+pub mod interface;
 pub mod machine;
 pub mod message;
 mod moment;

@@ -9,6 +9,7 @@ use crate::program::{Program, Recipe, Told};
 use crate::wires::{EndId, Owner, Wire};
 use chinwag::chat::node::{Config, Node};
 use chinwag::chat::notice::{Failed, Notice};
+use chinwag::proto::interface::Interface;
 use chinwag::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
 use chinwag::swarm::generator::{GO, Swarm};
 use chinwag::swarm::notice::Notice as SwarmNotice;
@@ -162,7 +163,7 @@ impl World {
         let config = Config {
             name: Some(format!("n{}", self.hosts.len())),
             port: Some(address.port()),
-            own_ips: vec![address.ip()],
+            interfaces: vec![Interface::alone(address.ip())],
             ..config
         };
         let id = self.add_host(address, Recipe::Chat(config));
