@@ -134,6 +134,7 @@ enum Event<'a> {
     ListenFailed { port: u16, reason: &'static str, sentence: String },
     Listening { port: u16, name: &'a str, addresses: &'a [SocketAddr] },
     Lost(Lost<'a>),
+    Me { port: u16, name: &'a str, addresses: &'a [SocketAddr] },
     Message(Message<'a>),
     NameChanged { name: &'a str },
     NewPeer(Peer<'a>),
@@ -368,6 +369,9 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::Lost { who, reason } => {
             Event::Lost(Lost { peer: who.into(), reason: reason.word(), sentence: sentence() })
         }
+        Notice::Me { port, name, addresses } => Event::Me { port: *port, name, addresses },
+        // A program is told of each failure by itself, and has no screen.
+        Notice::ManyFailed(_) | Notice::Clear => return None,
         Notice::Answer { .. } | Notice::Menu | Notice::Prompt(_) | Notice::Said { .. } => return None,
         Notice::Message { who, text, is_to_all, is_confirmed, mentions } => Event::Message(Message {
             peer: who.into(),
@@ -485,14 +489,16 @@ mod tests {
         FAILURE_REASONS, FILE_REASONS, JSON_REASONS, LISTEN_REASONS, MISTAKE_REASONS, RECORD_REASONS,
     };
     use super::*;
-    use crate::chat::notice::{BadSlash, Failure, FileFault, JsonFault, Kept, Prompt, SaidTo};
+    use crate::chat::notice::{
+        BadSlash, Failed, Failure, FileFault, JsonFault, Kept, ManyFailed, Prompt, SaidTo,
+    };
     use crate::proto::machine::CloseReason;
     use crate::proto::message::Dialect;
     use std::collections::BTreeSet;
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 39;
+    const KINDS: usize = 42;
 
     /// The index of a notice's kind. A new kind does not compile until it is here; then increase [`KINDS`], and add an
     /// example to [`examples`] and a line to the golden file.
@@ -537,6 +543,9 @@ mod tests {
             Notice::Away(_) => 36,
             Notice::Whois(_) => 37,
             Notice::Answer { .. } => 38,
+            Notice::ManyFailed(_) => 39,
+            Notice::Me { .. } => 40,
+            Notice::Clear => 41,
         }
     }
 
@@ -624,6 +633,14 @@ mod tests {
                 sent: 3,
             })),
             Notice::Answer { id: CommandId::Number("7.0".into()), notice: Box::new(Notice::Sent(to)) },
+            Notice::ManyFailed(Box::new(ManyFailed {
+                what: Failed::Connect,
+                named: Vec::new(),
+                to: vec![to, to],
+                why: Vec::new(),
+            })),
+            Notice::Me { port: 8080, name: "P1".into(), addresses: vec![address(8080)] },
+            Notice::Clear,
         ]
     }
 

@@ -11,7 +11,7 @@
 use super::notifier::Notifier;
 use super::render::Sentence;
 use super::{Screen, Typed};
-use crate::chat::notice::{Notice, SaidTo, Who};
+use crate::chat::notice::{Failed, Notice, SaidTo, Who};
 use crate::limits::RECORD_FAULT_INTERVAL;
 use crate::proto::clean::{Clean, CleanName};
 use crate::proto::fault::Fault;
@@ -252,6 +252,11 @@ impl<'a> Entry<'a> {
             Notice::Message { who, text, .. } => Self::Heard(who, text),
             Notice::Said { to, text } => Self::Said(to, text),
             Notice::NotSent { .. } => Self::NotSent(Sentence(notice)),
+            Notice::ManyFailed(many) => match many.what {
+                Failed::Connect => return None,
+                Failed::Session => Self::News(Sentence(notice)),
+                Failed::Text(_) => Self::NotSent(Sentence(notice)),
+            },
             Notice::Accepted(_)
             | Notice::Connected(_)
             | Notice::Disconnected(_)
@@ -294,7 +299,7 @@ impl Display for Fields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::notice::Failure;
+    use crate::chat::notice::{Failure, ManyFailed};
     use jiff::Timestamp;
     use jiff::tz::{TimeZone, offset};
     use std::cell::RefCell;
@@ -329,6 +334,15 @@ mod tests {
             (
                 not_sent,
                 "! Too many messages are already waiting for 127.0.0.1:8080; try again later. Not sent: a␊b",
+            ),
+            (
+                Notice::ManyFailed(Box::new(ManyFailed {
+                    what: Failed::Text("a\nb".into()),
+                    named: vec![who("P\n1"), who("P2")],
+                    to: vec![to; 5],
+                    why: vec![Failure::TooManyWaiting],
+                })),
+                "! Not sent to P␊1, P2 and 3 more (too many waiting): a␊b",
             ),
             (Notice::NewPeer(who("P\n1")), "* New peer: P␊1 (127.0.0.1:8080)"),
         ];
