@@ -77,7 +77,7 @@ const PERHAPS_TEXT: Field = Field { name: "text", kind: Kind::TextOrNull, is_opt
 const PERHAPS_DIALECT: Field = Field { is_optional: true, ..DIALECT };
 
 /// All commands: a program can do what a person can, except to hold a conversation.
-pub static COMMANDS: [Command; 17] = [
+pub static COMMANDS: [Command; 18] = [
     Command::new("send", "send a text to one peer", &[TO, TEXT, PERHAPS_DIALECT], |fields| {
         let (to, text, dialect) = (fields.whom()?, fields.text("text")?, fields.perhaps_dialect()?);
         Ok(Request::SendTo(to, dialect, message(&text)?))
@@ -124,7 +124,11 @@ pub static COMMANDS: [Command; 17] = [
     Command::new("exit", "say exit to a peer, and remove it from the list", &[TO], |fields| {
         Ok(Request::Exit(fields.whom()?))
     }),
-    Command::new("quit", "say exit to everybody, and quit", &[], |_| Ok(Request::Quit)),
+    Command::new("me", "show the name, the port and the addresses of this chat", &[], |_| Ok(Request::Me)),
+    Command::new("quit", slash::QUIT, &[PERHAPS_TEXT], |fields| {
+        let text = fields.text_or_null("text")?.filter(|text| !text.trim().is_empty());
+        Ok(Request::Quit(text.map(|text| message(&text)).transpose()?))
+    }),
 ];
 
 impl Command {
@@ -182,9 +186,12 @@ fn request(line: &str, noted: &mut Noted) -> Result<Option<Request>, Mistake> {
 /// A program has no conversation: it could not know where its lines go.
 fn on_slash(line: &str) -> Result<Request, Mistake> {
     match slash::parse(line)? {
-        Request::Act(_) | Request::Converse(_) | Request::ConverseWithAll | Request::Switch(_) => {
-            Err(BadSlash::ForPeople.into())
-        }
+        Request::Act(_)
+        | Request::Close
+        | Request::Converse(_)
+        | Request::ConverseWithAll
+        | Request::Switch(_) => Err(BadSlash::ForPeople.into()),
+        Request::Clear => Err(BadSlash::ForTerminals.into()),
         request => Ok(request),
     }
 }
@@ -395,7 +402,11 @@ pub(crate) mod tests {
             (r#"{"command":"connect","to":"localhost:9090"}"#, Request::Connect(address())),
             (r#"{"command":"peers"}"#, Request::Query),
             (r#"{"command":"exit","to":"3"}"#, Request::Exit(Designation::Number(3))),
-            (r#"{"command":"quit"}"#, Request::Quit),
+            (r#"{"command":"quit"}"#, Request::Quit(None)),
+            (r#"{"command":"quit","text":null}"#, Request::Quit(None)),
+            (r#"{"command":"quit","text":" \n"}"#, Request::Quit(None)),
+            (r#"{"command":"quit","text":"good\nnight"}"#, Request::Quit(Some("good night".to_owned()))),
+            (r#"{"command":"me"}"#, Request::Me),
             (r#"{"command":"connect-all"}"#, Request::ConnectAll),
             (
                 r#"{"command":"alias","to":"P1","alias":"bob"}"#,
@@ -451,12 +462,15 @@ pub(crate) mod tests {
             ("/away", r#"{"command":"away"}"#),
             ("/stats", r#"{"command":"stats"}"#),
             ("/help", r#"{"command":"help"}"#),
+            ("/me", r#"{"command":"me"}"#),
             ("/quit", r#"{"command":"quit"}"#),
+            ("/quit good night", r#"{"command":"quit","text":"good night"}"#),
         ];
         for (slash, command) in table {
             assert_eq!(parse(slash), parse(command), "{slash}");
         }
-        let is_for_people = |slash: &&slash::Slash| ["/to", "/switch", "/me"].contains(&slash.name);
+        let is_for_people =
+            |slash: &&slash::Slash| ["/to", "/switch", "/close", "/clear"].contains(&slash.name);
         for slash in slash::SLASHES.iter().filter(|slash| !is_for_people(slash)) {
             assert!(table.iter().any(|(line, _)| line.starts_with(slash.name)), "{} is missing", slash.name);
         }
@@ -495,9 +509,11 @@ pub(crate) mod tests {
         let send = Request::SendTo(address(), None, "{}".to_owned());
         assert_eq!(parse(" /msg 127.0.0.1:9090 {} "), Ok(Some(send)));
         assert_eq!(parse("/peers"), Ok(Some(Request::Query)));
-        for line in ["/to P1", "/to all"] {
+        for line in ["/to P1", "/to all", "/me waves", "/close", "/part"] {
             assert_eq!(parse(line), Err(BadSlash::ForPeople.into()), "{line}");
         }
+        assert_eq!(parse("/clear"), Err(BadSlash::ForTerminals.into()));
+        assert_eq!(parse("/nick P2"), Err(BadSlash::NameIsFixed.into()));
     }
 
     #[test]
@@ -537,6 +553,8 @@ pub(crate) mod tests {
             (r#"{"command":"history","to":"localhost"}"#, Mistake::BadAddress("localhost".to_owned())),
             (r#"{"command":"lastlog"}"#, missing("lastlog", "text")),
             (r#"{"command":"dialect","to":"P1"}"#, missing("dialect", "dialect")),
+            (r#"{"command":"quit","text":7}"#, missing("quit", "text")),
+            (r#"{"command":"me","text":"waves"}"#, unknown("me", "text")),
             (r#"{"command":"alias","to":"P1","alias":7}"#, missing("alias", "alias")),
             (r#"{"command":"alias","to":"P1","alias":"7"}"#, Mistake::BadAlias("7".to_owned())),
             (r#"{"command":"alias","to":"P1","alias":""}"#, Mistake::BadAlias(String::new())),

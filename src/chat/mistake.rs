@@ -138,6 +138,10 @@ impl From<BadCommand> for Mistake {
 pub enum BadSlash {
     /// It begins a conversation, which programs cannot have.
     ForPeople,
+    /// It changes a screen, which only a terminal has.
+    ForTerminals,
+    /// A name is set at the start of the program.
+    NameIsFixed,
     /// There is no such command.
     Unknown {
         /// What was typed.

@@ -11,6 +11,7 @@ mod broadcast;
 pub mod command;
 mod config;
 pub mod directory;
+mod failures;
 mod feed;
 pub mod id;
 mod identity;

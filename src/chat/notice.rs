@@ -157,6 +157,30 @@ pub enum Failure {
     Yourself,
 }
 
+/// What failed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Failed {
+    /// A connect.
+    Connect,
+    /// A session, which was lost.
+    Session,
+    /// This text.
+    Text(Rc<str>),
+}
+
+/// What failed with several peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManyFailed {
+    /// What failed.
+    pub what: Failed,
+    /// Those that are named: by their address, where their name could mean somebody else.
+    pub named: Vec<Who>,
+    /// All of them, those that are named first.
+    pub to: Vec<SocketAddr>,
+    /// Each different reason once.
+    pub why: Vec<Failure>,
+}
+
 /// Whom the user said something to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SaidTo {
@@ -274,6 +298,17 @@ pub enum Notice {
         /// The addresses at which a peer could reach us.
         addresses: Vec<SocketAddr>,
     },
+    /// The user's own name, port and addresses.
+    Me {
+        /// On this port.
+        port: u16,
+        /// The name under which we chat.
+        name: Rc<str>,
+        /// The addresses at which a peer could reach us.
+        addresses: Vec<SocketAddr>,
+    },
+    /// The screen is to be cleared, if it can be.
+    Clear,
     /// A session ended without an exit.
     Lost {
         /// With whom.
@@ -281,6 +316,8 @@ pub enum Notice {
         /// Why.
         reason: CloseReason,
     },
+    /// The same failed with several peers. Programs are told of each by itself.
+    ManyFailed(Box<ManyFailed>),
     /// The menu, without its prompt.
     Menu,
     /// A chat message.

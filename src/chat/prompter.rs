@@ -68,6 +68,11 @@ impl Prompter {
         self.dialogue == Dialogue::Commands
     }
 
+    /// Whether a person types them.
+    pub(super) fn is_person(&self) -> bool {
+        self.dialogue == Dialogue::Menu
+    }
+
     /// What a typed line asks for, and its id, if a program gave it one.
     pub(super) fn take(&mut self, line: &str) -> (Option<CommandId>, Result<Option<Request>, Mistake>) {
         if self.is_program() {

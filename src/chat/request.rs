@@ -71,6 +71,10 @@ pub enum Request {
     BeCalled(String, bool),
     /// Ignore somebody, and stop writing to them.
     Block(Designation),
+    /// Clear the screen.
+    Clear,
+    /// Leave the conversation.
+    Close,
     /// Connect to one peer.
     Connect(Designation),
     /// Connect to all active peers that are not connected.
@@ -91,10 +95,13 @@ pub enum Request {
     Lastlog(String),
     /// Listen on this port.
     Listen(u16),
+    /// Tell the user's own name, port and addresses.
+    Me,
     /// List the peers.
     Query,
-    /// End the program.
-    Quit,
+    /// End the program; first say this, if it is a text, to those whom the user is connected with or wrote to. It has no
+    /// line break.
+    Quit(Option<String>),
     /// Send a line of a conversation. Only a failure is reported.
     Say(Audience, String),
     /// Send a text. It has no line break: on a session that would end it, and the rest could be a message

@@ -31,11 +31,14 @@ pub const PERHAPS_WHO_OR_ALL: &str = "[WHO|all]";
 /// A dialect is to be typed here.
 pub const DIALECT: &str = "DIALECT";
 
+/// What it does to quit.
+pub(super) const QUIT: &str = "quit; connected peers and those you wrote to get TEXT";
+
 /// What a text begins with that says what its sender does, as everywhere else.
 pub const ACTION: &str = "/me ";
 
 /// All commands, in the order in which they are shown.
-pub static SLASHES: [Slash; 19] = [
+pub static SLASHES: [Slash; 21] = [
     Slash::new("/msg", "WHO TEXT", "send a text to one peer", |rest| {
         let (who, text) = who_and_rest(rest)?;
         Ok(Request::SendTo(who, None, message(text)?))
@@ -54,6 +57,9 @@ pub static SLASHES: [Slash; 19] = [
             number => Switch::Number(number.parse().map_err(|_| None)?),
         }))
     }),
+    Slash::new("/close", "", "leave a conversation, as an empty line does", |rest| {
+        alone(rest, Request::Close)
+    }),
     Slash::new("/history", "[WHO|all] [N]", "show what was said last in a conversation", history),
     Slash::new("/lastlog", "TEXT", "find what was said", |rest| match rest.trim() {
         "" => Err(None),
@@ -61,7 +67,9 @@ pub static SLASHES: [Slash; 19] = [
     }),
     Slash::new("/peers", "", "list the peers", |rest| alone(rest, Request::Query)),
     Slash::new("/whois", WHO, "show what is known of a peer", |rest| Ok(Request::Whois(who(rest)?))),
-    Slash::new("/me", "TEXT", "say in a conversation what you do", |rest| Ok(Request::Act(message(rest)?))),
+    Slash::new("/me", "[TEXT]", "say what you do; omit TEXT to see who you are", |rest| {
+        if rest.trim().is_empty() { Ok(Request::Me) } else { Ok(Request::Act(message(rest)?)) }
+    }),
     Slash::new("/away", "[TEXT]", "answer each peer once with this text; omit it to stop", |rest| {
         Ok(Request::Away(Some(rest.trim()).filter(|text| !text.is_empty()).map(str::to_owned)))
     }),
@@ -83,13 +91,14 @@ pub static SLASHES: [Slash; 19] = [
     }),
     Slash::new("/block", WHO, "ignore a peer, and stop writing to it", |rest| Ok(Request::Block(who(rest)?))),
     Slash::new("/unblock", WHO, "stop ignoring a peer", |rest| Ok(Request::Unblock(who(rest)?))),
+    Slash::new("/clear", "", "clear the screen", |rest| alone(rest, Request::Clear)),
     Slash::new("/stats", "", "show statistics", |rest| alone(rest, Request::Stats)),
     Slash::new("/help", "", "list these commands", |rest| alone(rest, Request::Help)),
-    Slash::new("/quit", "", "say exit to everybody, and quit", |rest| alone(rest, Request::Quit)),
+    Slash::new("/quit", "[TEXT]", QUIT, |rest| Ok(Request::Quit(last_words(rest)))),
 ];
 
 /// Other names of commands, as people know them from elsewhere, and what they are called here.
-pub const ALIASES: [(&str, &str); 7] = [
+pub const ALIASES: [(&str, &str); 9] = [
     ("/m", "/msg"),
     ("/query", "/to"),
     ("/names", "/peers"),
@@ -97,7 +106,12 @@ pub const ALIASES: [(&str, &str); 7] = [
     ("/list", "/peers"),
     ("/ignore", "/block"),
     ("/unignore", "/unblock"),
+    ("/part", "/close"),
+    ("/leave", "/close"),
 ];
+
+/// A command that other chats have, and that people type by habit. It only gets a sentence.
+const NICK: &str = "/nick";
 
 /// `Err(None)`: there are too few words, or too many.
 type Parsed<T = Request> = Result<T, Option<Mistake>>;
@@ -133,6 +147,9 @@ impl Slash {
 /// What a line that begins with a slash asks for.
 pub fn parse(line: &str) -> Result<Request, Mistake> {
     let (word, rest) = split_word(line);
+    if word.eq_ignore_ascii_case(NICK) {
+        return Err(BadSlash::NameIsFixed.into());
+    }
     let slash = Slash::find(word).ok_or_else(|| unknown(word))?;
     (slash.request)(rest.trim_end()).map_err(|mistake| mistake.unwrap_or_else(|| slash.usage()))
 }
@@ -163,6 +180,11 @@ fn nearest(word: &str) -> Option<&'static str> {
 /// The first word, and what is behind it and the one space that ends it.
 fn split_word(line: &str) -> (&str, &str) {
     line.split_once(char::is_whitespace).unwrap_or((line, ""))
+}
+
+/// A text to be said before the program ends, if there is one.
+pub(super) fn last_words(text: &str) -> Option<String> {
+    message(text.trim()).ok()
 }
 
 fn alone(rest: &str, request: Request) -> Parsed {
@@ -281,7 +303,17 @@ mod tests {
             ("/unblock P1", Request::Unblock(name("P1"))),
             ("/stats", Request::Stats),
             ("/Help", Request::Help),
-            ("/quit", Request::Quit),
+            ("/close ", Request::Close),
+            ("/PART", Request::Close),
+            ("/clear", Request::Clear),
+            ("/me", Request::Me),
+            ("/me  ", Request::Me),
+            ("/me waves", Request::Act(text("waves"))),
+            ("/quit", Request::Quit(None)),
+            ("/quit  ", Request::Quit(None)),
+            ("/quit now", Request::Quit(Some(text("now")))),
+            ("/quit exit", Request::Quit(Some(text("exit")))),
+            ("/quit /msg P1 x\x1b[2J", Request::Quit(Some(text("/msg P1 x\x1b[2J")))),
         ];
         for (line, request) in table {
             assert_eq!(parse(line), Ok(request), "{line}");
@@ -313,7 +345,9 @@ mod tests {
             "/unblock P1 P2",
             "/stats 1",
             "/help me",
-            "/quit now",
+            "/clear all",
+            "/close P1",
+            "/part #rust bye",
         ];
         for line in lines {
             let slash = Slash::find(split_word(line).0).unwrap();
@@ -347,6 +381,9 @@ mod tests {
         ];
         for (line, mistake) in table {
             assert_eq!(parse(line), Err(mistake), "{line}");
+        }
+        for line in ["/nick", "/nick P2", &format!("/nick {long}"), "/nick x\x1b[2J", "/NICK /quit"] {
+            assert_eq!(parse(line), Err(BadSlash::NameIsFixed.into()), "{line}");
         }
         for word in ["7", "10.0.0.5", "::1", "x:1", "a", "ALL", "localhost", "x\x1b[2J"] {
             assert_eq!(

@@ -138,6 +138,7 @@ enum Event<'a> {
     ListenFailed { port: u16, reason: &'static str, sentence: String },
     Listening { port: u16, name: &'a str, addresses: &'a [SocketAddr] },
     Lost(Lost<'a>),
+    Me { port: u16, name: &'a str, addresses: &'a [SocketAddr] },
     Message(Message<'a>),
     NameChanged { name: &'a str },
     NewPeer(Peer<'a>),
@@ -402,6 +403,9 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::Lost { who, reason } => {
             Event::Lost(Lost { peer: who.into(), reason: reason.word(), sentence: sentence() })
         }
+        Notice::Me { port, name, addresses } => Event::Me { port: *port, name, addresses },
+        // A program is told of each failure by itself, and has no screen.
+        Notice::ManyFailed(_) | Notice::Clear => return None,
         Notice::Answer { .. }
         | Notice::Menu
         | Notice::Prompt(_)
@@ -531,7 +535,8 @@ mod tests {
     };
     use super::*;
     use crate::chat::notice::{
-        BadSlash, Failure, FileFault, JsonFault, Kept, NotRecalled, Prompt, Recall, Recalled,
+        BadSlash, Failed, Failure, FileFault, JsonFault, Kept, ManyFailed, NotRecalled, Prompt, Recall,
+        Recalled,
     };
     use crate::proto::machine::CloseReason;
     use crate::proto::message::Dialect;
@@ -539,7 +544,7 @@ mod tests {
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 42;
+    const KINDS: usize = 45;
 
     /// The index of a notice's kind. A new kind does not compile until it is here; then increase [`KINDS`], and add an
     /// example to [`examples`] and a line to the golden file.
@@ -587,6 +592,9 @@ mod tests {
             Notice::Recall(_) => 39,
             Notice::Recalled(_) => 40,
             Notice::NotRecalled(_) => 41,
+            Notice::ManyFailed(_) => 42,
+            Notice::Me { .. } => 43,
+            Notice::Clear => 44,
         }
     }
 
@@ -688,6 +696,14 @@ mod tests {
                 is_this_run: false,
             })),
             Notice::NotRecalled(NotRecalled::NoTranscript),
+            Notice::ManyFailed(Box::new(ManyFailed {
+                what: Failed::Connect,
+                named: Vec::new(),
+                to: vec![to, to],
+                why: Vec::new(),
+            })),
+            Notice::Me { port: 8080, name: "P1".into(), addresses: vec![address(8080)] },
+            Notice::Clear,
         ]
     }
 

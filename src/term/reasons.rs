@@ -2,6 +2,7 @@
 
 use crate::chat::notice::{BadCommand, BadSlash, Failure, FileFault, JsonFault, Mistake, NotRecalled, Stats};
 use crate::proto::fault::Fault;
+use crate::proto::machine::CloseReason;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -22,6 +23,30 @@ words! {
     Failure::Yourself => "yourself",
     ;
     Failure::Connection(reason) => reason.word(),
+}
+
+/// Why something did not reach a peer, in a few words for a person.
+pub(super) fn failure_in_short(why: Failure) -> &'static str {
+    match why {
+        Failure::Blocked => "blocked by you",
+        Failure::TooManyWaiting => "too many waiting",
+        Failure::Yourself => "this program itself",
+        Failure::Connection(reason) => match reason {
+            CloseReason::Eof => "closed by the other side",
+            CloseReason::Fault(_) => "a fault of the system",
+            CloseReason::Idle => "silent for too long",
+            CloseReason::LineTooLong => "line too long",
+            CloseReason::MemoryFull => "memory full",
+            CloseReason::NoDescriptor => "no file descriptor left",
+            CloseReason::NoMessage => "no message in time",
+            CloseReason::NoPort => "no local port left",
+            CloseReason::Refused => "refused",
+            CloseReason::Reset => "connection broken",
+            CloseReason::SlowPeer => "too slow",
+            CloseReason::TimedOut => "timed out",
+            CloseReason::Unreachable => "unreachable",
+        },
+    }
 }
 
 words! {
@@ -78,6 +103,8 @@ words! {
     Mistake::BadDialect(_) => "bad-dialect",
     Mistake::BadPort(_) => "bad-port",
     Mistake::BadSlash(BadSlash::ForPeople) => "for-people",
+    Mistake::BadSlash(BadSlash::ForTerminals) => "for-terminals",
+    Mistake::BadSlash(BadSlash::NameIsFixed) => "name-is-fixed",
     Mistake::BadSlash(BadSlash::Unknown { .. }) => "unknown-slash-command",
     Mistake::BadSlash(BadSlash::Usage { .. }) => "bad-usage",
     Mistake::Blocked(_) => "blocked",

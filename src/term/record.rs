@@ -5,7 +5,7 @@
 //! read is cleaned again where it is shown.
 
 use super::render::Sentence;
-use crate::chat::notice::{Notice, SaidTo, Who};
+use crate::chat::notice::{Failed, Notice, SaidTo, Who};
 use crate::chat::recall::{Party, PastMessage, Way};
 use crate::chat::request::ALL;
 use crate::proto::clean::{Clean, CleanName};
@@ -46,6 +46,11 @@ impl<'a> Entry<'a> {
             }
             Notice::Said { to, text } => Self::Said(to, text),
             Notice::NotSent { .. } => Self::NotSent(Sentence(notice)),
+            Notice::ManyFailed(many) => match many.what {
+                Failed::Connect => return None,
+                Failed::Session => Self::News(Sentence(notice)),
+                Failed::Text(_) => Self::NotSent(Sentence(notice)),
+            },
             Notice::Accepted(_)
             | Notice::Connected(_)
             | Notice::Disconnected(_)
@@ -174,7 +179,7 @@ fn read_time(text: &str) -> Option<Zoned> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::chat::notice::Failure;
+    use crate::chat::notice::{Failure, ManyFailed};
     use jiff::tz::{TimeZone, offset};
 
     pub(in crate::term) fn who(name: &str) -> Who {
@@ -217,6 +222,15 @@ pub(super) mod tests {
             (
                 not_sent,
                 "! Too many messages are already waiting for 127.0.0.1:8080; try again later. Not sent: a␊b",
+            ),
+            (
+                Notice::ManyFailed(Box::new(ManyFailed {
+                    what: Failed::Text("a\nb".into()),
+                    named: vec![who("P\n1"), who("P2")],
+                    to: vec![to; 5],
+                    why: vec![Failure::TooManyWaiting],
+                })),
+                "! Not sent to P␊1, P2 and 3 more (too many waiting): a␊b",
             ),
             (Notice::NewPeer(who("P\n1")), "* New peer: P␊1 (127.0.0.1:8080)"),
         ];

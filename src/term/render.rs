@@ -5,11 +5,14 @@
 //! decides what is shown and when.
 
 use super::found::{Found, not_recalled};
-use super::mistakes::mistaken;
-use super::phrases::{Count, Headed, Heard, Named, active_row};
+use super::mistakes::{FOR_TERMINALS, mistaken};
+use super::phrases::{Count, Grouped, Headed, Heard, Named, active_row};
 use super::prompts::prompt_text;
+use super::reasons::failure_in_short;
 use super::stats::Table;
-use crate::chat::notice::{Failure, FileFault, Kept, KnownRow, Notice, PeerRow, SaidTo, Who, Whois};
+use crate::chat::notice::{
+    Failed, Failure, FileFault, Kept, KnownRow, ManyFailed, Notice, PeerRow, SaidTo, Who, Whois,
+};
 use crate::chat::slash::SLASHES;
 use crate::limits::KNOWN_PEERS_SHOWN_MAX;
 use crate::proto::clean::{Clean, CleanName};
@@ -22,7 +25,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 /// The columns of a command in the help.
-pub(super) const HELP_COLUMNS: usize = 23;
+pub(super) const HELP_COLUMNS: usize = 26;
 
 const MENU: &str = "
 ***** Menu *****
@@ -75,6 +78,9 @@ impl Display for Sentence<'_> {
             Notice::Lost { who, reason } => {
                 writeln!(f, "Lost the connection with {}: {reason}", Named(who))
             }
+            Notice::Me { port, name, addresses } => me(f, *port, name, addresses),
+            Notice::Clear => writeln!(f, "{FOR_TERMINALS}"),
+            Notice::ManyFailed(many) => many_failed(f, many),
             Notice::Menu => f.write_str(MENU),
             Notice::Message { who, text, .. } => writeln!(f, "{} {}", Headed(who), Clean(text)),
             Notice::Mistake(mistake) => mistaken(f, mistake),
@@ -82,14 +88,14 @@ impl Display for Sentence<'_> {
                 writeln!(f, "Your name is {}: a name cannot have spaces", CleanName(name))
             }
             Notice::NewPeer(who) => writeln!(f, "New peer: {}", Named(who)),
-            Notice::NotConnected { to, why } => writeln!(f, "{}. Not connected.", Failed(to, *why)),
+            Notice::NotConnected { to, why } => writeln!(f, "{}. Not connected.", Why(to, *why)),
             Notice::NotRecorded(error) => writeln!(
                 f,
                 "The transcript cannot be written ({error}); until this is fixed, messages are missing from it."
             ),
             Notice::NotRecalled(why) => not_recalled(f, why),
             Notice::NotSent { to, text, why } => {
-                writeln!(f, "{}. Not sent: {}", Failed(to, *why), Clean(text))
+                writeln!(f, "{}. Not sent: {}", Why(to, *why), Clean(text))
             }
             Notice::Peers { active, contacted, known } => peers(f, active, contacted, known),
             Notice::Prompt(prompt) => f.write_str(&prompt_text(prompt)),
@@ -111,6 +117,50 @@ impl Display for Sentence<'_> {
             }
             Notice::Unblocked(who) => writeln!(f, "{} is no longer blocked", Named(who)),
         }
+    }
+}
+
+fn me(f: &mut Formatter<'_>, port: u16, name: &str, addresses: &[SocketAddr]) -> fmt::Result {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let name = CleanName(name);
+    writeln!(f, "You are {name}, and listen on port {port}; others reach you at {}", addresses.join(", "))
+}
+
+/// One sentence, however many they are.
+fn many_failed(f: &mut Formatter<'_>, many: &ManyFailed) -> fmt::Result {
+    let mut reasons: Vec<&str> = Vec::new();
+    for reason in many.why.iter().map(|&why| failure_in_short(why)) {
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    let (names, reasons) = (Several(many), reasons.join(", "));
+    match &many.what {
+        Failed::Connect => writeln!(f, "Not connected with {names} ({reasons})"),
+        Failed::Session => writeln!(f, "Lost the connection with {names} ({reasons})"),
+        Failed::Text(text) => writeln!(f, "Not sent to {names} ({reasons}): {}", Clean(text)),
+    }
+}
+
+/// `anna, bob and 3 more`, `anna and bob`.
+struct Several<'a>(&'a ManyFailed);
+
+impl Display for Several<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let ManyFailed { named, to, .. } = self.0;
+        let more = to.len().saturating_sub(named.len());
+        for (n, who) in named.iter().enumerate() {
+            let is_last = n + 1 == named.len() && more == 0;
+            let before = if n == 0 {
+                ""
+            } else if is_last {
+                " and "
+            } else {
+                ", "
+            };
+            write!(f, "{before}{}", CleanName(&who.name))?;
+        }
+        if more == 0 { Ok(()) } else { write!(f, " and {} more", Grouped(more as u64)) }
     }
 }
 
@@ -261,9 +311,9 @@ fn listen_failed(f: &mut Formatter<'_>, port: u16, error: Fault) -> fmt::Result 
 }
 
 /// Why something did not reach `.0`, and what to do, without the final full stop.
-struct Failed<'a>(&'a SocketAddr, Failure);
+struct Why<'a>(&'a SocketAddr, Failure);
 
-impl Display for Failed<'_> {
+impl Display for Why<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self(to, why) = self;
         let reason = match why {
@@ -401,6 +451,35 @@ mod tests {
         }
         let shortest = &prompt_texts(&Prompt::Conversation(NAME.into()))[3];
         assert_eq!(shortest, &format!("→ {SHOWN}: "));
+    }
+
+    #[test]
+    fn what_failed_with_several_is_one_sentence_with_each_reason_once() {
+        let many = |what, names: &[&str], to: usize, reasons: &[CloseReason]| {
+            Notice::ManyFailed(Box::new(ManyFailed {
+                what,
+                named: names.iter().map(|name| who(name)).collect(),
+                to: vec![address(1); to],
+                why: reasons.iter().copied().map(Failure::Connection).collect(),
+            }))
+        };
+        let text = || Failed::Text("a\nb".into());
+        let fault = |kind: io::ErrorKind| CloseReason::Fault(kind.into());
+        let faults = [fault(io::ErrorKind::Other), fault(io::ErrorKind::InvalidData)];
+        use CloseReason::{Refused, TimedOut};
+        says_line(many(text(), &["anna", "bob"], 2, &[Refused]), "Not sent to anna and bob (refused): a␊b");
+        says_line(
+            many(text(), &["anna", "x\x1b[2J", "P3"], 3, &[TimedOut, Refused]),
+            "Not sent to anna, x␛[2J and P3 (timed out, refused): a␊b",
+        );
+        says_line(
+            many(Failed::Connect, &["anna", "bob"], 1002, &faults),
+            "Not connected with anna, bob and 1,000 more (a fault of the system)",
+        );
+        says_line(
+            many(Failed::Session, &["anna", "bob"], 3, &[TimedOut]),
+            "Lost the connection with anna, bob and 1 more (timed out)",
+        );
     }
 
     #[test]
@@ -629,10 +708,14 @@ mod tests {
     fn the_help_has_a_line_for_each_command() {
         let help = Sentence(&Notice::Help).to_string();
         for slash in &SLASHES {
-            let is_its = |line: &&str| line.starts_with(slash.name) && line.ends_with(slash.does);
+            let typed = format!("{} {}", slash.name, slash.arguments);
+            let is_its = |line: &&str| {
+                line.strip_prefix(typed.trim_end()).is_some_and(|rest| rest.trim_start() == slash.does)
+                    && line.ends_with(&format!(" {}", slash.does))
+            };
             assert_eq!(help.lines().filter(is_its).count(), 1, "{}", slash.name);
         }
-        assert!(help.lines().count() < 24 && help.lines().all(|line| line.len() < 80), "{help}");
+        assert!(help.lines().count() < 23 && help.lines().all(|line| line.len() < 80), "{help}");
     }
 
     #[test]

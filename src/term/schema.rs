@@ -105,6 +105,7 @@ const EVENTS: &[(&str, &[Entry])] = &[
         "lost",
         &[("address", Address), ("name", Text), ("reason", Word(&[CloseReason::WORDS])), ("sentence", Text)],
     ),
+    ("me", &[("port", Count), ("name", Text), ("addresses", Addresses)]),
     (
         "message",
         &[

@@ -277,6 +277,7 @@ fn style(notice: &Notice, colors: Colors) -> String {
     match notice {
         Notice::FileFault { .. }
         | Notice::ListenFailed { .. }
+        | Notice::ManyFailed(_)
         | Notice::Mistake(_)
         | Notice::NotConnected { .. }
         | Notice::NotRecalled(_)
@@ -349,7 +350,7 @@ pub(super) fn write_in(f: &mut Formatter<'_>, style: &str, text: &str) -> fmt::R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::notice::{Failure, KnownRow, Mistake, PeerRow};
+    use crate::chat::notice::{Failed, Failure, KnownRow, ManyFailed, Mistake, PeerRow};
     use crate::proto::machine::CloseReason;
 
     /// Names and texts that try to change colours, or to look like other parts of a sentence.
@@ -389,6 +390,12 @@ mod tests {
             Notice::Folded { who: who(1), lines: 2 },
             Notice::ListenFailed { port: 1, error: std::io::ErrorKind::AddrInUse.into() },
             Notice::Lost { who: who(1), reason: CloseReason::Reset },
+            Notice::ManyFailed(Box::new(ManyFailed {
+                what: Failed::Text(text().into()),
+                named: vec![who(1), who(2)],
+                to: vec![to; 3],
+                why: vec![Failure::Yourself],
+            })),
             Notice::Menu,
             Notice::heard(who(1), &text()),
             Notice::Mistake(Mistake::BadAddress(text())),

@@ -225,6 +225,7 @@ impl Terminal {
                 self.take_row_off();
                 self.out.append(CLEAR);
             }
+            Wish::ConfirmQuit => self.say("Press Ctrl-C again to quit.\n"),
             // A user who typed without looking may have declined by accident.
             Wish::PasteDeclined => self.say("Nothing was pasted.\n"),
             Wish::PasteTooLong => {
@@ -282,6 +283,7 @@ impl Screen<Notice> for Terminal {
         self.editor.learn(&notice);
         match notice {
             Notice::Prompt(_) => self.note_change(),
+            Notice::Clear => self.grant(Wish::Clear),
             Notice::Menu => {
                 self.tell(&notice);
                 self.hint();

@@ -8,7 +8,7 @@ use crate::faults::{Faults, chance};
 use crate::program::{Program, Recipe, Told};
 use crate::wires::{EndId, Owner, Wire};
 use chinwag::chat::node::{Config, Node};
-use chinwag::chat::notice::Notice;
+use chinwag::chat::notice::{Failed, Notice};
 use chinwag::proto::interface::Interface;
 use chinwag::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
 use chinwag::swarm::generator::{GO, Swarm};
@@ -419,6 +419,15 @@ impl World {
             Notice::NotSent { to, text, .. } => {
                 if let Some(&to) = self.by_address.get(to) {
                     self.ledger.not_sent(id, to, text);
+                }
+            }
+            Notice::ManyFailed(many) => {
+                for to in many.to.iter().filter_map(|to| self.by_address.get(to)) {
+                    match &many.what {
+                        Failed::Connect => {}
+                        Failed::Session => self.ledger.lost(id, *to),
+                        Failed::Text(text) => self.ledger.not_sent(id, *to, text),
+                    }
                 }
             }
             Notice::Disconnected(who) | Notice::Lost { who, .. } => {

@@ -93,6 +93,9 @@ impl Node {
             }
             Request::BeCalled(name, is_changed) => self.be_called(name, is_changed),
             Request::Block(whom) => return self.block(&whom, now),
+            Request::Clear => self.tell_asker(Notice::Clear),
+            Request::Close if !self.prompter.is_conversing() => return Err(Mistake::NoConversation),
+            Request::Close => self.prompter.go_to_menu(),
             Request::Connect(whom) => return self.connect(&whom, now),
             Request::ConnectAll => return self.connect_all(now),
             Request::Converse(whom) => {
@@ -117,13 +120,20 @@ impl Node {
                 self.roster.me_mut().listen_on(port);
                 self.listen(port);
             }
+            Request::Me => {
+                let me = self.roster.me();
+                let (port, name, addresses) = (me.port(), me.shared_name(), me.reachable());
+                self.tell_asker(Notice::Me { port, name, addresses });
+            }
             Request::Query => {
                 let shown = if self.prompter.is_program() { usize::MAX } else { KNOWN_PEERS_SHOWN_MAX };
                 let list = self.roster.list(shown, now);
                 self.tell_asker(list);
             }
-            Request::Quit if self.prompter.is_program() => self.quit_when_settled(now),
-            Request::Quit => self.quit(now),
+            Request::Quit(text) => {
+                self.last_words = text;
+                if self.prompter.is_program() { self.quit_when_settled(now) } else { self.quit(now) }
+            }
             Request::Say(audience, text) => return self.say(audience, &text, now),
             Request::Send(audience, text) => {
                 return self.send(audience, &text, Content::typed, how_told(audience), now);

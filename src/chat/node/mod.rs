@@ -22,6 +22,7 @@ use super::book::{Book, Known};
 use super::broadcast::Broadcaster;
 pub use super::config::{Config, Dialogue};
 use super::directory::Directory;
+use super::failures::Failures;
 use super::feed::Feed;
 use super::id::CommandId;
 use super::meaning::End;
@@ -65,10 +66,15 @@ pub struct Node {
     pending_connects: PendingConnects,
     broadcaster: Broadcaster,
     tickets: Tickets,
+    /// Sessions that were lost in this turn with texts of the user, and those texts; and when they are told.
+    losses: Failures,
+    losses_at: Option<Instant>,
     unwritten: Unwritten,
     prompter: Prompter,
     /// The id of the command that is being carried out.
     asking: Option<CommandId>,
+    /// What is said before the exit, when the program quits.
+    last_words: Option<String>,
     talks: Talks,
     away: Away,
     feed: Feed,
@@ -106,10 +112,13 @@ impl Node {
             outbox: Outbox::default(),
             pending_connects: PendingConnects::default(),
             broadcaster: Broadcaster::default(),
-            tickets: Tickets::default(),
+            tickets: Tickets::new(config.dialogue == Dialogue::Menu),
+            losses: Failures::default(),
+            losses_at: None,
             unwritten: Unwritten::default(),
             prompter: Prompter::new(&config),
             asking: None,
+            last_words: None,
             talks: Talks::default(),
             away: Away::default(),
             feed: Feed::new(config.quiet, config.is_terminal),
@@ -198,8 +207,9 @@ impl Node {
         self.stage = Stage::Running;
         self.metrics.begin(now);
         self.roster.me_mut().listen_on(local.port());
+        self.roster.me_mut().note_bound(local.ip());
         log::info!("listening on {local}");
-        let (name, addresses) = (self.roster.me().shared_name(), self.roster.me().reachable_at(local.ip()));
+        let (name, addresses) = (self.roster.me().shared_name(), self.roster.me().reachable());
         self.tell(Notice::Listening { port: local.port(), name, addresses });
         if self.config.greet {
             for to in self.config.static_peers.clone() {
@@ -232,6 +242,10 @@ impl Node {
                 Due::Flush => self.on_silence(conn, now),
                 Due::End(reason) => self.close(conn, reason, now),
             }
+        }
+        // Whoever is still due may lose the same texts.
+        if self.may_tell_more() || self.losses.bytes() >= TOLD_BYTES_PER_TURN {
+            self.tell_losses();
         }
         while let Some((to, report)) = self.pending_connects.next_due(self.connections.judged_until(now)) {
             self.conclude_connect(to, report);
@@ -316,11 +330,11 @@ impl Node {
                 let speaker = connection.data.speaker();
                 let peer = speaker.and_then(|speaker| self.roster.directory().get(speaker.peer()));
                 let to = peer.map_or(connection.remote(), |peer| peer.address);
-                self.tell_unsent(&connection, conn, to, reason);
+                self.tell_unsent(&connection, conn, to, reason, now);
             }
             Kind::Leaving => {
                 let to = self.leaving.remove(&conn).unwrap_or(connection.remote());
-                self.tell_unsent(&connection, conn, to, reason);
+                self.tell_unsent(&connection, conn, to, reason, now);
             }
             Kind::Session(peer) => self.on_session_lost(&connection, conn, peer, reason, now),
         }
@@ -356,12 +370,15 @@ impl Node {
 
     /// Tells it as an answer to the command with this id, if there is one.
     fn tell_as(&mut self, id: Option<CommandId>, notice: Notice) {
-        if let Notice::Message { text, .. } | Notice::NotSent { text, .. } | Notice::Raw { text, .. } =
-            &notice
+        self.note_told(&notice);
+        self.outputs.push_back(Output::Notice(notice.answering(id)));
+    }
+
+    fn note_told(&mut self, notice: &Notice) {
+        if let Notice::Message { text, .. } | Notice::NotSent { text, .. } | Notice::Raw { text, .. } = notice
         {
             self.told_bytes += text.len();
         }
-        self.outputs.push_back(Output::Notice(notice.answering(id)));
     }
 }
 
@@ -438,6 +455,7 @@ impl Machine for Node {
             self.pending_connects.next_deadline(),
             self.broadcaster.next_deadline(),
             self.full_at,
+            self.losses_at,
             self.feed.next_deadline(),
             self.prompter.next_deadline(),
             quit,

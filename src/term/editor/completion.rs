@@ -102,7 +102,7 @@ mod tests {
             ("/ms", "/msg "),
             ("/PE", "/peers "),
             ("/msg", "/msg "),
-            ("/c", "/connect "),
+            ("/co", "/connect "),
             ("/msg be", "/msg berta "),
             ("/MSG  BE", "/MSG  berta "),
             ("/exit be", "/exit berta"),

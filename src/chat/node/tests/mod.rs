@@ -2,6 +2,8 @@
 
 mod answers;
 mod conversation;
+mod last_words;
+mod many_fail;
 mod remembered;
 mod talks;
 mod to_all;
