@@ -4,6 +4,7 @@ use crate::drive;
 use crate::drive::args::SwarmArgs;
 use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
+use crate::nearby::NearbyArgs;
 use crate::send::SendArgs;
 use crate::values::{
     bells, colorings, dialects, parse_count, parse_ip, parse_memory, parse_name, parse_port, parse_seconds,
@@ -21,6 +22,7 @@ use chinwag::term::transcript::Transcript;
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -56,7 +58,7 @@ Exit codes: 0 success, 1 a fault, 2 wrong usage or a port that is not available.
 stderr, and why it ended.";
 
 /// The subcommands that have a manual page, those of the load generator first.
-const PAGES: [&str; 7] = ["swarm", "swarm-merge", "send", "config", "schema", "completions", "man"];
+const PAGES: [&str; 8] = ["swarm", "swarm-merge", "send", "nearby", "config", "schema", "completions", "man"];
 
 /// A peer-to-peer terminal chat: every node listens and dials, and there is no server.
 #[derive(Debug, Parser)]
@@ -142,6 +144,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "COMMAND", value_parser = NonEmptyStringValueParser::new())]
     notify: Option<String>,
 
+    /// Let others on your networks find you by name and port, through multicast DNS
+    #[arg(long)]
+    announce: bool,
+
     /// Append all messages to this file; only you can read a new file
     #[arg(long, value_name = "FILE")]
     transcript: Option<PathBuf>,
@@ -191,6 +197,8 @@ pub(crate) enum Command {
     Swarm(Box<SwarmArgs>),
     /// Send a message, wait until it is delivered, and exit
     Send(SendArgs),
+    /// Look for peers on the networks of this host, print them, and exit
+    Nearby(NearbyArgs),
     /// Print each setting, and where it was set, as a config file; takes the flags of the chat
     Config,
     /// Print the JSON Schema of the events and commands of --json
@@ -206,6 +214,11 @@ pub(crate) enum Command {
         #[arg(value_parser = pages())]
         subcommand: Option<String>,
     },
+}
+
+/// A number that another process hardly ever has.
+pub(crate) fn seed() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// The text below the flags.
@@ -301,6 +314,8 @@ impl Args {
                 (false, true) => Dialogue::Commands,
                 (false, false) => Dialogue::Menu,
             },
+            announce: self.announce,
+            seed: seed(),
             is_port_lent: false,
             quiet: self.quiet,
             is_recorded: self.transcript.is_some(),

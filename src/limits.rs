@@ -24,6 +24,26 @@ pub const ADDRESS_BYTES_MAX: usize = 64;
 /// How many first bytes of an unfinished message are searched for its header.
 pub const HEADER_SCAN_BYTES: usize = 256;
 
+/// The most bytes of a datagram that is parsed or sent: what an Ethernet frame carries. A longer one is ignored.
+pub const DATAGRAM_BYTES_MAX: usize = 1500;
+
+/// The most datagrams to take from each socket in a turn.
+pub const DATAGRAMS_PER_TURN: usize = 64;
+
+/// The most networks on which others are looked for.
+pub const LINKS_MAX: usize = 16;
+
+/// The most nodes that can be found, and how many of them one address may tell of.
+pub const FOUND_MAX: usize = 256;
+/// See [`FOUND_MAX`].
+pub const FOUND_PER_SOURCE_MAX: usize = 64;
+
+/// How long the list of those nearby is waited for. An answer may take 120 ms, and its question may have been lost.
+pub const NEARBY_LIST_DELAY: Duration = Duration::from_millis(900);
+
+/// The most addresses of a host that was found.
+pub const FOUND_ADDRESSES_MAX: usize = 8;
+
 /// The most bytes to read from each connection in a turn; also the size of the read buffer.
 pub const READ_BYTES_PER_TURN: usize = 64 * 1024;
 

@@ -10,6 +10,7 @@ mod endpoint;
 mod files;
 mod logging;
 mod manual;
+mod nearby;
 mod output;
 mod quoting;
 mod readiness;
@@ -73,6 +74,7 @@ fn run(args: Args, settings: &Settings) -> io::Result<u8> {
     match args.command {
         Some(Command::Swarm(args)) => drive::run(*args),
         Some(Command::Send(args)) => send::run(args),
+        Some(Command::Nearby(args)) => nearby::run(&args),
         Some(Command::Config) => settings::list(settings),
         Some(Command::Schema) => output::write_out(format!("{:#}\n", schema::schema()).as_bytes()),
         Some(Command::Completions { shell }) => manual::completions(shell),

@@ -77,7 +77,7 @@ const PERHAPS_TEXT: Field = Field { name: "text", kind: Kind::TextOrNull, is_opt
 const PERHAPS_DIALECT: Field = Field { is_optional: true, ..DIALECT };
 
 /// All commands: a program can do what a person can, except to hold a conversation.
-pub static COMMANDS: [Command; 18] = [
+pub static COMMANDS: &[Command] = &[
     Command::new("send", "send a text to one peer", &[TO, TEXT, PERHAPS_DIALECT], |fields| {
         let (to, text, dialect) = (fields.whom()?, fields.text("text")?, fields.perhaps_dialect()?);
         Ok(Request::SendTo(to, dialect, message(&text)?))
@@ -88,6 +88,7 @@ pub static COMMANDS: [Command; 18] = [
     Command::new("connect", "connect to one peer", &[TO], |fields| Ok(Request::Connect(fields.whom()?))),
     Command::new("connect-all", "connect to all active peers", &[], |_| Ok(Request::ConnectAll)),
     Command::new("peers", "list the peers", &[], |_| Ok(Request::Query)),
+    Command::new("nearby", "look for peers on this network", &[], |_| Ok(Request::Nearby)),
     Command::new("whois", "show what is known of a peer", &[TO], |fields| Ok(Request::Whois(fields.whom()?))),
     Command::new(
         "history",
@@ -143,7 +144,7 @@ impl Command {
 
     /// The names of all, with commas between them.
     pub fn names() -> String {
-        COMMANDS.each_ref().map(|command| command.name).join(", ")
+        COMMANDS.iter().map(|command| command.name).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -446,6 +447,7 @@ pub(crate) mod tests {
             ("/msg 3 hi", r#"{"command":"send","to":"3","text":"hi"}"#),
             ("/all hi", r#"{"command":"send-all","text":"hi"}"#),
             ("/peers", r#"{"command":"peers"}"#),
+            ("/nearby", r#"{"command":"nearby"}"#),
             ("/connect 3", r#"{"command":"connect","to":"3"}"#),
             ("/connect all", r#"{"command":"connect-all"}"#),
             ("/exit 3", r#"{"command":"exit","to":"3"}"#),

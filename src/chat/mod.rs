@@ -20,6 +20,7 @@ mod mention;
 pub mod menu;
 mod metrics;
 mod mistake;
+mod neighbours;
 pub mod node;
 pub mod notice;
 mod outbox;

@@ -7,7 +7,7 @@
 use super::id::CommandId;
 pub use super::mistake::{BadCommand, BadSlash, JsonFault, Mistake};
 pub use super::recall::{NotRecalled, Recall, Recalled};
-pub use super::view::{KnownRow, PeerRow, Who, Whois};
+pub use super::view::{KnownRow, NearbyRow, PeerRow, Who, Whois};
 use crate::proto::fault::Fault;
 use crate::proto::machine::CloseReason;
 use crate::proto::message::Dialect;
@@ -339,6 +339,14 @@ pub enum Notice {
     Mistake(Mistake),
     /// The user's name, with its spaces replaced.
     NameChanged(String),
+    /// Those who were found nearby until now; may be empty.
+    Nearby(Vec<NearbyRow>),
+    /// One more was found.
+    FoundNearby(NearbyRow),
+    /// The search is over, and nobody was found.
+    NobodyNearby,
+    /// Nobody can be found or told of this node: this host is on no network, or its system refuses.
+    NoMulticast(Option<Fault>),
     /// A peer was heard for the first time.
     NewPeer(Who),
     /// A connect did not come about.
@@ -370,6 +378,8 @@ pub enum Notice {
         contacted: Vec<PeerRow>,
         /// Only remembered; the numbers go on.
         known: Vec<KnownRow>,
+        /// Only found nearby; the numbers go on.
+        nearby: Vec<NearbyRow>,
     },
     /// A question; the answer is the next typed line.
     Prompt(Prompt),

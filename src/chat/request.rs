@@ -99,6 +99,8 @@ pub enum Request {
     Me,
     /// List the peers.
     Query,
+    /// Look for others on the networks of this host.
+    Nearby,
     /// End the program; first say this, if it is a text, to those whom the user is connected with or wrote to. It has no
     /// line break.
     Quit(Option<String>),

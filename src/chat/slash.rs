@@ -38,7 +38,7 @@ pub(super) const QUIT: &str = "quit; connected peers and those you wrote to get 
 pub const ACTION: &str = "/me ";
 
 /// All commands, in the order in which they are shown.
-pub static SLASHES: [Slash; 21] = [
+pub static SLASHES: &[Slash] = &[
     Slash::new("/msg", "WHO TEXT", "send a text to one peer", |rest| {
         let (who, text) = who_and_rest(rest)?;
         Ok(Request::SendTo(who, None, message(text)?))
@@ -66,6 +66,7 @@ pub static SLASHES: [Slash; 21] = [
         text => Ok(Request::Lastlog(text.to_owned())),
     }),
     Slash::new("/peers", "", "list the peers", |rest| alone(rest, Request::Query)),
+    Slash::new("/nearby", "", "look for peers on this network", |rest| alone(rest, Request::Nearby)),
     Slash::new("/whois", WHO, "show what is known of a peer", |rest| Ok(Request::Whois(who(rest)?))),
     Slash::new("/me", "[TEXT]", "say what you do; omit TEXT to see who you are", |rest| {
         if rest.trim().is_empty() { Ok(Request::Me) } else { Ok(Request::Act(message(rest)?)) }
@@ -420,7 +421,7 @@ mod tests {
     #[test]
     fn the_guide_has_a_row_for_each_command() {
         let guide = include_str!("../../docs/guide.md");
-        for slash in &SLASHES {
+        for slash in SLASHES {
             let typed = format!("{} {}", slash.name, slash.arguments);
             let row = format!("| `{}` |", typed.trim_end().replace('|', "\\|"));
             assert!(guide.contains(&row), "{row} is missing");

@@ -178,7 +178,7 @@ fn head_of(notice: &Notice) -> usize {
     match notice {
         Notice::Help => HELP_COLUMNS,
         Notice::Stats(_) => STATS_COLUMNS,
-        Notice::ConnectList(_) | Notice::Peers { .. } => "1. ".len(),
+        Notice::ConnectList(_) | Notice::Nearby(_) | Notice::Peers { .. } => "1. ".len(),
         _ => INDENT,
     }
 }

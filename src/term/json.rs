@@ -18,7 +18,7 @@ use super::reasons::{
 use super::render::Sentence;
 use super::stdout::Stdout;
 use crate::chat::id::CommandId;
-use crate::chat::notice::{BadCommand, KnownRow, Mistake, Notice, PeerRow, SaidTo, Stats, Who};
+use crate::chat::notice::{BadCommand, KnownRow, Mistake, NearbyRow, Notice, PeerRow, SaidTo, Stats, Who};
 use crate::chat::recall::{PastMessage, Way};
 use crate::chat::slash::{self, SLASHES};
 use crate::limits::{COMMAND_BYTES_MAX, EVENTS_BYTES_MAX, TYPED_BYTES_MAX};
@@ -141,7 +141,11 @@ enum Event<'a> {
     Me { port: u16, name: &'a str, addresses: &'a [SocketAddr] },
     Message(Message<'a>),
     NameChanged { name: &'a str },
+    Nearby { peers: Vec<Near<'a>> },
+    NearbyPeer(Near<'a>),
     NewPeer(Peer<'a>),
+    NoMulticast { reason: &'static str, sentence: String },
+    NobodyNearby,
     NoHistory { reason: &'static str, sentence: String },
     NotConnected { to: SocketAddr, reason: &'static str, sentence: String },
     NotRecorded { reason: &'static str, sentence: String },
@@ -276,6 +280,25 @@ struct Peers<'a> {
     /// Only if peers are remembered.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     known: Vec<Known<'a>>,
+    /// Only if somebody was found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nearby: Vec<Near<'a>>,
+}
+
+#[derive(Serialize)]
+struct Near<'a> {
+    /// Only if a list has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<usize>,
+    #[serde(flatten)]
+    peer: Peer<'a>,
+    key: Option<&'a str>,
+}
+
+impl<'a> From<&'a NearbyRow> for Near<'a> {
+    fn from(row: &'a NearbyRow) -> Self {
+        Self { number: row.number, peer: (&row.who).into(), key: row.key.as_deref() }
+    }
 }
 
 #[derive(Serialize)]
@@ -431,7 +454,14 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::NotSent { to, text, why } => {
             Event::NotSent { to: *to, text, reason: failure_reason(*why), sentence: sentence() }
         }
-        Notice::Peers { active, contacted, known } => Event::Peers(Peers {
+        Notice::Nearby(rows) => Event::Nearby { peers: rows.iter().map(Near::from).collect() },
+        Notice::FoundNearby(row) => Event::NearbyPeer(row.into()),
+        Notice::NobodyNearby => Event::NobodyNearby,
+        Notice::NoMulticast(why) => {
+            Event::NoMulticast { reason: why.map_or("no-network", |_| "fault"), sentence: sentence() }
+        }
+        Notice::Peers { active, contacted, known, nearby } => Event::Peers(Peers {
+            nearby: nearby.iter().map(Near::from).collect(),
             active: rows(active),
             contacted: rows(contacted),
             known: known.iter().map(Known::from).collect(),
@@ -544,7 +574,7 @@ mod tests {
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 45;
+    const KINDS: usize = 49;
 
     /// The index of a notice's kind. A new kind does not compile until it is here; then increase [`KINDS`], and add an
     /// example to [`examples`] and a line to the golden file.
@@ -589,12 +619,16 @@ mod tests {
             Notice::Away(_) => 36,
             Notice::Whois(_) => 37,
             Notice::Answer { .. } => 38,
-            Notice::Recall(_) => 39,
-            Notice::Recalled(_) => 40,
-            Notice::NotRecalled(_) => 41,
-            Notice::ManyFailed(_) => 42,
-            Notice::Me { .. } => 43,
-            Notice::Clear => 44,
+            Notice::Nearby(_) => 39,
+            Notice::FoundNearby(_) => 40,
+            Notice::NobodyNearby => 41,
+            Notice::NoMulticast(_) => 42,
+            Notice::Recall(_) => 43,
+            Notice::Recalled(_) => 44,
+            Notice::NotRecalled(_) => 45,
+            Notice::ManyFailed(_) => 46,
+            Notice::Me { .. } => 47,
+            Notice::Clear => 48,
         }
     }
 
@@ -611,6 +645,7 @@ mod tests {
             connected,
             heard_ago: seconds.map(Duration::from_secs),
         };
+        let near = |number| NearbyRow { number, who: who(), key: Some("3f2a".into()) };
         let (to, text) = (address(9090), || "hello".to_owned());
         let past = |way| PastMessage { at: crate::term::record::tests::moment(), way, text: text() };
         vec![
@@ -642,6 +677,7 @@ mod tests {
                     is_blocked: true,
                     heard_ago: Some(Duration::from_secs(86_400)),
                 }],
+                nearby: vec![near(Some(4))],
             },
             Notice::Raw { from: address(50_000), text: text() },
             Notice::Sent(to),
@@ -683,6 +719,10 @@ mod tests {
                 sent: 3,
             })),
             Notice::Answer { id: CommandId::Number("7.0".into()), notice: Box::new(Notice::Sent(to)) },
+            Notice::Nearby(vec![near(Some(1))]),
+            Notice::FoundNearby(near(None)),
+            Notice::NobodyNearby,
+            Notice::NoMulticast(None),
             Notice::Recall(Recall::Containing(text())),
             Notice::Recalled(Box::new(Recalled {
                 asked: Recall::Containing(text()),

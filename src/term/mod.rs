@@ -13,6 +13,7 @@ pub mod editor;
 mod found;
 pub mod json;
 mod mistakes;
+pub mod nearby;
 pub mod notifier;
 mod own_lines;
 mod phrases;

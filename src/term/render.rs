@@ -6,6 +6,7 @@
 
 use super::found::{Found, not_recalled};
 use super::mistakes::{FOR_TERMINALS, mistaken};
+use super::nearby;
 use super::phrases::{Count, Grouped, Headed, Heard, Named, active_row};
 use super::prompts::prompt_text;
 use super::reasons::failure_in_short;
@@ -97,7 +98,15 @@ impl Display for Sentence<'_> {
             Notice::NotSent { to, text, why } => {
                 writeln!(f, "{}. Not sent: {}", Why(to, *why), Clean(text))
             }
-            Notice::Peers { active, contacted, known } => peers(f, active, contacted, known),
+            Notice::FoundNearby(row) => nearby::more(f, row),
+            Notice::Nearby(rows) => nearby::list(f, rows),
+            Notice::NobodyNearby => writeln!(f, "Nobody was found nearby."),
+            Notice::NoMulticast(why) => nearby::no_multicast(f, why.as_ref()),
+            Notice::Peers { active, contacted, known, nearby: found } => {
+                peers(f, active, contacted, known)?;
+                nearby::heading(f, found)?;
+                nearby::rows(f, found)
+            }
             Notice::Prompt(prompt) => f.write_str(&prompt_text(prompt)),
             Notice::Raw { from, text } => writeln!(f, "Not a chat message, from {from}: {}", Clean(text)),
             Notice::Recall(_) => Ok(()),
@@ -177,7 +186,7 @@ fn said(f: &mut Formatter<'_>, to: &SaidTo, text: &str) -> fmt::Result {
 }
 
 fn help(f: &mut Formatter<'_>) -> fmt::Result {
-    for slash in &SLASHES {
+    for slash in SLASHES {
         let typed = format!("{} {}", slash.name, slash.arguments);
         writeln!(f, "{typed:<width$}{}", slash.does, width = HELP_COLUMNS)?;
     }
@@ -440,7 +449,7 @@ mod tests {
             Notice::Mistake(Mistake::NotBlocked(who(NAME))),
             Notice::NameChanged(NAME.into()),
             Notice::NewPeer(who(NAME)),
-            Notice::Peers { active: rows(), contacted: rows(), known: vec![known] },
+            Notice::Peers { active: rows(), contacted: rows(), known: vec![known], nearby: vec![] },
             Notice::Prompt(Prompt::Conversation(NAME.into())),
             Notice::Renamed { who: who(NAME), was: NAME.into() },
             Notice::Said { to: SaidTo::One(who(NAME)), text: text() },
@@ -484,7 +493,7 @@ mod tests {
 
     #[test]
     fn lists_of_peers() {
-        let none = || Notice::Peers { active: vec![], contacted: vec![], known: vec![] };
+        let none = || Notice::Peers { active: vec![], contacted: vec![], known: vec![], nearby: vec![] };
         says_line(none(), "No connected peers");
         says(
             Notice::Peers {
@@ -495,6 +504,7 @@ mod tests {
                 ],
                 contacted: vec![row(4, "", false, None), row(5, "P5", false, None)],
                 known: vec![],
+                nearby: vec![],
             },
             "Connected Peers:\n\
              1. 127.0.0.1:8080 P1 (yet to connect, heard just now)\n\
@@ -511,12 +521,14 @@ mod tests {
         };
         let rows = vec![known(1, None, false, None), known(2, Some("P\x1b"), true, Some(2))];
         says(
-            Notice::Peers { active: vec![], contacted: vec![], known: rows },
+            Notice::Peers { active: vec![], contacted: vec![], known: rows, nearby: vec![] },
             "No connected peers\nKnown from before:\n1. 127.0.0.1:8080 anna\n\
              2. 127.0.0.1:8080 anna (calls itself P␛, blocked, heard 2 days ago)\n",
         );
         let many = (0..KNOWN_PEERS_SHOWN_MAX + 3).map(|n| known(n, None, false, None)).collect();
-        let said = Sentence(&Notice::Peers { active: vec![], contacted: vec![], known: many }).to_string();
+        let said =
+            Sentence(&Notice::Peers { active: vec![], contacted: vec![], known: many, nearby: vec![] })
+                .to_string();
         assert!(
             said.ends_with(&format!("\n{}. 127.0.0.1:8080 anna\n… and 3 more\n", KNOWN_PEERS_SHOWN_MAX - 1))
         );
@@ -707,7 +719,7 @@ mod tests {
     #[test]
     fn the_help_has_a_line_for_each_command() {
         let help = Sentence(&Notice::Help).to_string();
-        for slash in &SLASHES {
+        for slash in SLASHES {
             let typed = format!("{} {}", slash.name, slash.arguments);
             let is_its = |line: &&str| {
                 line.strip_prefix(typed.trim_end()).is_some_and(|rest| rest.trim_start() == slash.does)
@@ -715,7 +727,7 @@ mod tests {
             };
             assert_eq!(help.lines().filter(is_its).count(), 1, "{}", slash.name);
         }
-        assert!(help.lines().count() < 23 && help.lines().all(|line| line.len() < 80), "{help}");
+        assert!(help.lines().count() < 26 && help.lines().all(|line| line.len() < 80), "{help}");
     }
 
     #[test]

@@ -61,6 +61,7 @@ const KNOWN_ROW: &[Entry] = &[
     ("heard_seconds_ago", CountOrNull),
 ];
 
+const NEARBY_ROW: &[Entry] = &[("number?", Count), ("address", Address), ("name", Text), ("key", TextOrNull)];
 const PAST_ROW: &[Entry] = &[
     ("time", Text),
     ("own", Flag),
@@ -118,12 +119,24 @@ const EVENTS: &[(&str, &[Entry])] = &[
         ],
     ),
     ("name-changed", &[("name", Text)]),
+    ("nearby", &[("peers", Rows(NEARBY_ROW))]),
+    ("nearby-peer", NEARBY_ROW),
     ("new-peer", PEER),
+    ("no-multicast", &[("reason", Word(&[&["fault", "no-network"]])), ("sentence", Text)]),
+    ("nobody-nearby", &[]),
     ("no-history", &[("reason", Word(&[RECALL_REASONS])), ("sentence", Text)]),
     ("not-connected", &[("to", Address), ("reason", FAILURES), ("sentence", Text)]),
     ("not-recorded", &[("reason", Word(&[RECORD_REASONS])), ("sentence", Text)]),
     ("not-sent", &[("to", Address), ("text", Text), ("reason", FAILURES), ("sentence", Text)]),
-    ("peers", &[("active", Rows(ROW)), ("contacted", Rows(ROW)), ("known?", Rows(KNOWN_ROW))]),
+    (
+        "peers",
+        &[
+            ("active", Rows(ROW)),
+            ("contacted", Rows(ROW)),
+            ("known?", Rows(KNOWN_ROW)),
+            ("nearby?", Rows(NEARBY_ROW)),
+        ],
+    ),
     ("raw", &[("from", Address), ("text", Text)]),
     ("renamed", &[("address", Address), ("name", Text), ("old_name", Text)]),
     ("sent", &[("to", Address)]),
@@ -365,7 +378,9 @@ mod tests {
         for line in GOLDEN.lines() {
             let event = read(line);
             let fields: Vec<String> = event.as_object().unwrap().keys().cloned().collect();
-            for field in fields.iter().filter(|field| !["id", "known"].contains(&field.as_str())) {
+            for field in
+                fields.iter().filter(|field| !["id", "known", "nearby", "number"].contains(&field.as_str()))
+            {
                 let mut other = event.clone();
                 other.as_object_mut().unwrap().remove(field);
                 assert!(!events.is_valid(&other), "{other}");

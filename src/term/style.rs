@@ -324,9 +324,12 @@ fn parts(notice: &Notice) -> Vec<(SocketAddr, String)> {
         Notice::ExitSent(to) | Notice::Sent(to) => vec![(*to, to.to_string())],
         Notice::Message { who, .. } => vec![headed(who)],
         Notice::ConnectList(rows) => rows.iter().map(|row| headed(&row.who)).collect(),
-        Notice::Peers { active, contacted, known } => {
+        Notice::Nearby(rows) => rows.iter().map(|row| headed(&row.who)).collect(),
+        Notice::FoundNearby(row) => vec![headed(&row.who)],
+        Notice::Peers { active, contacted, known, nearby } => {
             let rows = active.iter().chain(contacted).map(|row| &row.who);
-            rows.chain(known.iter().map(|row| &row.who)).map(headed).collect()
+            let rows = rows.chain(known.iter().map(|row| &row.who));
+            rows.chain(nearby.iter().map(|row| &row.who)).map(headed).collect()
         }
         _ => Vec::new(),
     }
@@ -350,7 +353,7 @@ pub(super) fn write_in(f: &mut Formatter<'_>, style: &str, text: &str) -> fmt::R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::notice::{Failed, Failure, KnownRow, ManyFailed, Mistake, PeerRow};
+    use crate::chat::notice::{Failed, Failure, KnownRow, ManyFailed, Mistake, NearbyRow, PeerRow};
     use crate::proto::machine::CloseReason;
 
     /// Names and texts that try to change colours, or to look like other parts of a sentence.
@@ -370,6 +373,10 @@ mod tests {
 
     fn known_row(number: usize, who: Who) -> KnownRow {
         KnownRow { number, who, own_name: Some("P\x1b[m".into()), is_blocked: true, heard_ago: None }
+    }
+
+    fn near_row(number: usize, who: Who) -> NearbyRow {
+        NearbyRow { number: Some(number), who, key: Some("P\x1b[m".into()) }
     }
 
     /// A notice of each kind that is coloured.
@@ -408,7 +415,10 @@ mod tests {
                 active: vec![row(1, who(1)), row(2, who(2))],
                 contacted: vec![row(3, who(3))],
                 known: vec![known_row(4, who(4))],
+                nearby: vec![near_row(5, who(5))],
             },
+            Notice::Nearby(vec![near_row(1, who(1))]),
+            Notice::FoundNearby(near_row(1, who(1))),
             Notice::Raw { from: to, text: text() },
             Notice::Renamed { who: who(1), was: name.into() },
             Notice::Sent(to),

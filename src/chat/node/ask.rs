@@ -120,6 +120,7 @@ impl Node {
                 self.roster.me_mut().listen_on(port);
                 self.listen(port);
             }
+            Request::Nearby => self.look_nearby(now),
             Request::Me => {
                 let me = self.roster.me();
                 let (port, name, addresses) = (me.port(), me.shared_name(), me.reachable());
@@ -127,7 +128,9 @@ impl Node {
             }
             Request::Query => {
                 let shown = if self.prompter.is_program() { usize::MAX } else { KNOWN_PEERS_SHOWN_MAX };
-                let list = self.roster.list(shown, now);
+                let roster = &self.roster;
+                let nearby = self.neighbours.all(|address| roster.me().is_own(address), now);
+                let list = self.roster.list(shown, &nearby, now);
                 self.tell_asker(list);
             }
             Request::Quit(text) => {

@@ -28,6 +28,8 @@ impl Node {
         }
         self.stage = Stage::Quitting(now + QUIT_TIMEOUT);
         self.prompter.stop_waiting();
+        self.neighbours.leave(now);
+        self.go_on_nearby(now);
         let last_words = self.last_words.take().map(|text| (self.hearers_of_last_words(), text));
         if let Some((hearers, text)) = &last_words {
             self.record(hearers, true, None, text, Content::chat);

@@ -9,6 +9,7 @@ mod farewell;
 mod greet;
 mod hear;
 mod logged;
+mod nearby;
 mod outcome;
 mod recall;
 mod say;
@@ -28,6 +29,7 @@ use super::id::CommandId;
 use super::meaning::End;
 pub use super::metrics::Counters;
 use super::metrics::Metrics;
+use super::neighbours::Neighbours;
 use super::notice::Notice;
 use super::outbox::{Content, Outbox, Report};
 use super::pending_connects::PendingConnects;
@@ -78,6 +80,7 @@ pub struct Node {
     talks: Talks,
     away: Away,
     feed: Feed,
+    neighbours: Neighbours,
     counters: Counters,
     metrics: Metrics,
     /// Set if memory is still full and no more lost texts may be shown now; the next input closes more.
@@ -122,6 +125,7 @@ impl Node {
             talks: Talks::default(),
             away: Away::default(),
             feed: Feed::new(config.quiet, config.is_terminal),
+            neighbours: Neighbours::new(config.seed),
             counters: Counters::default(),
             metrics: Metrics::default(),
             full_at: None,
@@ -216,6 +220,7 @@ impl Node {
                 self.deliver(to, Content::Chat("Hello!".to_owned()), None, Report::IfDelivered, now);
             }
         }
+        self.announce(now);
         self.ask();
     }
 
@@ -252,6 +257,10 @@ impl Node {
         }
         if self.feed.next_deadline().is_some_and(|at| at <= now) {
             self.tell_folded();
+        }
+        if self.neighbours.next_deadline().is_some_and(|at| at <= now) {
+            self.neighbours.on_timeout(now);
+            self.go_on_nearby(now);
         }
         if let Some(number) = self.prompter.next_due(now) {
             self.tell(Notice::StillTrying(self.tickets.left(number)));
@@ -410,7 +419,13 @@ impl Machine for Node {
         match input {
             Input::Closed { conn, reason } => self.on_closed(conn, reason, now),
             Input::Connected { conn, local } => self.on_connected(conn, canonical(local).ip(), now),
+            Input::Datagram { on, from, hop_limit, bytes } => {
+                self.neighbours.on_datagram(on, from, hop_limit, bytes, now);
+                self.go_on_nearby(now);
+            }
             Input::Interrupted => self.quit(now),
+            Input::Joined(interfaces) => self.on_joined(interfaces, now),
+            Input::JoinFailed(fault) => self.on_join_failed(fault, now),
             // Only a second signal cuts the farewells short.
             Input::StdinClosed if self.is_quitting() => {}
             Input::StdinClosed if self.must_settle() => self.quit_when_settled(now),
@@ -457,6 +472,7 @@ impl Machine for Node {
             self.full_at,
             self.losses_at,
             self.feed.next_deadline(),
+            self.neighbours.next_deadline(),
             self.prompter.next_deadline(),
             quit,
         ]

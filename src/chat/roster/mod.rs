@@ -397,7 +397,7 @@ mod tests {
         }
         let find = |roster: &Roster, number| roster.resolve(&Designation::Number(number));
         assert_eq!(find(&roster, 1), Err(Mistake::NoSuchNumber(1)), "nothing was listed");
-        roster.list(0, now);
+        roster.list(0, &[], now);
         assert!(find(&roster, 3).is_ok() && find(&roster, 0).is_err() && find(&roster, 4).is_err());
         let ambiguous = roster.resolve(&Designation::Name("twin".to_owned())).unwrap_err();
         let Mistake::AmbiguousName { peers, .. } = roster.explain(ambiguous, now) else { panic!() };
@@ -411,7 +411,7 @@ mod tests {
         hear(&mut roster, 1, "anna", true, now);
         roster.see_off(address(1)).unwrap();
         assert_eq!((name(&roster, 1).as_str(), roster.directory().len()), ("anna", 0));
-        let Notice::Peers { known, .. } = roster.list(9, now) else { panic!() };
+        let Notice::Peers { known, .. } = roster.list(9, &[], now) else { panic!() };
         assert_eq!((known, roster.worth_keeping(true).count()), (vec![], 0));
         hear(&mut roster, 1, "anna", true, now);
         assert_eq!((roster.worth_keeping(false).count(), roster.worth_keeping(true).count()), (0, 1));
