@@ -164,7 +164,7 @@ impl Diagnoser {
             self.take_outputs();
         }
         if self.exit_code.is_some() && self.node.is_running() {
-            self.node.request(Request::Quit, now);
+            self.node.request(Request::Quit(None), now);
             self.take_outputs();
         }
     }

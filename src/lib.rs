@@ -56,6 +56,7 @@
 mod words;
 
 pub mod chat;
+pub mod discovery;
 pub mod limits;
 pub mod net;
 pub mod proto;

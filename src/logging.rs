@@ -18,16 +18,18 @@ const VARIABLE: &str = "RUST_LOG";
 const DEFAULT: &str = "warn";
 
 /// The modules of this package, directly below `chinwag`.
-const MODULES: [&str; 20] = [
+const MODULES: [&str; 22] = [
     "args",
     "chat",
     "diagnose",
+    "discovery",
     "drive",
     "endpoint",
     "files",
     "limits",
     "logging",
     "manual",
+    "nearby",
     "net",
     "output",
     "proto",

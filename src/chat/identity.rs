@@ -16,6 +16,8 @@ pub(super) struct Identity {
     /// The IP that the user wants to be known by.
     ip: Option<IpAddr>,
     interfaces: Vec<Interface>,
+    /// The address that we listen on.
+    bound: IpAddr,
 }
 
 impl Identity {
@@ -26,6 +28,7 @@ impl Identity {
             bind: config.bind,
             ip: config.ip,
             interfaces: config.interfaces.clone(),
+            bound: config.bind,
         }
     }
 
@@ -49,6 +52,16 @@ impl Identity {
         self.port = port;
     }
 
+    /// We listen on this address.
+    pub(super) fn note_bound(&mut self, bound: IpAddr) {
+        self.bound = bound;
+    }
+
+    /// The addresses at which a peer could reach us, see [`Identity::reachable_at`].
+    pub(super) fn reachable(&self) -> Vec<SocketAddr> {
+        self.reachable_at(self.bound)
+    }
+
     /// The address that we claim on a connection whose own end has the IP `local`.
     pub(super) fn claimed_on(&self, local: IpAddr) -> SocketAddr {
         SocketAddr::new(self.ip.unwrap_or(local), self.port)
@@ -57,7 +70,7 @@ impl Identity {
     /// The addresses at which a peer could reach us, if we listen on `bound`: that which the user wants to be known by,
     /// else all that other hosts could use, else that of this host alone. One that is valid on a link only is of no use
     /// to others, since its scope is a number of ours.
-    pub(super) fn reachable_at(&self, bound: IpAddr) -> Vec<SocketAddr> {
+    fn reachable_at(&self, bound: IpAddr) -> Vec<SocketAddr> {
         let is_served = |ip: &IpAddr| bound.is_ipv6() || ip.is_ipv4();
         let is_of_link = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
         let is_usable = |ip: &IpAddr| is_served(ip) && !ip.is_loopback() && !is_of_link(ip);

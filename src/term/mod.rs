@@ -5,19 +5,24 @@
 //! event loop talks to it through [`stdin::Stdin`] and [`Screen`]. A terminal whose lines are edited here is a
 //! [`terminal::Terminal`], everything else is a [`console::Console`].
 
+pub mod bell;
 mod chat_log;
 mod columns;
 pub mod console;
 mod diagnosis;
 pub mod editor;
+mod found;
 pub mod json;
 mod mistakes;
+pub mod nearby;
 pub mod notifier;
 mod own_lines;
 mod phrases;
 pub mod prompts;
 pub mod raw;
 mod reasons;
+mod recall;
+mod record;
 pub mod render;
 pub mod schema;
 mod stats;

@@ -63,7 +63,7 @@ impl Node {
         };
         let side = OurSide {
             port: self.port(),
-            addresses: self.roster.me().reachable_at(self.config.bind),
+            addresses: self.roster.me().reachable(),
             from: from.ok(),
             interface: interface.map(|interface| interface.name.clone()),
             connections: self.connections.len(),
