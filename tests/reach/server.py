@@ -45,6 +45,7 @@ def serve(conn):
         conn.sendall(b"220 mail.example \x1b[31mESMTP\r\n")
         conn.recv(1024)
     elif KIND == "reset":
+        conn.recv(1024)
         conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     elif KIND == "reader":
         conn.recv(1024)
