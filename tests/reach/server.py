@@ -1,5 +1,7 @@
-"""A server that answers as something else than a chinwag does: server.py KIND IP PORT. It says `ready` once it listens."""
+"""A server that answers as something else than a chinwag does: server.py KIND IP PORT. It says `ready` once it listens, and
+ends with its stdin, so that it does not outlive the test."""
 
+import http.server
 import socket
 import struct
 import sys
@@ -71,7 +73,18 @@ def serve(conn):
         conn.close()
 
 
-listener = socket.create_server((IP, PORT), family=FAMILY)
-print("ready", flush=True)
-while True:
-    threading.Thread(target=serve, args=listener.accept()[:1], daemon=True).start()
+def listen():
+    listener = socket.create_server((IP, PORT), family=FAMILY)
+    print("ready", flush=True)
+    while True:
+        threading.Thread(target=serve, args=listener.accept()[:1], daemon=True).start()
+
+
+def listen_for_requests():
+    server = http.server.HTTPServer((IP, PORT), http.server.SimpleHTTPRequestHandler)
+    print("ready", flush=True)
+    server.serve_forever()
+
+
+threading.Thread(target=listen_for_requests if KIND == "http" else listen, daemon=True).start()
+sys.stdin.read()
