@@ -194,14 +194,15 @@ impl Display for Server {
     }
 }
 
-/// A time with about two digits: `12 ms`, `0.3 ms`, `1.2 s`.
+/// A time with about two digits: `45 µs`, `0.3 ms`, `12 ms`, `1.2 s`.
 struct Time(Duration);
 
 impl Display for Time {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_secs_f64() * 1000.0;
         match millis {
-            ..0.05 => f.write_str("0 ms"),
+            0.0 => f.write_str("0 ms"),
+            ..0.1 => write!(f, "{:.0} µs", millis * 1000.0),
             ..10.0 => write!(f, "{millis:.1} ms"),
             ..1000.0 => write!(f, "{millis:.0} ms"),
             _ => write!(f, "{:.1} s", millis / 1000.0),
@@ -505,8 +506,9 @@ pub(super) mod tests {
     fn times_have_a_unit_that_fits() {
         for (micros, words) in [
             (0, "0 ms"),
-            (49, "0 ms"),
-            (51, "0.1 ms"),
+            (49, "49 µs"),
+            (99, "99 µs"),
+            (100, "0.1 ms"),
             (1_234, "1.2 ms"),
             (12_345, "12 ms"),
             (5_040_000, "5.0 s"),
