@@ -2,7 +2,8 @@
 //!
 //! It owns the parts and knows none of their details. Each input is a short story in one of the files beside this one: what
 //! is heard in `hear`, connects and their answers in `greet`, what is said in `say` and to everybody in `say_all`, what came
-//! of it in `outcome`, what the user asks for in `ask`, and the end in `farewell`. This file has the state and the clockwork.
+//! of it in `outcome`, what the user asks for in `ask`, why a peer cannot be reached in `diagnose`, and the end in
+//! `farewell`. This file has the state and the clockwork.
 
 mod ask;
 mod diagnose;
