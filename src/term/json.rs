@@ -12,6 +12,7 @@
 //! replies before it reads on: both pipes would be full. This happened with a burst of 10,000 messages.
 
 use super::Screen;
+use super::addresses::At;
 use super::reasons::{ended, failure_reason, file_reason, listen_reason, mistake_reason, record_reason};
 use super::render::Sentence;
 use super::stdout::Stdout;
@@ -27,7 +28,6 @@ use serde_json::ser::{Formatter, Serializer};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -116,34 +116,35 @@ impl Serialize for Id<'_> {
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum Event<'a> {
     Accepted(Peer<'a>),
-    Aliased { address: SocketAddr, name: &'a str, alias: Option<&'a str> },
+    Aliased { address: At, name: &'a str, alias: Option<&'a str> },
     AlreadyConnected(Peer<'a>),
     Away { text: Option<&'a str> },
+    BadClaim { claimed: At, to: At, sentence: String },
     Blocked(Peer<'a>),
     ConnectList { peers: Vec<Row<'a>> },
     ConnectSent(Peer<'a>),
     Connected(Peer<'a>),
-    DialectSet { address: SocketAddr, name: &'a str, dialect: &'static str },
+    DialectSet { address: At, name: &'a str, dialect: &'static str },
     Disconnected(Peer<'a>),
     Error(Error<'a>),
-    ExitSent { to: SocketAddr },
+    ExitSent { to: At },
     Exiting,
     FileFault { path: String, reason: &'static str, sentence: String },
     Folded(Folded<'a>),
     Help { commands: Vec<Slash> },
     ListenFailed { port: u16, reason: &'static str, sentence: String },
-    Listening { port: u16, name: &'a str, addresses: &'a [SocketAddr] },
+    Listening { port: u16, name: &'a str, addresses: Vec<At> },
     Lost(Lost<'a>),
     Message(Message<'a>),
     NameChanged { name: &'a str },
     NewPeer(Peer<'a>),
-    NotConnected { to: SocketAddr, reason: &'static str, sentence: String },
+    NotConnected { to: At, reason: &'static str, sentence: String },
     NotRecorded { reason: &'static str, sentence: String },
-    NotSent { to: SocketAddr, text: &'a str, reason: &'static str, sentence: String },
+    NotSent { to: At, text: &'a str, reason: &'static str, sentence: String },
     Peers(Peers<'a>),
-    Raw { from: SocketAddr, text: &'a str },
+    Raw { from: At, text: &'a str },
     Renamed(Renamed<'a>),
-    Sent { to: SocketAddr },
+    Sent { to: At },
     SentToAll { peers: usize },
     Stats(Figures),
     StillTrying { peers: usize },
@@ -170,7 +171,7 @@ struct Whois<'a> {
 
 #[derive(Serialize)]
 struct Peer<'a> {
-    address: SocketAddr,
+    address: At,
     name: &'a str,
 }
 
@@ -280,7 +281,7 @@ struct Row<'a> {
 
 impl<'a> From<&'a Who> for Peer<'a> {
     fn from(who: &'a Who) -> Self {
-        Self { address: who.address, name: &who.name }
+        Self { address: At(who.address), name: &who.name }
     }
 }
 
@@ -339,7 +340,7 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
     Some(match notice {
         Notice::Accepted(who) => Event::Accepted(who.into()),
         Notice::Aliased { who, alias } => {
-            Event::Aliased { address: who.address, name: &who.name, alias: alias.as_deref() }
+            Event::Aliased { address: At(who.address), name: &who.name, alias: alias.as_deref() }
         }
         Notice::AlreadyConnected(who) => Event::AlreadyConnected(who.into()),
         Notice::Blocked(who) => Event::Blocked(who.into()),
@@ -347,10 +348,10 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::ConnectSent(who) => Event::ConnectSent(who.into()),
         Notice::Connected(who) => Event::Connected(who.into()),
         Notice::DialectSet { who, dialect } => {
-            Event::DialectSet { address: who.address, name: &who.name, dialect: dialect.name() }
+            Event::DialectSet { address: At(who.address), name: &who.name, dialect: dialect.name() }
         }
         Notice::Disconnected(who) => Event::Disconnected(who.into()),
-        Notice::ExitSent(to) => Event::ExitSent { to: *to },
+        Notice::ExitSent(to) => Event::ExitSent { to: At(*to) },
         Notice::Exiting => Event::Exiting,
         Notice::FileFault { path, why, .. } => Event::FileFault {
             path: path.display().to_string(),
@@ -362,11 +363,20 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::ListenFailed { port, error } => {
             Event::ListenFailed { port: *port, reason: listen_reason(*port, *error), sentence: sentence() }
         }
-        Notice::Listening { port, name, addresses } => Event::Listening { port: *port, name, addresses },
+        Notice::Listening { port, name, addresses } => {
+            Event::Listening { port: *port, name, addresses: addresses.iter().copied().map(At).collect() }
+        }
+        Notice::BadClaim { claimed, to, .. } => {
+            Event::BadClaim { claimed: At(*claimed), to: At(*to), sentence: sentence() }
+        }
         Notice::Lost { who, reason } => {
             Event::Lost(Lost { peer: who.into(), reason: reason.word(), sentence: sentence() })
         }
-        Notice::Answer { .. } | Notice::Menu | Notice::Prompt(_) | Notice::Said { .. } => return None,
+        Notice::Answer { .. }
+        | Notice::Menu
+        | Notice::Prompt(_)
+        | Notice::Reachable(_)
+        | Notice::Said { .. } => return None,
         Notice::Message { who, text, is_to_all, .. } => {
             Event::Message(Message { peer: who.into(), text, to_all: *is_to_all })
         }
@@ -374,22 +384,22 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::NameChanged(name) => Event::NameChanged { name },
         Notice::NewPeer(who) => Event::NewPeer(who.into()),
         Notice::NotConnected { to, why } => {
-            Event::NotConnected { to: *to, reason: failure_reason(*why), sentence: sentence() }
+            Event::NotConnected { to: At(*to), reason: failure_reason(*why), sentence: sentence() }
         }
         Notice::NotRecorded(error) => {
             Event::NotRecorded { reason: record_reason(*error), sentence: sentence() }
         }
         Notice::NotSent { to, text, why } => {
-            Event::NotSent { to: *to, text, reason: failure_reason(*why), sentence: sentence() }
+            Event::NotSent { to: At(*to), text, reason: failure_reason(*why), sentence: sentence() }
         }
         Notice::Peers { active, contacted, known } => Event::Peers(Peers {
             active: rows(active),
             contacted: rows(contacted),
             known: known.iter().map(Known::from).collect(),
         }),
-        Notice::Raw { from, text } => Event::Raw { from: *from, text },
+        Notice::Raw { from, text } => Event::Raw { from: At(*from), text },
         Notice::Renamed { who, was } => Event::Renamed(Renamed { peer: who.into(), old_name: was }),
-        Notice::Sent(to) => Event::Sent { to: *to },
+        Notice::Sent(to) => Event::Sent { to: At(*to) },
         Notice::SentToAll(peers) => Event::SentToAll { peers: *peers },
         Notice::Stats(stats) => Event::Stats((&**stats).into()),
         Notice::StillTrying(peers) => Event::StillTrying { peers: *peers },
@@ -483,10 +493,11 @@ mod tests {
     use crate::proto::machine::CloseReason;
     use crate::proto::message::Dialect;
     use std::collections::BTreeSet;
+    use std::net::SocketAddr;
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 39;
+    const KINDS: usize = 41;
 
     /// The index of a notice's kind. A new kind does not compile until it is here; then increase [`KINDS`], and add an
     /// example to [`examples`] and a line to the golden file.
@@ -531,6 +542,8 @@ mod tests {
             Notice::Away(_) => 36,
             Notice::Whois(_) => 37,
             Notice::Answer { .. } => 38,
+            Notice::BadClaim { .. } => 39,
+            Notice::Reachable(_) => 40,
         }
     }
 
@@ -618,6 +631,8 @@ mod tests {
                 sent: 3,
             })),
             Notice::Answer { id: CommandId::Number("7.0".into()), notice: Box::new(Notice::Sent(to)) },
+            Notice::BadClaim { claimed: address(8080), to, instead: [10, 0, 0, 7].into() },
+            Notice::Reachable(vec![address(8080)]),
         ]
     }
 

@@ -68,6 +68,7 @@ words! {
     Mistake::BadCommand(BadCommand::UnknownField { .. }) => "unknown-field",
     Mistake::BadDialect(_) => "bad-dialect",
     Mistake::BadPort(_) => "bad-port",
+    Mistake::BadScope(_) => "bad-scope",
     Mistake::BadSlash(BadSlash::ForPeople) => "for-people",
     Mistake::BadSlash(BadSlash::Unknown { .. }) => "unknown-slash-command",
     Mistake::BadSlash(BadSlash::Usage { .. }) => "bad-usage",

@@ -8,6 +8,7 @@
 //! The notice of what the user says comes before its outcome. Writing to a regular file may wait for its disk, and
 //! then everything waits: that is accepted, as for the log. Files whose opening could wait are refused.
 
+use super::addresses::At;
 use super::notifier::Notifier;
 use super::render::Sentence;
 use super::{Screen, Typed};
@@ -286,6 +287,7 @@ struct Fields<'a>(&'a Who);
 impl Display for Fields<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Who { address, name } = self.0;
+        let address = At(*address);
         let name = if name.is_empty() { "-" } else { name };
         write!(f, "{address} {}", CleanName(name))
     }

@@ -101,6 +101,10 @@ impl Node {
                 let to = self.roster.recipient(&whom)?;
                 self.prompter.ask_text(Audience::One(to, dialect));
             }
+            Request::AskPort(host, dialect) => {
+                let host = self.roster.me().scopes().resolve(&host)?;
+                self.prompter.ask_port_of(host, dialect);
+            }
             Request::Help => self.tell_asker(Notice::Help),
             Request::Listen(port) => {
                 self.roster.me_mut().listen_on(port);
