@@ -4,15 +4,18 @@ use crate::drive;
 use crate::drive::args::SwarmArgs;
 use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
+use crate::nearby::NearbyArgs;
 use crate::send::SendArgs;
 use crate::values::{
-    colorings, dialects, parse_count, parse_ip, parse_memory, parse_name, parse_port, parse_seconds, seconds,
+    bells, colorings, dialects, parse_count, parse_ip, parse_memory, parse_name, parse_port, parse_seconds,
+    seconds,
 };
 use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::Limits;
 use chinwag::proto::interface::Interface;
 use chinwag::proto::message::Dialect;
 use chinwag::proto::scope::Scopes;
+use chinwag::term::bell::Bell;
 use chinwag::term::notifier::Notifier;
 use chinwag::term::stdin::Stdin;
 use chinwag::term::style::{Coloring, Colors, Look};
@@ -20,6 +23,7 @@ use chinwag::term::transcript::Transcript;
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -55,7 +59,7 @@ Exit codes: 0 success, 1 a fault, 2 wrong usage or a port that is not available.
 stderr, and why it ended.";
 
 /// The subcommands that have a manual page, those of the load generator first.
-const PAGES: [&str; 7] = ["swarm", "swarm-merge", "send", "config", "schema", "completions", "man"];
+const PAGES: [&str; 8] = ["swarm", "swarm-merge", "send", "nearby", "config", "schema", "completions", "man"];
 
 /// A peer-to-peer terminal chat: every node listens and dials, and there is no server.
 #[derive(Debug, Parser)]
@@ -127,9 +131,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = colorings())]
     color: Coloring,
 
-    /// Ring the terminal's bell when a peer says something, once per burst
-    #[arg(long)]
-    bell: bool,
+    /// Ring the terminal's bell for messages that have your name (mention), for those and for those to you alone (private),
+    /// for all, or never; at most once a second. `--bell` alone means all
+    #[arg(long, value_name = "FOR", num_args = 0..=1, default_value = "never", default_missing_value = "all",
+        value_parser = bells())]
+    bell: Bell,
 
     /// Show the address in each message, not only where the name is not enough
     #[arg(long)]
@@ -138,6 +144,10 @@ pub(crate) struct Args {
     /// Run this command for a message, at most once a second, with {name} and {text} of it; it gets no shell
     #[arg(long, value_name = "COMMAND", value_parser = NonEmptyStringValueParser::new())]
     notify: Option<String>,
+
+    /// Let others on your networks find you by name and port, through multicast DNS
+    #[arg(long)]
+    announce: bool,
 
     /// Append all messages to this file; only you can read a new file
     #[arg(long, value_name = "FILE")]
@@ -188,6 +198,8 @@ pub(crate) enum Command {
     Swarm(Box<SwarmArgs>),
     /// Send a message, wait until it is delivered, and exit
     Send(SendArgs),
+    /// Look for peers on the networks of this host, print them, and exit
+    Nearby(NearbyArgs),
     /// Print each setting, and where it was set, as a config file; takes the flags of the chat
     Config,
     /// Print the JSON Schema of the events and commands of --json
@@ -203,6 +215,11 @@ pub(crate) enum Command {
         #[arg(value_parser = pages())]
         subcommand: Option<String>,
     },
+}
+
+/// A number that another process hardly ever has.
+pub(crate) fn seed() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// The text below the flags.
@@ -269,7 +286,7 @@ impl Args {
         let there = Colors::of_terminal(&term, &color_term);
         Look {
             colors: self.color.colors(is_edited, no_color.as_deref(), there),
-            has_bell: self.bell,
+            bell: self.bell,
             has_addresses: self.show_addresses,
         }
     }
@@ -298,6 +315,8 @@ impl Args {
                 (false, true) => Dialogue::Commands,
                 (false, false) => Dialogue::Menu,
             },
+            announce: self.announce,
+            seed: seed(),
             is_port_lent: false,
             quiet: self.quiet,
             is_recorded: self.transcript.is_some(),
@@ -375,6 +394,24 @@ mod tests {
             format!("{limits:?}"),
             format!("{:?}", Limits { connections_max: 100, ..Limits::default() })
         );
+    }
+
+    #[test]
+    fn the_bell_has_words_and_alone_it_rings_for_all() {
+        for (words, bell) in [
+            (&[][..], Bell::Never),
+            (&["--bell"], Bell::All),
+            (&["--bell", "--plain"], Bell::All),
+            (&["--bell=true"], Bell::All),
+            (&["--bell=false"], Bell::Never),
+            (&["--bell", "mention"], Bell::Mention),
+            (&["--bell=private"], Bell::Private),
+            (&["--bell", "never"], Bell::Never),
+        ] {
+            let args = Args::try_parse_from(["chinwag"].iter().chain(words)).unwrap();
+            assert_eq!(args.look(true).bell, bell, "{words:?}");
+        }
+        assert!(Args::try_parse_from(["chinwag", "--bell=loud"]).is_err());
     }
 
     #[test]

@@ -24,6 +24,26 @@ pub const ADDRESS_BYTES_MAX: usize = 64;
 /// How many first bytes of an unfinished message are searched for its header.
 pub const HEADER_SCAN_BYTES: usize = 256;
 
+/// The most bytes of a datagram that is parsed or sent: what an Ethernet frame carries. A longer one is ignored.
+pub const DATAGRAM_BYTES_MAX: usize = 1500;
+
+/// The most datagrams to take from each socket in a turn.
+pub const DATAGRAMS_PER_TURN: usize = 64;
+
+/// The most networks on which others are looked for.
+pub const LINKS_MAX: usize = 16;
+
+/// The most nodes that can be found, and how many of them one address may tell of.
+pub const FOUND_MAX: usize = 256;
+/// See [`FOUND_MAX`].
+pub const FOUND_PER_SOURCE_MAX: usize = 64;
+
+/// How long the list of those nearby is waited for. An answer may take 120 ms, and its question may have been lost.
+pub const NEARBY_LIST_DELAY: Duration = Duration::from_millis(900);
+
+/// The most addresses of a host that was found.
+pub const FOUND_ADDRESSES_MAX: usize = 8;
+
 /// The most bytes to read from each connection in a turn; also the size of the read buffer.
 pub const READ_BYTES_PER_TURN: usize = 64 * 1024;
 
@@ -136,6 +156,27 @@ pub const SCREEN_RETRY: Duration = Duration::from_millis(50);
 /// How often a program in the background checks whether it is in the foreground, because a shell need not say so.
 pub const FOREGROUND_RETRY: Duration = Duration::from_millis(200);
 
+/// The most bytes at the end of a transcript that are searched for what was said.
+pub const TRANSCRIPT_SEARCHED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The most bytes of a line there; a longer one was not written by us. Cleaning a text triples it at most.
+pub const TRANSCRIPT_LINE_BYTES_MAX: usize = 4 * LINE_BYTES_MAX;
+
+/// The most bytes that are kept of what was said in this run, where there is no transcript. Before the oldest make room
+/// there may be twice as many.
+pub const RUN_BYTES_MAX: usize = 256 * 1024;
+
+/// The most messages, and about the most bytes, of one answer to what was said.
+pub const RECALLED_MAX: usize = 100;
+/// See [`RECALLED_MAX`].
+pub const RECALLED_BYTES_MAX: usize = 256 * 1024;
+
+/// The messages of a conversation that are shown if the user does not say how many.
+pub const RECALLED_UNASKED: usize = 10;
+
+/// The messages of earlier runs that are shown when a conversation begins.
+pub const REMINDED_MAX: usize = 5;
+
 /// The least time between two reports that the transcript cannot be written.
 pub const RECORD_FAULT_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -144,6 +185,12 @@ pub const NOTIFY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The most characters of a name or a text that the command for messages is given.
 pub const NOTIFIED_CHARS_MAX: usize = 200;
+
+/// The least time between two rings of the terminal's bell.
+pub const BELL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The most places in one message where the user's name is marked.
+pub const MENTIONS_MARKED_MAX: usize = 32;
 
 /// The least time between two warnings of the same kind in the log.
 pub const WARN_INTERVAL: Duration = Duration::from_secs(1);
@@ -230,6 +277,9 @@ pub const KNOWN_PEERS_MAX: usize = 1000;
 
 /// The most own addresses that a terminal shows at the start.
 pub const OWN_ADDRESSES_SHOWN_MAX: usize = 3;
+/// The most peers that a sentence about a failure with several names; if there are more, it names one less and counts the
+/// rest.
+pub const FAILED_NAMES_SHOWN_MAX: usize = 3;
 
 /// The most known peers that the query shows.
 pub const KNOWN_PEERS_SHOWN_MAX: usize = 20;

@@ -18,15 +18,17 @@ const VARIABLE: &str = "RUST_LOG";
 const DEFAULT: &str = "warn";
 
 /// The modules of this package, directly below `chinwag`.
-const MODULES: [&str; 19] = [
+const MODULES: [&str; 21] = [
     "args",
     "chat",
+    "discovery",
     "drive",
     "endpoint",
     "files",
     "limits",
     "logging",
     "manual",
+    "nearby",
     "net",
     "output",
     "proto",

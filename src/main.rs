@@ -10,6 +10,7 @@ mod endpoint;
 mod files;
 mod logging;
 mod manual;
+mod nearby;
 mod output;
 mod quoting;
 mod readiness;
@@ -75,6 +76,7 @@ fn run(args: Args, settings: &Settings) -> io::Result<u8> {
     match args.command {
         Some(Command::Swarm(args)) => drive::run(*args),
         Some(Command::Send(args)) => send::run(args),
+        Some(Command::Nearby(args)) => nearby::run(&args),
         Some(Command::Config) => settings::list(settings),
         Some(Command::Schema) => output::write_out(format!("{:#}\n", schema::schema()).as_bytes()),
         Some(Command::Completions { shell }) => manual::completions(shell),
@@ -122,6 +124,7 @@ fn chat(args: Args) -> io::Result<u8> {
         // What the user says is a line of the log.
         let node = Node::new(files.remind(Config { is_recorded: true, ..config }));
         let screen = Recorded::new(terminal, transcript).with_notifier(notifier);
+        let screen = screen.with_memory().with_reminders();
         let mut event_loop = EventLoop::new(node, screen)?.with_signals()?.with_keys(Stdin::inherited())?;
         files.look_at_terminal(&mut event_loop);
         let mut readiness = Readiness::default();
@@ -135,7 +138,12 @@ fn chat(args: Args) -> io::Result<u8> {
     let is_terminal = console.is_terminal();
     let screen = Recorded::new(console, transcript).with_notifier(notifier);
     let lines = takes_lines.then(Stdin::inherited);
-    talk(args.into_config(room, interfaces, static_peers, is_terminal), screen, lines, files)
+    let config = args.into_config(room, interfaces, static_peers, is_terminal);
+    if !(is_terminal && takes_lines) {
+        return talk(config, screen, lines, files);
+    }
+    // A person may ask for what was said.
+    talk(Config { is_recorded: true, ..config }, screen.with_memory(), lines, files)
 }
 
 fn talk(

@@ -348,7 +348,7 @@ impl Sender {
                 }
                 None if self.is_complete && !self.has_asked_to_quit && !self.must_wait(now) => {
                     self.has_asked_to_quit = true;
-                    self.node.request(Request::Quit, now);
+                    self.node.request(Request::Quit(None), now);
                 }
                 None => return,
             }

@@ -2,8 +2,9 @@
 
 use chinwag::limits::{MEMORY_BYTES_MIN, NAME_BYTES_MAX};
 use chinwag::proto::message::{Dialect, one_word};
+use chinwag::term::bell::Bell;
 use chinwag::term::style::Coloring;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -43,6 +44,12 @@ pub(crate) fn dialects() -> impl TypedValueParser<Value = Dialect> {
 /// When to colour.
 pub(crate) fn colorings() -> impl TypedValueParser<Value = Coloring> {
     PossibleValuesParser::new(Coloring::ALL.map(Coloring::name)).try_map(|word| word.parse())
+}
+
+/// When to ring.
+pub(crate) fn bells() -> impl TypedValueParser<Value = Bell> {
+    let value = |bell: Bell| PossibleValue::new(bell.name()).aliases(bell.alias());
+    PossibleValuesParser::new(Bell::ALL.map(value)).try_map(|word| word.parse())
 }
 
 /// A duration.

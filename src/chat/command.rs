@@ -9,7 +9,7 @@
 
 use super::id::CommandId;
 use super::notice::{BadCommand, BadSlash, JsonFault, Mistake};
-use super::request::{Audience, Designation, Request, parse_designation};
+use super::request::{Audience, Designation, Request, Whose, parse_designation};
 use super::slash;
 use crate::limits::{COMMAND_BYTES_MAX, TYPED_BYTES_MAX};
 use crate::proto::message::{Dialect, stripped};
@@ -45,6 +45,8 @@ pub struct Field {
 /// What a field of a command holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// A number of messages.
+    Count,
     /// The name of a dialect.
     Dialect,
     /// A text.
@@ -53,6 +55,8 @@ pub enum Kind {
     TextOrNull,
     /// A peer: an address, a known name or a number of the last list.
     Whom,
+    /// A peer, or [`ALL`](super::request::ALL).
+    WhomOrAll,
 }
 
 /// The field that names the command.
@@ -60,15 +64,20 @@ pub const COMMAND: &str = "command";
 /// The field that any command may have: what it holds comes back in each event that answers the command.
 pub const ID: &str = "id";
 
+/// The most characters that are repeated of something that is no count.
+const COUNT_CHARS_MAX: usize = 64;
+
 const TO: Field = Field { name: "to", kind: Kind::Whom, is_optional: false };
 const TEXT: Field = Field { name: "text", kind: Kind::Text, is_optional: false };
 const DIALECT: Field = Field { name: "dialect", kind: Kind::Dialect, is_optional: false };
 const ALIAS: Field = Field { name: "alias", kind: Kind::TextOrNull, is_optional: true };
+const TO_OR_ALL: Field = Field { kind: Kind::WhomOrAll, ..TO };
+const COUNT: Field = Field { name: "count", kind: Kind::Count, is_optional: true };
 const PERHAPS_TEXT: Field = Field { name: "text", kind: Kind::TextOrNull, is_optional: true };
 const PERHAPS_DIALECT: Field = Field { is_optional: true, ..DIALECT };
 
 /// All commands: a program can do what a person can, except to hold a conversation.
-pub static COMMANDS: [Command; 15] = [
+pub static COMMANDS: &[Command] = &[
     Command::new("send", "send a text to one peer", &[TO, TEXT, PERHAPS_DIALECT], |fields| {
         let (to, text, dialect) = (fields.whom()?, fields.text("text")?, fields.perhaps_dialect()?);
         Ok(Request::SendTo(to, dialect, message(&text)?))
@@ -79,7 +88,21 @@ pub static COMMANDS: [Command; 15] = [
     Command::new("connect", "connect to one peer", &[TO], |fields| Ok(Request::Connect(fields.whom()?))),
     Command::new("connect-all", "connect to all active peers", &[], |_| Ok(Request::ConnectAll)),
     Command::new("peers", "list the peers", &[], |_| Ok(Request::Query)),
+    Command::new("nearby", "look for peers on this network", &[], |_| Ok(Request::Nearby)),
     Command::new("whois", "show what is known of a peer", &[TO], |fields| Ok(Request::Whois(fields.whom()?))),
+    Command::new(
+        "history",
+        "show what was said last to and by a peer, or to all",
+        &[TO_OR_ALL, COUNT],
+        |fields| Ok(Request::History(fields.whose()?, fields.perhaps_count()?)),
+    ),
+    Command::new("lastlog", "find what was said", &[TEXT], |fields| {
+        let missing = BadCommand::Missing { command: "lastlog", field: "text" };
+        match fields.text("text")?.trim() {
+            "" => Err(missing.into()),
+            text => Ok(Request::Lastlog(text.to_owned())),
+        }
+    }),
     Command::new("away", "answer each peer once with this text, or no more", &[PERHAPS_TEXT], |fields| {
         let text = fields.text_or_null("text")?.filter(|text| !text.trim().is_empty());
         Ok(Request::Away(text.map(|text| message(&text)).transpose()?))
@@ -102,7 +125,11 @@ pub static COMMANDS: [Command; 15] = [
     Command::new("exit", "say exit to a peer, and remove it from the list", &[TO], |fields| {
         Ok(Request::Exit(fields.whom()?))
     }),
-    Command::new("quit", "say exit to everybody, and quit", &[], |_| Ok(Request::Quit)),
+    Command::new("me", "show the name, the port and the addresses of this chat", &[], |_| Ok(Request::Me)),
+    Command::new("quit", slash::QUIT, &[PERHAPS_TEXT], |fields| {
+        let text = fields.text_or_null("text")?.filter(|text| !text.trim().is_empty());
+        Ok(Request::Quit(text.map(|text| message(&text)).transpose()?))
+    }),
 ];
 
 impl Command {
@@ -117,7 +144,7 @@ impl Command {
 
     /// The names of all, with commas between them.
     pub fn names() -> String {
-        COMMANDS.each_ref().map(|command| command.name).join(", ")
+        COMMANDS.iter().map(|command| command.name).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -160,9 +187,12 @@ fn request(line: &str, noted: &mut Noted) -> Result<Option<Request>, Mistake> {
 /// A program has no conversation: it could not know where its lines go.
 fn on_slash(line: &str) -> Result<Request, Mistake> {
     match slash::parse(line)? {
-        Request::Act(_) | Request::Converse(_) | Request::ConverseWithAll | Request::Switch(_) => {
-            Err(BadSlash::ForPeople.into())
-        }
+        Request::Act(_)
+        | Request::Close
+        | Request::Converse(_)
+        | Request::ConverseWithAll
+        | Request::Switch(_) => Err(BadSlash::ForPeople.into()),
+        Request::Clear => Err(BadSlash::ForTerminals.into()),
         request => Ok(request),
     }
 }
@@ -311,6 +341,19 @@ impl Fields {
         parse_designation(word.trim())
     }
 
+    fn whose(&mut self) -> Result<Whose, Mistake> {
+        slash::whose(self.text("to")?.trim())
+    }
+
+    fn perhaps_count(&mut self) -> Result<Option<usize>, Mistake> {
+        match self.rest.remove("count") {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Number(count)) => slash::count(&count.to_string()).map(Some),
+            // It may be a long list.
+            Some(other) => Err(Mistake::BadCount(other.to_string().chars().take(COUNT_CHARS_MAX).collect())),
+        }
+    }
+
     fn dialect(&mut self) -> Result<Dialect, Mistake> {
         let word = self.text("dialect")?;
         word.parse().map_err(|_| Mistake::BadDialect(word))
@@ -360,7 +403,11 @@ pub(crate) mod tests {
             (r#"{"command":"connect","to":"localhost:9090"}"#, Request::Connect(address())),
             (r#"{"command":"peers"}"#, Request::Query),
             (r#"{"command":"exit","to":"3"}"#, Request::Exit(Designation::Number(3))),
-            (r#"{"command":"quit"}"#, Request::Quit),
+            (r#"{"command":"quit"}"#, Request::Quit(None)),
+            (r#"{"command":"quit","text":null}"#, Request::Quit(None)),
+            (r#"{"command":"quit","text":" \n"}"#, Request::Quit(None)),
+            (r#"{"command":"quit","text":"good\nnight"}"#, Request::Quit(Some("good night".to_owned()))),
+            (r#"{"command":"me"}"#, Request::Me),
             (r#"{"command":"connect-all"}"#, Request::ConnectAll),
             (
                 r#"{"command":"alias","to":"P1","alias":"bob"}"#,
@@ -375,6 +422,10 @@ pub(crate) mod tests {
             (r#"{"command":"block","to":"3"}"#, Request::Block(Designation::Number(3))),
             (r#"{"command":"unblock","to":"3"}"#, Request::Unblock(Designation::Number(3))),
             (r#"{"command":"whois","to":"3"}"#, Request::Whois(Designation::Number(3))),
+            (r#"{"command":"history","to":"3"}"#, Request::History(Whose::One(Designation::Number(3)), None)),
+            (r#"{"command":"history","to":" All ","count":7}"#, Request::History(Whose::All, Some(7))),
+            (r#"{"command":"history","to":"all","count":null}"#, Request::History(Whose::All, None)),
+            (r#"{"command":"lastlog","text":" a.*\u0007 b "}"#, Request::Lastlog("a.*\u{7} b".to_owned())),
             (r#"{"command":"away","text":"at\nlunch"}"#, Request::Away(Some("at lunch".to_owned()))),
             (r#"{"command":"away","text":null}"#, Request::Away(None)),
             (r#"{"command":"stats"}"#, Request::Stats),
@@ -396,6 +447,7 @@ pub(crate) mod tests {
             ("/msg 3 hi", r#"{"command":"send","to":"3","text":"hi"}"#),
             ("/all hi", r#"{"command":"send-all","text":"hi"}"#),
             ("/peers", r#"{"command":"peers"}"#),
+            ("/nearby", r#"{"command":"nearby"}"#),
             ("/connect 3", r#"{"command":"connect","to":"3"}"#),
             ("/connect all", r#"{"command":"connect-all"}"#),
             ("/exit 3", r#"{"command":"exit","to":"3"}"#),
@@ -404,17 +456,23 @@ pub(crate) mod tests {
             ("/dialect 3 json", r#"{"command":"dialect","to":"3","dialect":"json"}"#),
             ("/block 3", r#"{"command":"block","to":"3"}"#),
             ("/unblock 3", r#"{"command":"unblock","to":"3"}"#),
+            ("/history 3", r#"{"command":"history","to":"3"}"#),
+            ("/history all 7", r#"{"command":"history","to":"all","count":7}"#),
+            ("/lastlog two words", r#"{"command":"lastlog","text":"two words"}"#),
             ("/whois 3", r#"{"command":"whois","to":"3"}"#),
             ("/away at lunch", r#"{"command":"away","text":"at lunch"}"#),
             ("/away", r#"{"command":"away"}"#),
             ("/stats", r#"{"command":"stats"}"#),
             ("/help", r#"{"command":"help"}"#),
+            ("/me", r#"{"command":"me"}"#),
             ("/quit", r#"{"command":"quit"}"#),
+            ("/quit good night", r#"{"command":"quit","text":"good night"}"#),
         ];
         for (slash, command) in table {
             assert_eq!(parse(slash), parse(command), "{slash}");
         }
-        let is_for_people = |slash: &&slash::Slash| ["/to", "/switch", "/me"].contains(&slash.name);
+        let is_for_people =
+            |slash: &&slash::Slash| ["/to", "/switch", "/close", "/clear"].contains(&slash.name);
         for slash in slash::SLASHES.iter().filter(|slash| !is_for_people(slash)) {
             assert!(table.iter().any(|(line, _)| line.starts_with(slash.name)), "{} is missing", slash.name);
         }
@@ -453,9 +511,11 @@ pub(crate) mod tests {
         let send = Request::SendTo(address(), None, "{}".to_owned());
         assert_eq!(parse(" /msg 127.0.0.1:9090 {} "), Ok(Some(send)));
         assert_eq!(parse("/peers"), Ok(Some(Request::Query)));
-        for line in ["/to P1", "/to all"] {
+        for line in ["/to P1", "/to all", "/me waves", "/close", "/part"] {
             assert_eq!(parse(line), Err(BadSlash::ForPeople.into()), "{line}");
         }
+        assert_eq!(parse("/clear"), Err(BadSlash::ForTerminals.into()));
+        assert_eq!(parse("/nick P2"), Err(BadSlash::NameIsFixed.into()));
     }
 
     #[test]
@@ -485,7 +545,18 @@ pub(crate) mod tests {
             (r#"{"command":"send-all","text":null}"#, missing("send-all", "text")),
             (r#"{"command":"connect"}"#, missing("connect", "to")),
             (r#"{"command":"exit"}"#, missing("exit", "to")),
+            (r#"{"command":"history"}"#, missing("history", "to")),
+            (r#"{"command":"history","to":"3","count":0}"#, Mistake::BadCount("0".to_owned())),
+            (r#"{"command":"history","to":"3","count":101}"#, Mistake::BadCount("101".to_owned())),
+            (r#"{"command":"history","to":"3","count":-1}"#, Mistake::BadCount("-1".to_owned())),
+            (r#"{"command":"history","to":"3","count":1.5}"#, Mistake::BadCount("1.5".to_owned())),
+            (r#"{"command":"history","to":"3","count":"7"}"#, Mistake::BadCount("\"7\"".to_owned())),
+            (r#"{"command":"history","to":"3","count":true}"#, Mistake::BadCount("true".to_owned())),
+            (r#"{"command":"history","to":"localhost"}"#, Mistake::BadAddress("localhost".to_owned())),
+            (r#"{"command":"lastlog"}"#, missing("lastlog", "text")),
             (r#"{"command":"dialect","to":"P1"}"#, missing("dialect", "dialect")),
+            (r#"{"command":"quit","text":7}"#, missing("quit", "text")),
+            (r#"{"command":"me","text":"waves"}"#, unknown("me", "text")),
             (r#"{"command":"alias","to":"P1","alias":7}"#, missing("alias", "alias")),
             (r#"{"command":"alias","to":"P1","alias":"7"}"#, Mistake::BadAlias("7".to_owned())),
             (r#"{"command":"alias","to":"P1","alias":""}"#, Mistake::BadAlias(String::new())),
@@ -511,6 +582,8 @@ pub(crate) mod tests {
             assert_eq!(parse(line), Err(mistake), "{line}");
         }
         assert_eq!(parse(&"[".repeat(TYPED_BYTES_MAX)), Err(BadCommand::NotAnObject.into()));
+        let missing = BadCommand::Missing { command: "lastlog", field: "text" };
+        assert_eq!(parse(r#"{"command":"lastlog","text":" \t"}"#), Err(missing.into()), "it would find all");
     }
 
     #[test]

@@ -31,6 +31,10 @@ pub struct Config {
     pub dialect: Option<Dialect>,
     /// Who types lines, and what they mean.
     pub dialogue: Dialogue,
+    /// Tell other hosts of the same networks that this node is there.
+    pub announce: bool,
+    /// From which moments are chosen that must differ between hosts.
+    pub seed: u64,
     /// Claim the port, and leave it to somebody else to listen on it and to say goodbye. Name and port must
     /// be given.
     pub is_port_lent: bool,
@@ -70,6 +74,8 @@ impl Default for Config {
             greet: false,
             dialect: None,
             dialogue: Dialogue::Menu,
+            announce: false,
+            seed: 0,
             is_port_lent: false,
             quiet: false,
             is_recorded: false,

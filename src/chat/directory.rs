@@ -47,7 +47,7 @@ pub struct Peer {
     /// One of its messages came from the IP that it claims, or it was reached at its address. See
     /// [`Directory::confirm`].
     pub is_confirmed: bool,
-    /// The last attempt to reach it failed, and it has not been heard since.
+    /// The last attempt to reach it failed, and it has not been heard since. See [`Directory::set_offline`].
     pub is_offline: bool,
     generation: u32,
 }
@@ -82,7 +82,6 @@ impl Peer {
         }
         self.heard += 1;
         self.heard_at = Some(now);
-        self.is_offline = false;
     }
 
     /// Takes over the name of its latest message, cut to what the table keeps.
@@ -108,6 +107,8 @@ pub struct Directory {
     by_address: ByAddress,
     /// The entries that are not [real](Peer::is_real).
     claims: BTreeSet<PeerId>,
+    /// How many entries are offline.
+    offline: usize,
     /// How many entries there ever were; its low half is the generation of the newest.
     met: u64,
     peers_max: usize,
@@ -120,6 +121,7 @@ impl Directory {
             peers: Slab::new(),
             by_address: ByAddress::default(),
             claims: BTreeSet::new(),
+            offline: 0,
             met: 0,
             peers_max,
         }
@@ -128,6 +130,21 @@ impl Directory {
     /// How many entries it has.
     pub fn len(&self) -> usize {
         self.peers.len()
+    }
+
+    /// How many entries are not offline: so many peers get a text to all.
+    pub fn online(&self) -> usize {
+        self.peers.len() - self.offline
+    }
+
+    /// The peer cannot be reached, or can be again.
+    pub fn set_offline(&mut self, id: PeerId, is_offline: bool) {
+        let Some(peer) = self.get_mut(id) else { return };
+        match (std::mem::replace(&mut peer.is_offline, is_offline), is_offline) {
+            (false, true) => self.offline += 1,
+            (true, false) => self.offline -= 1,
+            _ => {}
+        }
     }
 
     /// How many entries were ever made, removed ones included. A peer that left and came back counts twice.
@@ -202,7 +219,9 @@ impl Directory {
     pub fn remove(&mut self, address: SocketAddr) -> Option<Peer> {
         let id = self.by_address.remove(address)?;
         self.claims.remove(&id);
-        self.peers.try_remove(id.slot as usize)
+        let peer = self.peers.try_remove(id.slot as usize)?;
+        self.offline -= usize::from(peer.is_offline);
+        Some(peer)
     }
 
     /// The peer is where it claims to be; whether that is news.

@@ -20,6 +20,8 @@ pub(super) struct Identity {
     scopes: Scopes,
     /// The kinds of useless claims that the user was told of: loopback, unspecified.
     told_claims: [bool; 2],
+    /// The address that we listen on.
+    bound: IpAddr,
 }
 
 impl Identity {
@@ -32,6 +34,7 @@ impl Identity {
             interfaces: config.interfaces.clone(),
             scopes: Scopes::of(&config.interfaces),
             told_claims: [false; 2],
+            bound: config.bind,
         }
     }
 
@@ -55,6 +58,16 @@ impl Identity {
         self.port = port;
     }
 
+    /// We listen on this address.
+    pub(super) fn note_bound(&mut self, bound: IpAddr) {
+        self.bound = bound;
+    }
+
+    /// The addresses at which a peer could reach us, see [`Identity::reachable_at`].
+    pub(super) fn reachable(&self) -> Vec<SocketAddr> {
+        self.reachable_at(self.bound)
+    }
+
     /// The address that we claim on a connection whose own end has the IP `local`.
     pub(super) fn claimed_on(&self, local: IpAddr) -> SocketAddr {
         SocketAddr::new(self.ip.unwrap_or(local), self.port)
@@ -73,7 +86,7 @@ impl Identity {
 
     /// The addresses at which a peer could reach us, if we listen on `bound`, the most useful one first: that which the
     /// user wants to be known by, else all that other hosts could use, else that of this host alone.
-    pub(super) fn reachable_at(&self, bound: IpAddr) -> Vec<SocketAddr> {
+    fn reachable_at(&self, bound: IpAddr) -> Vec<SocketAddr> {
         let ips = match self.ip {
             Some(ip) => vec![ip],
             None if !bound.is_unspecified() => vec![bound],

@@ -101,7 +101,7 @@ fn on_choice(answer: &str) -> Step {
         "3" => (Menu::ConnectTo, Ok(Some(Request::ShowConnectable))),
         "4" => (Menu::Text(Audience::Static), Ok(None)),
         "5" => (Menu::Text(Audience::All), Ok(None)),
-        "0" => (Menu::Choice, Ok(Some(Request::Quit))),
+        "0" => (Menu::Choice, Ok(Some(Request::Quit(None)))),
         _ => (Menu::Choice, Err(Mistake::UnknownChoice(answer.to_owned()))),
     }
 }
@@ -188,7 +188,7 @@ mod tests {
             (Menu::Choice, "3", Menu::ConnectTo, Some(Request::ShowConnectable)),
             (Menu::Choice, "4", Menu::Text(Audience::Static), None),
             (Menu::Choice, "5", Menu::Text(Audience::All), None),
-            (Menu::Choice, "0", Menu::Choice, Some(Request::Quit)),
+            (Menu::Choice, "0", Menu::Choice, Some(Request::Quit(None))),
             (Menu::Recipient, "10.0.0.5", Menu::RecipientPort(HOST, None), None),
             (Menu::Recipient, "fe80::1%eth0", Menu::Recipient, Some(Request::AskPort(scoped, None))),
             (Menu::Recipient, "10.0.0.5 Netech", Menu::RecipientPort(HOST, Some(Dialect::Netech)), None),

@@ -23,6 +23,8 @@ pub enum Mistake {
     BadAddress(String),
     /// Not a name that a peer can be called by: it could be taken for something else.
     BadAlias(String),
+    /// Not a number of messages that can be shown.
+    BadCount(String),
     /// Not a dialect.
     BadDialect(String),
     /// Not a port from 1 to 65535.
@@ -145,6 +147,10 @@ impl From<ScopeFault> for Mistake {
 pub enum BadSlash {
     /// It begins a conversation, which programs cannot have.
     ForPeople,
+    /// It changes a screen, which only a terminal has.
+    ForTerminals,
+    /// A name is set at the start of the program.
+    NameIsFixed,
     /// There is no such command.
     Unknown {
         /// What was typed.

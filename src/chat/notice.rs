@@ -6,11 +6,13 @@
 
 use super::id::CommandId;
 pub use super::mistake::{BadCommand, BadSlash, JsonFault, Mistake};
-pub use super::view::{KnownRow, PeerRow, Who, Whois};
+pub use super::recall::{NotRecalled, Recall, Recalled};
+pub use super::view::{KnownRow, NearbyRow, PeerRow, Who, Whois};
 use crate::proto::fault::Fault;
 use crate::proto::machine::CloseReason;
 use crate::proto::message::Dialect;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,12 +26,14 @@ pub enum Prompt {
     Port,
     /// Which entry of the menu.
     Choice,
-    /// To whom: an IP address, a number of the last list, or a name. With it, who was written to last.
+    /// To whom: an IP address, a number of the last list, or a name. With it, with whom the last private text was exchanged.
     Recipient(Option<SocketAddr>),
     /// On which port that IP address listens.
     RecipientPort,
     /// The text of a message.
     Text,
+    /// The text of a message to all, who are so many peers now.
+    TextToAll(usize),
     /// Whom to connect to: a number, `a`, or an address.
     ConnectTo,
     /// The next line of a conversation.
@@ -43,8 +47,21 @@ pub struct Partner {
     pub name: String,
     /// It has left, or cannot be reached.
     pub is_away: bool,
-    /// Other conversations with unread messages, by the names of their partners, and how many those are.
-    pub unread: Vec<(String, u64)>,
+    /// How many peers each line goes to at the moment, if the conversation is with all and a terminal shows it.
+    pub peers: Option<usize>,
+    /// Other conversations with unread messages.
+    pub unread: Vec<Unread>,
+}
+
+/// What is unread in another conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Whom that conversation is with.
+    pub name: String,
+    /// How many messages.
+    pub texts: u64,
+    /// One of those that were shown has the user's name.
+    pub has_mention: bool,
 }
 
 impl From<&str> for Partner {
@@ -54,6 +71,11 @@ impl From<&str> for Partner {
 }
 
 impl Prompt {
+    /// Whether the answer may go to all.
+    pub fn is_to_all(&self) -> bool {
+        matches!(self, Self::TextToAll(_) | Self::Conversation(Partner { peers: Some(_), .. }))
+    }
+
     /// A word for the kind of question, by which answers are remembered.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -62,7 +84,7 @@ impl Prompt {
             Self::Choice => "choice",
             Self::Recipient(_) => "recipient",
             Self::RecipientPort => "recipient-port",
-            Self::Text => "text",
+            Self::Text | Self::TextToAll(_) => "text",
             Self::ConnectTo => "connect-to",
             Self::Conversation(_) => "conversation",
         }
@@ -133,6 +155,30 @@ pub enum Failure {
     TooManyWaiting,
     /// The address is our own.
     Yourself,
+}
+
+/// What failed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Failed {
+    /// A connect.
+    Connect,
+    /// A session, which was lost.
+    Session,
+    /// This text.
+    Text(Rc<str>),
+}
+
+/// What failed with several peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManyFailed {
+    /// What failed.
+    pub what: Failed,
+    /// Those that are named: by their address, where their name could mean somebody else.
+    pub named: Vec<Who>,
+    /// All of them, those that are named first.
+    pub to: Vec<SocketAddr>,
+    /// Each different reason once.
+    pub why: Vec<Failure>,
 }
 
 /// Whom the user said something to.
@@ -263,6 +309,17 @@ pub enum Notice {
         /// The IP address that it sees us come from.
         instead: IpAddr,
     },
+    /// The user's own name, port and addresses.
+    Me {
+        /// On this port.
+        port: u16,
+        /// The name under which we chat.
+        name: Rc<str>,
+        /// The addresses at which a peer could reach us.
+        addresses: Vec<SocketAddr>,
+    },
+    /// The screen is to be cleared, if it can be.
+    Clear,
     /// A session ended without an exit.
     Lost {
         /// With whom.
@@ -270,6 +327,8 @@ pub enum Notice {
         /// Why.
         reason: CloseReason,
     },
+    /// The same failed with several peers. Programs are told of each by itself.
+    ManyFailed(Box<ManyFailed>),
     /// The menu, without its prompt.
     Menu,
     /// A chat message.
@@ -282,6 +341,8 @@ pub enum Notice {
         is_to_all: bool,
         /// It came from the IP address that its sender claims.
         is_confirmed: bool,
+        /// Where the text has the user's name as a word, in bytes.
+        mentions: Vec<Range<usize>>,
     },
     /// Each peer is answered with this text, or is not any more.
     Away(Option<String>),
@@ -289,6 +350,14 @@ pub enum Notice {
     Mistake(Mistake),
     /// The user's name, with its spaces replaced.
     NameChanged(String),
+    /// Those who were found nearby until now; may be empty.
+    Nearby(Vec<NearbyRow>),
+    /// One more was found.
+    FoundNearby(NearbyRow),
+    /// The search is over, and nobody was found.
+    NobodyNearby,
+    /// Nobody can be found or told of this node: this host is on no network, or its system refuses.
+    NoMulticast(Option<Fault>),
     /// A peer was heard for the first time.
     NewPeer(Who),
     /// A connect did not come about.
@@ -300,6 +369,8 @@ pub enum Notice {
     },
     /// The transcript could not be written, and does not have what was said.
     NotRecorded(Fault),
+    /// Nothing that was said before can be found.
+    NotRecalled(NotRecalled),
     /// A message was not delivered.
     NotSent {
         /// To whom.
@@ -318,6 +389,8 @@ pub enum Notice {
         contacted: Vec<PeerRow>,
         /// Only remembered; the numbers go on.
         known: Vec<KnownRow>,
+        /// Only found nearby; the numbers go on.
+        nearby: Vec<NearbyRow>,
     },
     /// A question; the answer is the next typed line.
     Prompt(Prompt),
@@ -328,6 +401,10 @@ pub enum Notice {
         /// What came.
         text: String,
     },
+    /// What was said before is wanted. Whoever records it answers: no screen shows this.
+    Recall(Recall),
+    /// What was found of it.
+    Recalled(Box<Recalled>),
     /// The user said something; its outcome is a separate notice. Only told if
     /// [`Config::is_recorded`](crate::chat::node::Config::is_recorded).
     Said {
@@ -378,6 +455,12 @@ impl Notice {
 impl Notice {
     /// A message of a peer at its own address.
     pub(crate) fn heard(who: Who, text: &str) -> Self {
-        Self::Message { who, text: text.to_owned(), is_to_all: false, is_confirmed: true }
+        Self::Message {
+            who,
+            text: text.to_owned(),
+            is_to_all: false,
+            is_confirmed: true,
+            mentions: Vec::new(),
+        }
     }
 }

@@ -19,11 +19,16 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(super) struct Prompter {
     dialogue: Dialogue,
-    /// Whether the menu is shown again after a choice that there is not. A person on a terminal still sees it.
-    repeats_menu: bool,
+    /// A person reads it. The menu is not shown again after a choice that there is not, because it is still on the
+    /// screen.
+    is_terminal: bool,
     menu: Menu,
-    /// Whom the user wrote to last.
-    last_recipient: Option<SocketAddr>,
+    /// With whom the last private text was exchanged, whoever wrote it.
+    last_partner: Option<SocketAddr>,
+    /// Who is proposed as a recipient. It does not change while the question is open.
+    proposed: Option<SocketAddr>,
+    /// How many peers a text to all goes to, as it was shown last.
+    peers_shown: usize,
     /// The request whose outcomes the menu waits for, and until when.
     awaited: Option<(u32, Instant)>,
     /// No more lines come: the program ends when the last outcome is known.
@@ -39,9 +44,11 @@ impl Prompter {
         };
         Self {
             dialogue: config.dialogue,
-            repeats_menu: !config.is_terminal,
+            is_terminal: config.is_terminal,
             menu,
-            last_recipient: None,
+            last_partner: None,
+            proposed: None,
+            peers_shown: 0,
             awaited: None,
             is_over: false,
         }
@@ -53,13 +60,18 @@ impl Prompter {
     }
 
     #[cfg(test)]
-    pub(super) fn last_recipient(&self) -> Option<SocketAddr> {
-        self.last_recipient
+    pub(super) fn last_partner(&self) -> Option<SocketAddr> {
+        self.last_partner
     }
 
     /// Whether a program types the lines.
     pub(super) fn is_program(&self) -> bool {
         self.dialogue == Dialogue::Commands
+    }
+
+    /// Whether a person types them.
+    pub(super) fn is_person(&self) -> bool {
+        self.dialogue == Dialogue::Menu
     }
 
     /// What a typed line asks for, and its id, if a program gave it one.
@@ -68,8 +80,12 @@ impl Prompter {
             return command::parse(line);
         }
         let result;
+        let was_open = matches!(self.menu, Menu::Recipient | Menu::RecipientPort(..));
         (self.menu, result) = self.menu.on_line(line);
-        if matches!(result, Err(Mistake::UnknownChoice(_))) && !self.repeats_menu {
+        if !was_open {
+            self.proposed = self.last_partner;
+        }
+        if matches!(result, Err(Mistake::UnknownChoice(_))) && self.is_terminal {
             self.menu = Menu::Command;
         }
         (None, result)
@@ -92,21 +108,42 @@ impl Prompter {
         }
     }
 
-    /// What is shown to ask for the next line; `partner` names the one whom a conversation is with.
-    pub(super) fn question(&self, partner: impl FnOnce(Audience) -> Partner) -> impl Iterator<Item = Notice> {
+    /// Whether the next text goes to all.
+    pub(super) fn is_to_all(&self) -> bool {
+        matches!(self.menu, Menu::Text(Audience::All) | Menu::Conversation(Audience::All))
+    }
+
+    /// How many peers the question says that a text to all goes to.
+    pub(super) fn peers_shown(&self) -> usize {
+        self.peers_shown
+    }
+
+    /// What is shown to ask for the next line; `partner` names the one whom a conversation is with, and `peers` are all. A
+    /// script is asked in the words of the assignment.
+    pub(super) fn question(
+        &mut self,
+        peers: usize,
+        partner: impl FnOnce(Audience) -> Partner,
+    ) -> impl Iterator<Item = Notice> {
+        self.peers_shown = peers;
         let prompt = match self.menu {
             Menu::Name => Prompt::Name,
             Menu::Port => Prompt::Port,
             Menu::Choice | Menu::Command => Prompt::Choice,
-            Menu::Recipient => Prompt::Recipient(self.last_recipient),
+            Menu::Recipient => Prompt::Recipient(self.proposed),
             Menu::RecipientPort(..) => Prompt::RecipientPort,
+            Menu::Text(Audience::All) if self.is_terminal => Prompt::TextToAll(peers),
             Menu::Text(_) => Prompt::Text,
             Menu::ConnectTo => Prompt::ConnectTo,
-            Menu::Conversation(audience) => Prompt::Conversation(partner(audience)),
+            Menu::Conversation(audience) => {
+                let peers = (audience == Audience::All && self.is_terminal).then_some(peers);
+                Prompt::Conversation(Partner { peers, ..partner(audience) })
+            }
         };
         let menu = (self.menu == Menu::Choice).then_some(Notice::Menu);
         let notices = menu.into_iter().chain([Notice::Prompt(prompt)]);
-        notices.filter(|_| self.dialogue == Dialogue::Menu)
+        let is_menu = self.dialogue == Dialogue::Menu;
+        notices.filter(move |_| is_menu)
     }
 
     /// The next question is which port to listen on.
@@ -157,14 +194,21 @@ impl Prompter {
         matches!(self.menu, Menu::Conversation(Audience::One(to, _)) if to == address)
     }
 
-    /// The user wrote to `to`: it is proposed when a recipient is asked for.
-    pub(super) fn note_recipient(&mut self, to: SocketAddr) {
-        self.last_recipient = Some(to);
+    /// The user wrote to this peer, or heard from it: it is proposed when a recipient is asked for next.
+    pub(super) fn note_partner(&mut self, with: SocketAddr) {
+        self.last_partner = Some(with);
+    }
+
+    /// A peer is not in the table any more: it is not proposed.
+    pub(super) fn see_off(&mut self, address: SocketAddr) {
+        for proposed in [&mut self.last_partner, &mut self.proposed] {
+            proposed.take_if(|proposed| *proposed == address);
+        }
     }
 
     /// The user wants nothing more to do with an address.
     pub(super) fn forget(&mut self, address: SocketAddr) {
-        self.last_recipient.take_if(|last| *last == address);
+        self.see_off(address);
         if self.is_conversing_with(address) {
             self.go_to_menu();
         }
@@ -225,18 +269,18 @@ mod tests {
         Prompter::new(&Config { name: Some("N".into()), port: Some(1), dialogue, ..Config::default() })
     }
 
-    fn asked(prompter: &Prompter) -> Vec<Notice> {
-        prompter.question(|_| Partner::from("P")).collect()
+    fn asked(prompter: &mut Prompter) -> Vec<Notice> {
+        prompter.question(3, |_| Partner::from("P")).collect()
     }
 
     #[test]
     fn what_is_not_given_is_asked_for_first() {
         let config = Config::default();
-        assert_eq!(asked(&Prompter::new(&config)), [Notice::Prompt(Prompt::Name)]);
+        assert_eq!(asked(&mut Prompter::new(&config)), [Notice::Prompt(Prompt::Name)]);
         let named = Config { name: Some("N".into()), ..config };
-        assert_eq!(asked(&Prompter::new(&named)), [Notice::Prompt(Prompt::Port)]);
-        assert_eq!(asked(&at_menu(Dialogue::Menu)), [Notice::Menu, Notice::Prompt(Prompt::Choice)]);
-        assert_eq!(asked(&at_menu(Dialogue::Commands)), []);
+        assert_eq!(asked(&mut Prompter::new(&named)), [Notice::Prompt(Prompt::Port)]);
+        assert_eq!(asked(&mut at_menu(Dialogue::Menu)), [Notice::Menu, Notice::Prompt(Prompt::Choice)]);
+        assert_eq!(asked(&mut at_menu(Dialogue::Commands)), []);
     }
 
     #[test]
@@ -245,7 +289,7 @@ mod tests {
             let config = Config { name: Some("N".into()), port: Some(1), is_terminal, ..Config::default() };
             let mut prompter = Prompter::new(&config);
             assert!(prompter.take("hello").1.is_err());
-            assert_eq!(asked(&prompter).len(), if is_terminal { 1 } else { 2 });
+            assert_eq!(asked(&mut prompter).len(), if is_terminal { 1 } else { 2 });
             assert!(prompter.take("2").1.is_ok(), "it is still a choice that is asked for");
         }
     }
@@ -283,13 +327,53 @@ mod tests {
     #[test]
     fn who_is_forgotten_is_neither_proposed_nor_conversed_with() {
         let mut prompter = at_menu(Dialogue::Menu);
-        prompter.note_recipient(address());
+        prompter.note_partner(address());
         prompter.take("1").1.unwrap();
-        assert_eq!(asked(&prompter), [Notice::Prompt(Prompt::Recipient(Some(address())))]);
+        assert_eq!(asked(&mut prompter), [Notice::Prompt(Prompt::Recipient(Some(address())))]);
         prompter.converse(Audience::One(address(), None));
         prompter.forget(address());
         assert!(!prompter.is_conversing());
         prompter.take("1").1.unwrap();
-        assert_eq!(asked(&prompter), [Notice::Prompt(Prompt::Recipient(None))]);
+        assert_eq!(asked(&mut prompter), [Notice::Prompt(Prompt::Recipient(None))]);
+    }
+
+    #[test]
+    fn who_is_proposed_stays_while_the_question_is_open_unless_it_leaves() {
+        let other: SocketAddr = ([127, 0, 0, 1], 10).into();
+        let proposed = |prompter: &mut Prompter| match &asked(prompter)[..] {
+            [Notice::Prompt(Prompt::Recipient(proposed))] => *proposed,
+            other => panic!("{other:?}"),
+        };
+        let mut prompter = at_menu(Dialogue::Menu);
+        prompter.note_partner(address());
+        prompter.take("1").1.unwrap();
+        prompter.note_partner(other);
+        assert_eq!(proposed(&mut prompter), Some(address()));
+        assert!(prompter.take("1.2.3").1.is_err());
+        assert_eq!(proposed(&mut prompter), Some(address()), "after a mistake too");
+        for line in ["", "1"] {
+            prompter.take(line).1.unwrap();
+        }
+        assert_eq!(proposed(&mut prompter), Some(other));
+        prompter.see_off(other);
+        assert_eq!(proposed(&mut prompter), None);
+    }
+
+    #[test]
+    fn a_terminal_says_to_how_many_a_text_to_all_goes_and_a_script_reads_what_it_always_read() {
+        for is_terminal in [false, true] {
+            let mut prompter = Prompter { is_terminal, ..at_menu(Dialogue::Menu) };
+            prompter.take("5").1.unwrap();
+            let text = if is_terminal { Prompt::TextToAll(3) } else { Prompt::Text };
+            assert!(asked(&mut prompter) == [Notice::Prompt(text)] && prompter.is_to_all());
+            prompter.converse(Audience::All);
+            let peers = is_terminal.then_some(3);
+            let partner = Partner { peers, ..Partner::from("P") };
+            assert!(asked(&mut prompter) == [Notice::Prompt(Prompt::Conversation(partner))]);
+            for audience in [Audience::Static, Audience::One(address(), None)] {
+                prompter.ask_text(audience);
+                assert!(asked(&mut prompter) == [Notice::Prompt(Prompt::Text)] && !prompter.is_to_all());
+            }
+        }
     }
 }

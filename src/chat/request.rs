@@ -48,6 +48,17 @@ pub enum Switch {
     Previous,
 }
 
+/// Whose conversation is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// What was said to all.
+    All,
+    /// That with this peer.
+    One(Designation),
+    /// The one that the user is in.
+    Present,
+}
+
 /// What the user asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
@@ -63,6 +74,10 @@ pub enum Request {
     BeCalled(String, bool),
     /// Ignore somebody, and stop writing to them.
     Block(Designation),
+    /// Clear the screen.
+    Clear,
+    /// Leave the conversation.
+    Close,
     /// Connect to one peer.
     Connect(Designation),
     /// Connect to all active peers that are not connected.
@@ -79,12 +94,21 @@ pub enum Request {
     AskPort(Scoped, Option<Dialect>),
     /// List the slash commands.
     Help,
+    /// Show the last messages of a conversation, so many if that was said.
+    History(Whose, Option<usize>),
+    /// Show what was said that has this text in it.
+    Lastlog(String),
     /// Listen on this port.
     Listen(u16),
+    /// Tell the user's own name, port and addresses.
+    Me,
     /// List the peers.
     Query,
-    /// End the program.
-    Quit,
+    /// Look for others on the networks of this host.
+    Nearby,
+    /// End the program; first say this, if it is a text, to those whom the user is connected with or wrote to. It has no
+    /// line break.
+    Quit(Option<String>),
     /// Send a line of a conversation. Only a failure is reported.
     Say(Audience, String),
     /// Send a text. It has no line break: on a session that would end it, and the rest could be a message

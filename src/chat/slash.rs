@@ -4,8 +4,10 @@
 //! completion and the table of the guide come from it. Which peer a word means, the node finds out.
 
 use super::notice::{BadSlash, Mistake};
-use super::request::{ALL, Audience, Designation, Request, Switch, is_unmistakable, parse_designation};
-use crate::limits::NAME_BYTES_MAX;
+use super::request::{
+    ALL, Audience, Designation, Request, Switch, Whose, is_unmistakable, parse_designation,
+};
+use crate::limits::{NAME_BYTES_MAX, RECALLED_MAX};
 use crate::proto::message::stripped;
 
 /// One command.
@@ -13,7 +15,7 @@ use crate::proto::message::stripped;
 pub struct Slash {
     /// Its name, with the slash.
     pub name: &'static str,
-    /// A word for each argument: [`WHO`], [`WHO_OR_ALL`], [`DIALECT`] or a text.
+    /// A word for each argument: [`WHO`], [`WHO_OR_ALL`], [`PERHAPS_WHO_OR_ALL`], [`DIALECT`] or a text.
     pub arguments: &'static str,
     /// What it does, in a few words.
     pub does: &'static str,
@@ -24,14 +26,19 @@ pub struct Slash {
 pub const WHO: &str = "WHO";
 /// A peer is to be typed here, or [`ALL`].
 pub const WHO_OR_ALL: &str = "WHO|all";
+/// The same, and it may be left out.
+pub const PERHAPS_WHO_OR_ALL: &str = "[WHO|all]";
 /// A dialect is to be typed here.
 pub const DIALECT: &str = "DIALECT";
+
+/// What it does to quit.
+pub(super) const QUIT: &str = "quit; connected peers and those you wrote to get TEXT";
 
 /// What a text begins with that says what its sender does, as everywhere else.
 pub const ACTION: &str = "/me ";
 
 /// All commands, in the order in which they are shown.
-pub static SLASHES: [Slash; 17] = [
+pub static SLASHES: &[Slash] = &[
     Slash::new("/msg", "WHO TEXT", "send a text to one peer", |rest| {
         let (who, text) = who_and_rest(rest)?;
         Ok(Request::SendTo(who, None, message(text)?))
@@ -50,9 +57,20 @@ pub static SLASHES: [Slash; 17] = [
             number => Switch::Number(number.parse().map_err(|_| None)?),
         }))
     }),
+    Slash::new("/close", "", "leave a conversation, as an empty line does", |rest| {
+        alone(rest, Request::Close)
+    }),
+    Slash::new("/history", "[WHO|all] [N]", "show what was said last in a conversation", history),
+    Slash::new("/lastlog", "TEXT", "find what was said", |rest| match rest.trim() {
+        "" => Err(None),
+        text => Ok(Request::Lastlog(text.to_owned())),
+    }),
     Slash::new("/peers", "", "list the peers", |rest| alone(rest, Request::Query)),
+    Slash::new("/nearby", "", "look for peers on this network", |rest| alone(rest, Request::Nearby)),
     Slash::new("/whois", WHO, "show what is known of a peer", |rest| Ok(Request::Whois(who(rest)?))),
-    Slash::new("/me", "TEXT", "say in a conversation what you do", |rest| Ok(Request::Act(message(rest)?))),
+    Slash::new("/me", "[TEXT]", "say what you do; omit TEXT to see who you are", |rest| {
+        if rest.trim().is_empty() { Ok(Request::Me) } else { Ok(Request::Act(message(rest)?)) }
+    }),
     Slash::new("/away", "[TEXT]", "answer each peer once with this text; omit it to stop", |rest| {
         Ok(Request::Away(Some(rest.trim()).filter(|text| !text.is_empty()).map(str::to_owned)))
     }),
@@ -74,21 +92,29 @@ pub static SLASHES: [Slash; 17] = [
     }),
     Slash::new("/block", WHO, "ignore a peer, and stop writing to it", |rest| Ok(Request::Block(who(rest)?))),
     Slash::new("/unblock", WHO, "stop ignoring a peer", |rest| Ok(Request::Unblock(who(rest)?))),
+    Slash::new("/clear", "", "clear the screen", |rest| alone(rest, Request::Clear)),
     Slash::new("/stats", "", "show statistics", |rest| alone(rest, Request::Stats)),
     Slash::new("/help", "", "list these commands", |rest| alone(rest, Request::Help)),
-    Slash::new("/quit", "", "say exit to everybody, and quit", |rest| alone(rest, Request::Quit)),
+    Slash::new("/quit", "[TEXT]", QUIT, |rest| Ok(Request::Quit(last_words(rest)))),
 ];
 
 /// Other names of commands, as people know them from elsewhere, and what they are called here.
-pub const ALIASES: [(&str, &str); 7] = [
+pub const ALIASES: [(&str, &str); 11] = [
     ("/m", "/msg"),
+    ("/w", "/msg"),
+    ("/tell", "/msg"),
     ("/query", "/to"),
     ("/names", "/peers"),
     ("/who", "/peers"),
     ("/list", "/peers"),
     ("/ignore", "/block"),
     ("/unignore", "/unblock"),
+    ("/part", "/close"),
+    ("/leave", "/close"),
 ];
+
+/// A command that other chats have, and that people type by habit. It only gets a sentence.
+const NICK: &str = "/nick";
 
 /// `Err(None)`: there are too few words, or too many.
 type Parsed<T = Request> = Result<T, Option<Mistake>>;
@@ -110,6 +136,11 @@ impl Slash {
         SLASHES.iter().find(|slash| slash.name.eq_ignore_ascii_case(name))
     }
 
+    /// That it has too few words or too many.
+    pub(super) fn usage(&self) -> Mistake {
+        BadSlash::Usage { name: self.name, arguments: self.arguments }.into()
+    }
+
     /// The word for an argument, counted from 0.
     pub fn argument(&self, place: usize) -> Option<&'static str> {
         self.arguments.split(' ').filter(|word| !word.is_empty()).nth(place)
@@ -119,11 +150,11 @@ impl Slash {
 /// What a line that begins with a slash asks for.
 pub fn parse(line: &str) -> Result<Request, Mistake> {
     let (word, rest) = split_word(line);
+    if word.eq_ignore_ascii_case(NICK) {
+        return Err(BadSlash::NameIsFixed.into());
+    }
     let slash = Slash::find(word).ok_or_else(|| unknown(word))?;
-    (slash.request)(rest.trim_end()).map_err(|mistake| {
-        let usage = BadSlash::Usage { name: slash.name, arguments: slash.arguments };
-        mistake.unwrap_or(usage.into())
-    })
+    (slash.request)(rest.trim_end()).map_err(|mistake| mistake.unwrap_or_else(|| slash.usage()))
 }
 
 /// The text in a line of a conversation; `None` if it is a command. One that is to begin with a slash is typed
@@ -154,6 +185,11 @@ fn split_word(line: &str) -> (&str, &str) {
     line.split_once(char::is_whitespace).unwrap_or((line, ""))
 }
 
+/// A text to be said before the program ends, if there is one.
+pub(super) fn last_words(text: &str) -> Option<String> {
+    message(text.trim()).ok()
+}
+
 fn alone(rest: &str, request: Request) -> Parsed {
     if rest.trim().is_empty() { Ok(request) } else { Err(None) }
 }
@@ -176,6 +212,25 @@ fn who_or_all(rest: &str) -> Parsed<Option<Designation>> {
 fn who_and_rest(rest: &str) -> Parsed<(Designation, &str)> {
     let (word, rest) = split_word(rest.trim_start());
     if word.is_empty() { Err(None) } else { Ok((one(word)?, rest)) }
+}
+
+/// A number alone may be that of a peer or that of messages: the node decides.
+fn history(rest: &str) -> Parsed {
+    let mut words = rest.split_whitespace();
+    let whose = words.next().map_or(Ok(Whose::Present), whose)?;
+    let count = words.next().map(count).transpose()?;
+    if words.next().is_some() { Err(None) } else { Ok(Request::History(whose, count)) }
+}
+
+/// A conversation.
+pub(super) fn whose(word: &str) -> Result<Whose, Mistake> {
+    if word.eq_ignore_ascii_case(ALL) { Ok(Whose::All) } else { Ok(Whose::One(one(word)?)) }
+}
+
+/// A number of messages.
+pub(super) fn count(word: &str) -> Result<usize, Mistake> {
+    let count = word.parse().ok().filter(|count| (1..=RECALLED_MAX).contains(count));
+    count.ok_or_else(|| Mistake::BadCount(word.to_owned()))
 }
 
 /// One peer. `all` and `localhost` never mean a peer: a stranger could take such a name to catch messages meant for
@@ -233,6 +288,14 @@ mod tests {
             ("/all /msg is a text", Request::Send(Audience::All, text("/msg is a text"))),
             ("/to localhost:9090", Request::Converse(address.clone())),
             ("/to ALL", Request::ConverseWithAll),
+            ("/history", Request::History(Whose::Present, None)),
+            ("/history 7", Request::History(Whose::One(Designation::Number(7)), None)),
+            ("/history  ALL  100 ", Request::History(Whose::All, Some(100))),
+            ("/history history 1", Request::History(Whose::One(name("history")), Some(1))),
+            ("/history →", Request::History(Whose::One(name("→")), None)),
+            ("/history 127.0.0.1:9090 10", Request::History(Whose::One(address.clone()), Some(10))),
+            ("/lastlog  Two words.* (", Request::Lastlog(text("Two words.* ("))),
+            ("/lastlog all", Request::Lastlog(text("all"))),
             ("/peers ", Request::Query),
             ("/connect 127.0.0.1:9090", Request::Connect(address.clone())),
             ("/connect all", Request::ConnectAll),
@@ -243,7 +306,17 @@ mod tests {
             ("/unblock P1", Request::Unblock(name("P1"))),
             ("/stats", Request::Stats),
             ("/Help", Request::Help),
-            ("/quit", Request::Quit),
+            ("/close ", Request::Close),
+            ("/PART", Request::Close),
+            ("/clear", Request::Clear),
+            ("/me", Request::Me),
+            ("/me  ", Request::Me),
+            ("/me waves", Request::Act(text("waves"))),
+            ("/quit", Request::Quit(None)),
+            ("/quit  ", Request::Quit(None)),
+            ("/quit now", Request::Quit(Some(text("now")))),
+            ("/quit exit", Request::Quit(Some(text("exit")))),
+            ("/quit /msg P1 x\x1b[2J", Request::Quit(Some(text("/msg P1 x\x1b[2J")))),
         ];
         for (line, request) in table {
             assert_eq!(parse(line), Ok(request), "{line}");
@@ -256,6 +329,9 @@ mod tests {
             "/msg",
             "/to",
             "/to P1 P2",
+            "/history P1 1 now",
+            "/lastlog",
+            "/lastlog  ",
             "/peers now",
             "/connect",
             "/connect P1 P2",
@@ -272,7 +348,9 @@ mod tests {
             "/unblock P1 P2",
             "/stats 1",
             "/help me",
-            "/quit now",
+            "/clear all",
+            "/close P1",
+            "/part #rust bye",
         ];
         for line in lines {
             let slash = Slash::find(split_word(line).0).unwrap();
@@ -294,11 +372,21 @@ mod tests {
             ("/msg all hello", Mistake::BadAddress("all".to_owned())),
             ("/exit ALL", Mistake::BadAddress("ALL".to_owned())),
             ("/to localhost", Mistake::BadAddress("localhost".to_owned())),
+            ("/history P1 0", Mistake::BadCount("0".to_owned())),
+            ("/history P1 101", Mistake::BadCount("101".to_owned())),
+            ("/history P1 -1", Mistake::BadCount("-1".to_owned())),
+            ("/history all ten", Mistake::BadCount("ten".to_owned())),
+            ("/history P1 99999999999999999999", Mistake::BadCount("99999999999999999999".to_owned())),
+            ("/history localhost", Mistake::BadAddress("localhost".to_owned())),
+            ("/history 99999999999999999999", Mistake::BadAddress("99999999999999999999".to_owned())),
             ("/dialect P1 klingon", Mistake::BadDialect("klingon".to_owned())),
             (&format!("/alias P1 {long}"), Mistake::NameTooLong),
         ];
         for (line, mistake) in table {
             assert_eq!(parse(line), Err(mistake), "{line}");
+        }
+        for line in ["/nick", "/nick P2", &format!("/nick {long}"), "/nick x\x1b[2J", "/NICK /quit"] {
+            assert_eq!(parse(line), Err(BadSlash::NameIsFixed.into()), "{line}");
         }
         for word in ["7", "10.0.0.5", "::1", "x:1", "a", "ALL", "localhost", "x\x1b[2J"] {
             assert_eq!(
@@ -335,7 +423,7 @@ mod tests {
     #[test]
     fn the_guide_has_a_row_for_each_command() {
         let guide = include_str!("../../docs/guide.md");
-        for slash in &SLASHES {
+        for slash in SLASHES {
             let typed = format!("{} {}", slash.name, slash.arguments);
             let row = format!("| `{}` |", typed.trim_end().replace('|', "\\|"));
             assert!(guide.contains(&row), "{row} is missing");

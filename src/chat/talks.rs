@@ -12,14 +12,24 @@ pub(super) struct Talks(Vec<Talk>);
 struct Talk {
     with: Audience,
     unread: u64,
+    /// The user has been in it.
+    is_entered: bool,
+    /// The user was mentioned in what is unread.
+    is_mentioned: bool,
 }
 
 impl Talks {
-    /// The user is in this conversation now, and has read it.
-    pub(super) fn enter(&mut self, with: Audience) {
+    /// The user is in this conversation now, and has read it. Gives whether this is the first time.
+    pub(super) fn enter(&mut self, with: Audience) -> bool {
         match self.0.iter_mut().find(|talk| talk.with == with) {
-            Some(talk) => talk.unread = 0,
-            None => self.0.push(Talk { with, unread: 0 }),
+            Some(talk) => {
+                (talk.unread, talk.is_mentioned) = (0, false);
+                !std::mem::replace(&mut talk.is_entered, true)
+            }
+            None => {
+                self.0.push(Talk { with, unread: 0, is_mentioned: false, is_entered: true });
+                true
+            }
         }
     }
 
@@ -28,13 +38,20 @@ impl Talks {
         let with = Audience::One(from, None);
         match self.0.iter_mut().find(|talk| talk.with == with) {
             Some(talk) => talk.unread += 1,
-            None => self.0.push(Talk { with, unread: 1 }),
+            None => self.0.push(Talk { with, unread: 1, is_mentioned: false, is_entered: false }),
         }
     }
 
-    /// The conversations with unread messages, and how many those are.
-    pub(super) fn unread(&self) -> impl Iterator<Item = (Audience, u64)> {
-        self.0.iter().filter(|talk| talk.unread > 0).map(|talk| (talk.with, talk.unread))
+    /// The user was mentioned in a message that is unread.
+    pub(super) fn note_mention(&mut self, from: SocketAddr) {
+        let talks = self.0.iter_mut().filter(|talk| talk.with == Audience::One(from, None));
+        talks.for_each(|talk| talk.is_mentioned = talk.unread > 0);
+    }
+
+    /// The conversations with unread messages: how many those are, and whether they mention the user.
+    pub(super) fn unread(&self) -> impl Iterator<Item = (Audience, u64, bool)> {
+        let unread = self.0.iter().filter(|talk| talk.unread > 0);
+        unread.map(|talk| (talk.with, talk.unread, talk.is_mentioned))
     }
 
     /// The one to go to from the one that the user is in, if there is one.
@@ -72,14 +89,20 @@ mod tests {
     #[test]
     fn what_is_said_elsewhere_is_counted_until_the_user_goes_there() {
         let mut talks = Talks::default();
-        talks.enter(with(1));
+        assert!(talks.enter(with(1)) && !talks.enter(with(1)));
         for port in [2, 3, 2] {
             talks.note_unread(address(port));
         }
-        assert_eq!(talks.unread().collect::<Vec<_>>(), [(with(2), 2), (with(3), 1)]);
+        talks.note_mention(address(3));
+        talks.note_mention(address(4));
+        assert_eq!(talks.unread().collect::<Vec<_>>(), [(with(2), 2, false), (with(3), 1, true)]);
         assert_eq!(talks.find(Switch::Unread, Some(with(1))), Some(with(2)));
+        assert!(talks.enter(with(2)), "it was not entered before");
+        assert_eq!(talks.unread().collect::<Vec<_>>(), [(with(3), 1, true)]);
+        talks.enter(with(3));
+        talks.note_unread(address(3));
         talks.enter(with(2));
-        assert_eq!(talks.unread().collect::<Vec<_>>(), [(with(3), 1)]);
+        assert_eq!(talks.unread().collect::<Vec<_>>(), [(with(3), 1, false)], "the mention was read");
         talks.forget(address(3));
         assert_eq!(talks.unread().count(), 0);
     }
@@ -93,7 +116,7 @@ mod tests {
                 .all(|&switch| talks.find(switch, None).is_none())
         );
         let all = [with(1), Audience::All, with(3)];
-        all.iter().for_each(|&audience| talks.enter(audience));
+        assert!(all.iter().all(|&audience| talks.enter(audience)));
         for (switch, present, place) in [
             (Switch::Number(2), Some(with(1)), Some(1)),
             (Switch::Number(0), None, None),

@@ -1,5 +1,6 @@
 //! What requests of the user still owe: each has a ticket with the number of outcomes that are not known yet.
 
+use super::failures::{FailedWith, Failures};
 use super::id::CommandId;
 use super::notice::Notice;
 use super::outbox::Report;
@@ -11,6 +12,8 @@ pub(super) struct Tickets {
     open: BTreeMap<u32, Ticket>,
     /// The number of the newest.
     last: u32,
+    /// Failures of a request with several recipients are told together.
+    gathers: bool,
 }
 
 #[derive(Debug)]
@@ -18,11 +21,13 @@ struct Ticket {
     /// Outcomes that are not known yet.
     left: usize,
     told: Told,
+    /// What failed until now, if that is told when all is known.
+    failed: Option<Failures>,
     /// That of the command, which its outcomes bear.
     id: Option<CommandId>,
 }
 
-/// How a delivery is reported. A failure is always reported by itself, as soon as it is known.
+/// How a delivery is reported. A failure is always reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
     /// Each by itself.
@@ -34,19 +39,27 @@ pub(super) enum Told {
 }
 
 /// All outcomes of a request are known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Settled {
     pub(super) number: u32,
+    /// What is told of failures now.
+    pub(super) failed: Vec<FailedWith>,
     /// How many were delivered, if that is reported once for all.
     pub(super) delivered: Option<usize>,
     pub(super) id: Option<CommandId>,
 }
 
 impl Tickets {
+    /// With `gathers`, failures of several recipients of one request are told when all its outcomes are known.
+    pub(super) fn new(gathers: bool) -> Self {
+        Self { gathers, ..Self::default() }
+    }
+
     /// A ticket for a request that will have so many outcomes. Its number goes with each of them.
     pub(super) fn open(&mut self, outcomes: usize, told: Told, id: Option<CommandId>) -> u32 {
         self.last = self.last.wrapping_add(1);
-        self.open.insert(self.last, Ticket { left: outcomes, told, id });
+        let failed = (self.gathers && outcomes > 1).then(Failures::default);
+        self.open.insert(self.last, Ticket { left: outcomes, told, failed, id });
         self.last
     }
 
@@ -91,6 +104,21 @@ impl Tickets {
         }
     }
 
+    /// Keeps a failure until all is known of its request. Gives back what is to be told now.
+    pub(super) fn gather(&mut self, report: Report, outcome: Notice) -> Option<Notice> {
+        let Report::Request(number) = report else { return Some(outcome) };
+        match self.open.get_mut(&number).and_then(|ticket| ticket.failed.as_mut()) {
+            Some(failed) => failed.gather(outcome),
+            None => Some(outcome),
+        }
+    }
+
+    /// Takes all failures that were to be told later.
+    pub(super) fn take_failed(&mut self) -> Vec<FailedWith> {
+        let failed = self.open.values_mut().filter_map(|ticket| ticket.failed.as_mut());
+        failed.flat_map(Failures::take).collect()
+    }
+
     /// One outcome is known. The last one closes the ticket.
     pub(super) fn settle(&mut self, report: Report) -> Option<Settled> {
         let Report::Request(number) = report else { return None };
@@ -99,18 +127,20 @@ impl Tickets {
         if ticket.left > 0 {
             return None;
         }
-        let Ticket { told, id, .. } = self.open.remove(&number)?;
+        let Ticket { told, failed, id, .. } = self.open.remove(&number)?;
+        let failed = failed.map(|mut failed| failed.take()).unwrap_or_default();
         let delivered = match told {
             Told::Once(delivered) => Some(delivered),
             Told::Each | Told::Never => None,
         };
-        Some(Settled { number, delivered, id })
+        Some(Settled { number, failed, delivered, id })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::notice::Failure;
 
     fn sent() -> Notice {
         Notice::Sent("127.0.0.1:9".parse().unwrap())
@@ -122,11 +152,12 @@ mod tests {
         let number = tickets.open(2, Told::Each, Some(CommandId::Number("7".into())));
         let report = Report::Request(number);
         assert!(tickets.is_told(report, true, &sent()));
-        assert_eq!((tickets.settle(report), tickets.left(number)), (None, 1));
+        assert!(tickets.settle(report).is_none() && tickets.left(number) == 1);
         let id = tickets.id(report);
         assert_eq!(id, Some(CommandId::Number("7".into())));
-        assert_eq!(tickets.settle(report), Some(Settled { number, delivered: None, id }));
-        assert_eq!((tickets.settle(report), tickets.is_empty()), (None, true));
+        let settled = tickets.settle(report).unwrap();
+        assert_eq!((settled.number, settled.delivered, settled.id), (number, None, id));
+        assert!(tickets.settle(report).is_none() && tickets.is_empty());
     }
 
     #[test]
@@ -137,6 +168,24 @@ mod tests {
         tickets.settle(report);
         assert!(tickets.is_told(report, false, &Notice::Help), "any other outcome");
         assert_eq!(tickets.settle(report).unwrap().delivered, Some(1));
+    }
+
+    #[test]
+    fn failures_of_several_are_kept_until_all_is_known_and_those_of_one_or_for_a_program_are_not() {
+        let failure = || Notice::NotConnected { to: "127.0.0.1:9".parse().unwrap(), why: Failure::Yourself };
+        for (gathers, outcomes) in [(true, 2), (true, 1), (false, 2)] {
+            let is_kept = gathers && outcomes > 1;
+            let mut tickets = Tickets::new(gathers);
+            let report = Report::Request(tickets.open(outcomes, Told::Each, None));
+            assert_eq!(tickets.gather(report, failure()).is_none(), is_kept);
+            assert_eq!(tickets.gather(report, sent()), Some(sent()));
+            let settled = (0..outcomes).filter_map(|_| tickets.settle(report)).last().unwrap();
+            assert_eq!(settled.failed.len(), usize::from(is_kept));
+        }
+        let mut tickets = Tickets::new(true);
+        let report = Report::Request(tickets.open(2, Told::Each, None));
+        tickets.gather(report, failure());
+        assert_eq!((tickets.take_failed().len(), tickets.take_failed().len()), (1, 0));
     }
 
     #[test]

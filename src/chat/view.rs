@@ -42,6 +42,17 @@ pub struct KnownRow {
     pub heard_ago: Option<Duration>,
 }
 
+/// Somebody who was found nearby. All of it is what they claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NearbyRow {
+    /// What the user may type for it, if there is a list that has it.
+    pub number: Option<usize>,
+    /// Who it is.
+    pub who: Who,
+    /// The fingerprint of its key.
+    pub key: Option<Rc<str>>,
+}
+
 /// What is known of a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Whois {

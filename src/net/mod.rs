@@ -15,5 +15,6 @@ pub mod interfaces;
 mod keyboard;
 mod links;
 mod listener;
+mod multicast;
 pub mod signals;
 pub mod socket;

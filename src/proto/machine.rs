@@ -24,11 +24,12 @@
 //! anywhere.
 
 use super::fault::Fault;
+use super::interface::Interface;
 use super::send_queue::SendQueue;
 use crate::limits::LINE_BYTES_MAX;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Instant;
 
 /// Names one connection for its whole life. No later connection gets the same id.
@@ -82,6 +83,22 @@ pub enum Input<'a> {
         /// Why.
         reason: CloseReason,
     },
+    /// A datagram came in, after an [`Output::Join`].
+    Datagram {
+        /// The number of the interface on which it came in.
+        on: u32,
+        /// Who sent it. Anybody can claim to be anybody.
+        from: SocketAddr,
+        /// How many routers more it could have passed, if the system tells.
+        hop_limit: Option<u8>,
+        /// All of it.
+        bytes: &'a [u8],
+    },
+    /// An [`Output::Join`] has succeeded: with these addresses, datagrams can be sent and will come in. It comes again
+    /// whenever the addresses of this host have changed, until there is an [`Output::Leave`].
+    Joined(Vec<Interface>),
+    /// An [`Output::Join`] has failed.
+    JoinFailed(Fault),
     /// A dial that the machine asked for has succeeded.
     Connected {
         /// Which one.
@@ -138,12 +155,36 @@ pub enum Output<N> {
         /// From which of our addresses; `None` leaves that to the system.
         from: Option<IpAddr>,
     },
+    /// Send a datagram. That it arrives is never told, nor that it could not be sent: a network may lose it anyway.
+    Datagram {
+        /// The number of the interface to send it on.
+        on: u32,
+        /// To whom.
+        to: SocketAddr,
+        /// All of it.
+        bytes: Vec<u8>,
+    },
+    /// Join these groups on all interfaces; answered by [`Input::Joined`] or [`Input::JoinFailed`].
+    Join(Groups),
+    /// Leave them; no more datagrams come in.
+    Leave,
     /// Listen for peers; answered by [`Input::Listening`] or [`Input::ListenFailed`].
     Listen(SocketAddr),
     /// Tell the user.
     Notice(N),
     /// The program is over, with this exit code; nothing follows.
     Quit(u8),
+}
+
+/// Where datagrams for many hosts of a link go: a group of each family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Groups {
+    /// The one of IPv4.
+    pub v4: Ipv4Addr,
+    /// The one of IPv6.
+    pub v6: Ipv6Addr,
+    /// The port of both. Other programs of this host may have it too.
+    pub port: u16,
 }
 
 /// How a connection is ended.

@@ -128,6 +128,11 @@ impl Scopes {
 }
 
 impl Scoped {
+    /// Without an interface.
+    pub fn bare(&self) -> SocketAddr {
+        SocketAddr::new(self.ip.into(), self.port)
+    }
+
     /// Reads `[fe80::1%eth0]:8080`, with or without an interface. `None`: not a link-local address with a port.
     pub fn parse(word: &str) -> Option<Result<Self, ScopeFault>> {
         let (host, port) = word.rsplit_once(':')?;

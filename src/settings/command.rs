@@ -67,6 +67,13 @@ pub(super) fn is_switch(arg: &Arg) -> bool {
     arg.get_possible_values().iter().map(PossibleValue::get_name).eq(["true", "false"])
 }
 
+/// Whether a flag with words of its own may be set to true or false as well.
+pub(super) fn may_be_switched(arg: &Arg) -> bool {
+    ["true", "false"]
+        .iter()
+        .all(|word| arg.get_possible_values().iter().any(|value| value.matches(word, false)))
+}
+
 /// Whether a flag may be repeated.
 pub(super) fn is_list(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::Append)

@@ -3,7 +3,7 @@
 //! An empty variable counts as not set. A variable that belongs to no flag is an error, because it is probably
 //! misspelt.
 
-use super::command::{find, is_list, is_switch};
+use super::command::{find, is_list, is_switch, may_be_switched};
 use super::fault::{fault, unknown};
 use super::{Origin, Setting};
 use crate::quoting::shown;
@@ -57,6 +57,9 @@ fn values(arg: &Arg, value: &OsString) -> Option<Vec<OsString>> {
     let text = value.to_str();
     match text {
         _ if is_switch(arg) => truth(text?).map(|is_on| vec![is_on.to_string().into()]),
+        Some(word) if may_be_switched(arg) && truth(word).is_some() => {
+            truth(word).map(|is_on| vec![is_on.to_string().into()])
+        }
         Some(list) if is_list(arg) => Some(list.split(',').map(|item| item.trim().into()).collect()),
         _ => Some(vec![value.clone()]),
     }

@@ -2,7 +2,7 @@
 //!
 //! The file is read and parsed here; the command line checks whether a value is right for its flag.
 
-use super::command::{find, is_list, is_switch};
+use super::command::{find, is_list, is_switch, may_be_switched};
 use super::fault::{fault, unknown};
 use super::{Origin, Setting};
 use crate::quoting::shown;
@@ -94,7 +94,9 @@ fn before(text: &str, at: usize) -> &str {
 fn values(arg: &Arg, item: &Item) -> Result<Vec<OsString>, String> {
     let not = |wanted: &str, kind: &str| format!("takes {wanted}, not {kind}");
     match item {
-        Item::Value(Value::Boolean(is_on)) if is_switch(arg) => Ok(vec![is_on.value().to_string().into()]),
+        Item::Value(Value::Boolean(is_on)) if may_be_switched(arg) => {
+            Ok(vec![is_on.value().to_string().into()])
+        }
         _ if is_switch(arg) => Err(not("true or false", kind(item))),
         Item::Value(Value::Array(items)) if is_list(arg) && items.is_empty() => {
             Err("has no value; leave it out for the default".to_owned())

@@ -275,6 +275,8 @@ mod tests {
             ("name", "", ("'c'", "c"), ("e", "e"), "f"),
             ("greet", "false", ("true", "true"), ("NO", "false"), "true"),
             ("greet", "false", ("false", "false"), ("1", "true"), "false"),
+            ("bell", "never", ("true", "true"), ("ON", "true"), "mention"),
+            ("bell", "never", ("'private'", "private"), ("0", "false"), "all"),
             ("connect-timeout", "5", ("2.5", "2.5"), ("3", "3"), "4"),
             ("peers-max", "65536", ("'1'", "1"), ("2", "2"), "3"),
             (

@@ -402,7 +402,14 @@ impl Machine for Swarm {
             Input::Line(GO) => self.go(now),
             Input::Received { conn, bytes } => self.on_received(conn, bytes, now),
             Input::Timeout => self.on_timeout(now),
-            Input::Line(_) | Input::Listening { .. } | Input::ListenFailed(_) | Input::Refused { .. } => {}
+            // A generator asks for none of these.
+            Input::Datagram { .. }
+            | Input::Joined(_)
+            | Input::JoinFailed(_)
+            | Input::Line(_)
+            | Input::Listening { .. }
+            | Input::ListenFailed(_)
+            | Input::Refused { .. } => {}
         }
         self.go_on(now);
     }

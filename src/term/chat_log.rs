@@ -5,6 +5,7 @@
 //! name, if the message did not come from the address that it claims, and if the name could be taken for a part of the
 //! line.
 
+use super::found::Rest;
 use super::own_lines::OwnLine;
 use super::phrases::Named;
 use super::prompts::prompt_text;
@@ -12,13 +13,15 @@ use super::render::HELP_COLUMNS;
 use super::stats::STATS_COLUMNS;
 use super::style::{Colors, Look, Painted, Piece, is_own_words};
 use super::wrap::{Entry, INDENT};
-use crate::chat::notice::{Notice, Prompt, Who};
+use crate::chat::notice::{Notice, Prompt, Recall, Recalled, SaidTo, Who};
+use crate::chat::recall::{PastMessage, Way};
 use crate::chat::slash::ACTION;
 use crate::limits::LOGGED_NAMES_MAX;
 use crate::proto::clean::{Clean, CleanName};
 use jiff::Zoned;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 
 /// What the user is called in the log.
 const YOU: &str = "you";
@@ -42,13 +45,15 @@ impl ChatLog {
     pub(super) fn told(&mut self, notice: &Notice, at: &Zoned) -> Entry {
         let colors = self.look.colors;
         match notice {
-            Notice::Message { who, text, is_to_all, is_confirmed } => {
+            Notice::Message { who, text, is_to_all, is_confirmed, mentions } => {
                 let must_name = self.bearers.introduce(who) || !is_confirmed;
                 let speaker = speaker(who, must_name || self.look.has_addresses, colors);
-                let (before, end, text) = parts(text);
+                let (before, end, words) = parts(text);
+                let mut words = marked(words, text.len() - words.len(), mentions, colors);
+                words.push(Piece::plain("\n"));
                 let audience = if *is_to_all { format!(" → all{end}") } else { end.to_owned() };
                 let head = vec![time(at, colors), Piece::plain(before), speaker, Piece::plain(audience)];
-                Entry::of_message(head, vec![Piece::plain(format!("{}\n", Clean(text)))])
+                Entry::of_message(head, words)
             }
             notice => {
                 named(notice).into_iter().for_each(|who| self.bearers.note(who));
@@ -73,6 +78,40 @@ impl ChatLog {
         }
     }
 
+    /// The lines for what was said before: dim, and with the date if it was not today or in an earlier run.
+    pub(super) fn recalled(&self, found: &Recalled, now: &Zoned) -> Vec<Entry> {
+        let is_dated = matches!(found.asked, Recall::Before(_));
+        let mut bearers = Bearers::default();
+        found.messages.iter().filter_map(party).for_each(|who| bearers.note(who));
+        let lines = found.messages.iter().map(|message| {
+            let at = message.at.with_time_zone(now.time_zone().clone());
+            let is_dated = is_dated || at.date() != now.date();
+            let time = at.strftime(if is_dated { "%Y-%m-%d %H:%M" } else { "%H:%M" });
+            self.past(message, time.to_string(), &mut bearers)
+        });
+        let rest = Entry::new(vec![Piece::plain(Rest(found).to_string())]);
+        lines.chain([rest]).collect()
+    }
+
+    fn past(&self, message: &PastMessage, time: String, bearers: &mut Bearers) -> Entry {
+        let dim = |words: String| Piece::new(self.look.colors.of_time(), words);
+        let (before, end, text) = parts(&message.text);
+        let all = || dim("all".to_owned());
+        let name = |who, must_name| {
+            let must_name = must_name || self.bearers.is_another(who) || self.look.has_addresses;
+            speaker(who, must_name, self.look.colors)
+        };
+        let (from, to) = match &message.way {
+            Way::Heard { from, is_to_all } => (name(from, bearers.introduce(from)), is_to_all.then(all)),
+            Way::Said(SaidTo::One(to)) => (dim(YOU.to_owned()), Some(name(to, bearers.is_ambiguous(to)))),
+            Way::Said(SaidTo::All(_)) => (dim(YOU.to_owned()), Some(all())),
+        };
+        let to = to.into_iter().flat_map(|to| [dim(" → ".to_owned()), to]);
+        let head = [dim(time), dim(before.to_owned()), from].into_iter().chain(to);
+        let head = head.chain([dim(end.to_owned())]).collect();
+        Entry::of_message(head, vec![dim(Clean(text).to_string()), Piece::plain("\n")])
+    }
+
     fn said(&self, hearers: Vec<Piece>, text: &str, at: &Zoned) -> Entry {
         let colors = self.look.colors;
         let own = |words: String| Piece::new(colors.of_own_words(), words);
@@ -90,6 +129,14 @@ impl ChatLog {
     }
 }
 
+/// The peer that a message was heard from or said to.
+fn party(message: &PastMessage) -> Option<&Who> {
+    match &message.way {
+        Way::Heard { from: who, .. } | Way::Said(SaidTo::One(who)) => Some(who),
+        Way::Said(SaidTo::All(_)) => None,
+    }
+}
+
 /// What stands before the speaker of a text, what stands behind, and the words. A text that says what its sender does
 /// reads as an action: `* anna waves`.
 fn parts(text: &str) -> (&'static str, &'static str, &str) {
@@ -97,6 +144,23 @@ fn parts(text: &str) -> (&'static str, &'static str, &str) {
         Some(action) => (" * ", " ", action),
         None => (" ", ": ", text),
     }
+}
+
+/// The words of a message, which begin at byte `start` of its text, with the user's name marked in them.
+fn marked(words: &str, start: usize, mentions: &[Range<usize>], colors: Colors) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut end = 0;
+    for place in mentions {
+        let place = place.start.saturating_sub(start)..place.end.saturating_sub(start);
+        let (Some(before), Some(name)) = (words.get(end..place.start), words.get(place.clone())) else {
+            continue;
+        };
+        pieces.push(Piece::plain(Clean(before).to_string()));
+        pieces.push(Piece::new(colors.of_mention(), Clean(name).to_string()));
+        end = place.end;
+    }
+    pieces.push(Piece::plain(Clean(&words[end..]).to_string()));
+    pieces
 }
 
 fn time(at: &Zoned, colors: Colors) -> Piece {
@@ -114,7 +178,7 @@ fn head_of(notice: &Notice) -> usize {
     match notice {
         Notice::Help => HELP_COLUMNS,
         Notice::Stats(_) => STATS_COLUMNS,
-        Notice::ConnectList(_) | Notice::Peers { .. } => "1. ".len(),
+        Notice::ConnectList(_) | Notice::Nearby(_) | Notice::Peers { .. } => "1. ".len(),
         _ => INDENT,
     }
 }
@@ -161,6 +225,15 @@ impl Bearers {
         is_misleading(&who.name) || self.0.get(&key(who)) == Some(&Bearer::Several)
     }
 
+    /// Whether somebody else has this name as well, or had it.
+    fn is_another(&self, who: &Who) -> bool {
+        match self.0.get(&key(who)) {
+            Some(Bearer::One { address, .. }) => *address != who.address,
+            Some(Bearer::Several) => true,
+            None => false,
+        }
+    }
+
     fn note(&mut self, who: &Who) {
         if who.name.is_empty() {
             return;
@@ -188,6 +261,7 @@ fn is_misleading(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::recall::Party;
     use jiff::Timestamp;
     use jiff::tz::{TimeZone, offset};
     use std::rc::Rc;
@@ -241,11 +315,52 @@ mod tests {
             ("see /me waves", false, "anna: see /me waves"),
         ] {
             let who = who(1, "anna");
-            let message = Notice::Message { who, text: text.to_owned(), is_to_all, is_confirmed: true };
+            let text = text.to_owned();
+            let message = Notice::Message { who, text, is_to_all, is_confirmed: true, mentions: Vec::new() };
             assert_eq!(shown(&mut log, &message), format!("23:04 {line}\n"));
         }
         let own = OwnLine::SaidTo(vec![who(1, "anna")], "/me waves".to_owned());
         assert_eq!(log.typed(&own, &moment()).wrapped(200).to_string(), "23:04 * you → anna waves\n");
+    }
+
+    #[test]
+    fn what_was_said_before_has_its_date_unless_it_was_today_and_reads_as_the_log_does() {
+        let mut log = ChatLog::default();
+        log.told(&Notice::heard(who(9, "Bob"), "I am another Bob"), &moment());
+        let heard = |port, name, is_to_all| Way::Heard { from: who(port, name), is_to_all };
+        let past = |days: i64, way, text: &str| {
+            let at = moment().checked_sub(jiff::Span::new().days(days)).unwrap();
+            PastMessage { at: at.with_time_zone(TimeZone::UTC), way, text: text.to_owned() }
+        };
+        let messages = vec![
+            past(1, heard(1, "anna", false), "hi\x1b[2J"),
+            past(0, heard(1, "anna", true), "/me waves"),
+            past(0, heard(2, "bob", false), "hi"),
+            past(0, heard(2, "bob", false), "hi"),
+            past(0, heard(3, "you", false), "hi"),
+            past(0, Way::Said(SaidTo::One(who(1, "anna"))), "hi"),
+            past(0, Way::Said(SaidTo::One(who(2, "bob"))), "hi"),
+            past(0, Way::Said(SaidTo::All(3)), "hi"),
+        ];
+        let asked = Recall::Containing("i".to_owned());
+        let found = Recalled { asked, messages, older: 1, is_partial: false, is_this_run: false };
+        let lines = |found: &Recalled| -> Vec<String> {
+            log.recalled(found, &moment()).iter().map(|entry| entry.wrapped(200).to_string()).collect()
+        };
+        let expected = [
+            "2026-02-26 23:04 anna (127.0.0.1:1): hi␛[2J\n",
+            "23:04 * anna → all waves\n",
+            "23:04 bob (127.0.0.1:2): hi\n",
+            "23:04 bob (127.0.0.1:2): hi\n",
+            "23:04 you (127.0.0.1:3): hi\n",
+            "23:04 you → anna: hi\n",
+            "23:04 you → bob (127.0.0.1:2): hi\n",
+            "23:04 you → all: hi\n",
+            "… and 1 older message\n",
+        ];
+        assert_eq!(lines(&found), expected);
+        let before = lines(&Recalled { asked: Recall::Before(Party::All), ..found });
+        assert_eq!((&*before[1], &*before[8]), ("2026-02-27 23:04 * anna → all waves\n", ""));
     }
 
     #[test]
@@ -290,7 +405,13 @@ mod tests {
         let mut log = ChatLog::default();
         shown(&mut log, &Notice::heard(who(1, "anna"), "hi"));
         let text = "pay me".to_owned();
-        let claimed = Notice::Message { who: who(1, "anna"), text, is_to_all: false, is_confirmed: false };
+        let claimed = Notice::Message {
+            who: who(1, "anna"),
+            text,
+            is_to_all: false,
+            is_confirmed: false,
+            mentions: Vec::new(),
+        };
         assert_eq!(shown(&mut log, &claimed), "23:04 anna (127.0.0.1:1): pay me\n");
         assert_eq!(shown(&mut log, &Notice::heard(who(1, "anna"), "no")), "23:04 anna: no\n");
     }
@@ -319,7 +440,13 @@ mod tests {
     #[test]
     fn what_goes_to_all_says_so() {
         let text = "hi".to_owned();
-        let to_all = Notice::Message { who: who(1, "anna"), text, is_to_all: true, is_confirmed: true };
+        let to_all = Notice::Message {
+            who: who(1, "anna"),
+            text,
+            is_to_all: true,
+            is_confirmed: true,
+            mentions: Vec::new(),
+        };
         let mut log = ChatLog::default();
         assert_eq!(shown(&mut log, &to_all), "23:04 anna (127.0.0.1:1) → all: hi\n");
         assert_eq!(shown(&mut log, &to_all), "23:04 anna → all: hi\n");
@@ -357,5 +484,33 @@ mod tests {
         let news = Notice::NewPeer(who(8080, "P1"));
         let painted = Painted { notice: &news, colors: Colors::Table }.to_string();
         assert_eq!(shown(&mut log, &news), painted);
+    }
+
+    #[test]
+    fn the_users_name_is_marked_in_the_text_alone() {
+        let mention = |text: &str, mentions: &[(usize, usize)]| Notice::Message {
+            who: who(8080, "P1"),
+            text: text.to_owned(),
+            is_to_all: false,
+            is_confirmed: true,
+            mentions: mentions.iter().map(|&(start, end)| start..end).collect(),
+        };
+        let mut log = ChatLog::new(Look { colors: Colors::Table, ..Look::default() });
+        shown(&mut log, &mention("hi", &[]));
+        let head = "\x1b[2m23:04\x1b[m \x1b[38;5;163mP1\x1b[m: ";
+        for (text, mentions, expected) in [
+            ("P1, hi", &[(0, 2)][..], "\x1b[1;7mP1\x1b[m, hi"),
+            ("hi P1", &[(3, 5)], "hi \x1b[1;7mP1\x1b[m"),
+            ("é P1 \x1b[m P1", &[(3, 5), (10, 12)], "é \x1b[1;7mP1\x1b[m ␛[m \x1b[1;7mP1\x1b[m"),
+            ("short", &[(3, 50)], "short"),
+        ] {
+            assert_eq!(shown(&mut log, &mention(text, mentions)), format!("{head}{expected}\n"));
+            let mut plain = ChatLog::default();
+            shown(&mut plain, &mention("hi", &[]));
+            let words = Clean(text);
+            assert_eq!(shown(&mut plain, &mention(text, mentions)), format!("23:04 P1: {words}\n"));
+        }
+        let action = shown(&mut log, &mention("/me greets P1", &[(11, 13)]));
+        assert!(action.ends_with(" greets \x1b[1;7mP1\x1b[m\n"), "{action}");
     }
 }

@@ -4,13 +4,15 @@
 //! again at the end of the turn, once for everything that was shown.
 
 use super::Screen;
+use super::bell::{Bell, Ringer};
 use super::phrases::Count;
 use super::prompts::prompt_text;
 use super::stdout::Stdout;
-use super::style::{BELL, Look, Painted, is_worth_a_bell};
+use super::style::{BELL, Look, Painted};
 use crate::chat::notice::{Notice, Prompt};
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::time::Instant;
 
 /// Shows notices on stdout.
 #[derive(Debug)]
@@ -24,8 +26,7 @@ pub struct Console {
     is_asked: bool,
     /// Notices that were counted instead of shown since the terminal stopped.
     missed: u64,
-    /// A peer said something in this turn.
-    must_ring: bool,
+    ringer: Ringer,
 }
 
 impl Console {
@@ -38,12 +39,13 @@ impl Console {
     pub fn new(out: Stdout) -> Self {
         let is_terminal = out.is_terminal();
         let look = Look::default();
-        Self { out, is_terminal, look, prompt: None, is_asked: false, missed: 0, must_ring: false }
+        Self { out, is_terminal, look, prompt: None, is_asked: false, missed: 0, ringer: Ringer::default() }
     }
 
     /// This screen with another look. Bells are for terminals.
     pub fn with_look(self, look: Look) -> Self {
-        Self { look: Look { has_bell: look.has_bell && self.is_terminal, ..look }, ..self }
+        let bell = if self.is_terminal { look.bell } else { Bell::Never };
+        Self { look, ringer: Ringer::new(bell), ..self }
     }
 
     /// Whether a person reads this. If a program reads it, it gets everything, however much that is.
@@ -85,6 +87,7 @@ impl Console {
 }
 
 impl Screen<Notice> for Console {
+    #[expect(clippy::disallowed_methods, reason = "a bell has a limit")]
     fn show(&mut self, notice: Notice) {
         if let Notice::Prompt(prompt) = notice {
             if self.prompt.as_ref() != Some(&prompt) {
@@ -105,7 +108,7 @@ impl Screen<Notice> for Console {
             return;
         }
         self.leave_prompt();
-        self.must_ring |= self.look.has_bell && is_worth_a_bell(&notice);
+        self.ringer.note(&notice, Instant::now());
         self.out.append(Painted { notice: &notice, colors: self.look.colors });
     }
 
@@ -117,7 +120,7 @@ impl Screen<Notice> for Console {
     }
 
     fn flush(&mut self) -> io::Result<bool> {
-        if std::mem::take(&mut self.must_ring) {
+        if self.ringer.take() {
             self.out.append(BELL);
         }
         self.ask();

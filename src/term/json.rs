@@ -13,11 +13,14 @@
 
 use super::Screen;
 use super::addresses::At;
-use super::reasons::{ended, failure_reason, file_reason, listen_reason, mistake_reason, record_reason};
+use super::reasons::{
+    ended, failure_reason, file_reason, listen_reason, mistake_reason, recall_reason, record_reason,
+};
 use super::render::Sentence;
 use super::stdout::Stdout;
 use crate::chat::id::CommandId;
-use crate::chat::notice::{BadCommand, KnownRow, Mistake, Notice, PeerRow, Stats, Who};
+use crate::chat::notice::{BadCommand, KnownRow, Mistake, NearbyRow, Notice, PeerRow, SaidTo, Stats, Who};
+use crate::chat::recall::{PastMessage, Way};
 use crate::chat::slash::{self, SLASHES};
 use crate::limits::{COMMAND_BYTES_MAX, EVENTS_BYTES_MAX, TYPED_BYTES_MAX};
 use crate::proto::clean::is_treacherous;
@@ -132,12 +135,19 @@ enum Event<'a> {
     FileFault { path: String, reason: &'static str, sentence: String },
     Folded(Folded<'a>),
     Help { commands: Vec<Slash> },
+    History { messages: Vec<Past<'a>>, older: u64, partial: bool },
     ListenFailed { port: u16, reason: &'static str, sentence: String },
     Listening { port: u16, name: &'a str, addresses: Vec<At> },
     Lost(Lost<'a>),
+    Me { port: u16, name: &'a str, addresses: Vec<At> },
     Message(Message<'a>),
     NameChanged { name: &'a str },
+    Nearby { peers: Vec<Near<'a>> },
+    NearbyPeer(Near<'a>),
     NewPeer(Peer<'a>),
+    NoMulticast { reason: &'static str, sentence: String },
+    NobodyNearby,
+    NoHistory { reason: &'static str, sentence: String },
     NotConnected { to: At, reason: &'static str, sentence: String },
     NotRecorded { reason: &'static str, sentence: String },
     NotSent { to: At, text: &'a str, reason: &'static str, sentence: String },
@@ -249,6 +259,19 @@ struct Message<'a> {
     peer: Peer<'a>,
     text: &'a str,
     to_all: bool,
+    confirmed: bool,
+    mention: bool,
+}
+
+#[derive(Serialize)]
+struct Past<'a> {
+    time: String,
+    own: bool,
+    /// Null in a text of the user to all.
+    address: Option<At>,
+    name: &'a str,
+    text: &'a str,
+    to_all: bool,
 }
 
 #[derive(Serialize)]
@@ -258,6 +281,25 @@ struct Peers<'a> {
     /// Only if peers are remembered.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     known: Vec<Known<'a>>,
+    /// Only if somebody was found.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nearby: Vec<Near<'a>>,
+}
+
+#[derive(Serialize)]
+struct Near<'a> {
+    /// Only if a list has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<usize>,
+    #[serde(flatten)]
+    peer: Peer<'a>,
+    key: Option<&'a str>,
+}
+
+impl<'a> From<&'a NearbyRow> for Near<'a> {
+    fn from(row: &'a NearbyRow) -> Self {
+        Self { number: row.number, peer: (&row.who).into(), key: row.key.as_deref() }
+    }
 }
 
 #[derive(Serialize)]
@@ -282,6 +324,24 @@ struct Row<'a> {
 impl<'a> From<&'a Who> for Peer<'a> {
     fn from(who: &'a Who) -> Self {
         Self { address: At(who.address), name: &who.name }
+    }
+}
+
+impl<'a> From<&'a PastMessage> for Past<'a> {
+    fn from(message: &'a PastMessage) -> Self {
+        let (own, who, to_all) = match &message.way {
+            Way::Heard { from, is_to_all } => (false, Some(from), *is_to_all),
+            Way::Said(SaidTo::One(to)) => (true, Some(to), false),
+            Way::Said(SaidTo::All(_)) => (true, None, true),
+        };
+        Self {
+            time: format!("{:.3}", message.at.timestamp()),
+            own,
+            address: who.map(|who| At(who.address)),
+            name: who.map_or("", |who| &who.name),
+            text: &message.text,
+            to_all,
+        }
     }
 }
 
@@ -372,14 +432,23 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::Lost { who, reason } => {
             Event::Lost(Lost { peer: who.into(), reason: reason.word(), sentence: sentence() })
         }
+        Notice::Me { port, name, addresses } => {
+            Event::Me { port: *port, name, addresses: addresses.iter().copied().map(At).collect() }
+        }
+        // A program is told of each failure by itself, and has no screen.
+        Notice::ManyFailed(_) | Notice::Clear | Notice::Reachable(_) => return None,
         Notice::Answer { .. }
         | Notice::Menu
         | Notice::Prompt(_)
-        | Notice::Reachable(_)
+        | Notice::Recall(_)
         | Notice::Said { .. } => return None,
-        Notice::Message { who, text, is_to_all, .. } => {
-            Event::Message(Message { peer: who.into(), text, to_all: *is_to_all })
-        }
+        Notice::Message { who, text, is_to_all, is_confirmed, mentions } => Event::Message(Message {
+            peer: who.into(),
+            text,
+            to_all: *is_to_all,
+            confirmed: *is_confirmed,
+            mention: !mentions.is_empty(),
+        }),
         Notice::Mistake(mistake) => Event::Error(error(mistake, sentence())),
         Notice::NameChanged(name) => Event::NameChanged { name },
         Notice::NewPeer(who) => Event::NewPeer(who.into()),
@@ -389,15 +458,28 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::NotRecorded(error) => {
             Event::NotRecorded { reason: record_reason(*error), sentence: sentence() }
         }
+        Notice::NotRecalled(why) => Event::NoHistory { reason: recall_reason(why), sentence: sentence() },
         Notice::NotSent { to, text, why } => {
             Event::NotSent { to: At(*to), text, reason: failure_reason(*why), sentence: sentence() }
         }
-        Notice::Peers { active, contacted, known } => Event::Peers(Peers {
+        Notice::Nearby(rows) => Event::Nearby { peers: rows.iter().map(Near::from).collect() },
+        Notice::FoundNearby(row) => Event::NearbyPeer(row.into()),
+        Notice::NobodyNearby => Event::NobodyNearby,
+        Notice::NoMulticast(why) => {
+            Event::NoMulticast { reason: why.map_or("no-network", |_| "fault"), sentence: sentence() }
+        }
+        Notice::Peers { active, contacted, known, nearby } => Event::Peers(Peers {
+            nearby: nearby.iter().map(Near::from).collect(),
             active: rows(active),
             contacted: rows(contacted),
             known: known.iter().map(Known::from).collect(),
         }),
         Notice::Raw { from, text } => Event::Raw { from: At(*from), text },
+        Notice::Recalled(found) => Event::History {
+            messages: found.messages.iter().map(Past::from).collect(),
+            older: found.older,
+            partial: found.is_partial,
+        },
         Notice::Renamed { who, was } => Event::Renamed(Renamed { peer: who.into(), old_name: was }),
         Notice::Sent(to) => Event::Sent { to: At(*to) },
         Notice::SentToAll(peers) => Event::SentToAll { peers: *peers },
@@ -486,10 +568,14 @@ fn rfc3339(at: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::reasons::{
-        FAILURE_REASONS, FILE_REASONS, JSON_REASONS, LISTEN_REASONS, MISTAKE_REASONS, RECORD_REASONS,
+        FAILURE_REASONS, FILE_REASONS, JSON_REASONS, LISTEN_REASONS, MISTAKE_REASONS, RECALL_REASONS,
+        RECORD_REASONS,
     };
     use super::*;
-    use crate::chat::notice::{BadSlash, Failure, FileFault, JsonFault, Kept, Prompt, SaidTo};
+    use crate::chat::notice::{
+        BadSlash, Failed, Failure, FileFault, JsonFault, Kept, ManyFailed, NotRecalled, Prompt, Recall,
+        Recalled,
+    };
     use crate::proto::machine::CloseReason;
     use crate::proto::message::Dialect;
     use std::collections::BTreeSet;
@@ -497,7 +583,7 @@ mod tests {
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 41;
+    const KINDS: usize = 51;
 
     /// The index of a notice's kind. A new kind does not compile until it is here; then increase [`KINDS`], and add an
     /// example to [`examples`] and a line to the golden file.
@@ -542,8 +628,18 @@ mod tests {
             Notice::Away(_) => 36,
             Notice::Whois(_) => 37,
             Notice::Answer { .. } => 38,
-            Notice::BadClaim { .. } => 39,
-            Notice::Reachable(_) => 40,
+            Notice::Nearby(_) => 39,
+            Notice::FoundNearby(_) => 40,
+            Notice::NobodyNearby => 41,
+            Notice::NoMulticast(_) => 42,
+            Notice::Recall(_) => 43,
+            Notice::Recalled(_) => 44,
+            Notice::NotRecalled(_) => 45,
+            Notice::ManyFailed(_) => 46,
+            Notice::Me { .. } => 47,
+            Notice::Clear => 48,
+            Notice::BadClaim { .. } => 49,
+            Notice::Reachable(_) => 50,
         }
     }
 
@@ -560,7 +656,9 @@ mod tests {
             connected,
             heard_ago: seconds.map(Duration::from_secs),
         };
+        let near = |number| NearbyRow { number, who: who(), key: Some("3f2a".into()) };
         let (to, text) = (address(9090), || "hello".to_owned());
+        let past = |way| PastMessage { at: crate::term::record::tests::moment(), way, text: text() };
         vec![
             Notice::Accepted(who()),
             Notice::AlreadyConnected(who()),
@@ -590,6 +688,7 @@ mod tests {
                     is_blocked: true,
                     heard_ago: Some(Duration::from_secs(86_400)),
                 }],
+                nearby: vec![near(Some(4))],
             },
             Notice::Raw { from: address(50_000), text: text() },
             Notice::Sent(to),
@@ -631,6 +730,31 @@ mod tests {
                 sent: 3,
             })),
             Notice::Answer { id: CommandId::Number("7.0".into()), notice: Box::new(Notice::Sent(to)) },
+            Notice::Nearby(vec![near(Some(1))]),
+            Notice::FoundNearby(near(None)),
+            Notice::NobodyNearby,
+            Notice::NoMulticast(None),
+            Notice::Recall(Recall::Containing(text())),
+            Notice::Recalled(Box::new(Recalled {
+                asked: Recall::Containing(text()),
+                messages: vec![
+                    past(Way::Heard { from: who(), is_to_all: true }),
+                    past(Way::Said(SaidTo::One(who()))),
+                    past(Way::Said(SaidTo::All(2))),
+                ],
+                older: 3,
+                is_partial: false,
+                is_this_run: false,
+            })),
+            Notice::NotRecalled(NotRecalled::NoTranscript),
+            Notice::ManyFailed(Box::new(ManyFailed {
+                what: Failed::Connect,
+                named: Vec::new(),
+                to: vec![to, to],
+                why: Vec::new(),
+            })),
+            Notice::Me { port: 8080, name: "P1".into(), addresses: vec![address(8080)] },
+            Notice::Clear,
             Notice::BadClaim { claimed: address(8080), to, instead: [10, 0, 0, 7].into() },
             Notice::Reachable(vec![address(8080)]),
         ]
@@ -699,6 +823,7 @@ mod tests {
         let table = [
             ("file-fault", FILE_REASONS),
             ("listen-failed", LISTEN_REASONS),
+            ("no-history", RECALL_REASONS),
             ("not-recorded", RECORD_REASONS),
         ];
         for (event, reasons) in table {
@@ -712,7 +837,13 @@ mod tests {
     fn any_text_of_a_peer_is_one_line_that_reads_back_the_same_and_has_no_control_characters() {
         let nasty = "a\"b\\c\n\r\0\u{1b}[2J\u{9b}31m\u{202e}\u{2028}\u{e0041} 日本 e\u{301} 👩‍🚀 \u{7f}";
         let who = Who { address: address(9), name: nasty.into() };
-        let message = Notice::Message { who, text: nasty.to_owned(), is_to_all: true, is_confirmed: true };
+        let message = Notice::Message {
+            who,
+            text: nasty.to_owned(),
+            is_to_all: true,
+            is_confirmed: true,
+            mentions: Vec::new(),
+        };
         let line = line(&message, moment()).unwrap();
         assert_eq!(line.matches('\n').count(), 1);
         assert!(line.trim_end().chars().all(|c| !is_treacherous(c)), "{line}");
@@ -750,6 +881,7 @@ mod tests {
             Mistake::AmbiguousName { name: typed(), peers: Vec::new() },
             Mistake::BadAddress(typed()),
             Mistake::BadAlias(typed()),
+            Mistake::BadCount(typed()),
             Mistake::BadDialect(typed()),
             Mistake::BadPort(typed()),
             BadSlash::ForPeople.into(),

@@ -4,10 +4,14 @@ use super::addresses::At;
 use super::phrases::{Named, active_row};
 use crate::chat::command::Command;
 use crate::chat::notice::{BadCommand, BadSlash, JsonFault, Mistake};
-use crate::limits::{COMMAND_ID_BYTES_MAX, NAME_BYTES_MAX, TYPED_BYTES_MAX};
+use crate::limits::{COMMAND_ID_BYTES_MAX, NAME_BYTES_MAX, RECALLED_MAX, TYPED_BYTES_MAX};
 use crate::proto::clean::{Clean, CleanName};
 use crate::proto::message::Dialect;
 use std::fmt::{self, Formatter};
+
+/// What is told where there is no screen to be cleared.
+pub(super) const FOR_TERMINALS: &str =
+    "/clear is for a terminal whose lines are edited here; nothing was cleared.";
 
 pub(super) fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
     match mistake {
@@ -34,6 +38,9 @@ pub(super) fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result 
                 "'{}' cannot be an alias: an alias is one word, and not a number, an address or a word such as 'all'.",
                 CleanName(typed)
             )
+        }
+        Mistake::BadCount(typed) => {
+            writeln!(f, "'{}' is not a number of messages: give one from 1 to {RECALLED_MAX}.", Clean(typed))
         }
         Mistake::BadCommand(bad) => bad_command(f, bad),
         Mistake::BadDialect(typed) => {
@@ -135,7 +142,7 @@ fn malformed(f: &mut Formatter<'_>, fault: JsonFault, column: usize) -> fmt::Res
             "The escape at column {column} is half of a surrogate pair; write both halves, such as \\ud83d\\ude00."
         ),
         JsonFault::NumberOutOfRange => {
-            writeln!(f, "The number at column {column} is too large; no command needs a number.")
+            writeln!(f, "The number at column {column} is too large; no command needs such a number.")
         }
         JsonFault::Syntax => {
             writeln!(
@@ -169,6 +176,13 @@ fn bad_slash(f: &mut Formatter<'_>, bad: &BadSlash) -> fmt::Result {
         BadSlash::ForPeople => {
             writeln!(f, "Conversations are for people; use /msg, which names the peer each time.")
         }
+        BadSlash::ForTerminals => writeln!(f, "{FOR_TERMINALS}"),
+        BadSlash::NameIsFixed => {
+            writeln!(
+                f,
+                "Your name is set at the start: give --name NAME, or name = \"NAME\" in the config file."
+            )
+        }
         BadSlash::Unknown { word, nearest: Some(nearest) } => {
             writeln!(
                 f,
@@ -180,6 +194,9 @@ fn bad_slash(f: &mut Formatter<'_>, bad: &BadSlash) -> fmt::Result {
             writeln!(f, "'{}' is not a command: type /help for the list.", Clean(word))
         }
         BadSlash::Usage { name, arguments: "" } => writeln!(f, "{name} takes no arguments."),
+        BadSlash::Usage { name: "/exit", arguments } => {
+            writeln!(f, "Usage: /exit {arguments}, which is for one peer; /quit ends the program")
+        }
         BadSlash::Usage { name, arguments } => {
             writeln!(f, "Usage: {name} {arguments}")
         }
@@ -215,8 +232,14 @@ mod tests {
             (BadSlash::ForPeople.into(), "Conversations are for people; use /msg,"),
             (unknown(None), "'x␛' is not a command: type /help for the list."),
             (unknown(Some("/msg")), "'x␛' is not a command: did you mean /msg? Type /help"),
-            (BadSlash::Usage { name: "/quit", arguments: "" }.into(), "/quit takes no arguments."),
-            (BadSlash::Usage { name: "/exit", arguments: "WHO" }.into(), "Usage: /exit WHO"),
+            (BadSlash::ForTerminals.into(), "/clear is for a terminal whose lines are edited here;"),
+            (BadSlash::NameIsFixed.into(), "Your name is set at the start: give --name NAME, or name = "),
+            (BadSlash::Usage { name: "/stats", arguments: "" }.into(), "/stats takes no arguments."),
+            (BadSlash::Usage { name: "/msg", arguments: "WHO TEXT" }.into(), "Usage: /msg WHO TEXT"),
+            (
+                BadSlash::Usage { name: "/exit", arguments: "WHO" }.into(),
+                "Usage: /exit WHO, which is for one",
+            ),
             (Mistake::BadDialect(typed()), "'x␛' is not a valid dialect: choose standard,"),
             (Mistake::BadPort(typed()), "'x␛' is not a valid port: type a number from 1 to 65535."),
             (

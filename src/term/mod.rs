@@ -6,18 +6,23 @@
 //! [`terminal::Terminal`], everything else is a [`console::Console`].
 
 pub mod addresses;
+pub mod bell;
 mod chat_log;
 mod columns;
 pub mod console;
 pub mod editor;
+mod found;
 pub mod json;
 mod mistakes;
+pub mod nearby;
 pub mod notifier;
 mod own_lines;
 mod phrases;
 pub mod prompts;
 pub mod raw;
 mod reasons;
+mod recall;
+mod record;
 pub mod render;
 pub mod schema;
 mod stats;

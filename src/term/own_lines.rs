@@ -87,7 +87,9 @@ impl OwnLines {
         match notice {
             Notice::StillTrying(_) => self.promised.add(std::mem::take(&mut self.last)),
             Notice::NotSent { to, .. } => drop(self.promised.remove(*to)),
+            Notice::ManyFailed(many) => self.promised.remove_all(&many.to),
             Notice::Sent(to) => return self.promised.remove(*to),
+            Notice::SentToAll(0) => {}
             Notice::SentToAll(_) => return std::mem::take(&mut self.promised.is_all),
             _ => {}
         }
@@ -115,6 +117,12 @@ impl Recipients {
     fn add(&mut self, more: Self) {
         self.is_all |= more.is_all;
         self.addresses.extend(more.addresses);
+    }
+
+    fn remove_all(&mut self, addresses: &[SocketAddr]) {
+        for &address in addresses {
+            self.remove(address);
+        }
     }
 
     /// Whether it was among these.

@@ -1,6 +1,7 @@
 //! The words of prompts: in full, as the assignment has them, and in fewer words for a narrow terminal.
 
-use crate::chat::notice::{Partner, Prompt};
+use super::phrases::Count;
+use crate::chat::notice::{Partner, Prompt, Unread};
 use crate::limits::{PARTNER_CHARS_MAX, PARTNER_COLUMNS_MAX, UNREAD_NAMES_SHOWN_MAX};
 use crate::proto::clean::CleanName;
 use std::borrow::Cow;
@@ -12,12 +13,13 @@ pub fn prompt_text(prompt: &Prompt) -> Cow<'static, str> {
     Cow::Borrowed(match prompt {
         Prompt::Choice => "Enter choice: ",
         Prompt::ConnectTo => "Enter a number, 'a' for all, or IP:PORT: ",
-        Prompt::Conversation(partner) => return conversation(partner, &Unread(&partner.unread)).into(),
+        Prompt::Conversation(partner) => return conversation(partner, &Counts(&partner.unread)).into(),
         Prompt::Name => "Enter your name: ",
         Prompt::Port => "Enter your port number: ",
         Prompt::Recipient(_) => "Enter the recipient's IP address: ",
         Prompt::RecipientPort => "Enter the recipient's port number: ",
         Prompt::Text => "Enter your message: ",
+        Prompt::TextToAll(peers) => return format!("Enter your message to {}: ", all(*peers)).into(),
     })
 }
 
@@ -27,9 +29,13 @@ pub(super) fn prompt_texts(prompt: &Prompt) -> Vec<Cow<'static, str>> {
         Prompt::Choice => &["Choice: "],
         Prompt::ConnectTo => &["Number, 'a' for all, or IP:PORT: ", "Number, 'a', IP:PORT: ", "Connect to: "],
         Prompt::Conversation(partner) => {
-            let count: u64 = partner.unread.iter().map(|(_, count)| count).sum();
-            let counted = if count > 0 { format!(" · {count}") } else { String::new() };
-            let name = narrow(&CleanName(&partner.name).to_string()).into_owned();
+            let count: u64 = partner.unread.iter().map(|unread| unread.texts).sum();
+            let sign = sign_of(partner.unread.iter().any(|unread| unread.has_mention));
+            let counted = if count > 0 { format!(" · {count}{sign}") } else { String::new() };
+            let name = match partner.peers {
+                Some(peers) => format!("all {peers}"),
+                None => narrow(&CleanName(&partner.name).to_string()).into_owned(),
+            };
             return vec![
                 prompt_text(prompt),
                 conversation(partner, &counted).into(),
@@ -42,22 +48,41 @@ pub(super) fn prompt_texts(prompt: &Prompt) -> Vec<Cow<'static, str>> {
         Prompt::Recipient(_) => &["Recipient's IP address: ", "Recipient's IP: "],
         Prompt::RecipientPort => &["Recipient's port: "],
         Prompt::Text => &["Message: "],
+        Prompt::TextToAll(peers) => {
+            let fewer = [format!("Message to {}: ", all(*peers)), format!("To all {peers}: ")];
+            return std::iter::once(prompt_text(prompt)).chain(fewer.map(Cow::Owned)).collect();
+        }
     };
     std::iter::once(prompt_text(prompt)).chain(fewer.iter().copied().map(Cow::Borrowed)).collect()
 }
 
 fn conversation(partner: &Partner, unread: &dyn Display) -> String {
     let away = if partner.is_away { " (away)" } else { "" };
-    format!("→ {}{away}{unread}: ", CleanName(&short(&partner.name)))
+    match partner.peers {
+        Some(peers) => format!("→ {}{unread}: ", all(peers)),
+        None => format!("→ {}{away}{unread}: ", CleanName(&short(&partner.name))),
+    }
+}
+
+/// Whom a text to all goes to.
+fn all(peers: usize) -> String {
+    format!("all {}", Count(peers as u64, "peer"))
+}
+
+/// What stands behind the number of unread messages if the user is mentioned there.
+fn sign_of(has_mention: bool) -> &'static str {
+    if has_mention { "!" } else { "" }
 }
 
 /// How much is unread of whom, for a prompt.
-struct Unread<'a>(&'a [(String, u64)]);
+struct Counts<'a>(&'a [Unread]);
 
-impl Display for Unread<'_> {
+impl Display for Counts<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for (n, (name, count)) in self.0.iter().take(UNREAD_NAMES_SHOWN_MAX).enumerate() {
-            write!(f, "{} {} {count}", if n == 0 { " ·" } else { "," }, CleanName(&short(name)))?;
+        for (n, Unread { name, texts, has_mention }) in self.0.iter().take(UNREAD_NAMES_SHOWN_MAX).enumerate()
+        {
+            let before = if n == 0 { " ·" } else { "," };
+            write!(f, "{before} {} {texts}{}", CleanName(&short(name)), sign_of(*has_mention))?;
         }
         match self.0.len().saturating_sub(UNREAD_NAMES_SHOWN_MAX) {
             0 => Ok(()),
@@ -91,9 +116,22 @@ mod tests {
     use crate::term::render::Sentence;
     use unicode_width::UnicodeWidthStr;
 
+    /// Conversations with unread messages; a name of capitals mentions the user.
+    fn elsewhere(unread: &[(&str, u64)]) -> Vec<Unread> {
+        let unread = unread.iter().map(|&(name, texts)| {
+            let has_mention = name.chars().all(char::is_uppercase);
+            Unread { name: name.to_owned(), texts, has_mention }
+        });
+        unread.collect()
+    }
+
+    fn to_all(peers: usize, unread: &[(&str, u64)]) -> Prompt {
+        let unread = elsewhere(unread);
+        Prompt::Conversation(Partner { peers: Some(peers), unread, ..Partner::from("all") })
+    }
+
     fn talk(unread: &[(&str, u64)]) -> Partner {
-        let unread = unread.iter().map(|&(name, count)| (name.to_owned(), count)).collect();
-        Partner { name: "anna".to_owned(), is_away: true, unread }
+        Partner { is_away: true, unread: elsewhere(unread), ..Partner::from("anna") }
     }
 
     #[test]
@@ -113,6 +151,14 @@ mod tests {
                 Prompt::Conversation(talk(&[("a", 1), ("b", 2), ("c", 3), ("d", 4), ("e", 5)])),
                 "→ anna (away) · a 1, b 2, c 3 and 2 more: ",
             ),
+            (Prompt::Conversation(talk(&[("BOB", 2), ("zoe", 1)])), "→ anna (away) · BOB 2!, zoe 1: "),
+            (Prompt::TextToAll(3), "Enter your message to all 3 peers: "),
+            (Prompt::TextToAll(1), "Enter your message to all 1 peer: "),
+            (Prompt::TextToAll(65_536), "Enter your message to all 65,536 peers: "),
+            (to_all(3, &[]), "→ all 3 peers: "),
+            (to_all(0, &[]), "→ all 0 peers: "),
+            (to_all(65_536, &[("BOB", 2)]), "→ all 65,536 peers · BOB 2!: "),
+            (Prompt::Conversation("all".into()), "→ all: "),
             (Prompt::Conversation("$(x)\x1b[2J".into()), "→ $(x)␛[2J: "),
             (Prompt::Conversation("é".repeat(32).as_str().into()), "→ éééééééééééééééééééééééé…: "),
         ] {

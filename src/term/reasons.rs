@@ -1,7 +1,8 @@
 //! A word for each reason, for programs. They are part of the schema of events, like the names of fields.
 
-use crate::chat::notice::{BadCommand, BadSlash, Failure, FileFault, JsonFault, Mistake, Stats};
+use crate::chat::notice::{BadCommand, BadSlash, Failure, FileFault, JsonFault, Mistake, NotRecalled, Stats};
 use crate::proto::fault::Fault;
+use crate::proto::machine::CloseReason;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -24,6 +25,30 @@ words! {
     Failure::Connection(reason) => reason.word(),
 }
 
+/// Why something did not reach a peer, in a few words for a person.
+pub(super) fn failure_in_short(why: Failure) -> &'static str {
+    match why {
+        Failure::Blocked => "blocked by you",
+        Failure::TooManyWaiting => "too many waiting",
+        Failure::Yourself => "this program itself",
+        Failure::Connection(reason) => match reason {
+            CloseReason::Eof => "closed by the other side",
+            CloseReason::Fault(_) => "a fault of the system",
+            CloseReason::Idle => "silent for too long",
+            CloseReason::LineTooLong => "line too long",
+            CloseReason::MemoryFull => "memory full",
+            CloseReason::NoDescriptor => "no file descriptor left",
+            CloseReason::NoMessage => "no message in time",
+            CloseReason::NoPort => "no local port left",
+            CloseReason::Refused => "refused",
+            CloseReason::Reset => "connection broken",
+            CloseReason::SlowPeer => "too slow",
+            CloseReason::TimedOut => "timed out",
+            CloseReason::Unreachable => "unreachable",
+        },
+    }
+}
+
 words! {
     /// What is wrong with a file that the program keeps.
     pub(super) fn file_reason(why: &FileFault), FILE_REASONS of why;
@@ -42,6 +67,14 @@ words! {
     _ if error.is_of_family() => "no-such-address",
     io::ErrorKind::PermissionDenied if error.may_be_of_bind() => "not-permitted",
     _ => "fault",
+}
+
+words! {
+    /// Why nothing that was said can be found.
+    pub(super) fn recall_reason(why: &NotRecalled), RECALL_REASONS of why;
+    NotRecalled::NoTranscript => "no-transcript",
+    NotRecalled::NotAFile => "not-a-file",
+    NotRecalled::Unreadable(_) => "unreadable",
 }
 
 words! {
@@ -66,10 +99,13 @@ words! {
     Mistake::BadCommand(BadCommand::NotUtf8(_)) => "not-utf8",
     Mistake::BadCommand(BadCommand::Unknown(_)) => "unknown-command",
     Mistake::BadCommand(BadCommand::UnknownField { .. }) => "unknown-field",
+    Mistake::BadCount(_) => "bad-count",
     Mistake::BadDialect(_) => "bad-dialect",
     Mistake::BadPort(_) => "bad-port",
     Mistake::BadScope(_) => "bad-scope",
     Mistake::BadSlash(BadSlash::ForPeople) => "for-people",
+    Mistake::BadSlash(BadSlash::ForTerminals) => "for-terminals",
+    Mistake::BadSlash(BadSlash::NameIsFixed) => "name-is-fixed",
     Mistake::BadSlash(BadSlash::Unknown { .. }) => "unknown-slash-command",
     Mistake::BadSlash(BadSlash::Usage { .. }) => "bad-usage",
     Mistake::Blocked(_) => "blocked",

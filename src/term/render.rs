@@ -5,11 +5,16 @@
 //! decides what is shown and when.
 
 use super::addresses::At;
-use super::mistakes::mistaken;
-use super::phrases::{Count, Headed, Heard, Named, active_row};
+use super::found::{Found, not_recalled};
+use super::mistakes::{FOR_TERMINALS, mistaken};
+use super::nearby;
+use super::phrases::{Count, Grouped, Headed, Heard, Named, active_row};
 use super::prompts::prompt_text;
+use super::reasons::failure_in_short;
 use super::stats::Table;
-use crate::chat::notice::{Failure, FileFault, Kept, KnownRow, Notice, PeerRow, SaidTo, Who, Whois};
+use crate::chat::notice::{
+    Failed, Failure, FileFault, Kept, KnownRow, ManyFailed, Notice, PeerRow, SaidTo, Who, Whois,
+};
 use crate::chat::slash::SLASHES;
 use crate::limits::{KNOWN_PEERS_SHOWN_MAX, OWN_ADDRESSES_SHOWN_MAX};
 use crate::proto::clean::{Clean, CleanName};
@@ -22,7 +27,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 /// The columns of a command in the help.
-pub(super) const HELP_COLUMNS: usize = 23;
+pub(super) const HELP_COLUMNS: usize = 26;
 
 const MENU: &str = "
 ***** Menu *****
@@ -82,6 +87,9 @@ impl Display for Sentence<'_> {
             Notice::Lost { who, reason } => {
                 writeln!(f, "Lost the connection with {}: {reason}", Named(who))
             }
+            Notice::Me { port, name, addresses } => me(f, *port, name, addresses),
+            Notice::Clear => writeln!(f, "{FOR_TERMINALS}"),
+            Notice::ManyFailed(many) => many_failed(f, many),
             Notice::Menu => f.write_str(MENU),
             Notice::Message { who, text, .. } => writeln!(f, "{} {}", Headed(who), Clean(text)),
             Notice::Mistake(mistake) => mistaken(f, mistake),
@@ -89,19 +97,30 @@ impl Display for Sentence<'_> {
                 writeln!(f, "Your name is {}: a name cannot have spaces", CleanName(name))
             }
             Notice::NewPeer(who) => writeln!(f, "New peer: {}", Named(who)),
-            Notice::NotConnected { to, why } => writeln!(f, "{}. Not connected.", Failed(to, *why)),
+            Notice::NotConnected { to, why } => writeln!(f, "{}. Not connected.", Why(to, *why)),
             Notice::NotRecorded(error) => writeln!(
                 f,
                 "The transcript cannot be written ({error}); until this is fixed, messages are missing from it."
             ),
+            Notice::NotRecalled(why) => not_recalled(f, why),
             Notice::NotSent { to, text, why } => {
-                writeln!(f, "{}. Not sent: {}", Failed(to, *why), Clean(text))
+                writeln!(f, "{}. Not sent: {}", Why(to, *why), Clean(text))
             }
-            Notice::Peers { active, contacted, known } => peers(f, active, contacted, known),
+            Notice::FoundNearby(row) => nearby::more(f, row),
+            Notice::Nearby(rows) => nearby::list(f, rows),
+            Notice::NobodyNearby => writeln!(f, "Nobody was found nearby."),
+            Notice::NoMulticast(why) => nearby::no_multicast(f, why.as_ref()),
+            Notice::Peers { active, contacted, known, nearby: found } => {
+                peers(f, active, contacted, known)?;
+                nearby::heading(f, found)?;
+                nearby::rows(f, found)
+            }
             Notice::Prompt(prompt) => f.write_str(&prompt_text(prompt)),
             Notice::Raw { from, text } => {
                 writeln!(f, "Not a chat message, from {}: {}", At(*from), Clean(text))
             }
+            Notice::Recall(_) => Ok(()),
+            Notice::Recalled(recalled) => Found(recalled).fmt(f),
             Notice::Renamed { who, was } => renamed(f, who, was),
             Notice::Said { to, text } => said(f, to, text),
             Notice::Sent(to) => writeln!(f, "Message sent to {}", At(*to)),
@@ -127,6 +146,50 @@ fn reachable(f: &mut Formatter<'_>, addresses: &[SocketAddr]) -> fmt::Result {
     writeln!(f, "Others reach you at {}", shown.join(", "))
 }
 
+fn me(f: &mut Formatter<'_>, port: u16, name: &str, addresses: &[SocketAddr]) -> fmt::Result {
+    let addresses: Vec<String> = addresses.iter().map(|&address| At(address).to_string()).collect();
+    let name = CleanName(name);
+    writeln!(f, "You are {name}, and listen on port {port}; others reach you at {}", addresses.join(", "))
+}
+
+/// One sentence, however many they are.
+fn many_failed(f: &mut Formatter<'_>, many: &ManyFailed) -> fmt::Result {
+    let mut reasons: Vec<&str> = Vec::new();
+    for reason in many.why.iter().map(|&why| failure_in_short(why)) {
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    let (names, reasons) = (Several(many), reasons.join(", "));
+    match &many.what {
+        Failed::Connect => writeln!(f, "Not connected with {names} ({reasons})"),
+        Failed::Session => writeln!(f, "Lost the connection with {names} ({reasons})"),
+        Failed::Text(text) => writeln!(f, "Not sent to {names} ({reasons}): {}", Clean(text)),
+    }
+}
+
+/// `anna, bob and 3 more`, `anna and bob`.
+struct Several<'a>(&'a ManyFailed);
+
+impl Display for Several<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let ManyFailed { named, to, .. } = self.0;
+        let more = to.len().saturating_sub(named.len());
+        for (n, who) in named.iter().enumerate() {
+            let is_last = n + 1 == named.len() && more == 0;
+            let before = if n == 0 {
+                ""
+            } else if is_last {
+                " and "
+            } else {
+                ", "
+            };
+            write!(f, "{before}{}", CleanName(&who.name))?;
+        }
+        if more == 0 { Ok(()) } else { write!(f, " and {} more", Grouped(more as u64)) }
+    }
+}
+
 fn renamed(f: &mut Formatter<'_>, who: &Who, was: &Rc<str>) -> fmt::Result {
     let before = Who { name: Rc::clone(was), ..who.clone() };
     writeln!(f, "{} is now called {}", Named(&before), CleanName(&who.name))
@@ -140,7 +203,7 @@ fn said(f: &mut Formatter<'_>, to: &SaidTo, text: &str) -> fmt::Result {
 }
 
 fn help(f: &mut Formatter<'_>) -> fmt::Result {
-    for slash in &SLASHES {
+    for slash in SLASHES {
         let typed = format!("{} {}", slash.name, slash.arguments);
         writeln!(f, "{typed:<width$}{}", slash.does, width = HELP_COLUMNS)?;
     }
@@ -274,9 +337,9 @@ fn listen_failed(f: &mut Formatter<'_>, port: u16, error: Fault) -> fmt::Result 
 }
 
 /// Why something did not reach `.0`, and what to do, without the final full stop.
-struct Failed<'a>(&'a SocketAddr, Failure);
+struct Why<'a>(&'a SocketAddr, Failure);
 
-impl Display for Failed<'_> {
+impl Display for Why<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self(to, why) = self;
         let to = At(**to);
@@ -406,7 +469,7 @@ mod tests {
             Notice::Mistake(Mistake::NotBlocked(who(NAME))),
             Notice::NameChanged(NAME.into()),
             Notice::NewPeer(who(NAME)),
-            Notice::Peers { active: rows(), contacted: rows(), known: vec![known] },
+            Notice::Peers { active: rows(), contacted: rows(), known: vec![known], nearby: vec![] },
             Notice::Prompt(Prompt::Conversation(NAME.into())),
             Notice::Renamed { who: who(NAME), was: NAME.into() },
             Notice::Said { to: SaidTo::One(who(NAME)), text: text() },
@@ -420,8 +483,37 @@ mod tests {
     }
 
     #[test]
+    fn what_failed_with_several_is_one_sentence_with_each_reason_once() {
+        let many = |what, names: &[&str], to: usize, reasons: &[CloseReason]| {
+            Notice::ManyFailed(Box::new(ManyFailed {
+                what,
+                named: names.iter().map(|name| who(name)).collect(),
+                to: vec![address(1); to],
+                why: reasons.iter().copied().map(Failure::Connection).collect(),
+            }))
+        };
+        let text = || Failed::Text("a\nb".into());
+        let fault = |kind: io::ErrorKind| CloseReason::Fault(kind.into());
+        let faults = [fault(io::ErrorKind::Other), fault(io::ErrorKind::InvalidData)];
+        use CloseReason::{Refused, TimedOut};
+        says_line(many(text(), &["anna", "bob"], 2, &[Refused]), "Not sent to anna and bob (refused): a␊b");
+        says_line(
+            many(text(), &["anna", "x\x1b[2J", "P3"], 3, &[TimedOut, Refused]),
+            "Not sent to anna, x␛[2J and P3 (timed out, refused): a␊b",
+        );
+        says_line(
+            many(Failed::Connect, &["anna", "bob"], 1002, &faults),
+            "Not connected with anna, bob and 1,000 more (a fault of the system)",
+        );
+        says_line(
+            many(Failed::Session, &["anna", "bob"], 3, &[TimedOut]),
+            "Lost the connection with anna, bob and 1 more (timed out)",
+        );
+    }
+
+    #[test]
     fn lists_of_peers() {
-        let none = || Notice::Peers { active: vec![], contacted: vec![], known: vec![] };
+        let none = || Notice::Peers { active: vec![], contacted: vec![], known: vec![], nearby: vec![] };
         says_line(none(), "No connected peers");
         says(
             Notice::Peers {
@@ -432,6 +524,7 @@ mod tests {
                 ],
                 contacted: vec![row(4, "", false, None), row(5, "P5", false, None)],
                 known: vec![],
+                nearby: vec![],
             },
             "Connected Peers:\n\
              1. 127.0.0.1:8080 P1 (yet to connect, heard just now)\n\
@@ -448,12 +541,14 @@ mod tests {
         };
         let rows = vec![known(1, None, false, None), known(2, Some("P\x1b"), true, Some(2))];
         says(
-            Notice::Peers { active: vec![], contacted: vec![], known: rows },
+            Notice::Peers { active: vec![], contacted: vec![], known: rows, nearby: vec![] },
             "No connected peers\nKnown from before:\n1. 127.0.0.1:8080 anna\n\
              2. 127.0.0.1:8080 anna (calls itself P␛, blocked, heard 2 days ago)\n",
         );
         let many = (0..KNOWN_PEERS_SHOWN_MAX + 3).map(|n| known(n, None, false, None)).collect();
-        let said = Sentence(&Notice::Peers { active: vec![], contacted: vec![], known: many }).to_string();
+        let said =
+            Sentence(&Notice::Peers { active: vec![], contacted: vec![], known: many, nearby: vec![] })
+                .to_string();
         assert!(
             said.ends_with(&format!("\n{}. 127.0.0.1:8080 anna\n… and 3 more\n", KNOWN_PEERS_SHOWN_MAX - 1))
         );
@@ -644,11 +739,15 @@ mod tests {
     #[test]
     fn the_help_has_a_line_for_each_command() {
         let help = Sentence(&Notice::Help).to_string();
-        for slash in &SLASHES {
-            let is_its = |line: &&str| line.starts_with(slash.name) && line.ends_with(slash.does);
+        for slash in SLASHES {
+            let typed = format!("{} {}", slash.name, slash.arguments);
+            let is_its = |line: &&str| {
+                line.strip_prefix(typed.trim_end()).is_some_and(|rest| rest.trim_start() == slash.does)
+                    && line.ends_with(&format!(" {}", slash.does))
+            };
             assert_eq!(help.lines().filter(is_its).count(), 1, "{}", slash.name);
         }
-        assert!(help.lines().count() < 20 && help.lines().all(|line| line.len() < 80), "{help}");
+        assert!(help.lines().count() < 26 && help.lines().all(|line| line.len() < 80), "{help}");
     }
 
     #[test]

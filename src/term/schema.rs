@@ -6,10 +6,11 @@
 
 use super::json::SCHEMA;
 use super::reasons::{
-    FAILURE_REASONS, FILE_REASONS, JSON_REASONS, LISTEN_REASONS, MISTAKE_REASONS, RECORD_REASONS,
+    FAILURE_REASONS, FILE_REASONS, JSON_REASONS, LISTEN_REASONS, MISTAKE_REASONS, RECALL_REASONS,
+    RECORD_REASONS,
 };
 use crate::chat::command::{COMMAND, COMMANDS, Command, Field, ID, Kind};
-use crate::limits::{COMMAND_ID_BYTES_MAX, TYPED_BYTES_MAX};
+use crate::limits::{COMMAND_ID_BYTES_MAX, RECALLED_MAX, TYPED_BYTES_MAX};
 use crate::proto::machine::CloseReason;
 use crate::proto::message::Dialect;
 use serde_json::{Map, Value, json};
@@ -21,6 +22,7 @@ enum Holds {
     Address,
     Addresses,
     Count,
+    AddressOrNull,
     /// A count for each reason for which connections end.
     CountOfEach,
     CountOrNull,
@@ -36,7 +38,9 @@ enum Holds {
 /// A field: its name, with a question mark behind it if it may be missing.
 type Entry = (&'static str, Holds);
 
-use Holds::{Address, Addresses, Count, CountOfEach, CountOrNull, Flag, Rows, Text, TextOrNull, Word};
+use Holds::{
+    Address, AddressOrNull, Addresses, Count, CountOfEach, CountOrNull, Flag, Rows, Text, TextOrNull, Word,
+};
 
 const PEER: &[Entry] = &[("address", Address), ("name", Text)];
 
@@ -55,6 +59,16 @@ const KNOWN_ROW: &[Entry] = &[
     ("own_name", TextOrNull),
     ("blocked", Flag),
     ("heard_seconds_ago", CountOrNull),
+];
+
+const NEARBY_ROW: &[Entry] = &[("number?", Count), ("address", Address), ("name", Text), ("key", TextOrNull)];
+const PAST_ROW: &[Entry] = &[
+    ("time", Text),
+    ("own", Flag),
+    ("address", AddressOrNull),
+    ("name", Text),
+    ("text", Text),
+    ("to_all", Flag),
 ];
 
 const FAILURES: Holds = Word(&[CloseReason::WORDS, FAILURE_REASONS]);
@@ -86,19 +100,44 @@ const EVENTS: &[(&str, &[Entry])] = &[
     ("file-fault", &[("path", Text), ("reason", Word(&[FILE_REASONS])), ("sentence", Text)]),
     ("folded", &[("address", Address), ("name", Text), ("lines", Count)]),
     ("help", &[("commands", Rows(&[("command", Text), ("arguments", Text), ("does", Text)]))]),
+    ("history", &[("messages", Rows(PAST_ROW)), ("older", Count), ("partial", Flag)]),
     ("listen-failed", &[("port", Count), ("reason", Word(&[LISTEN_REASONS])), ("sentence", Text)]),
     ("listening", &[("port", Count), ("name", Text), ("addresses", Addresses)]),
     (
         "lost",
         &[("address", Address), ("name", Text), ("reason", Word(&[CloseReason::WORDS])), ("sentence", Text)],
     ),
-    ("message", &[("address", Address), ("name", Text), ("text", Text), ("to_all", Flag)]),
+    ("me", &[("port", Count), ("name", Text), ("addresses", Addresses)]),
+    (
+        "message",
+        &[
+            ("address", Address),
+            ("name", Text),
+            ("text", Text),
+            ("to_all", Flag),
+            ("confirmed", Flag),
+            ("mention", Flag),
+        ],
+    ),
     ("name-changed", &[("name", Text)]),
+    ("nearby", &[("peers", Rows(NEARBY_ROW))]),
+    ("nearby-peer", NEARBY_ROW),
     ("new-peer", PEER),
+    ("no-multicast", &[("reason", Word(&[&["fault", "no-network"]])), ("sentence", Text)]),
+    ("nobody-nearby", &[]),
+    ("no-history", &[("reason", Word(&[RECALL_REASONS])), ("sentence", Text)]),
     ("not-connected", &[("to", Address), ("reason", FAILURES), ("sentence", Text)]),
     ("not-recorded", &[("reason", Word(&[RECORD_REASONS])), ("sentence", Text)]),
     ("not-sent", &[("to", Address), ("text", Text), ("reason", FAILURES), ("sentence", Text)]),
-    ("peers", &[("active", Rows(ROW)), ("contacted", Rows(ROW)), ("known?", Rows(KNOWN_ROW))]),
+    (
+        "peers",
+        &[
+            ("active", Rows(ROW)),
+            ("contacted", Rows(ROW)),
+            ("known?", Rows(KNOWN_ROW)),
+            ("nearby?", Rows(NEARBY_ROW)),
+        ],
+    ),
     ("raw", &[("from", Address), ("text", Text)]),
     ("renamed", &[("address", Address), ("name", Text), ("old_name", Text)]),
     ("sent", &[("to", Address)]),
@@ -211,6 +250,7 @@ fn value(holds: Holds) -> Value {
     let count = || json!({ "type": "integer", "minimum": 0 });
     match holds {
         Address => refer("address"),
+        AddressOrNull => json!({ "oneOf": [refer("address"), { "type": "null" }] }),
         Addresses => json!({ "type": "array", "items": refer("address"), "minItems": 1 }),
         Count => count(),
         CountOfEach => json!({
@@ -246,6 +286,7 @@ fn command(command: &Command) -> Value {
 
 fn of_command(kind: Kind) -> Value {
     match kind {
+        Kind::Count => json!({ "type": ["integer", "null"], "minimum": 1, "maximum": RECALLED_MAX }),
         Kind::Dialect => json!({ "enum": Dialect::ALL.map(Dialect::name) }),
         Kind::Text => json!({ "type": "string", "maxLength": TYPED_BYTES_MAX }),
         Kind::TextOrNull => json!({
@@ -256,6 +297,10 @@ fn of_command(kind: Kind) -> Value {
         Kind::Whom => json!({
             "type": "string",
             "description": "an IP:PORT, a known name, or a number from the last `peers` event",
+        }),
+        Kind::WhomOrAll => json!({
+            "type": "string",
+            "description": "an IP:PORT, a known name, a number from the last `peers` event, or `all`",
         }),
     }
 }
@@ -334,7 +379,9 @@ mod tests {
         for line in GOLDEN.lines() {
             let event = read(line);
             let fields: Vec<String> = event.as_object().unwrap().keys().cloned().collect();
-            for field in fields.iter().filter(|field| !["id", "known"].contains(&field.as_str())) {
+            for field in
+                fields.iter().filter(|field| !["id", "known", "nearby", "number"].contains(&field.as_str()))
+            {
                 let mut other = event.clone();
                 other.as_object_mut().unwrap().remove(field);
                 assert!(!events.is_valid(&other), "{other}");
@@ -357,6 +404,7 @@ mod tests {
             matches!(
                 mistake,
                 Mistake::BadCommand(Missing { .. } | NoCommand | Unknown(_) | UnknownField { .. })
+                    | Mistake::BadCount(_)
                     | Mistake::BadDialect(_)
             )
         };

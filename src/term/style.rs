@@ -10,6 +10,7 @@
 //! the terminal inherit it.
 
 use super::addresses::At;
+use super::bell::Bell;
 use super::phrases::{Headed, Named};
 use super::render::Sentence;
 use crate::chat::notice::{Notice, Prompt, Who};
@@ -27,9 +28,13 @@ const PLAIN: &str = "\x1b[m";
 pub(super) const BELL: char = '\x07';
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
+const BOLD_REVERSE: &str = "\x1b[1;7m";
 
 /// The colour of failures, a number from the table of 256 colours. No peer has it.
 const RED: u8 = 160;
+
+/// The colour of the prompt for a text to all. No peer has it.
+const ORANGE: u8 = 166;
 
 /// The colours of peers: all hues except red, each with a contrast of at least 3.8 on black and on white.
 const PALETTE: [u8; 12] = [130, 100, 64, 28, 30, 31, 27, 99, 129, 133, 163, 162];
@@ -55,8 +60,8 @@ const FNV_PRIME: u32 = 0x0100_0193;
 pub struct Look {
     /// The colours for peers and failures.
     pub colors: Colors,
-    /// Whether to ring when a peer says something.
-    pub has_bell: bool,
+    /// For which messages the bell rings.
+    pub bell: Bell,
     /// Whether a message always has the address of its peer where lines are edited here. Everywhere else it has.
     pub has_addresses: bool,
 }
@@ -105,6 +110,21 @@ impl Colors {
     /// The style of what the user says, which looks different from what others say.
     pub(super) fn of_own_words(self) -> &'static str {
         if self == Self::None { "" } else { BOLD }
+    }
+
+    /// The style of the user's name in what others say.
+    pub(super) fn of_mention(self) -> &'static str {
+        if self == Self::None { "" } else { BOLD_REVERSE }
+    }
+
+    /// The style of the prompt for a text to all, which must not be mistaken for one to somebody. Where there are only
+    /// eight colours, none is left that can be read everywhere.
+    pub(super) fn of_prompt_to_all(self) -> String {
+        match self {
+            Self::None => String::new(),
+            Self::Eight => BOLD_REVERSE.to_owned(),
+            Self::Table => BOLD.to_owned() + &self.sequence(ORANGE),
+        }
     }
 
     /// The style of a time.
@@ -238,15 +258,10 @@ impl Display for Painted<'_> {
 /// Whether this answer is a message of the user.
 pub(super) fn is_own_words(prompt: &Prompt, answer: &str) -> bool {
     match prompt {
-        Prompt::Text => true,
+        Prompt::Text | Prompt::TextToAll(_) => true,
         Prompt::Conversation(_) => slash::text_of(answer).is_some(),
         _ => false,
     }
-}
-
-/// Whether it is a message from a peer.
-pub(super) fn is_worth_a_bell(notice: &Notice) -> bool {
-    matches!(notice, Notice::Message { .. })
 }
 
 fn hash_of(address: SocketAddr) -> usize {
@@ -264,8 +279,10 @@ fn style(notice: &Notice, colors: Colors) -> String {
         Notice::BadClaim { .. }
         | Notice::FileFault { .. }
         | Notice::ListenFailed { .. }
+        | Notice::ManyFailed(_)
         | Notice::Mistake(_)
         | Notice::NotConnected { .. }
+        | Notice::NotRecalled(_)
         | Notice::NotRecorded(_)
         | Notice::NotSent { .. } => colors.of_failure(),
         Notice::Accepted(_)
@@ -309,9 +326,12 @@ fn parts(notice: &Notice) -> Vec<(SocketAddr, String)> {
         Notice::ExitSent(to) | Notice::Sent(to) => vec![(*to, At(*to).to_string())],
         Notice::Message { who, .. } => vec![headed(who)],
         Notice::ConnectList(rows) => rows.iter().map(|row| headed(&row.who)).collect(),
-        Notice::Peers { active, contacted, known } => {
+        Notice::Nearby(rows) => rows.iter().map(|row| headed(&row.who)).collect(),
+        Notice::FoundNearby(row) => vec![headed(&row.who)],
+        Notice::Peers { active, contacted, known, nearby } => {
             let rows = active.iter().chain(contacted).map(|row| &row.who);
-            rows.chain(known.iter().map(|row| &row.who)).map(headed).collect()
+            let rows = rows.chain(known.iter().map(|row| &row.who));
+            rows.chain(nearby.iter().map(|row| &row.who)).map(headed).collect()
         }
         _ => Vec::new(),
     }
@@ -335,7 +355,7 @@ pub(super) fn write_in(f: &mut Formatter<'_>, style: &str, text: &str) -> fmt::R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::notice::{Failure, KnownRow, Mistake, PeerRow};
+    use crate::chat::notice::{Failed, Failure, KnownRow, ManyFailed, Mistake, NearbyRow, PeerRow};
     use crate::proto::machine::CloseReason;
 
     /// Names and texts that try to change colours, or to look like other parts of a sentence.
@@ -357,6 +377,10 @@ mod tests {
         KnownRow { number, who, own_name: Some("P\x1b[m".into()), is_blocked: true, heard_ago: None }
     }
 
+    fn near_row(number: usize, who: Who) -> NearbyRow {
+        NearbyRow { number: Some(number), who, key: Some("P\x1b[m".into()) }
+    }
+
     /// A notice of each kind that is coloured.
     fn notices(name: &str, text: &str) -> Vec<Notice> {
         let who = |port| who(port, name);
@@ -375,6 +399,12 @@ mod tests {
             Notice::Folded { who: who(1), lines: 2 },
             Notice::ListenFailed { port: 1, error: std::io::ErrorKind::AddrInUse.into() },
             Notice::Lost { who: who(1), reason: CloseReason::Reset },
+            Notice::ManyFailed(Box::new(ManyFailed {
+                what: Failed::Text(text().into()),
+                named: vec![who(1), who(2)],
+                to: vec![to; 3],
+                why: vec![Failure::Yourself],
+            })),
             Notice::Menu,
             Notice::heard(who(1), &text()),
             Notice::Mistake(Mistake::BadAddress(text())),
@@ -387,7 +417,10 @@ mod tests {
                 active: vec![row(1, who(1)), row(2, who(2))],
                 contacted: vec![row(3, who(3))],
                 known: vec![known_row(4, who(4))],
+                nearby: vec![near_row(5, who(5))],
             },
+            Notice::Nearby(vec![near_row(1, who(1))]),
+            Notice::FoundNearby(near_row(1, who(1))),
             Notice::Raw { from: to, text: text() },
             Notice::Renamed { who: who(1), was: name.into() },
             Notice::Sent(to),
@@ -519,12 +552,12 @@ mod tests {
 
     #[test]
     fn every_colour_is_legible_on_black_and_on_white() {
-        for number in PALETTE.into_iter().chain([RED]) {
+        for number in PALETTE.into_iter().chain([RED, ORANGE]) {
             let light = luminance(number) + 0.05;
             let (on_black, on_white) = (light / 0.05, 1.05 / light);
             assert!(on_black.min(on_white) >= 3.8, "{number}: {on_black}, {on_white}");
         }
-        assert!(!PALETTE.contains(&RED));
+        assert!(!PALETTE.contains(&RED) && !PALETTE.contains(&ORANGE));
     }
 
     #[test]

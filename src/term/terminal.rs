@@ -11,13 +11,14 @@
 //! the chat and all its sessions. Keys are not read, and output waits until we are in the foreground; over 256 KiB,
 //! notices are only counted. Not every shell tells us when that happens, so we check five times a second.
 
+use super::bell::Ringer;
 use super::chat_log::ChatLog;
 use super::editor::{Editor, Wish};
 use super::own_lines::{OwnLine, OwnLines};
 use super::phrases::Count;
 use super::raw::{MODES_ON, Raw};
 use super::stdout::Stdout;
-use super::style::{BELL, Look, Piece, is_worth_a_bell};
+use super::style::{BELL, Look, Piece};
 use super::wrap::Entry;
 use super::{Screen, Typed};
 use crate::chat::notice::Notice;
@@ -61,8 +62,7 @@ pub struct Terminal {
     own_lines: OwnLines,
     /// Notices counted instead of shown since the terminal stopped.
     missed: u64,
-    /// A peer said something in this turn.
-    must_ring: bool,
+    ringer: Ringer,
     /// The last flush could not write everything.
     is_behind: bool,
     must_suspend: bool,
@@ -97,7 +97,7 @@ impl Terminal {
             answered: None,
             own_lines: OwnLines::default(),
             missed: 0,
-            must_ring: false,
+            ringer: Ringer::default(),
             is_behind: false,
             must_suspend: false,
             has_hinted: false,
@@ -107,7 +107,7 @@ impl Terminal {
 
     /// This terminal with another look.
     pub fn with_look(self, look: Look) -> Self {
-        Self { look, log: ChatLog::new(look), ..self }
+        Self { look, log: ChatLog::new(look), ringer: Ringer::new(look.bell), ..self }
     }
 
     /// The line editor, to give it data from earlier runs and to take data for later ones.
@@ -134,23 +134,29 @@ impl Terminal {
             return;
         }
         let row = self.editor.row(self.columns.into());
-        let (before, after) = (&row.before, &row.after);
+        let (prompt, before) = row.before.split_at(row.warning_bytes);
+        let prompt = Piece::new(self.look.colors.of_prompt_to_all(), prompt);
+        let after = &row.after;
         self.out.append(format_args!(
-            "{HIDE}{WRAP_OFF}\r{before}{MARK_CURSOR}{after}\x1b[J{BACK_TO_MARK}{WRAP_ON}{SHOW}"
+            "{HIDE}{WRAP_OFF}\r{prompt}{before}{MARK_CURSOR}{after}\x1b[J{BACK_TO_MARK}{WRAP_ON}{SHOW}"
         ));
         // At the end of the row there is no cell under the cursor that wrapping could move to the next row.
         let column = row.cursor_column.saturating_sub(row.after.is_empty().into());
         self.row = Drawn::On(column, false);
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a message has the time of day")]
+    #[expect(clippy::disallowed_methods, reason = "a message has the time of day, and a bell a limit")]
     fn tell(&mut self, notice: &Notice) {
         self.settle();
         if self.must_miss() {
             self.missed += 1;
             return;
         }
-        self.must_ring |= self.look.has_bell && is_worth_a_bell(notice);
+        self.ringer.note(notice, Instant::now());
+        if let Notice::Recalled(found) = notice {
+            let entries = self.log.recalled(found, &Zoned::now());
+            return self.print_all(&entries);
+        }
         let entry = self.log.told(notice, &Zoned::now());
         self.print(&entry);
     }
@@ -175,13 +181,19 @@ impl Terminal {
 
     /// Prints something above the row.
     fn print(&mut self, entry: &Entry) {
+        self.print_all(std::slice::from_ref(entry));
+    }
+
+    fn print_all(&mut self, entries: &[Entry]) {
         self.settle();
         if self.must_miss() {
             self.missed += 1;
             return;
         }
         self.take_row_off();
-        self.out.append(entry.wrapped(self.columns));
+        for entry in entries {
+            self.out.append(entry.wrapped(self.columns));
+        }
     }
 
     fn hint(&mut self) {
@@ -213,6 +225,7 @@ impl Terminal {
                 self.take_row_off();
                 self.out.append(CLEAR);
             }
+            Wish::ConfirmQuit => self.say("Press Ctrl-C again to quit.\n"),
             // A user who typed without looking may have declined by accident.
             Wish::PasteDeclined => self.say("Nothing was pasted.\n"),
             Wish::PasteTooLong => {
@@ -270,6 +283,7 @@ impl Screen<Notice> for Terminal {
         self.editor.learn(&notice);
         match notice {
             Notice::Prompt(_) => self.note_change(),
+            Notice::Clear => self.grant(Wish::Clear),
             Notice::Menu => {
                 self.tell(&notice);
                 self.hint();
@@ -304,7 +318,7 @@ impl Screen<Notice> for Terminal {
             return Ok(false);
         }
         self.tell_missed();
-        if std::mem::take(&mut self.must_ring) {
+        if self.ringer.take() {
             self.out.append(BELL);
         }
         self.draw_row();

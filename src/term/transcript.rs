@@ -4,25 +4,29 @@
 //! can have one. Lines are collected and written once at the end of a turn. If the file cannot be written, the user is
 //! told and the chat goes on; lines are lost then, but no line is written in part.
 //!
+//! Who wants to know what was said before is answered here: the screen within gets the answer and not the question.
+//! The file is read by the descriptor that writes it. So it is the same file, even if another one has its name by now,
+//! and nothing is opened that could wait.
+//!
 //! If the node asked for this file to be written, that would need one more output, and one more input for each fault.
 //! The notice of what the user says comes before its outcome. Writing to a regular file may wait for its disk, and
 //! then everything waits: that is accepted, as for the log. Files whose opening could wait are refused.
 
-use super::addresses::At;
 use super::notifier::Notifier;
-use super::render::Sentence;
+use super::recall::{Lines, Memory, recall, tail};
+use super::record::write_line;
 use super::{Screen, Typed};
-use crate::chat::notice::{Notice, SaidTo, Who};
+use crate::chat::notice::{NotRecalled, Notice, Recall, Recalled};
 use crate::limits::RECORD_FAULT_INTERVAL;
-use crate::proto::clean::{Clean, CleanName};
+use crate::proto::clean::Clean;
 use crate::proto::fault::Fault;
 use jiff::Zoned;
 use rustix::fs::{FileType, Mode, OFlags, fstat};
 use rustix::io::Errno;
-use std::fmt::{self, Display, Formatter};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::fd::BorrowedFd;
+use std::io::{self, Write};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -31,6 +35,9 @@ use std::time::{Duration, Instant};
 pub struct Recorded<S> {
     screen: S,
     transcript: Option<Transcript>,
+    /// What was said in this run, for a person without a transcript.
+    memory: Option<Memory>,
+    must_remind: bool,
     notifier: Option<Notifier>,
 }
 
@@ -45,13 +52,25 @@ pub struct Transcript<W: Write = File> {
     /// The user was told that the file cannot be written, and nothing was written since.
     is_fault_told: bool,
     fault_told_at: Option<Instant>,
+    /// How long the file was when it was opened: up to here are earlier runs.
+    old_bytes: u64,
 }
 
 impl<S> Recorded<S> {
     /// Shows on `screen`, and records in `transcript`. The node must tell what the user says, see
     /// [`Config::is_recorded`](crate::chat::node::Config::is_recorded).
     pub fn new(screen: S, transcript: Option<Transcript>) -> Self {
-        Self { screen, transcript, notifier: None }
+        Self { screen, transcript, memory: None, must_remind: false, notifier: None }
+    }
+
+    /// Keeps what is said in this run, if there is no transcript: a person may ask for it.
+    pub fn with_memory(self) -> Self {
+        Self { memory: self.transcript.is_none().then(Memory::default), ..self }
+    }
+
+    /// Shows what earlier runs have of a conversation when it begins.
+    pub fn with_reminders(self) -> Self {
+        Self { must_remind: true, ..self }
     }
 
     /// Runs a command for each message as well.
@@ -63,13 +82,44 @@ impl<S> Recorded<S> {
     pub fn screen_mut(&mut self) -> &mut S {
         &mut self.screen
     }
+
+    /// Answers what is asked of what was said before. `None`: nothing is to be told.
+    fn recall(&self, asked: Recall) -> Option<Notice> {
+        let is_reminder = matches!(asked, Recall::Before(_));
+        if is_reminder && !self.must_remind {
+            return None;
+        }
+        let found = match (&self.transcript, &self.memory) {
+            (Some(transcript), _) => transcript.recall(asked),
+            (None, Some(memory)) if !is_reminder => Ok(memory.recall(asked)),
+            _ => Err(NotRecalled::NoTranscript),
+        };
+        match found {
+            Ok(found) if is_reminder && found.messages.is_empty() => None,
+            Ok(found) => Some(Notice::Recalled(Box::new(found))),
+            // Nobody asked for it.
+            Err(_) if is_reminder => None,
+            Err(why) => Some(Notice::NotRecalled(why)),
+        }
+    }
 }
 
 impl<S: Screen<Notice>> Screen<Notice> for Recorded<S> {
     #[expect(clippy::disallowed_methods, reason = "a line has the time of day, and a command a limit")]
-    fn show(&mut self, notice: Notice) {
+    fn show(&mut self, mut notice: Notice) {
+        let told = match &mut notice {
+            Notice::Answer { notice, .. } => notice,
+            notice => notice,
+        };
+        if let Notice::Recall(asked) = told {
+            let Some(answer) = self.recall(asked.clone()) else { return };
+            *told = answer;
+        }
         if let Some(transcript) = &mut self.transcript {
             transcript.note(&notice, Zoned::now);
+        }
+        if let Some(memory) = &mut self.memory {
+            memory.note(&notice, Zoned::now);
         }
         if let Some(notifier) = &mut self.notifier {
             notifier.note(&notice, Instant::now());
@@ -144,23 +194,40 @@ impl Transcript {
     pub fn open(path: &Path) -> Result<Self, String> {
         let file = open_file(path).map_err(|error| refusal(path, error))?;
         let mut transcript = Self::new(file);
-        transcript.is_torn = has_torn_end(path).unwrap_or(false);
+        transcript.old_bytes = transcript.file.metadata().map_or(0, |about| about.len());
+        transcript.is_torn = has_torn_end(&transcript.file, transcript.old_bytes).unwrap_or(false);
         Ok(transcript)
+    }
+
+    /// What the file has of this, with what is not yet written to it.
+    fn recall(&self, asked: Recall) -> Result<Recalled, NotRecalled> {
+        if let Recall::Before(_) = asked {
+            return Ok(recall(asked, &tail(&self.file, self.old_bytes)?));
+        }
+        let Lines { mut bytes, is_partial } = tail(&self.file, u64::MAX)?;
+        if bytes.last().is_some_and(|&byte| byte != b'\n') {
+            bytes.push(b'\n');
+        }
+        bytes.extend_from_slice(&self.lines);
+        Ok(recall(asked, &Lines { bytes, is_partial }))
     }
 }
 
 impl<W: Write> Transcript<W> {
     fn new(file: W) -> Self {
-        Self { file, lines: Vec::new(), is_torn: false, is_fault_told: false, fault_told_at: None }
+        Self {
+            file,
+            lines: Vec::new(),
+            is_torn: false,
+            is_fault_told: false,
+            fault_told_at: None,
+            old_bytes: 0,
+        }
     }
 
     /// Adds the line for a notice, if it has one. The next flush writes it.
     fn note(&mut self, notice: &Notice, now: impl FnOnce() -> Zoned) {
-        if let Some(entry) = Entry::of(notice) {
-            let time = now().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
-            // Writing to memory cannot fail.
-            let _ = writeln!(self.lines, "{time} {entry}");
-        }
+        write_line(&mut self.lines, notice, now);
     }
 
     /// Writes all lines, or as many bytes as the file takes; the rest is lost.
@@ -204,12 +271,20 @@ impl<W: Write> Drop for Transcript<W> {
 
 /// Fails with [`Errno::NXIO`] if it is not a file, as the system does for a pipe that nobody reads.
 fn open_file(path: &Path) -> rustix::io::Result<File> {
-    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK;
-    let file = rustix::fs::open(path, flags | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)?;
-    match FileType::from_raw_mode(fstat(&file)?.st_mode) {
-        FileType::RegularFile | FileType::CharacterDevice => Ok(file.into()),
-        _ => Err(Errno::NXIO),
+    let flags = OFlags::APPEND | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags | OFlags::WRONLY | OFlags::CREATE, Mode::RUSR | Mode::WUSR)?;
+    let about = fstat(&file)?;
+    match FileType::from_raw_mode(about.st_mode) {
+        FileType::RegularFile => {}
+        FileType::CharacterDevice => return Ok(file.into()),
+        _ => return Err(Errno::NXIO),
     }
+    // Only now, because a pipe that is opened for both would get a reader. A file that can only be written will do too.
+    let is_same = |other: &OwnedFd| {
+        fstat(other).is_ok_and(|other| (other.st_dev, other.st_ino) == (about.st_dev, about.st_ino))
+    };
+    let both = rustix::fs::open(path, flags | OFlags::RDWR, Mode::empty()).ok().filter(is_same);
+    Ok(both.unwrap_or(file).into())
 }
 
 fn refusal(path: &Path, error: Errno) -> String {
@@ -227,124 +302,27 @@ fn refusal(path: &Path, error: Errno) -> String {
 }
 
 /// Whether the last line of a file has no newline, because its writer was interrupted.
-fn has_torn_end(path: &Path) -> io::Result<bool> {
-    if !path.metadata()?.is_file() {
+fn has_torn_end(file: &File, bytes: u64) -> io::Result<bool> {
+    let Some(end) = bytes.checked_sub(1).filter(|_| file.metadata().is_ok_and(|about| about.is_file()))
+    else {
         return Ok(false);
-    }
-    let mut file = File::open(path)?;
+    };
     let mut last = [0];
-    file.seek(SeekFrom::End(-1))?;
-    file.read_exact(&mut last)?;
+    file.read_exact_at(&mut last, end)?;
     Ok(last != [b'\n'])
-}
-
-/// A line without its time. Messages have fields; everything else is a sentence after a mark.
-enum Entry<'a> {
-    Heard(&'a Who, &'a str),
-    Said(&'a SaidTo, &'a str),
-    NotSent(Sentence<'a>),
-    News(Sentence<'a>),
-}
-
-impl<'a> Entry<'a> {
-    fn of(notice: &'a Notice) -> Option<Self> {
-        Some(match notice {
-            Notice::Answer { notice, .. } => return Self::of(notice),
-            Notice::Message { who, text, .. } => Self::Heard(who, text),
-            Notice::Said { to, text } => Self::Said(to, text),
-            Notice::NotSent { .. } => Self::NotSent(Sentence(notice)),
-            Notice::Accepted(_)
-            | Notice::Connected(_)
-            | Notice::Disconnected(_)
-            | Notice::Exiting
-            | Notice::ExitSent(_)
-            | Notice::Folded { .. }
-            | Notice::Listening { .. }
-            | Notice::Lost { .. }
-            | Notice::NewPeer(_)
-            | Notice::Raw { .. }
-            | Notice::Renamed { .. } => Self::News(Sentence(notice)),
-            _ => return None,
-        })
-    }
-}
-
-impl Display for Entry<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Heard(who, text) => write!(f, "< {} {}", Fields(who), Clean(text)),
-            Self::Said(SaidTo::One(who), text) => write!(f, "> {} {}", Fields(who), Clean(text)),
-            Self::Said(SaidTo::All(peers), text) => write!(f, "> all {peers} {}", Clean(text)),
-            Self::NotSent(sentence) => write!(f, "! {}", sentence.to_string().trim_end()),
-            Self::News(sentence) => write!(f, "* {}", sentence.to_string().trim_end()),
-        }
-    }
-}
-
-/// Address and name, or a dash if there is no name.
-struct Fields<'a>(&'a Who);
-
-impl Display for Fields<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Who { address, name } = self.0;
-        let address = At(*address);
-        let name = if name.is_empty() { "-" } else { name };
-        write!(f, "{address} {}", CleanName(name))
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::tests::{moment, who};
     use super::*;
-    use crate::chat::notice::Failure;
-    use jiff::Timestamp;
-    use jiff::tz::{TimeZone, offset};
     use std::cell::RefCell;
     use std::collections::VecDeque;
     use std::os::unix::fs::PermissionsExt;
     use std::rc::Rc;
 
-    fn who(name: &str) -> Who {
-        Who { address: ([127, 0, 0, 1], 8080).into(), name: name.into() }
-    }
-
     fn heard(text: &str) -> Notice {
         Notice::heard(who("P1"), text)
-    }
-
-    fn moment() -> Zoned {
-        let zone = TimeZone::fixed(offset(-3));
-        "2026-02-28T02:04:59.9Z".parse::<Timestamp>().unwrap().to_zoned(zone)
-    }
-
-    #[test]
-    fn messages_have_fields_and_nothing_can_forge_a_line() {
-        let said = |to, text: &str| Notice::Said { to, text: text.to_owned() };
-        let to = who("P1").address;
-        let not_sent = Notice::NotSent { to, text: "a\nb".to_owned(), why: Failure::TooManyWaiting };
-        let table = [
-            (heard("hi\n2026 < x\x1b[2J"), "< 127.0.0.1:8080 P1 hi␊2026 < x␛[2J"),
-            (Notice::heard(who("N\x07"), ""), "< 127.0.0.1:8080 N␇ "),
-            (said(SaidTo::One(who("P1")), "hi"), "> 127.0.0.1:8080 P1 hi"),
-            (said(SaidTo::One(who("")), "h\ti"), "> 127.0.0.1:8080 - h␉i"),
-            (said(SaidTo::All(3), "hi"), "> all 3 hi"),
-            (
-                not_sent,
-                "! Too many messages are already waiting for 127.0.0.1:8080; try again later. Not sent: a␊b",
-            ),
-            (Notice::NewPeer(who("P\n1")), "* New peer: P␊1 (127.0.0.1:8080)"),
-        ];
-        for (notice, line) in table {
-            let mut transcript = Transcript::new(Vec::new());
-            transcript.note(&notice, moment);
-            transcript.flush().unwrap();
-            let written = String::from_utf8(transcript.file.clone()).unwrap();
-            assert_eq!(written, format!("2026-02-27T23:04:59-03:00 {line}\n"));
-        }
-        let mut transcript = Transcript::new(Vec::new());
-        transcript.note(&Notice::Menu, || unreachable!("no line, no time"));
-        transcript.flush().unwrap();
-        assert!(transcript.file.is_empty());
     }
 
     /// Takes so many bytes at each write, and then is full.

@@ -194,12 +194,16 @@ fn color(cell: &Cell) -> Option<u8> {
 }
 
 fn look(cell: &Cell) -> char {
-    let is_other = cell.italic() || cell.underline() || cell.inverse() || cell.bgcolor() != Color::Default;
-    match (is_other, cell.bold(), cell.dim(), cell.fgcolor()) {
+    let is_other = cell.italic() || cell.underline() || cell.bgcolor() != Color::Default;
+    if cell.inverse() && cell.bold() && !is_other {
+        return 'r';
+    }
+    match (is_other || cell.inverse(), cell.bold(), cell.dim(), cell.fgcolor()) {
         (false, false, false, Color::Default) => ' ',
         (false, true, false, Color::Default) => 'b',
         (false, false, true, Color::Default) => 'd',
         (false, false, false, Color::Idx(_)) => 'c',
+        (false, true, false, Color::Idx(_)) => 'C',
         _ => 'x',
     }
 }

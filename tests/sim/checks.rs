@@ -102,6 +102,8 @@ pub fn after_turn(world: &World, host: HostId) {
         }
     }
     assert_eq!(node.directory().len(), node.directory().iter().count(), "host {host}: a lost entry");
+    let online = node.directory().iter().filter(|peer| !peer.is_offline).count();
+    assert_eq!(node.directory().online(), online, "host {host}: who gets a text to all");
 }
 
 /// When nothing is on its way any more.

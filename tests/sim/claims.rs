@@ -164,6 +164,7 @@ fn a_loss_that_costs_a_text_is_told_whatever_was_folded() {
     world.script_writes(end, &"10.0.9.9:9000 S hello\n".repeat(300));
     world.run_for(MS);
     world.break_end(end.other(), CloseReason::Reset);
+    world.run_for(MS);
     assert_eq!(count(&world, 0, |notice| matches!(notice, Notice::NotSent { .. })), 1);
     assert_eq!(count(&world, 0, |notice| matches!(notice, Notice::Lost { .. })), 1);
     act(&mut world, 0, Act::Query);

@@ -578,3 +578,22 @@ fn who_was_stopped_looks_at_what_came_before_it_judges_who_was_silent() {
     assert_eq!(messages(&world, 0), ["just in time", "first half and the rest"]);
     assert_eq!([half, late, silent].map(|end| world.script_closed(end).is_some()), [false, false, true]);
 }
+
+#[test]
+fn who_announces_is_found_and_written_to_by_number() {
+    let announcing = Config { announce: true, ..Config::default() };
+    let mut world = calm_world_of(2, &announcing);
+    world.add(SocketAddr::from(([10, 0, 0, 3], 8080)), Config::default());
+    world.run_for(3 * SECOND);
+    act(&mut world, 2, Act::Line("/nearby".to_owned()));
+    let found = |notice: &Notice| matches!(notice, Notice::Nearby(rows) if rows.len() == 2);
+    assert_eq!(count(&world, 2, found), 1, "{:?}", world.hosts[2].notices);
+    assert_eq!(count(&world, 2, |notice| matches!(notice, Notice::NewPeer(_))), 0, "nobody is entered");
+    act(&mut world, 2, Act::Line("/msg 1 hello".to_owned()));
+    let heard: Vec<&str> = (0..2).flat_map(|id| messages(&world, id)).collect();
+    assert_eq!(heard, ["hello"]);
+    world.want(0, Act::Quit, Duration::ZERO);
+    world.run_for(SECOND);
+    act(&mut world, 2, Act::Line("/nearby".to_owned()));
+    assert_eq!(count(&world, 2, |notice| matches!(notice, Notice::Nearby(rows) if rows.len() == 1)), 1);
+}

@@ -8,7 +8,7 @@ use crate::faults::{Faults, chance};
 use crate::program::{Program, Recipe, Told};
 use crate::wires::{EndId, Owner, Wire};
 use chinwag::chat::node::{Config, Node};
-use chinwag::chat::notice::Notice;
+use chinwag::chat::notice::{Failed, Notice};
 use chinwag::proto::interface::Interface;
 use chinwag::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
 use chinwag::swarm::generator::{GO, Swarm};
@@ -48,6 +48,8 @@ pub struct Host {
     pub exit: Option<(u8, Duration)>,
     /// Dials that were wanted, and those that succeeded.
     pub dialled: [u64; 2],
+    /// It takes part in multicast.
+    has_joined: bool,
     /// It reads nothing, though its kernel does.
     pub is_deaf: bool,
     recipe: Recipe,
@@ -64,6 +66,9 @@ pub struct Host {
     /// What it will find when it goes on.
     missed: Vec<Event>,
 }
+
+/// The number of the one network.
+const LINK: u32 = 2;
 
 /// What a user does.
 #[derive(Clone, Debug)]
@@ -104,6 +109,8 @@ pub enum Event {
     /// A dial reaches the host that it is meant for.
     Arrive(usize),
     Break(EndId, CloseReason),
+    /// A datagram reaches a host, from this address.
+    Datagram(HostId, SocketAddr, Vec<u8>),
     Deliver(EndId),
     /// A dial's outcome reaches the dialler.
     Dialled(usize, Result<(), CloseReason>),
@@ -189,6 +196,7 @@ impl World {
             exit: None,
             dialled: [0, 0],
             is_deaf: false,
+            has_joined: false,
             recipe,
             said: 0,
             due: None,
@@ -254,6 +262,12 @@ impl World {
         match event {
             Event::Arrive(wire) => self.arrive(wire),
             Event::Break(end, reason) => self.break_end(end, reason),
+            Event::Datagram(id, from, bytes) if self.hosts[id].has_joined => {
+                let bytes = &bytes[..];
+                self.handle(id, Input::Datagram { on: LINK, from, hop_limit: Some(255), bytes });
+                self.end_turn(id);
+            }
+            Event::Datagram(..) => {}
             Event::Deliver(end) => self.deliver(end),
             Event::Dialled(wire, outcome) => self.dialled(wire, outcome),
             Event::Due(id) => self.fire(id),
@@ -284,7 +298,10 @@ impl World {
             Event::Arrive(wire) => self.dialled_host(*wire),
             Event::Break(end, _) | Event::Deliver(end) | Event::Writable(end) => of_end(*end),
             Event::Dialled(wire, _) => of_end(Self::dialler(*wire)),
-            Event::Due(id) | Event::Meet(id, Fate::Interrupted) | Event::Want(id, _) => Some(*id),
+            Event::Datagram(id, ..)
+            | Event::Due(id)
+            | Event::Meet(id, Fate::Interrupted)
+            | Event::Want(id, _) => Some(*id),
             Event::Meet(..) => None,
         }
     }
@@ -398,6 +415,14 @@ impl World {
                     self.hosts[id].dialled[0] += 1;
                     self.dial(id, conn, to, from);
                 }
+                Output::Datagram { to, bytes, .. } => self.carry_datagram(id, to, bytes),
+                Output::Join(_) => {
+                    self.hosts[id].has_joined = true;
+                    let ip = self.hosts[id].address.ip();
+                    let interface = Interface { index: LINK, prefix: 8, ..Interface::alone(ip) };
+                    self.handle(id, Input::Joined(vec![interface]));
+                }
+                Output::Leave => self.hosts[id].has_joined = false,
                 Output::Listen(_) => {
                     let local = self.hosts[id].address;
                     self.handle(id, Input::Listening { local });
@@ -405,6 +430,19 @@ impl World {
                 Output::Notice(Told::Chat(notice)) => self.on_notice(id, notice),
                 Output::Notice(Told::Swarm(notice)) => self.on_swarm_notice(id, notice),
                 Output::Quit(code) => self.hosts[id].exit = Some((code, self.now)),
+            }
+        }
+    }
+
+    /// To a group it goes to every host, its own too. Each may lose it.
+    fn carry_datagram(&mut self, id: HostId, to: SocketAddr, bytes: Vec<u8>) {
+        let from = SocketAddr::new(self.hosts[id].address.ip(), to.port());
+        for hearer in 0..self.hosts.len() {
+            let is_meant = to.ip().is_multicast() || to.ip() == self.hosts[hearer].address.ip();
+            if is_meant && !chance(&mut self.rng, self.faults.lose) {
+                let delay = self.rng.u64(..=self.faults.latency_max.as_millis() as u64);
+                let event = Event::Datagram(hearer, from, bytes.clone());
+                self.enter(Duration::from_millis(delay), event);
             }
         }
     }
@@ -419,6 +457,15 @@ impl World {
             Notice::NotSent { to, text, .. } => {
                 if let Some(&to) = self.by_address.get(to) {
                     self.ledger.not_sent(id, to, text);
+                }
+            }
+            Notice::ManyFailed(many) => {
+                for to in many.to.iter().filter_map(|to| self.by_address.get(to)) {
+                    match &many.what {
+                        Failed::Connect => {}
+                        Failed::Session => self.ledger.lost(id, *to),
+                        Failed::Text(text) => self.ledger.not_sent(id, *to, text),
+                    }
                 }
             }
             Notice::Disconnected(who) | Notice::Lost { who, .. } => {

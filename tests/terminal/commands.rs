@@ -107,6 +107,29 @@ fn the_last_recipient_is_filled_in_to_be_taken_replaced_or_cleared() {
 }
 
 #[test]
+fn who_wrote_last_is_filled_in_and_stays_while_another_one_writes() {
+    let (anna, bob) = (Peer::new(), Peer::new());
+    let mut terminal = Terminal::node("P1");
+    let filled_in = |peer: &Peer| format!("Enter the recipient's IP address: {}▏", peer.address());
+    say(terminal.address(), format!("{} anna hello", anna.address()));
+    terminal.screen.expect("hello");
+    terminal.type_keys("1\r");
+    terminal.expect_rows(&[&filled_in(&anna)]);
+    say(terminal.address(), format!("{} bob good evening", bob.address()));
+    terminal.screen.expect("good evening");
+    say(terminal.address(), "10.0.0.5:9 anna I am not where I say");
+    terminal.screen.expect("I am not where I say");
+    terminal.expect_rows(&[&filled_in(&anna)]);
+    terminal.type_keys("\rhi\r");
+    assert_eq!(anna.take(), format!("{} P1 hi", terminal.address()));
+    terminal.expect_rows(&["Enter choice: ▏"]);
+    say(terminal.address(), format!("{} bob are you there", bob.address()));
+    terminal.screen.expect("are you there");
+    terminal.type_keys("1\r");
+    terminal.expect_rows(&[&filled_in(&bob)]);
+}
+
+#[test]
 fn a_peer_with_a_hostile_name_is_talked_to_and_completed_like_any_other() {
     let long = "x".repeat(10_000);
     let (kept, shortened) = ("x".repeat(64), format!("{}…", "x".repeat(24)));

@@ -74,10 +74,12 @@ fn a_key_draws_the_row_once() {
     terminal.type_keys(CTRL_C);
     terminal.expect_rows(&["Enter choice: ▏"]);
     terminal.type_keys(CTRL_C);
+    terminal.expect_rows(&["Press Ctrl-C again to quit.", "Enter choice: ▏"]);
+    terminal.type_keys(CTRL_C);
     terminal.screen.expect("Exiting\r\n");
-    // Once at first, once for each key, and once for the empty row.
+    // Once at first, once for each key, once for the empty row, and once below the sentence.
     let drawn = String::from_utf8(terminal.screen.bytes()).unwrap().matches("\x1b7").count();
-    assert_eq!(drawn, 1 + KEYS + 1);
+    assert_eq!(drawn, 1 + KEYS + 2);
 }
 
 #[test]
@@ -298,7 +300,7 @@ fn hostile_text_is_shown_and_has_no_effect() {
         let last = seen.rows.last().unwrap();
         last.starts_with("Enter your message: ␛]0;title␇␛[2J␛[?25l␛(0␛[8mx␇␎␛c") && last.ends_with("typed▏")
     });
-    terminal.type_keys("\x15\x03\x031\r");
+    terminal.type_keys("\x15\x03\x03\x031\r");
     assert_eq!(terminal.wait(), 0);
     terminal.assert_as_found();
     terminal.emulator.expect("no offence", |seen| seen.offences.is_empty());
@@ -349,8 +351,8 @@ fn a_line_longer_than_a_terminal_takes_by_itself_arrives_whole() {
 fn the_terminal_is_left_as_found_after_every_kind_of_end() {
     let ends: [fn(&mut Terminal); 7] = [
         |terminal| terminal.type_keys("0\r"),
-        |terminal| terminal.type_keys(CTRL_C),
-        |terminal| terminal.type_keys(&format!("a line{CTRL_C}{CTRL_C}")),
+        |terminal| terminal.type_keys(&format!("{CTRL_C}{CTRL_C}")),
+        |terminal| terminal.type_keys(&format!("a line{CTRL_C}{CTRL_C}{CTRL_C}")),
         |terminal| terminal.type_keys(CTRL_D),
         |terminal| terminal.signal(Signal::TERM),
         |terminal| terminal.signal(Signal::INT),
@@ -364,6 +366,63 @@ fn the_terminal_is_left_as_found_after_every_kind_of_end() {
         assert_eq!(terminal.wait(), 0);
         terminal.assert_as_found();
     }
+}
+
+#[test]
+fn the_first_interrupt_key_at_the_menu_asks_and_any_other_key_takes_it_back() {
+    let mut terminal = Terminal::node("P1");
+    let asked = ["Press Ctrl-C again to quit.", "Enter choice: ▏"];
+    terminal.type_keys(CTRL_C);
+    terminal.expect_rows(&asked);
+    for (keys, answer) in
+        [("/nick P2\r", "set at the start"), ("/me\r", "You are P1"), ("\x0cx\x7f", "\x1b[2J")]
+    {
+        terminal.type_keys(keys);
+        terminal.screen.expect(answer);
+        terminal.expect_rows(&["Enter choice: ▏"]);
+        terminal.type_keys(CTRL_C);
+        terminal.expect_rows(&asked);
+    }
+    terminal.type_keys(CTRL_C);
+    terminal.screen.expect("Exiting\r\n");
+    assert_eq!(terminal.wait(), 0);
+}
+
+#[test]
+fn before_the_menu_and_without_the_editor_the_first_interrupt_key_quits() {
+    let mut plain = Terminal::plain("P1");
+    let mut asking = Terminal::run(&[command(&[]).get_program().to_owned()]);
+    asking.screen.expect("Enter your name: ");
+    for terminal in [&mut plain, &mut asking] {
+        terminal.type_keys(CTRL_C);
+        terminal.screen.expect("Exiting");
+        assert_eq!(terminal.wait(), 0);
+    }
+}
+
+#[test]
+fn clear_leaves_the_prompt_and_what_is_typed_ahead() {
+    let mut terminal = Terminal::node("P1");
+    terminal.type_keys("/clear\rtyped ahead");
+    terminal.emulator.expect("one row", |seen| seen.rows == ["Enter choice: typed ahead▏"]);
+    let mut plain = Terminal::plain("P1");
+    plain.type_keys("/clear\r");
+    plain.screen.expect("/clear is for a terminal whose lines are edited here; nothing was cleared.");
+    plain.screen.expect("Enter choice: ");
+}
+
+#[test]
+fn last_words_are_said_before_the_exit() {
+    let (peer, stranger) = (Peer::new(), Peer::new());
+    let mut terminal = known_to(&peer);
+    say(terminal.address(), format!("{} P3 hi", stranger.address()));
+    terminal.screen.expect("P3");
+    terminal.type_keys("/quit good night\r");
+    assert_eq!(peer.take(), format!("{} P1 good night", terminal.address()));
+    assert_eq!(peer.take(), format!("{} P1 exit", terminal.address()));
+    assert_eq!(stranger.take(), format!("{} P1 exit", terminal.address()));
+    assert_eq!(terminal.wait(), 0);
+    terminal.emulator.expect("the line", |seen| seen.rows.iter().any(|row| row == "you → all: good night"));
 }
 
 #[test]

@@ -141,7 +141,8 @@ fn what_peers_say_comes_as_they_said_it() {
     expect(&mut program, json!({"event": "new-peer", "address": address, "name": "<b>"}));
     expect(
         &mut program,
-        json!({"event": "message", "address": address, "name": "<b>", "text": text, "to_all": false}),
+        json!({"event": "message", "address": address, "name": "<b>", "text": text, "to_all": false,
+               "confirmed": true, "mention": false}),
     );
     let from = say(ours, b"\xff\xfe nonsense");
     expect(&mut program, json!({"event": "raw", "from": from, "text": "\u{fffd}\u{fffd} nonsense"}));
@@ -215,6 +216,9 @@ fn slash_lines_are_commands_too() {
         (format!("/alias 1 {}", "x".repeat(65)), "name-too-long"),
         ("/all".to_owned(), "empty-message"),
         ("/dialect 1 klingon".to_owned(), "bad-dialect"),
+        ("/clear".to_owned(), "for-terminals"),
+        ("/nick P2".to_owned(), "name-is-fixed"),
+        ("/close".to_owned(), "for-people"),
     ] {
         program.type_line(&line);
         let event = event(&mut program);
@@ -225,6 +229,25 @@ fn slash_lines_are_commands_too() {
     expect(&mut program, json!({"event": "exit-sent", "to": address}));
     program.type_line("/quit");
     expect(&mut program, json!({"event": "exiting"}));
+    assert_eq!(program.wait(), 0);
+}
+
+#[test]
+fn a_bot_can_ask_who_it_is_and_say_good_bye() {
+    let peer = Peer::new();
+    let (mut program, ours) = node(&[]);
+    program.type_line(json!({"command": "me", "id": 1}));
+    let me = event(&mut program);
+    assert_eq!([&me["event"], &me["name"], &me["port"]], [&json!("me"), &json!("P1"), &json!(ours.port())]);
+    assert!(me["id"] == 1 && me["addresses"].is_array());
+    let mut wire = session(ours, peer.address(), "P2");
+    expect(&mut program, json!({"event": "new-peer", "address": peer.address().to_string(), "name": "P2"}));
+    expect(&mut program, json!({"event": "connected", "address": peer.address().to_string(), "name": "P2"}));
+    program.type_line(json!({"command": "quit", "text": "good\nnight", "id": "q"}));
+    expect(&mut program, json!({"event": "exiting", "id": "q"}));
+    expect(&mut program, json!({"event": "sent-to-all", "peers": 1, "id": "q"}));
+    assert_eq!(wire.read_line(), format!("{ours} P1 good night\n"));
+    assert_eq!(wire.read_line(), format!("{ours} P1 exit\n"));
     assert_eq!(program.wait(), 0);
 }
 

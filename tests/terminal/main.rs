@@ -28,6 +28,7 @@ mod flags;
 mod hostile;
 mod json;
 mod kept;
+mod lastlog;
 mod manual;
 mod once_wrong;
 mod sample;

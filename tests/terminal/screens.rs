@@ -1,6 +1,6 @@
 //! Golden screens: what a person sees of long, wide, right-to-left and emoji texts, row by row.
 //!
-//! Three peers say something, and the user talks with two of them. A file in `screens` has the rows of the screen, and
+//! Three peers say something, and the user talks with two of them, and with all. A file in `screens` has the rows of the screen, and
 //! below a line of dashes the look of their cells, as in `style`. Each time is 00:00, and the bar is the cursor.
 //! `SCREENS=write cargo test --test terminal screens` writes the files; look at what has changed.
 
@@ -28,6 +28,7 @@ const LONG: &str = "this is one of those messages that people write when they ha
 const WIDE: &str = "今天天气很好，我们一起去公园散步吧。你觉得怎么样？如果下雨的话，我们可以去看电影「大闹天宫」。晚上再一起吃饭。";
 const RIGHT_TO_LEFT: &str = "שלום לכולם, זה משפט ארוך שלא נכנס בשורה אחת של מסך צר, وهذه جملة بالعربية";
 const EMOJI: &str = "👍👍🏽 👨\u{200D}👩\u{200D}👧 ❤\u{FE0F} 🇩🇪 🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉 e\u{301}e\u{301}";
+const MENTION: &str = "Me, can you hear me? Nobody answers @ME; so what can 你好 me你好 some merry name mean";
 const WORD: &str = "see https://example.org/a/very/long/address/that/does/not/fit/into/any/row/of/a/narrow/terminal/or/even/into/one/of/a/wide/one ok";
 
 /// A terminal, and the sessions of its peers.
@@ -94,6 +95,9 @@ impl Party {
         self.dana.write("!to 3\n");
         self.hear(DANA, "good night, all of you");
         self.await_prompt("all of you", "→ 小明");
+        self.hear(ANNA, MENTION);
+        self.await_prompt("mean", "→ 小明");
+        self.type_line("/to all", "all", "→ all 3 peers");
         self.terminal.type_keys("and while this is ty");
     }
 

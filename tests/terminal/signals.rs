@@ -60,8 +60,10 @@ fn a_second_interrupt_does_not_wait_for_the_farewells() {
 }
 
 #[test]
-fn the_interrupt_key_ends_it_and_leaves_the_terminal_as_it_was() {
+fn the_interrupt_key_pressed_twice_ends_it_and_leaves_the_terminal_as_it_was() {
     let mut terminal = Terminal::node("P1");
+    terminal.type_keys(CTRL_C);
+    terminal.screen.expect("Press Ctrl-C again to quit.");
     terminal.type_keys(CTRL_C);
     terminal.screen.expect("Exiting\r\n");
     assert_eq!(terminal.wait(), 0);

@@ -1,5 +1,5 @@
 //! Colours, times and the bell, seen on the screen of an emulator. The look of a row is a letter for each cell: bold,
-//! dim or coloured.
+//! dim, coloured, coloured and bold, or bold and reversed.
 
 use crate::common::peer::{Peer, Wire, session};
 use crate::common::program::{Program, command};
@@ -168,7 +168,7 @@ fn a_plain_terminal_and_a_pipe_have_no_times_and_colours_only_on_request() {
 
 #[test]
 fn the_bell_rings_once_per_burst_and_only_if_wanted() {
-    for args in [vec!["--bell"], vec!["--bell", "--plain"], vec![]] {
+    for args in [vec!["--bell"], vec!["--bell=private", "--plain"], vec!["--bell", "mention"], vec![]] {
         let terminal = Terminal::node_with(&with(&args));
         let mut wire = session(terminal.address(), PEER.parse().unwrap(), "P2");
         terminal.screen.expect("connected with you");
@@ -177,7 +177,7 @@ fn the_bell_rings_once_per_burst_and_only_if_wanted() {
         let last =
             if args.contains(&"--plain") { format!("{PEER} P2 three") } else { "P2: three".to_owned() };
         look_of(&terminal, &last);
-        let bells = usize::from(!args.is_empty());
+        let bells = usize::from(!args.is_empty() && !args.contains(&"mention"));
         terminal.emulator.expect("bells", |seen| seen.offences == vec!["a bell"; bells]);
     }
     let program = Program::node_with("P1", &["--bell"]);
@@ -185,4 +185,47 @@ fn the_bell_rings_once_per_burst_and_only_if_wanted() {
     say(&mut wire, "hi");
     program.stdout.expect_line(&format!("{PEER} P2 hi"));
     assert!(!program.stdout.bytes().contains(&7), "a pipe has no bell");
+}
+
+#[test]
+fn a_mention_rings_whom_only_mentions_ring_and_the_name_in_it_looks_different() {
+    for (variables, args, is_marked) in
+        [(&[][..], &["--bell", "mention"][..], true), (&["NO_COLOR=1", "CHINWAG_BELL=mention"], &[], false)]
+    {
+        let terminal = Terminal::node_where(variables, &with(args));
+        let mut wire = session(terminal.address(), PEER.parse().unwrap(), "P2");
+        say(&mut wire, "P10 is not meant");
+        look_of(&terminal, &format!("P2 ({PEER}): P10 is not meant"));
+        terminal.emulator.expect("no bell yet", |seen| seen.offences.is_empty());
+        say(&mut wire, "hi @p1!");
+        let (_, look, _) = look_of(&terminal, "P2: hi @p1!");
+        assert_eq!(look, if is_marked { "ddddd cc      rr" } else { "" });
+        terminal.emulator.expect("a bell", |seen| seen.offences == ["a bell"]);
+    }
+}
+
+#[test]
+fn the_prompt_for_a_text_to_all_says_so_in_words_and_in_a_colour() {
+    let table: [(&[&str], &[&str], char); 4] =
+        [(&[], &[], 'C'), (&["TERM=linux"], &[], 'r'), (&["NO_COLOR=1"], &[], ' '), (&[], &["--plain"], ' ')];
+    for (variables, args, look) in table {
+        let mut terminal = Terminal::node_where(variables, &with(args));
+        let _anna = session(terminal.address(), PEER.parse().unwrap(), "anna");
+        terminal.screen.expect("connected with you");
+        let _bob = session(terminal.address(), "127.0.0.1:9091".parse().unwrap(), "bob");
+        terminal.screen.expect("bob (127.0.0.1:9091)");
+        for (keys, prompt) in
+            [("/to all\r", "→ all 2 peers: "), ("5\r", "Enter your message to all 2 peers: ")]
+        {
+            // On a plain screen, keys that come before a prompt are seen before it.
+            terminal.screen.expect("Enter choice: ");
+            terminal.type_keys(keys);
+            let expected = prompt.chars().map(|_| look).collect::<String>();
+            terminal.emulator.expect(prompt, |seen| {
+                seen.ends_with(&[&format!("{prompt}▏")])
+                    && seen.looks.last().is_some_and(|seen| seen.trim_end() == expected.trim_end())
+            });
+            terminal.type_keys("\r");
+        }
+    }
 }

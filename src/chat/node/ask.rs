@@ -1,10 +1,13 @@
 //! What the user asks for: a typed line becomes a request, and the request changes something or says something.
 
 use super::{Node, Stage};
-use crate::chat::notice::{Failure, Mistake, Notice, Partner, SaidTo};
+use crate::chat::notice::{Failure, Mistake, Notice, Partner, SaidTo, Unread};
 use crate::chat::outbox::{Content, Reading, Report};
+use crate::chat::recall::Recall;
 use crate::chat::request::{Audience, Designation, Request};
+use crate::chat::roster::Roster;
 use crate::chat::slash::ACTION;
+use crate::chat::talks::Talks;
 use crate::chat::tickets::Told;
 use crate::limits::{KNOWN_PEERS_SHOWN_MAX, OUTCOME_TIMEOUT};
 use crate::proto::machine::CloseReason;
@@ -34,21 +37,27 @@ impl Node {
     /// Asks for the next line, if one can be taken.
     pub(super) fn ask(&mut self) {
         if matches!(self.stage, Stage::Starting | Stage::Running) {
-            let question: Vec<Notice> = self.prompter.question(|whom| self.partner(whom)).collect();
+            let peers = self.roster.directory().online();
+            let Self { prompter, roster, talks, .. } = self;
+            let question: Vec<Notice> =
+                prompter.question(peers, |with| partner(roster, talks, with)).collect();
             question.into_iter().for_each(|notice| self.tell(notice));
         }
     }
 
-    /// What the prompt shows of a conversation.
-    fn partner(&self, with: Audience) -> Partner {
-        let name = |audience| self.roster.partner_name(audience);
-        let unread = self.talks.unread().map(|(audience, count)| (name(audience), count));
-        Partner { name: name(with), is_away: self.roster.is_away(with), unread: unread.collect() }
+    /// On a terminal, the question for a text to all says how many peers get it now.
+    pub(super) fn ask_of_all(&mut self) {
+        let is_changed = || self.prompter.peers_shown() != self.roster.directory().online();
+        if self.config.is_terminal && self.prompter.is_to_all() && is_changed() {
+            self.ask();
+        }
     }
 
     /// Every line goes to these from here on.
     fn converse(&mut self, with: Audience) {
-        self.talks.enter(with);
+        if self.talks.enter(with) {
+            self.remind(with);
+        }
         self.prompter.converse(with);
     }
 
@@ -84,6 +93,9 @@ impl Node {
             }
             Request::BeCalled(name, is_changed) => self.be_called(name, is_changed),
             Request::Block(whom) => return self.block(&whom, now),
+            Request::Clear => self.tell_asker(Notice::Clear),
+            Request::Close if !self.prompter.is_conversing() => return Err(Mistake::NoConversation),
+            Request::Close => self.prompter.go_to_menu(),
             Request::Connect(whom) => return self.connect(&whom, now),
             Request::ConnectAll => return self.connect_all(now),
             Request::Converse(whom) => {
@@ -105,18 +117,30 @@ impl Node {
                 let host = self.roster.me().scopes().resolve(&host)?;
                 self.prompter.ask_port_of(host, dialect);
             }
+            Request::History(whose, count) => return self.show_history(whose, count),
+            Request::Lastlog(text) => self.tell_asker(Notice::Recall(Recall::Containing(text))),
             Request::Help => self.tell_asker(Notice::Help),
             Request::Listen(port) => {
                 self.roster.me_mut().listen_on(port);
                 self.listen(port);
             }
+            Request::Nearby => self.look_nearby(now),
+            Request::Me => {
+                let me = self.roster.me();
+                let (port, name, addresses) = (me.port(), me.shared_name(), me.reachable());
+                self.tell_asker(Notice::Me { port, name, addresses });
+            }
             Request::Query => {
                 let shown = if self.prompter.is_program() { usize::MAX } else { KNOWN_PEERS_SHOWN_MAX };
-                let list = self.roster.list(shown, now);
+                let roster = &self.roster;
+                let nearby = self.neighbours.all(|address| roster.me().is_own(address), now);
+                let list = self.roster.list(shown, &nearby, now);
                 self.tell_asker(list);
             }
-            Request::Quit if self.prompter.is_program() => self.quit_when_settled(now),
-            Request::Quit => self.quit(now),
+            Request::Quit(text) => {
+                self.last_words = text;
+                if self.prompter.is_program() { self.quit_when_settled(now) } else { self.quit(now) }
+            }
             Request::Say(audience, text) => return self.say(audience, &text, now),
             Request::Send(audience, text) => {
                 return self.send(audience, &text, Content::typed, how_told(audience), now);
@@ -233,7 +257,7 @@ impl Node {
     ) -> Result<(), Mistake> {
         let (to, dialect) = match audience {
             Audience::One(to, dialect) => {
-                self.prompter.note_recipient(to);
+                self.prompter.note_partner(to);
                 // The choice stays even if this text does not arrive, or goes on a session, which has one form.
                 if let Some(dialect) = dialect {
                     self.roster.choose_dialect(to, dialect);
@@ -316,6 +340,17 @@ impl Node {
             self.prompter.wait_for(number, now + OUTCOME_TIMEOUT);
         }
     }
+}
+
+/// What the prompt shows of a conversation.
+fn partner(roster: &Roster, talks: &Talks, with: Audience) -> Partner {
+    let unread = talks.unread().map(|(audience, texts, has_mention)| Unread {
+        name: roster.partner_name(audience),
+        texts,
+        has_mention,
+    });
+    let (name, is_away) = (roster.partner_name(with), roster.is_away(with));
+    Partner { name, is_away, peers: None, unread: unread.collect() }
 }
 
 fn how_told(audience: Audience) -> Told {

@@ -3,9 +3,12 @@
 //! While we quit we still show what we read. After that we read nothing: the sender would think that it was delivered.
 
 use super::{Node, Stage};
+use crate::chat::directory::Peer;
 use crate::chat::meaning::{Meaning, meaning};
+use crate::chat::mention::mentions;
 use crate::chat::notice::Notice;
 use crate::chat::outbox::{Content, Report};
+use crate::chat::tickets::Told;
 use crate::limits::QUIT_TIMEOUT;
 use crate::proto::connection::Connection;
 use crate::proto::machine::{CloseReason, ConnId, How, Output};
@@ -25,6 +28,12 @@ impl Node {
         }
         self.stage = Stage::Quitting(now + QUIT_TIMEOUT);
         self.prompter.stop_waiting();
+        self.neighbours.leave(now);
+        self.go_on_nearby(now);
+        let last_words = self.last_words.take().map(|text| (self.hearers_of_last_words(), text));
+        if let Some((hearers, text)) = &last_words {
+            self.record(hearers, true, None, text, Content::chat);
+        }
         if !self.feed.is_quiet() {
             self.tell_asker(Notice::Exiting);
         }
@@ -35,9 +44,33 @@ impl Node {
             known.map(|peer| peer.address).chain(self.outbox.addresses()).collect();
         // The program that lent us its port stays.
         let known = if self.config.is_port_lent { BTreeSet::new() } else { known };
+        if let Some((hearers, text)) = last_words {
+            self.say_last_words(&hearers, &text, now);
+        }
         for to in known {
             self.deliver(to, Content::Exit, None, Report::Nobody, now);
         }
+    }
+
+    /// Those who get a text at the end: whom the user is connected with or has written to. A stranger who was only heard is
+    /// no partner of a conversation, and gets the exit alone.
+    fn hearers_of_last_words(&self) -> Vec<SocketAddr> {
+        if self.config.is_port_lent {
+            return Vec::new();
+        }
+        let is_partner =
+            |peer: &&Peer| peer.is_real() && !peer.is_offline && (peer.is_connected || peer.sent > 0);
+        self.roster.directory().iter().filter(is_partner).map(|peer| peer.address).collect()
+    }
+
+    /// Says a text before the exit. A person is told of failures alone; they are known when the program ends.
+    fn say_last_words(&mut self, hearers: &[SocketAddr], text: &str, now: Instant) {
+        if hearers.is_empty() {
+            return self.tell_asker(Notice::SentToAll(0));
+        }
+        let told = if self.prompter.is_program() { Told::Once(0) } else { Told::Never };
+        let number = self.tickets.open(hearers.len(), told, self.asking.clone());
+        self.deliver_to_all(hearers, text, Some(hearers.len()), Report::Request(number), now);
     }
 
     /// Quits when it is known what came of everything that was asked for.
@@ -54,7 +87,7 @@ impl Node {
         self.stage = Stage::Over;
         self.hear_unfinished(now);
         self.tell_folded();
-        self.give_up_all();
+        self.give_up_all(now);
         if self.feed.is_quiet() && was_quitting {
             let peers = self.roster.directory().met();
             self.tell(Notice::Tally { messages: self.counters.chats, peers });
@@ -96,7 +129,11 @@ impl Node {
                 let text = text.into_owned();
                 let is_to_all = self.take_to_all(conn);
                 let is_confirmed = self.roster.me().is_at_home(remote, address);
-                let message = |who| Notice::Message { who, text, is_to_all, is_confirmed };
+                let me = self.roster.me().shared_name();
+                let message = |who| {
+                    let mentions = mentions(&text, &me);
+                    Notice::Message { who, text, is_to_all, is_confirmed, mentions }
+                };
                 self.show(remote, who, message, now);
             }
             Meaning::Message(Message { command: Command::Connect, .. }) => {

@@ -9,8 +9,10 @@ use super::{Node, Stage};
 use crate::chat::directory::{Peer, PeerId};
 use crate::chat::feed::Fate;
 use crate::chat::meaning::{End, Meaning, meaning};
+use crate::chat::mention::mentions;
 use crate::chat::notice::{Notice, Who};
 use crate::chat::outbox::{Content, Report};
+use crate::chat::request::Audience;
 use crate::chat::role::{Kind, Speaker};
 use crate::chat::roster::Renamed;
 use crate::proto::connection::{Connection, Phase};
@@ -169,7 +171,11 @@ impl Node {
                 let who = self.roster.who_says(message.address, &Rc::from(&*message.name));
                 let text = message.text.to_string();
                 let is_confirmed = self.is_confirmed(conn, message.address);
-                let message = |_| Notice::Message { who, text, is_to_all, is_confirmed };
+                let me = self.roster.me().shared_name();
+                let message = |_| {
+                    let mentions = mentions(&text, &me);
+                    Notice::Message { who, text, is_to_all, is_confirmed, mentions }
+                };
                 self.show_on_account(stranger(from), message, now);
             }
         }
@@ -214,6 +220,7 @@ impl Node {
         if let Some(report) = self.pending_connects.take(address) {
             self.conclude_connect(address, report);
         }
+        self.prompter.see_off(address);
         self.roster.see_off(address)
     }
 
@@ -277,14 +284,28 @@ impl Node {
         }
         let Some(peer) = self.roster.directory().get(id) else { return };
         let who = self.roster.who_is(peer);
-        let is_elsewhere = self.is_said_elsewhere(&who);
+        let address = who.address;
+        let is_elsewhere = self.is_said_elsewhere(address, is_to_all);
         if is_elsewhere {
-            self.talks.note_unread(who.address);
+            self.talks.note_unread(address);
         }
         let text = String::from_utf8_lossy(trim_end_bytes(text)).into_owned();
         let is_confirmed = self.roster.me().is_at_home(from, who.address);
-        let message = |who| Notice::Message { who, text, is_to_all, is_confirmed };
+        let (me, mut has_mention) = (self.roster.me().shared_name(), false);
+        // Looked for only in what is shown: a flood must not cost more than its lines do.
+        let message = |who| {
+            let mentions = mentions(&text, &me);
+            has_mention = !mentions.is_empty();
+            Notice::Message { who, text, is_to_all, is_confirmed, mentions }
+        };
         let is_shown = self.show(from, who, message, now);
+        if has_mention && is_elsewhere {
+            self.talks.note_mention(address);
+        }
+        // Whoever only claims to be a peer must not have the answer sent there that was meant for another one.
+        if is_shown && is_confirmed {
+            self.prompter.note_partner(address);
+        }
         self.answer_while_away(id, from, now);
         // A line that is only counted changes the prompt when the count is told.
         if is_shown && is_elsewhere {
@@ -337,11 +358,14 @@ impl Node {
         }
     }
 
-    /// Whether a peer speaks while the user, at a terminal, is in a conversation with somebody else.
-    fn is_said_elsewhere(&self, who: &Who) -> bool {
+    /// Whether a peer speaks while the user, at a terminal, is in another conversation than that to which the text belongs.
+    fn is_said_elsewhere(&self, from: SocketAddr, is_to_all: bool) -> bool {
         self.config.is_terminal
-            && self.prompter.is_conversing()
-            && !self.prompter.is_conversing_with(who.address)
+            && match self.prompter.conversation() {
+                Some(Audience::All) => !is_to_all,
+                Some(_) => !self.prompter.is_conversing_with(from),
+                None => false,
+            }
     }
 
     /// Shows a line on the account of `who`, or counts it.

@@ -9,7 +9,9 @@ mod farewell;
 mod greet;
 mod hear;
 mod logged;
+mod nearby;
 mod outcome;
+mod recall;
 mod say;
 mod say_all;
 mod stats;
@@ -21,11 +23,13 @@ use super::book::{Book, Known};
 use super::broadcast::Broadcaster;
 pub use super::config::{Config, Dialogue};
 use super::directory::Directory;
+use super::failures::Failures;
 use super::feed::Feed;
 use super::id::CommandId;
 use super::meaning::End;
 pub use super::metrics::Counters;
 use super::metrics::Metrics;
+use super::neighbours::Neighbours;
 use super::notice::Notice;
 use super::outbox::{Content, Outbox, Report};
 use super::pending_connects::PendingConnects;
@@ -64,13 +68,19 @@ pub struct Node {
     pending_connects: PendingConnects,
     broadcaster: Broadcaster,
     tickets: Tickets,
+    /// Sessions that were lost in this turn with texts of the user, and those texts; and when they are told.
+    losses: Failures,
+    losses_at: Option<Instant>,
     unwritten: Unwritten,
     prompter: Prompter,
     /// The id of the command that is being carried out.
     asking: Option<CommandId>,
+    /// What is said before the exit, when the program quits.
+    last_words: Option<String>,
     talks: Talks,
     away: Away,
     feed: Feed,
+    neighbours: Neighbours,
     counters: Counters,
     metrics: Metrics,
     /// Set if memory is still full and no more lost texts may be shown now; the next input closes more.
@@ -105,13 +115,17 @@ impl Node {
             outbox: Outbox::default(),
             pending_connects: PendingConnects::default(),
             broadcaster: Broadcaster::default(),
-            tickets: Tickets::default(),
+            tickets: Tickets::new(config.dialogue == Dialogue::Menu),
+            losses: Failures::default(),
+            losses_at: None,
             unwritten: Unwritten::default(),
             prompter: Prompter::new(&config),
             asking: None,
+            last_words: None,
             talks: Talks::default(),
             away: Away::default(),
             feed: Feed::new(config.quiet, config.is_terminal),
+            neighbours: Neighbours::new(config.seed),
             counters: Counters::default(),
             metrics: Metrics::default(),
             full_at: None,
@@ -197,8 +211,9 @@ impl Node {
         self.stage = Stage::Running;
         self.metrics.begin(now);
         self.roster.me_mut().listen_on(local.port());
+        self.roster.me_mut().note_bound(local.ip());
         log::info!("listening on {local}");
-        let (name, addresses) = (self.roster.me().shared_name(), self.roster.me().reachable_at(local.ip()));
+        let (name, addresses) = (self.roster.me().shared_name(), self.roster.me().reachable());
         let for_person = self.config.is_terminal.then(|| Notice::Reachable(addresses.clone()));
         self.tell(Notice::Listening { port: local.port(), name, addresses });
         for_person.into_iter().for_each(|notice| self.tell(notice));
@@ -207,6 +222,7 @@ impl Node {
                 self.deliver(to, Content::Chat("Hello!".to_owned()), None, Report::IfDelivered, now);
             }
         }
+        self.announce(now);
         self.ask();
     }
 
@@ -234,11 +250,19 @@ impl Node {
                 Due::End(reason) => self.close(conn, reason, now),
             }
         }
+        // Whoever is still due may lose the same texts.
+        if self.may_tell_more() || self.losses.bytes() >= TOLD_BYTES_PER_TURN {
+            self.tell_losses();
+        }
         while let Some((to, report)) = self.pending_connects.next_due(self.connections.judged_until(now)) {
             self.conclude_connect(to, report);
         }
         if self.feed.next_deadline().is_some_and(|at| at <= now) {
             self.tell_folded();
+        }
+        if self.neighbours.next_deadline().is_some_and(|at| at <= now) {
+            self.neighbours.on_timeout(now);
+            self.go_on_nearby(now);
         }
         if let Some(number) = self.prompter.next_due(now) {
             self.tell(Notice::StillTrying(self.tickets.left(number)));
@@ -317,11 +341,11 @@ impl Node {
                 let speaker = connection.data.speaker();
                 let peer = speaker.and_then(|speaker| self.roster.directory().get(speaker.peer()));
                 let to = peer.map_or(connection.remote(), |peer| peer.address);
-                self.tell_unsent(&connection, conn, to, reason);
+                self.tell_unsent(&connection, conn, to, reason, now);
             }
             Kind::Leaving => {
                 let to = self.leaving.remove(&conn).unwrap_or(connection.remote());
-                self.tell_unsent(&connection, conn, to, reason);
+                self.tell_unsent(&connection, conn, to, reason, now);
             }
             Kind::Session(peer) => self.on_session_lost(&connection, conn, peer, reason, now),
         }
@@ -338,6 +362,7 @@ impl Node {
             log::debug!("{conn:?} {to}: dialled");
             self.outputs.push_back(Output::Connect { conn, to, from: None });
         }
+        self.ask_of_all();
         self.end_if_all_is_said(now);
     }
 
@@ -356,12 +381,15 @@ impl Node {
 
     /// Tells it as an answer to the command with this id, if there is one.
     fn tell_as(&mut self, id: Option<CommandId>, notice: Notice) {
-        if let Notice::Message { text, .. } | Notice::NotSent { text, .. } | Notice::Raw { text, .. } =
-            &notice
+        self.note_told(&notice);
+        self.outputs.push_back(Output::Notice(notice.answering(id)));
+    }
+
+    fn note_told(&mut self, notice: &Notice) {
+        if let Notice::Message { text, .. } | Notice::NotSent { text, .. } | Notice::Raw { text, .. } = notice
         {
             self.told_bytes += text.len();
         }
-        self.outputs.push_back(Output::Notice(notice.answering(id)));
     }
 }
 
@@ -393,7 +421,13 @@ impl Machine for Node {
         match input {
             Input::Closed { conn, reason } => self.on_closed(conn, reason, now),
             Input::Connected { conn, local } => self.on_connected(conn, canonical(local).ip(), now),
+            Input::Datagram { on, from, hop_limit, bytes } => {
+                self.neighbours.on_datagram(on, from, hop_limit, bytes, now);
+                self.go_on_nearby(now);
+            }
             Input::Interrupted => self.quit(now),
+            Input::Joined(interfaces) => self.on_joined(interfaces, now),
+            Input::JoinFailed(fault) => self.on_join_failed(fault, now),
             // Only a second signal cuts the farewells short.
             Input::StdinClosed if self.is_quitting() => {}
             Input::StdinClosed if self.must_settle() => self.quit_when_settled(now),
@@ -438,7 +472,9 @@ impl Machine for Node {
             self.pending_connects.next_deadline(),
             self.broadcaster.next_deadline(),
             self.full_at,
+            self.losses_at,
             self.feed.next_deadline(),
+            self.neighbours.next_deadline(),
             self.prompter.next_deadline(),
             quit,
         ]

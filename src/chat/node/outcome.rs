@@ -6,8 +6,11 @@
 
 use super::Node;
 use crate::chat::directory::{Peer, PeerId};
+use crate::chat::failures::FailedWith;
+use crate::chat::id::CommandId;
 use crate::chat::notice::{Failure, Notice};
 use crate::chat::outbox::{Content, Outgoing, Report};
+use crate::chat::request::Audience;
 use crate::chat::role::Role;
 use crate::chat::tickets::Settled;
 use crate::limits::SETTLE_TIMEOUT;
@@ -128,8 +131,10 @@ impl Node {
         let Some(peer) = self.roster.directory().get(id) else { return };
         let who = self.roster.who_is(peer);
         let to = who.address;
-        if self.tell_unsent(connection, conn, to, reason) || self.is_quitting() {
-            self.tell_heard(Notice::Lost { who, reason });
+        if self.tell_unsent(connection, conn, to, reason, now) || self.is_quitting() {
+            if !self.feed.is_quiet() && !self.is_quitting() {
+                self.tell_loss(None, Notice::Lost { who, reason }, now);
+            }
         } else {
             let from = connection.remote();
             self.show(from, who, |who| Notice::Lost { who, reason }, now);
@@ -163,6 +168,7 @@ impl Node {
         conn: ConnId,
         to: SocketAddr,
         reason: CloseReason,
+        now: Instant,
     ) -> bool {
         let why = Failure::Connection(reason);
         let texts = unsent_texts(connection);
@@ -170,19 +176,46 @@ impl Node {
         self.counters.not_sent += texts.len() as u64;
         let is_any = !texts.is_empty();
         for (text, id) in texts.into_iter().zip(ids) {
-            self.tell_as(id, Notice::NotSent { to, text, why });
+            self.tell_loss(id, Notice::NotSent { to, text, why }, now);
         }
         is_any
     }
 
+    /// Tells of a lost session, or of a text that it did not take. Several may be lost in one turn, and all of them are
+    /// one sentence for a person, at the end of the turn.
+    fn tell_loss(&mut self, id: Option<CommandId>, notice: Notice, now: Instant) {
+        if self.prompter.is_person() {
+            self.note_told(&notice);
+            self.losses.gather(notice);
+            self.losses_at = Some(now);
+        } else {
+            self.tell_as(id, notice);
+        }
+    }
+
+    /// Tells what was lost in this turn.
+    pub(super) fn tell_losses(&mut self) {
+        self.losses_at = None;
+        for failed in self.losses.take() {
+            self.tell_failed(None, failed);
+        }
+    }
+
+    fn tell_failed(&mut self, id: Option<CommandId>, failed: FailedWith) {
+        let name = |to| self.roster.partner_name(Audience::One(to, None)).into();
+        let notice = failed.into_notice(name);
+        self.tell_as(id, notice);
+    }
+
     /// The program ends before everything is said: texts of the user that nobody took are reported.
-    pub(super) fn give_up_all(&mut self) {
+    pub(super) fn give_up_all(&mut self, now: Instant) {
         let reason = CloseReason::TimedOut;
         for (conn, to) in std::mem::take(&mut self.leaving) {
             if let Some(connection) = self.connections.remove(conn) {
-                self.tell_unsent(&connection, conn, to, reason);
+                self.tell_unsent(&connection, conn, to, reason, now);
             }
         }
+        self.tell_losses();
         for to in self.outbox.addresses().collect::<Vec<_>>() {
             let carrier = self.outbox.under_way(to).and_then(|(conn, _)| self.connections.get(conn));
             let is_written = carrier.is_some_and(|c| c.phase() == Phase::Settling && c.queue().is_empty());
@@ -191,24 +224,37 @@ impl Node {
             }
             for outgoing in self.outbox.take_all(to) {
                 if let (Content::Chat(text), Report::Request(_)) = (outgoing.content, outgoing.report) {
-                    let id = self.tickets.id(outgoing.report);
-                    self.tell_as(id, Notice::NotSent { to, text, why: Failure::Connection(reason) });
+                    let notice = Notice::NotSent { to, text, why: Failure::Connection(reason) };
+                    self.tell_outcome(outgoing.report, notice);
                 }
             }
+        }
+        for failed in self.tickets.take_failed() {
+            self.tell_failed(None, failed);
+        }
+    }
+
+    /// Tells an outcome now, or when all are known of its request.
+    fn tell_outcome(&mut self, report: Report, outcome: Notice) {
+        if let Some(outcome) = self.tickets.gather(report, outcome) {
+            self.tell_as(self.tickets.id(report), outcome);
         }
     }
 
     /// Reports an outcome, if somebody waits for it.
     pub(super) fn report(&mut self, report: Report, is_success: bool, outcome: Notice) {
         if self.tickets.is_told(report, is_success, &outcome) {
-            self.tell_as(self.tickets.id(report), outcome);
+            self.tell_outcome(report, outcome);
         }
         self.settle(report);
     }
 
     /// One outcome less is owed; after the last one the menu comes back.
     pub(super) fn settle(&mut self, report: Report) {
-        let Some(Settled { number, delivered, id }) = self.tickets.settle(report) else { return };
+        let Some(Settled { number, failed, delivered, id }) = self.tickets.settle(report) else { return };
+        for failed in failed {
+            self.tell_failed(id.clone(), failed);
+        }
         // A program waits for an outcome; to a person the failures say enough.
         if let Some(delivered) = delivered.filter(|&delivered| delivered > 0 || self.prompter.is_program()) {
             self.tell_as(id, Notice::SentToAll(delivered));
@@ -237,7 +283,6 @@ fn unsent_texts(connection: &Connection<Role>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::id::CommandId;
     use crate::chat::node::tests::{handle, running_as};
     use crate::chat::node::{Config, Dialogue};
     use crate::proto::machine::{Input, Machine, Output};

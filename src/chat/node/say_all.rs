@@ -88,7 +88,7 @@ impl Node {
 mod tests {
     use super::*;
     use crate::chat::node::tests::{handle, running, running_with};
-    use crate::chat::notice::{Failure, Notice};
+    use crate::chat::notice::{Failed, Failure, Notice};
     use crate::limits::Limits;
     use crate::proto::machine::{ConnId, Input, Machine, Output};
     use std::net::SocketAddr;
@@ -173,6 +173,44 @@ mod tests {
         assert!(node.poll_timeout().is_none_or(|at| at > now));
     }
 
+    /// To how many a text was not sent, as this tells.
+    fn not_sent_to(output: &Output<Notice>) -> usize {
+        match output {
+            Output::Notice(Notice::NotSent { .. }) => 1,
+            Output::Notice(Notice::ManyFailed(many)) if many.what != Failed::Session => many.to.len(),
+            _ => 0,
+        }
+    }
+
+    #[test]
+    fn what_several_did_not_take_is_one_notice_and_so_is_their_loss() {
+        let (mut node, now) = running();
+        sessions(&mut node, [1, 2, 3, 4, 5], now);
+        for line in [ALL, "hello", ALL, "again"] {
+            handle(&mut node, Input::Line(line), now);
+        }
+        while node.poll_transmit().is_some() {}
+        let mut told = Vec::new();
+        for conn in node.connections.ids() {
+            let closed = Input::Closed { conn, reason: CloseReason::TimedOut };
+            told.extend(handle(&mut node, closed, now));
+        }
+        assert!(!told.iter().any(|output| matches!(output, Output::Notice(_))), "at the end of the turn");
+        told.extend(handle(&mut node, Input::Timeout, now));
+        let many = told.iter().filter_map(|output| match output {
+            Output::Notice(Notice::ManyFailed(many)) => Some((&many.what, many.to.len(), many.named.len())),
+            _ => None,
+        });
+        let text = |text: &str| Failed::Text(text.into());
+        let (hello, again) = (text("hello"), text("again"));
+        let expected = [(&hello, 5, 2), (&again, 5, 2), (&Failed::Session, 5, 2)];
+        assert_eq!(many.collect::<Vec<_>>(), expected);
+        let is_single = |output: &Output<Notice>| {
+            matches!(output, Output::Notice(Notice::NotSent { .. } | Notice::Lost { .. }))
+        };
+        assert!(!told.iter().any(is_single) && node.poll_timeout().is_none_or(|at| at > now));
+    }
+
     #[test]
     fn what_many_did_not_take_is_told_turn_by_turn() {
         let (mut node, now) = running();
@@ -185,14 +223,14 @@ mod tests {
             handle(&mut node, Input::Line(&text), now);
         }
         while node.poll_transmit().is_some() {}
-        let unsent = |output: &Output<Notice>| matches!(output, Output::Notice(Notice::NotSent { .. }));
-        let mut told = Vec::new();
+        let (mut told, mut closed) = (0, Vec::new());
         while node.poll_timeout().is_some_and(|at| at <= now) {
             let outputs = handle(&mut node, Input::Timeout, now);
-            told.push(outputs.iter().filter(|output| unsent(output)).count());
+            closed.push(outputs.iter().filter(|output| matches!(output, Output::Close { .. })).count());
+            told += outputs.iter().map(not_sent_to).sum::<usize>();
         }
-        assert_eq!(told.iter().sum::<usize>(), 20 * texts, "each is told");
-        assert!(told.iter().all(|&count| count <= texts), "of one session in a turn: {told:?}");
+        assert_eq!(told, 20 * texts, "each is told");
+        assert!(closed.len() >= 20 && closed.iter().all(|&count| count <= 1), "in a turn: {closed:?}");
     }
 
     #[test]

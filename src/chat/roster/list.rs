@@ -3,8 +3,9 @@
 use super::Roster;
 use crate::chat::book::Known;
 use crate::chat::directory::Peer;
-use crate::chat::notice::{KnownRow, Mistake, Notice, PeerRow, Whois};
+use crate::chat::notice::{KnownRow, Mistake, NearbyRow, Notice, PeerRow, Who, Whois};
 use crate::chat::request::{ALL, Audience, Designation, is_host_name, is_unmistakable};
+use crate::discovery::Neighbour;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -12,15 +13,37 @@ use std::time::Instant;
 
 impl Roster {
     /// Lists all peers. Of the remembered ones, only the first `known_max` get a number.
-    pub(in crate::chat) fn list(&mut self, known_max: usize, now: Instant) -> Notice {
+    /// Who was found nearby comes last, unless it is there already.
+    pub(in crate::chat) fn list(&mut self, known_max: usize, nearby: &[Neighbour], now: Instant) -> Notice {
         let active = self.directory.active();
         let contacted = self.directory.contacted();
         let mut listed: Vec<SocketAddr> = active.iter().chain(&contacted).map(|peer| peer.address).collect();
         let known = self.known_rows(&listed, now);
         listed.extend(known.iter().take(known_max).map(|row| row.who.address));
         let (active, contacted) = (self.rows(&active, 1, now), self.rows(&contacted, 1 + active.len(), now));
+        let new: Vec<&Neighbour> =
+            nearby.iter().filter(|neighbour| !listed.contains(&neighbour.address)).collect();
+        let nearby =
+            (1 + listed.len()..).zip(&new).map(|(n, neighbour)| nearby_row(Some(n), neighbour)).collect();
+        listed.extend(new.iter().map(|neighbour| neighbour.address));
         self.listed = listed;
-        Notice::Peers { active, contacted, known }
+        Notice::Peers { active, contacted, known, nearby }
+    }
+
+    /// The list of those who were found nearby.
+    pub(in crate::chat) fn list_nearby(&mut self, found: &[Neighbour]) -> Notice {
+        self.listed = found.iter().map(|neighbour| neighbour.address).collect();
+        let rows = (1..).zip(found).map(|(n, neighbour)| nearby_row(Some(n), neighbour));
+        Notice::Nearby(rows.collect())
+    }
+
+    /// One more who was found. It gets the next number of the list, if that still is the list of `before`.
+    pub(in crate::chat) fn add_nearby(&mut self, found: &Neighbour, before: &[SocketAddr]) -> NearbyRow {
+        let is_last_list = self.listed == before;
+        if is_last_list {
+            self.listed.push(found.address);
+        }
+        nearby_row(is_last_list.then_some(self.listed.len()), found)
     }
 
     /// The list of those who could be connected to.
@@ -162,4 +185,9 @@ impl Roster {
             heard_ago: peer.and_then(|peer| peer.heard_at).map(|at| now.saturating_duration_since(at)),
         }
     }
+}
+
+fn nearby_row(number: Option<usize>, found: &Neighbour) -> NearbyRow {
+    let who = Who { address: found.address, name: found.name.as_str().into() };
+    NearbyRow { number, who, key: found.key.as_deref().map(Into::into) }
 }

@@ -156,10 +156,11 @@ impl Roster {
         if self.must_remember {
             self.book.note(peer);
         }
-        if peer.name == was {
+        let who = Who { address: peer.address, name: Rc::clone(&peer.name) };
+        self.directory.set_offline(id, false);
+        if who.name == was {
             return None;
         }
-        let who = Who { address: peer.address, name: Rc::clone(&peer.name) };
         let is_aliased = self.book.get(who.address).is_some_and(|known| known.alias.is_some());
         Some(Renamed { who, was, is_aliased })
     }
@@ -173,6 +174,9 @@ impl Roster {
     ) -> bool {
         let Some(peer) = self.directory.get_mut(id).filter(|peer| is_meant(peer)) else { return false };
         peer.note_heard(Dialect::Standard, true, now);
+        if peer.is_offline {
+            self.directory.set_offline(id, false);
+        }
         true
     }
 
@@ -201,19 +205,20 @@ impl Roster {
         if let Some(dialect) = dialect {
             peer.choose(dialect);
         }
-        peer.is_offline = false;
         if self.must_remember {
             self.book.note(peer);
             self.book.note_reached(peer.address);
         }
+        self.directory.set_offline(id, false);
     }
 
     /// An address could not be reached.
     pub(super) fn note_unreached(&mut self, to: SocketAddr) {
-        if let Some(peer) = self.directory.peer_mut(to) {
-            peer.is_offline = peer.session.is_none();
-            peer.is_connected &= !peer.is_offline;
-        }
+        let Some(id) = self.directory.find(to) else { return };
+        let Some(peer) = self.directory.get_mut(id) else { return };
+        let is_offline = peer.session.is_none();
+        peer.is_connected &= !is_offline;
+        self.directory.set_offline(id, is_offline);
     }
 
     /// The peer is where it claims to be. If that is news, gives its address and the session in its name, if it has one.
@@ -246,9 +251,7 @@ impl Roster {
     /// reached.
     pub(super) fn lose(&mut self, id: PeerId, is_away: bool) {
         self.disconnect(id);
-        if let Some(peer) = self.directory.get_mut(id) {
-            peer.is_offline = is_away;
-        }
+        self.directory.set_offline(id, is_away);
     }
 
     /// Whether an exit bears the name of the peer that is to leave, as far as both give one. A name that was only
@@ -394,7 +397,7 @@ mod tests {
         }
         let find = |roster: &Roster, number| roster.resolve(&Designation::Number(number));
         assert_eq!(find(&roster, 1), Err(Mistake::NoSuchNumber(1)), "nothing was listed");
-        roster.list(0, now);
+        roster.list(0, &[], now);
         assert!(find(&roster, 3).is_ok() && find(&roster, 0).is_err() && find(&roster, 4).is_err());
         let ambiguous = roster.resolve(&Designation::Name("twin".to_owned())).unwrap_err();
         let Mistake::AmbiguousName { peers, .. } = roster.explain(ambiguous, now) else { panic!() };
@@ -408,7 +411,7 @@ mod tests {
         hear(&mut roster, 1, "anna", true, now);
         roster.see_off(address(1)).unwrap();
         assert_eq!((name(&roster, 1).as_str(), roster.directory().len()), ("anna", 0));
-        let Notice::Peers { known, .. } = roster.list(9, now) else { panic!() };
+        let Notice::Peers { known, .. } = roster.list(9, &[], now) else { panic!() };
         assert_eq!((known, roster.worth_keeping(true).count()), (vec![], 0));
         hear(&mut roster, 1, "anna", true, now);
         assert_eq!((roster.worth_keeping(false).count(), roster.worth_keeping(true).count()), (0, 1));

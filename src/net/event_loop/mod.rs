@@ -11,6 +11,7 @@
 //! into one answer. So each deadline of a peer costs one more poll, and no peer times out while its line is in our
 //! buffer.
 
+mod datagrams;
 mod perform;
 
 use super::display::Display;
@@ -18,6 +19,7 @@ use super::drain::{self, Drained};
 use super::keyboard::{Keyboard, Unit};
 use super::links::{End, Link, Links, Start};
 use super::listener::{Accepted, Listener};
+use super::multicast::Multicast;
 use super::signals::{self, Asked};
 use super::socket;
 use crate::limits::{
@@ -62,6 +64,8 @@ pub struct EventLoop<M: Machine, S> {
     events: Events,
     links: Links,
     listener: Option<Listener>,
+    /// While the machine wants datagrams.
+    multicast: Option<Multicast>,
     /// Links that have become writable, or are to be half-closed. The budget of a turn may leave some for the next
     /// turn.
     to_flush: VecDeque<ConnId>,
@@ -96,6 +100,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             events: Events::with_capacity(EVENTS_PER_TURN),
             links: Links::default(),
             listener: None,
+            multicast: None,
             to_flush: VecDeque::new(),
             outputs: VecDeque::new(),
             scratch: vec![0; READ_BYTES_PER_TURN].into_boxed_slice(),
@@ -200,6 +205,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         if !self.is_paused() {
             self.accept_some();
             self.drain_some();
+            self.receive_datagrams();
             self.read_stdin();
             // The screen may have become full in this turn: then some bytes are still unread.
             if !self.is_paused() {
@@ -250,6 +256,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         self.links.ready() > 0
             || !self.to_flush.is_empty()
             || self.listener.as_ref().is_some_and(|listener| listener.is_ready(self.now))
+            || self.multicast.as_ref().is_some_and(Multicast::is_ready)
             || self.is_typing()
     }
 
@@ -290,6 +297,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                 SCREEN => {}
                 SIGNALS => is_signalled = true,
                 TERMINAL => has_terminal_changed = true,
+                token if self.multicast.as_mut().is_some_and(|multicast| multicast.note_event(token)) => {}
                 token => {
                     let conn = ConnId::from_bits(token.0 as u64);
                     let Some(link) = self.links.get_mut(conn) else { continue };

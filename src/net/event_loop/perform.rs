@@ -23,7 +23,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
     }
 
     /// Hands over one input. Its outputs are performed after all earlier ones.
-    fn tell_machine(&mut self, input: Input<'_>) {
+    pub(super) fn tell_machine(&mut self, input: Input<'_>) {
         let Self { machine, outputs, now, .. } = self;
         outputs.extend(std::iter::from_fn(|| machine.poll_output()));
         machine.handle(input, *now);
@@ -48,6 +48,9 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                     }
                 }
                 Output::Connect { conn, to, from } => self.dial(conn, to, from),
+                Output::Datagram { on, to, bytes } => self.send_datagram(on, to, &bytes),
+                Output::Join(groups) => self.join(groups),
+                Output::Leave => self.multicast = None,
                 Output::Listen(address) => self.listen(address),
                 Output::Notice(notice) => self.display.screen.show(notice),
                 Output::Quit(code) => self.exit_code = Some(code),

@@ -3,7 +3,7 @@
 use super::names::{Names, begins_with, common_beginning};
 use crate::chat::notice::Prompt;
 use crate::chat::request::ALL;
-use crate::chat::slash::{DIALECT, SLASHES, Slash, WHO, WHO_OR_ALL};
+use crate::chat::slash::{DIALECT, PERHAPS_WHO_OR_ALL, SLASHES, Slash, WHO, WHO_OR_ALL};
 use crate::proto::message::Dialect;
 
 /// The result.
@@ -30,7 +30,7 @@ pub(super) fn complete(prompt: Option<&Prompt>, before: &str, names: &Names) -> 
             Word { start: 0, candidates: names.candidates(before), then: "" }
         }
         Prompt::Choice | Prompt::Conversation(_) if before.starts_with('/') => slash_word(before, names)?,
-        Prompt::Text | Prompt::Conversation(_) => said_word(before, names)?,
+        Prompt::Text | Prompt::TextToAll(_) | Prompt::Conversation(_) => said_word(before, names)?,
         _ => return None,
     };
     let (kept, part) = before.split_at(start);
@@ -55,7 +55,7 @@ fn slash_word(before: &str, names: &Names) -> Option<Word> {
     let place = words.count();
     let candidates = match slash.argument(place)? {
         WHO => names.candidates(part),
-        WHO_OR_ALL => {
+        WHO_OR_ALL | PERHAPS_WHO_OR_ALL => {
             let all = beginning_with(part, [ALL.to_owned()]);
             names.candidates(part).into_iter().chain(all).collect()
         }
@@ -102,12 +102,14 @@ mod tests {
             ("/ms", "/msg "),
             ("/PE", "/peers "),
             ("/msg", "/msg "),
-            ("/c", "/connect "),
+            ("/co", "/connect "),
             ("/msg be", "/msg berta "),
             ("/MSG  BE", "/MSG  berta "),
             ("/exit be", "/exit berta"),
             ("/to be", "/to berta"),
             ("/to al", "/to all"),
+            ("/history be", "/history berta "),
+            ("/history al", "/history all "),
             ("/exit a", "/exit an"),
             ("/exit 10.0.0.1:4", "/exit 10.0.0.1:4"),
             ("/msg /e", "/msg /etc/passwd "),

@@ -49,6 +49,8 @@ pub enum Wish {
     Candidates(Vec<String>),
     /// Clear the screen.
     Clear,
+    /// Say that the same key once more ends the program.
+    ConfirmQuit,
     /// Say that nothing was pasted, because the user declined.
     PasteDeclined,
     /// Say that a paste was too long, and nothing was pasted.
@@ -80,6 +82,10 @@ pub struct Editor {
     /// The bytes of those lines, and one more for each line.
     ready_bytes: usize,
     is_interrupted: bool,
+    /// The user was told that the interrupt key ends the program, and has pressed no key since.
+    is_quit_announced: bool,
+    /// The menu was reached, and the program does not end yet.
+    is_chatting: bool,
     wishes: VecDeque<Wish>,
     /// Where the visible part of the line began on the row drawn last.
     start: usize,
@@ -134,11 +140,15 @@ impl Editor {
     pub fn learn(&mut self, notice: &Notice) {
         match notice {
             Notice::Prompt(prompt) => {
+                self.is_chatting = !matches!(prompt, Prompt::Name | Prompt::Port);
                 self.prompt = Some(prompt.clone());
                 self.offer();
             }
             Notice::Mistake(_) => self.is_mistaken = true,
-            Notice::Exiting => self.prompt = None,
+            Notice::Exiting => {
+                self.prompt = None;
+                self.is_chatting = false;
+            }
             notice => self.names.learn(notice),
         }
     }
@@ -194,8 +204,10 @@ impl Editor {
         if mem::replace(&mut self.columns, columns) != columns {
             self.start = 0;
         }
+        let mut is_to_all = false;
         let (ask, text, cursor) = match &self.state {
             State::Editing | State::Pasting(_, None) => {
+                is_to_all = self.prompt.as_ref().is_some_and(Prompt::is_to_all);
                 let ask = self.prompt.as_ref().map(prompt_texts).unwrap_or_default();
                 (ask, self.line.text(), self.line.cursor())
             }
@@ -215,7 +227,7 @@ impl Editor {
                 (ask.to_vec(), text, cursor)
             }
         };
-        row::lay_out(&ask, text, cursor, columns, &mut self.start)
+        row::lay_out(&ask, is_to_all, text, cursor, columns, &mut self.start)
     }
 
     /// The whole row, however long, as it stays on the screen after the program has stopped.
@@ -232,7 +244,7 @@ impl Editor {
         self.prompt.as_ref().map_or("", Prompt::kind)
     }
 
-    /// Fills in the peer that was written to last. Nothing is filled in if something is typed already, or after an
+    /// Fills in the peer of the last private text. Nothing is filled in if something is typed already, or after an
     /// invalid answer, because then Enter leads back to the menu.
     fn offer(&mut self) {
         self.withdraw_offer();
@@ -282,6 +294,7 @@ impl Editor {
     }
 
     fn on_key(&mut self, key: Key) {
+        self.is_quit_announced &= key == Key::Ctrl('c');
         match &mut self.state {
             State::Editing => self.on_edit(key),
             State::Pasting(..) => self.on_paste(key),
@@ -368,15 +381,20 @@ impl Editor {
         self.ready.push_back(Typed::Line(line));
     }
 
-    /// The first press clears what was typed and not taken. On an empty line it leaves a conversation; elsewhere it asks the
-    /// program to end.
+    /// The first press clears what was typed and not taken. On an empty line it leaves a conversation; elsewhere the second
+    /// press in a row ends the program. Before the menu, and while the program ends, the first one does.
     fn interrupt(&mut self) {
         self.history.leave();
-        let is_talk = matches!(self.prompt, Some(Prompt::Conversation(_)));
-        if is_talk && self.line.is_empty() && self.ready.is_empty() {
+        let is_empty = self.line.is_empty() && self.ready.is_empty();
+        if is_empty && matches!(self.prompt, Some(Prompt::Conversation(_))) {
             return self.enter();
         }
-        self.is_interrupted = self.line.is_empty() && self.ready.is_empty();
+        let is_first = self.is_chatting && !self.is_quit_announced;
+        self.is_quit_announced = is_empty && is_first;
+        if self.is_quit_announced {
+            return self.wishes.push_back(Wish::ConfirmQuit);
+        }
+        self.is_interrupted = is_empty;
         self.line.take();
         self.ready.clear();
         self.ready_bytes = 0;
@@ -564,15 +582,37 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupt_leaves_a_conversation_and_ends_the_program_elsewhere() {
-        for (prompt, keys, typed) in [
-            (Prompt::Conversation("P1".into()), "\x03", Some(Typed::Line(String::new()))),
-            (Prompt::Conversation("P1".into()), "a\x03", None),
-            (Prompt::Choice, "\x03", Some(Typed::Interrupt)),
+    fn an_interrupt_leaves_a_conversation_and_two_end_the_program_elsewhere() {
+        let talk = || Prompt::Conversation("P1".into());
+        for (prompt, keys, typed, is_announced) in [
+            (talk(), "\x03", Some(Typed::Line(String::new())), false),
+            (talk(), "a\x03", None, false),
+            (Prompt::Choice, "\x03", None, true),
+            (Prompt::Choice, "\x03\x03", Some(Typed::Interrupt), true),
+            (Prompt::Choice, "a\x03", None, false),
+            (Prompt::Choice, "a\x03\x03", None, true),
+            (Prompt::Choice, "a\x03\x03\x03", Some(Typed::Interrupt), true),
+            (Prompt::Text, "\x03\x0c\x03", None, true),
+            (Prompt::Recipient(None), "\x03a\x7f\x03", None, true),
+            (Prompt::ConnectTo, "\x03\x1b[D\x03\x03", Some(Typed::Interrupt), true),
+            (Prompt::Name, "\x03", Some(Typed::Interrupt), false),
+            (Prompt::Port, "a\x03\x03", Some(Typed::Interrupt), false),
         ] {
             let mut editor = self::editor(prompt);
             editor.handle_keys(keys.as_bytes(), crate::testing::start());
             assert_eq!(editor.poll_typed(true), typed, "{keys:?}");
+            assert_eq!(wishes(&mut editor).contains(&Wish::ConfirmQuit), is_announced, "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn while_an_outcome_is_awaited_the_interrupt_key_asks_and_while_the_program_ends_it_does_not() {
+        for (notice, is_asked) in [(None, true), (Some(Notice::Exiting), false)] {
+            let mut editor = editor(Prompt::Choice);
+            editor.take_prompt();
+            notice.iter().for_each(|notice| editor.learn(notice));
+            editor.press(b"\x03");
+            assert_eq!(editor.poll_typed(false).is_none(), is_asked);
         }
     }
 
@@ -688,7 +728,7 @@ mod tests {
             let mut editor = editor(Prompt::Text);
             editor.press(keys.as_bytes());
             assert_eq!((shown(&mut editor).as_str(), typed(&mut editor)), ("|", vec![]), "{keys:?}");
-            editor.press(b"\x03");
+            editor.press(b"\x03\x03");
             assert_eq!(editor.poll_typed(false), Some(Typed::Interrupt), "{keys:?}");
             assert_eq!(editor.poll_typed(true), None, "{keys:?}");
         }

@@ -29,7 +29,7 @@ impl Names {
             | Notice::Renamed { who, .. } => self.note(who),
             Notice::ConnectList(rows) => rows.iter().rev().for_each(|row| self.note(&row.who)),
             Notice::Aliased { who, alias } => self.rename(who, alias.as_ref()),
-            Notice::Peers { active, contacted, known } => {
+            Notice::Peers { active, contacted, known, .. } => {
                 known.iter().rev().for_each(|row| self.note(&row.who));
                 contacted.iter().rev().chain(active.iter().rev()).for_each(|row| self.note(&row.who));
             }

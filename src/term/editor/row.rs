@@ -14,15 +14,19 @@ pub struct Row {
     pub before: String,
     /// The line after the cursor.
     pub after: String,
+    /// How many bytes of `before` are the prompt for a text to all, which looks different.
+    pub warning_bytes: usize,
     /// The columns of `before`.
     pub cursor_column: usize,
 }
 
-/// Lays out a row of `columns`; the last column stays free. `prompts` is the same prompt in fewer and fewer words.
+/// Lays out a row of `columns`; the last column stays free. `prompts` is the same prompt in fewer and fewer words, and
+/// `is_to_all` says whether the line goes to all.
 /// `start` is where the visible part of the line began on the row drawn last, in bytes of the cleaned text; it moves
 /// when the cursor would leave the row.
 pub(super) fn lay_out(
     prompts: &[Cow<'_, str>],
+    is_to_all: bool,
     text: &str,
     cursor: usize,
     columns: usize,
@@ -39,6 +43,7 @@ pub(super) fn lay_out(
     let before = &before[*start..];
     let after_columns = room.saturating_sub(columns_of(before));
     Row {
+        warning_bytes: if is_to_all { prompt.len() } else { 0 },
         cursor_column: prompt_columns + columns_of(before),
         before: prompt + before,
         after: beginning(after, after_columns).to_owned(),
@@ -94,7 +99,7 @@ mod tests {
     fn shown(prompt: &str, line: &str, columns: usize, start: &mut usize) -> String {
         let (before, after) = line.split_once('|').unwrap();
         let prompts: Vec<_> = prompt.split('/').map(Cow::from).collect();
-        let row = lay_out(&prompts, &format!("{before}{after}"), before.len(), columns, start);
+        let row = lay_out(&prompts, false, &format!("{before}{after}"), before.len(), columns, start);
         assert_eq!(row.cursor_column, columns_of(&row.before));
         format!("{}|{}", row.before, row.after)
     }
@@ -153,6 +158,7 @@ mod tests {
                 for cursor in cursors.clone().chain(cursors.rev()) {
                     let row = lay_out(
                         &["Enter choice: ".into(), "Choice: ".into()],
+                        true,
                         text,
                         cursor,
                         columns,

@@ -1,7 +1,10 @@
 //! What the node does as a whole, where no single part or story does it.
 
 mod addresses;
+mod answers;
 mod conversation;
+mod last_words;
+mod many_fail;
 mod remembered;
 mod talks;
 mod to_all;

@@ -224,9 +224,9 @@ fn whom_the_user_blocks_is_not_written_to_until_unblocked() {
     let (mut node, now) = node(&[]);
     let send = |text: &str| Request::SendTo(p1(), None, text.to_owned());
     assert!(matches!(ask(&mut node, send("one"), now)[..], [Output::Connect { .. }]));
-    assert_eq!(node.prompter.last_recipient(), Some(address()));
+    assert_eq!(node.prompter.last_partner(), Some(address()));
     let said = ask(&mut node, Request::Block(p1()), now);
-    assert_eq!(node.prompter.last_recipient(), None, "it is not offered any more");
+    assert_eq!(node.prompter.last_partner(), None, "it is not offered any more");
     let is_called_off = |output: &Output<Notice>| matches!(output, Output::Notice(Notice::NotSent { text, why: Failure::Blocked, .. }) if text == "one");
     assert!(said.iter().any(is_called_off), "{said:?}");
     assert_eq!(node.connections(), 0);

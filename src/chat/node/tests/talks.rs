@@ -1,7 +1,8 @@
 //! Several conversations on a terminal: what is unread elsewhere, and going from one to the other.
 
 use super::*;
-use crate::chat::notice::{Partner, Prompt};
+use crate::chat::notice::{Partner, Prompt, Who};
+use crate::chat::recall::{Party, Recall};
 use crate::limits::SHOWN_LINES_BURST;
 
 fn on_a_terminal() -> (Node, Instant) {
@@ -29,7 +30,7 @@ fn type_line(node: &mut Node, line: &str, now: Instant) -> Option<Partner> {
 }
 
 fn unread(partner: Option<Partner>) -> Vec<(String, u64)> {
-    partner.unwrap().unread
+    partner.unwrap().unread.into_iter().map(|unread| (unread.name, unread.texts)).collect()
 }
 
 #[test]
@@ -42,7 +43,7 @@ fn what_others_say_is_counted_in_the_prompt_until_the_user_goes_there() {
     let both = [("bob".to_owned(), 2), ("zoe".to_owned(), 1)];
     assert_eq!(unread(hear(&mut node, 3, "zoe", 1, now)), both);
     let bob = type_line(&mut node, "/switch", now).unwrap();
-    assert_eq!((&*bob.name, bob.unread), ("bob", vec![both[1].clone()]));
+    assert_eq!((&*bob.name, unread(Some(bob.clone()))), ("bob", vec![both[1].clone()]));
     assert_eq!(type_line(&mut node, "/switch 1", now).unwrap().name, "anna");
     assert_eq!(type_line(&mut node, "/switch previous", now).unwrap().name, "zoe");
     let told = handle(&mut node, Input::Line("/switch 4"), now);
@@ -132,4 +133,32 @@ fn whois_tells_what_is_known_and_me_needs_a_conversation() {
     handle(&mut node, Input::Line("/me waves"), now);
     let (_, outgoing) = node.outbox.under_way("127.0.0.1:1".parse().unwrap()).unwrap();
     assert_eq!(outgoing.content, Content::Chat("/me waves".to_owned()));
+}
+
+#[test]
+fn what_was_said_before_is_asked_for_by_address_and_a_conversation_begins_with_it_once() {
+    let (mut node, now) = on_a_terminal();
+    hear(&mut node, 1, "anna", 1, now);
+    let mut recalls = |line: &str| -> Vec<Recall> {
+        let asked = |output| match output {
+            Output::Notice(Notice::Recall(asked)) => Some(asked),
+            _ => None,
+        };
+        handle(&mut node, Input::Line(line), now).into_iter().filter_map(asked).collect()
+    };
+    let anna = || Party::One(Who { address: ([127, 0, 0, 1], 1).into(), name: "anna".into() });
+    let last = |with, count| vec![Recall::Last { with, count }];
+    assert_eq!(recalls("/lastlog A.b  c "), [Recall::Containing("A.b  c".to_owned())]);
+    assert_eq!(recalls("/history anna"), last(anna(), 10));
+    assert_eq!(recalls("/history all 100"), last(Party::All, 100));
+    assert_eq!(recalls("/history"), []);
+    recalls("/peers");
+    assert_eq!(recalls("/history 1"), last(anna(), 10));
+    assert_eq!(recalls("/to anna"), [Recall::Before(anna())]);
+    assert_eq!(recalls("/to anna"), []);
+    assert_eq!(recalls("/history"), last(anna(), 10));
+    assert_eq!(recalls("/history 1"), last(anna(), 1), "there it is a number of messages");
+    assert_eq!(recalls("/history 1 7"), last(anna(), 7));
+    assert_eq!(recalls("/to all"), [Recall::Before(Party::All)]);
+    assert_eq!(recalls("/history 101"), []);
 }
