@@ -392,7 +392,7 @@ fn a_bot_of_fifteen_lines_answers_each_peer_and_knows_whom_it_could_not_answer()
     command.arg(bot).arg(env!("CARGO_BIN_EXE_chinwag"));
     command.args(["--json", "--name", "bot", "--static-peer", "127.0.0.1:1", "--port", "0"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut program = Program::spawn(&mut command);
+    let program = Program::spawn(&mut command);
     let peers = [Peer::new(), Peer::new()];
     let nobody = Port::reserve();
     program.stdout.expect("listening on port ");
