@@ -45,6 +45,8 @@ const RESOLVER_TTL: u32 = 10;
 pub(super) struct Announcer {
     offer: Offer,
     ips: Vec<IpAddr>,
+    /// Addresses that were told and are not there any more.
+    gone: Vec<IpAddr>,
     records: Records,
     /// Counts the names that were taken.
     attempt: u32,
@@ -78,6 +80,9 @@ struct Topics {
     location: bool,
     addresses: bool,
 }
+
+/// What an announcement tells.
+const ANNOUNCED: Topics = Topics { enumeration: false, pointer: true, location: true, addresses: true };
 
 impl Topics {
     fn is_empty(self) -> bool {
@@ -117,6 +122,7 @@ impl Announcer {
             records: Records::new(&offer, &ips, 0),
             offer,
             ips,
+            gone: Vec::new(),
             attempt: 0,
             conflicts: 0,
             stage: Stage::Probing(0),
@@ -129,9 +135,20 @@ impl Announcer {
         }
     }
 
-    /// The addresses of this host on this link, as they are told.
-    pub(super) fn ips(&self) -> &[IpAddr] {
-        &self.ips
+    /// The addresses of this host on this link are these from here on. Its names stay: whoever knows them is told, and
+    /// need not wait until they are claimed again.
+    pub(super) fn set_ips(&mut self, ips: Vec<IpAddr>, now: Instant) {
+        if ips == self.ips {
+            return;
+        }
+        let before = std::mem::replace(&mut self.ips, ips);
+        self.records.set_ips(&self.ips);
+        if !matches!(self.stage, Stage::Probing(_)) {
+            self.gone.extend(before);
+            self.gone.retain(|ip| !self.ips.contains(ip));
+            let earliest = self.earliest(ANNOUNCED, TELL_INTERVAL).unwrap_or(now);
+            self.enter(Stage::Announcing(0), Some(earliest.max(now)));
+        }
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
@@ -189,17 +206,19 @@ impl Announcer {
 
     fn announce(&mut self, sent: u8, now: Instant) {
         let records = self.announcement();
-        self.note_told(Topics { enumeration: false, ..Topics::of([true; 4]) }, now);
+        self.note_told(ANNOUNCED, now);
         self.tell(records, Vec::new());
         if sent + 1 < ANNOUNCEMENTS {
             return self.enter(Stage::Announcing(sent + 1), Some(now + ANNOUNCE_INTERVAL));
         }
         self.conflicts = 0;
+        self.gone.clear();
         self.enter(Stage::Settled, None);
     }
 
     fn announcement(&self) -> Vec<Record> {
-        std::iter::once(self.records.pointer()).chain(self.records.unique()).collect()
+        let gone = self.records.withdrawn(&self.gone);
+        std::iter::once(self.records.pointer()).chain(self.records.unique()).chain(gone).collect()
     }
 
     fn tell(&mut self, answers: Vec<Record>, additional: Vec<Record>) {
@@ -210,6 +229,12 @@ impl Announcer {
     fn note_told(&mut self, topics: Topics, now: Instant) {
         let told_at = self.told_at.iter_mut().zip(topics.all());
         told_at.filter(|(_, is_told)| *is_told).for_each(|(at, _)| *at = Some(now));
+    }
+
+    /// When `interval` is over since any of these was told.
+    fn earliest(&self, topics: Topics, interval: Duration) -> Option<Instant> {
+        let told_at = self.told_at.into_iter().zip(topics.all());
+        told_at.filter_map(|(at, is_meant)| at.filter(|_| is_meant)).max().map(|at| at + interval)
     }
 
     /// What everybody was told within this time.
@@ -288,9 +313,7 @@ impl Announcer {
         };
         // Who claims our name must learn in time that it is taken.
         let interval = if is_claim(packet) { PROBE_INTERVAL } else { TELL_INTERVAL };
-        let told_at =
-            self.told_at.into_iter().zip(asked.all()).filter_map(|(at, is_asked)| at.filter(|_| is_asked));
-        let earliest = told_at.max().map_or(now, |at| at + interval);
+        let earliest = self.earliest(asked, interval).unwrap_or(now);
         let at = earliest.max(now + delay);
         self.owed = Some(match self.owed {
             Some((topics, before)) => (topics.or(asked), before.min(at).max(earliest)),

@@ -303,10 +303,10 @@ impl Discovery {
         let Some(offer) = &self.offer else { return };
         for link in self.links.values_mut() {
             let ips: Vec<IpAddr> = link.ips().filter(|ip| offer.is_at(*ip)).collect();
-            if ips.is_empty() {
-                link.announcer = None;
-            } else if link.announcer.as_ref().is_none_or(|announcer| announcer.ips() != ips) {
-                link.announcer = Some(Announcer::new(offer.clone(), ips, self.random.split(), now));
+            match &mut link.announcer {
+                _ if ips.is_empty() => link.announcer = None,
+                Some(announcer) => announcer.set_ips(ips, now),
+                None => link.announcer = Some(Announcer::new(offer.clone(), ips, self.random.split(), now)),
             }
         }
     }

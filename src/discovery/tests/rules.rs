@@ -141,40 +141,6 @@ fn that_a_host_has_no_address_of_a_family_is_said() {
     }
 }
 
-/// One host with two interfaces on one link, where IPv6 carries what is sent on one to the other.
-#[test]
-fn a_host_that_is_on_a_link_twice_does_not_take_itself_for_somebody_else() {
-    let mut host = Discovery::new(1);
-    let start = start();
-    let mut now = start;
-    let interface = |index: u32| Interface { index, prefix: 24, ..Interface::alone(host_ip(index as u8)) };
-    host.announce(offer("anna"), now);
-    let mut labels = Vec::new();
-    loop {
-        while let Some(action) = host.poll_action() {
-            match action {
-                Action::Join => host.on_joined(vec![interface(2), interface(3)], now),
-                Action::Leave => {}
-                Action::Send { on, bytes, .. } => {
-                    let packet = Packet::parse(&bytes).unwrap();
-                    let told = packet.answers.iter().map(|record| record.name.to_string());
-                    labels.extend(told.filter(|name| name.contains("anna")));
-                    let from = SocketAddr::new(host_ip(on as u8), PORT);
-                    for index in [2, 3] {
-                        host.on_datagram(index, from, Some(255), &bytes, now);
-                    }
-                }
-            }
-        }
-        let Some(next) = host.next_deadline().filter(|next| *next < start + ms(9000)) else { break };
-        now = next;
-        host.on_timeout(now);
-    }
-    labels.sort();
-    labels.dedup();
-    assert_eq!(labels, ["anna._chinwag._tcp.local"]);
-}
-
 #[test]
 fn nothing_follows_a_goodbye() {
     let mut network = Network::new(1);
@@ -214,21 +180,6 @@ fn a_network_that_fails_and_comes_back_is_left_in_the_end() {
     network.hosts[0].on_joined(vec![interface(host_ip(1))], network.now);
     network.settle();
     assert!(!network.hosts[0].has_joined && network.hosts[0].links.is_empty());
-}
-
-#[test]
-fn another_address_does_not_change_the_name() {
-    let mut network = Network::announcing(&["anna", "anna"]);
-    let two = (0..2).find(|&at| network.found(1 - at)[0].contains("(2)")).unwrap();
-    network.hosts[1 - two].leave(network.now);
-    network.settle();
-    let more = interface("fe80::2".parse().unwrap());
-    network.hosts[two].on_joined(vec![interface(host_ip(two as u8 + 1)), more], network.now);
-    network.go_on(ms(5000));
-    network.hosts.push(Discovery::new(9));
-    network.hosts[2].search(network.now);
-    network.go_on(ms(1000));
-    assert_eq!(network.found(2), [format!("anna (2) 10.77.0.{}:8080", two + 1)]);
 }
 
 /// What comes in two datagrams belongs together, in whatever order.
