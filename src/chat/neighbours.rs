@@ -113,6 +113,11 @@ impl Neighbours {
         is_lack && !std::mem::replace(&mut self.is_lack_told, true)
     }
 
+    /// What the search owes, if something else is its answer. Whom it may yet find is told one by one.
+    pub(super) fn take_owed(&mut self) -> Option<Report> {
+        self.search.as_mut()?.owed.take().map(|(report, _)| report)
+    }
+
     /// What the search has found since this was last asked.
     pub(super) fn take_news(&mut self, is_own: impl Fn(SocketAddr) -> bool, now: Instant) -> Vec<News> {
         if self.search.is_none() {
@@ -135,7 +140,7 @@ impl Neighbours {
             }
         }
         if is_over {
-            news.extend(search.told.is_empty().then_some(News::Nobody));
+            news.extend((search.told.is_empty() && !self.is_lack_told).then_some(News::Nobody));
             self.search = None;
         }
         news

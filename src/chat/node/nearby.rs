@@ -38,7 +38,11 @@ impl Node {
     pub(super) fn on_joined(&mut self, interfaces: Vec<Interface>, now: Instant) {
         self.neighbours.on_joined(interfaces, now);
         if self.neighbours.take_lack(None) {
-            self.tell(Notice::NoMulticast(None));
+            let lack = Notice::NoMulticast(None);
+            match self.neighbours.take_owed() {
+                Some(report) => self.report(report, false, lack),
+                None => self.tell(lack),
+            }
         }
         self.go_on_nearby(now);
     }

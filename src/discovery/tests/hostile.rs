@@ -45,7 +45,11 @@ fn filled() -> Network {
 /// Each kind of datagram that costs much, and how much. Run it with `--ignored --nocapture`, best in a release build.
 #[test]
 #[ignore = "it measures"]
-#[expect(clippy::disallowed_methods, reason = "it measures")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "it measures, and tells a developer"
+)]
 fn what_one_datagram_costs() {
     let chinwag = pointer("m1");
     let addresses =

@@ -116,3 +116,17 @@ fn a_search_that_another_one_replaces_tells_whom_it_found() {
     let outputs = handle(&mut node, Input::Timeout, now + Duration::from_millis(950));
     assert!(node.tickets.is_empty(), "{outputs:?}");
 }
+
+#[test]
+fn that_there_is_no_network_is_the_answer_to_a_search() {
+    let (mut node, mut now) = running_as(Config { dialogue: Dialogue::Commands, ..Config::default() });
+    let mut outputs = handle(&mut node, Input::Line(r#"{"command":"nearby","id":1}"#), now);
+    outputs.extend(handle(&mut node, Input::Joined(Vec::new()), now));
+    while let Some(at) = node.poll_timeout() {
+        now = at;
+        outputs.extend(handle(&mut node, Input::Timeout, now));
+    }
+    let notices = outputs.into_iter().filter(|output| matches!(output, Output::Notice(_)));
+    let notice = Notice::NoMulticast(None).answering(Some(CommandId::Number("1".into())));
+    assert_eq!(notices.collect::<Vec<_>>(), [Output::Notice(notice)]);
+}
