@@ -45,6 +45,8 @@ const RESOLVER_TTL: u32 = 10;
 pub(super) struct Announcer {
     offer: Offer,
     ips: Vec<IpAddr>,
+    /// Addresses that were told and are not there any more.
+    gone: Vec<IpAddr>,
     records: Records,
     /// Counts the names that were taken.
     attempt: u32,
@@ -101,6 +103,7 @@ impl Announcer {
             records: Records::new(&offer, &ips, 0),
             offer,
             ips,
+            gone: Vec::new(),
             attempt: 0,
             conflicts: 0,
             stage: Stage::Probing(0),
@@ -113,9 +116,20 @@ impl Announcer {
         }
     }
 
-    /// The addresses of this host on this link, as they are told.
-    pub(super) fn ips(&self) -> &[IpAddr] {
-        &self.ips
+    /// The addresses of this host on this link are these from here on. Its names stay: whoever knows them is told, and
+    /// need not wait until they are claimed again.
+    pub(super) fn set_ips(&mut self, ips: Vec<IpAddr>, now: Instant) {
+        if ips == self.ips {
+            return;
+        }
+        let before = std::mem::replace(&mut self.ips, ips);
+        self.records.set_ips(&self.ips);
+        if !matches!(self.stage, Stage::Probing(_)) {
+            self.gone.extend(before);
+            self.gone.retain(|ip| !self.ips.contains(ip));
+            let earliest = self.told_at.map_or(now, |at| at + TELL_INTERVAL);
+            self.enter(Stage::Announcing(0), Some(earliest.max(now)));
+        }
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
@@ -178,11 +192,13 @@ impl Announcer {
             return self.enter(Stage::Announcing(sent + 1), Some(now + ANNOUNCE_INTERVAL));
         }
         self.conflicts = 0;
+        self.gone.clear();
         self.enter(Stage::Settled, None);
     }
 
     fn announcement(&self) -> Vec<Record> {
-        std::iter::once(self.records.pointer()).chain(self.records.unique()).collect()
+        let gone = self.records.withdrawn(&self.gone);
+        std::iter::once(self.records.pointer()).chain(self.records.unique()).chain(gone).collect()
     }
 
     fn tell(&mut self, answers: Vec<Record>, additional: Vec<Record>) {

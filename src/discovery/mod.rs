@@ -164,6 +164,12 @@ impl Link {
         self.echoes.push_back((now, bytes.to_vec(), copies));
     }
 
+    /// Whether we said this a moment ago on this link, for whoever hears it on another one: both may be the same network.
+    fn has_said(&self, from: IpAddr, bytes: &[u8], now: Instant) -> bool {
+        self.interfaces.iter().any(|interface| interface.ip == from)
+            && self.echoes.iter().any(|(at, own, _)| now <= *at + ECHO_TIME && own == bytes)
+    }
+
     /// Whether this is our own datagram, which comes back to us because other programs of this host must hear it.
     fn is_echo(&mut self, from: IpAddr, bytes: &[u8], now: Instant) -> bool {
         if !self.interfaces.iter().any(|interface| interface.ip == from) {
@@ -290,8 +296,9 @@ impl Discovery {
         let Some(offer) = &self.offer else { return };
         for link in self.links.values_mut() {
             let ips = link.ips();
-            if link.announcer.as_ref().is_none_or(|announcer| announcer.ips() != ips) {
-                link.announcer = Some(Announcer::new(offer.clone(), ips, self.random.split(), now));
+            match &mut link.announcer {
+                Some(announcer) => announcer.set_ips(ips, now),
+                None => link.announcer = Some(Announcer::new(offer.clone(), ips, self.random.split(), now)),
             }
         }
     }
@@ -305,10 +312,12 @@ impl Discovery {
         bytes: &[u8],
         now: Instant,
     ) {
+        let has_said = |link: &Link| link.index != on && link.has_said(from.ip(), bytes, now);
+        let is_said_elsewhere = self.links.len() > 1 && self.links.values().any(has_said);
         let Some(link) = self.links.get_mut(&on) else { return };
         let may_matter = self.search.is_some() || is_about_us(bytes);
         let is_of_use = bytes.len() <= DATAGRAM_BYTES_MAX && may_matter && link.is_near(from.ip());
-        if !is_of_use || link.is_echo(from.ip(), bytes, now) {
+        if !is_of_use || is_said_elsewhere || link.is_echo(from.ip(), bytes, now) {
             return;
         }
         let Ok(packet) = Packet::parse(bytes) else { return };

@@ -120,16 +120,29 @@ impl Records {
 
     /// The addresses of this host on this link.
     pub(super) fn addresses(&self) -> Vec<Record> {
-        let data = |ip: &IpAddr| match ip {
-            IpAddr::V4(ip) => RData::A(A { address: ip.to_bits() }),
-            IpAddr::V6(ip) => RData::AAAA(AAAA { address: ip.to_bits() }),
-        };
-        self.ips.iter().map(|ip| unique(&self.host, HOST_TTL, data(ip))).collect()
+        self.ips.iter().map(|ip| unique(&self.host, HOST_TTL, address(*ip))).collect()
+    }
+
+    /// The host has other addresses under the same names.
+    pub(super) fn set_ips(&mut self, ips: &[IpAddr]) {
+        self.ips = ips.to_vec();
+    }
+
+    /// That the host has these addresses no more.
+    pub(super) fn withdrawn(&self, gone: &[IpAddr]) -> Vec<Record> {
+        gone.iter().map(|ip| unique(&self.host, 0, address(*ip))).collect()
     }
 
     /// Everything that is only ours.
     pub(super) fn unique(&self) -> Vec<Record> {
         self.location().into_iter().chain(self.addresses()).collect()
+    }
+}
+
+fn address(ip: IpAddr) -> RData<'static> {
+    match ip {
+        IpAddr::V4(ip) => RData::A(A { address: ip.to_bits() }),
+        IpAddr::V6(ip) => RData::AAAA(AAAA { address: ip.to_bits() }),
     }
 }
 
