@@ -3,7 +3,7 @@
 //! `ARCHITECTURE.md` has the parts, the arrows between them and their laws. Here are an order for reading and the
 //! words. Where something belongs: code that needs a socket is in [`net`]; descriptors 0 and 1 are in [`term`]; bytes,
 //! lines and the life of one connection are in [`proto`]; people, menus and what happened are in [`chat`]; load and
-//! its measurement are in [`swarm`]; a number that somebody may want to change is in [`limits`].
+//! its measurement are in [`swarm`]; who else is on the network is in [`discovery`]; a number that somebody may want to change is in [`limits`].
 //!
 //! # Reading order
 //!
@@ -15,12 +15,13 @@
 //!    [`chat::command`]; [`chat::notice`]: what the user is told.
 //! 5. `chat::role`, whose first page is the life of a connection, and `chat::meaning`; then [`chat::node`]: its state,
 //!    its stories, and behind each story the part that it asks.
-//! 6. [`net::event_loop`] from `turn` downwards, then the rest of [`net`].
-//! 7. [`term`]: the console, then stdin, stdout and the sentences; [`term::terminal`] and [`term::editor`] for
+//! 6. [`discovery`], whose first page says what it does, and `chat::neighbours`, which asks it.
+//! 7. [`net::event_loop`] from `turn` downwards, then the rest of [`net`].
+//! 8. [`term`]: the console, then stdin, stdout and the sentences; [`term::terminal`] and [`term::editor`] for
 //!    lines that are edited here.
-//! 8. `main.rs`: how it is put together; `settings`: the config file and the environment; `files`: what is kept from
+//! 9. `main.rs`: how it is put together; `settings`: the config file and the environment; `files`: what is kept from
 //!    run to run; `send.rs`: the node with another user.
-//! 9. [`swarm::plan`], [`swarm::generator`], one file of `swarm/scenario`, [`swarm::report`]; then the
+//! 10. [`swarm::plan`], [`swarm::generator`], one file of `swarm/scenario`, [`swarm::report`]; then the
 //!    program's `drive`, which directs a run.
 //!
 //! # Words
@@ -33,13 +34,14 @@
 //! | Peer | an entry of the table, keyed on the address where it claims to listen |
 //! | Known | a peer that is remembered, whether it is there or not; an entry of the book |
 //! | Connection | the pure state of one byte stream; a plain peer makes a new one for every message |
-//! | Link | the socket of a connection, and its readiness |
+//! | Link | in `net`: the socket of a connection, and its readiness; in `discovery`: a network that this host is on |
 //! | Session | a connection that is bound to a peer both ways |
 //! | Message | one parsed message |
 //! | Request | what the user asked for |
 //! | Command | a request as a program types it, a JSON object |
 //! | Id | what a program gives a command, to recognise the events that answer it |
 //! | Slash command | a request as a person types it in one line, `/msg P1 hello` |
+//! | Neighbour | somebody who was found on a network of this host, and who is only what they claim |
 //! | Conversation | every line goes to the same peer, until an empty one |
 //! | Event | a notice as a program reads it, a JSON object |
 //! | Notice | what the user is told, as data |

@@ -99,8 +99,10 @@ pub static SLASHES: &[Slash] = &[
 ];
 
 /// Other names of commands, as people know them from elsewhere, and what they are called here.
-pub const ALIASES: [(&str, &str); 9] = [
+pub const ALIASES: [(&str, &str); 11] = [
     ("/m", "/msg"),
+    ("/w", "/msg"),
+    ("/tell", "/msg"),
     ("/query", "/to"),
     ("/names", "/peers"),
     ("/who", "/peers"),

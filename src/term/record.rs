@@ -150,7 +150,8 @@ impl<'a> Spoken<'a> {
     pub(super) fn is_with(&self, party: &Party) -> bool {
         match (party, &self.audience) {
             (Party::All, Audience::All(_) | Audience::One(.., true)) => true,
-            (Party::One(who), Audience::One(address, _, false)) => who.address == *address,
+            // What a peer said to all is also what that peer said.
+            (Party::One(who), Audience::One(address, ..)) => who.address == *address,
             _ => false,
         }
     }
@@ -323,7 +324,7 @@ pub(super) mod tests {
             ("< 127.0.0.1:8080 other hi", true, false),
             ("< 127.0.0.1:8081 P1 hi", false, false),
             ("> 127.0.0.1:8080 - hi", true, false),
-            ("< all 127.0.0.1:8080 P1 hi", false, true),
+            ("< all 127.0.0.1:8080 P1 hi", true, true),
             ("> all 3 hi", false, true),
             ("< 127.0.0.1:8080 all hi", true, false),
             ("< 127.0.0.1:8081 P1 < 127.0.0.1:8080 P1 hi", false, false),
