@@ -2,7 +2,7 @@
 
 use super::identity::Identity;
 use super::role::Kind;
-use crate::limits::PING_BYTES_MAX;
+use crate::limits::{ADDRESS_BYTES_MAX, PING_BYTES_MAX};
 use crate::proto::message::{LINE_TAKEN, Message, trim_end};
 use std::net::SocketAddr;
 
@@ -20,6 +20,10 @@ pub(super) enum End {
 pub(super) enum Meaning<'a> {
     /// A question of a session, which is answered with its number.
     Ping(&'a str),
+    /// The answer to a ping of ours, with its number.
+    Pong(&'a str),
+    /// A question whether we reach an address, or the answer to ours.
+    Reach(&'a str),
     /// The next line of a session goes to several peers at once.
     ToAll,
     /// A control line of a later version.
@@ -38,6 +42,8 @@ pub(super) fn meaning<'a>(kind: Kind, text: &'a str, remote: SocketAddr, me: &Id
         (Kind::Session(_), Some(control)) => {
             return match trim_end(control).split_once(' ') {
                 Some(("ping", number)) if number.len() <= PING_BYTES_MAX => Meaning::Ping(number),
+                Some(("pong", number)) if number.len() <= PING_BYTES_MAX => Meaning::Pong(number),
+                Some(("reach", word)) if word.len() <= ADDRESS_BYTES_MAX => Meaning::Reach(word),
                 Some(("to", count)) if count.parse::<u64>().is_ok() => Meaning::ToAll,
                 _ => Meaning::Unknown,
             };
@@ -71,6 +77,8 @@ mod tests {
         me.listen_on(8080);
         match meaning(kind, text, REMOTE.parse().unwrap(), &me) {
             Meaning::Ping(number) => format!("ping {number}"),
+            Meaning::Pong(number) => format!("pong {number}"),
+            Meaning::Reach(word) => format!("reach {word}"),
             Meaning::ToAll => "to all".to_owned(),
             Meaning::Unknown => "unknown".to_owned(),
             Meaning::Message(Message { address, command, text, .. }) => {
@@ -90,6 +98,11 @@ mod tests {
             (session, "!ping 7\r", "ping 7"),
             (session, &format!("!{longest}\n"), longest.as_str()),
             (session, &format!("!{longest}7"), "unknown"),
+            (session, "!pong 7", "pong 7"),
+            (session, "!reach 10.0.0.1:80\r", "reach 10.0.0.1:80"),
+            (session, "!reach ok", "reach ok"),
+            (session, &format!("!reach {}", "x".repeat(ADDRESS_BYTES_MAX + 1)), "unknown"),
+            (Kind::Inbound, "!reach ok", "raw !reach ok"),
             (session, "!to 3", "to all"),
             (session, "!to you", "unknown"),
             (session, "!later", "unknown"),

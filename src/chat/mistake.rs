@@ -32,6 +32,8 @@ pub enum Mistake {
     BadSlash(BadSlash),
     /// The user blocked this peer.
     Blocked(Who),
+    /// The way to this address is being diagnosed.
+    Diagnosing(SocketAddr),
     /// Nothing to send.
     EmptyMessage,
     /// A name is needed.

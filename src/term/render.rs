@@ -4,6 +4,7 @@
 //! the user wrote goes through [`Clean`] here, and each name through [`CleanName`]. Nothing is decided here: the node
 //! decides what is shown and when.
 
+use super::diagnosis;
 use super::found::{Found, not_recalled};
 use super::mistakes::{FOR_TERMINALS, mistaken};
 use super::nearby;
@@ -63,6 +64,8 @@ impl Display for Sentence<'_> {
             Notice::ConnectSent(who) => {
                 writeln!(f, "Connected with {}; it does not answer connect requests", Named(who))
             }
+            Notice::Diagnosed { finding, took, .. } => diagnosis::diagnosed(f, finding, *took),
+            Notice::Diagnosing(who) => diagnosis::diagnosing(f, who),
             Notice::DialectSet { who, dialect } => {
                 writeln!(f, "{} now gets messages in the {} dialect", Named(who), dialect.name())
             }
@@ -125,6 +128,7 @@ impl Display for Sentence<'_> {
                 writeln!(f, "Received {messages} from {peers}.")
             }
             Notice::Unblocked(who) => writeln!(f, "{} is no longer blocked", Named(who)),
+            Notice::Verdict { who, verdict } => diagnosis::verdict(f, who, verdict),
         }
     }
 }

@@ -74,6 +74,7 @@ const LINK: u32 = 2;
 #[derive(Clone, Debug)]
 pub enum Act {
     Connect(HostId),
+    Diagnose(HostId),
     Exit(HostId),
     /// Types a line as it is.
     Line(String),
@@ -415,6 +416,10 @@ impl World {
                     self.hosts[id].dialled[0] += 1;
                     self.dial(id, conn, to, from);
                 }
+                Output::FindRoute(to) => {
+                    let from = Ok(self.hosts[id].address.ip());
+                    self.handle(id, Input::Route { to, from });
+                }
                 Output::Datagram { to, bytes, .. } => self.carry_datagram(id, to, bytes),
                 Output::Join(_) => {
                     self.hosts[id].has_joined = true;
@@ -556,6 +561,7 @@ impl World {
     fn act(&mut self, id: HostId, act: Act) {
         let lines = match act {
             Act::Connect(to) => vec!["3".to_owned(), self.hosts[to].address.to_string()],
+            Act::Diagnose(to) => vec![format!("/diagnose {}", self.hosts[to].address)],
             Act::Exit(to) => vec!["1".to_owned(), self.hosts[to].address.to_string(), "exit".to_owned()],
             Act::Line(line) => vec![line],
             Act::Query => vec!["2".to_owned()],

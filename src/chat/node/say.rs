@@ -210,6 +210,11 @@ impl Node {
         };
         let to = connection.remote();
         log::debug!("{conn:?} {to}: the dial is up");
+        match connection.data.kind() {
+            Kind::Knock => return self.on_knock_up(conn, now),
+            Kind::Probe => return self.on_probe_up(conn, now),
+            _ => {}
+        }
         let Some((_, outgoing)) = self.outbox.under_way(to).filter(|&(carrier, _)| carrier == conn) else {
             // Nothing to say on it, and an empty connection that is held open harms published peers.
             return self.drop_dial(conn, now);
