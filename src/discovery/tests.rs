@@ -197,7 +197,9 @@ fn two_links_that_are_the_same_network_do_not_dispute_a_name() {
         while let Some(action) = host.poll_action() {
             let Action::Send { on, bytes, .. } = action else { continue };
             let from = SocketAddr::new(host_ip(on as u8), PORT);
-            [2, 3].map(|link| host.on_datagram(link, from, Some(255), &bytes, now));
+            for link in [2, 3] {
+                host.on_datagram(link, from, Some(255), &bytes, now);
+            }
             told.push(bytes);
         }
     }
