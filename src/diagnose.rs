@@ -15,9 +15,12 @@ use chinwag::chat::request::{Designation, Request};
 use chinwag::limits::Limits;
 use chinwag::net::event_loop::EventLoop;
 use chinwag::net::{interfaces, socket};
+use chinwag::proto::interface::Interface;
 use chinwag::proto::machine::{ConnId, Input, Machine, Output};
+use chinwag::proto::scope::Scopes;
 use chinwag::proto::send_queue::SendQueue;
 use chinwag::term::Screen;
+use chinwag::term::addresses::know_interfaces;
 use chinwag::term::json::JsonLines;
 use chinwag::term::render::Sentence;
 use chinwag::term::stdout::Stdout;
@@ -92,7 +95,10 @@ pub(crate) fn run(args: DiagnoseArgs) -> io::Result<u8> {
         let _ = { command }.error(ErrorKind::InvalidValue, sentence).print();
         return Ok(EXIT_USAGE);
     }
-    let to = match args.to.look_up() {
+    let interfaces = interfaces::list();
+    let scopes = Scopes::of(&interfaces);
+    know_interfaces(scopes.clone());
+    let to = match args.to.look_up(&scopes) {
         Ok(to) => to,
         Err(sentence) => {
             output::tell(&format!("{sentence}."));
@@ -101,7 +107,7 @@ pub(crate) fn run(args: DiagnoseArgs) -> io::Result<u8> {
     };
     let out = Stdout::inherited()?;
     let is_json = args.json;
-    let diagnoser = Diagnoser::new(Node::new(args.into_config(room)), to);
+    let diagnoser = Diagnoser::new(Node::new(args.into_config(room, interfaces)), to);
     if is_json { show_on(diagnoser, JsonLines::new(out)) } else { show_on(diagnoser, Lines(out)) }
 }
 
@@ -118,12 +124,12 @@ fn show_on(diagnoser: Diagnoser, screen: impl Screen<Notice>) -> io::Result<u8> 
 }
 
 impl DiagnoseArgs {
-    fn into_config(self, room: usize) -> Config {
+    fn into_config(self, room: usize, interfaces: Vec<Interface>) -> Config {
         Config {
             name: Some(self.name.unwrap_or_else(login_name)),
             port: Some(self.port),
             ip: self.ip,
-            interfaces: interfaces::list(),
+            interfaces,
             dialogue: Dialogue::Commands,
             limits: Limits {
                 connections_max: room,
@@ -198,7 +204,10 @@ impl Diagnoser {
                 self.exit_code = Some(EXIT_USAGE);
                 true
             }
-            Notice::Diagnosed { .. } | Notice::Diagnosing(_) | Notice::ListenFailed { .. } => true,
+            Notice::BadClaim { .. }
+            | Notice::Diagnosed { .. }
+            | Notice::Diagnosing(_)
+            | Notice::ListenFailed { .. } => true,
             _ => false,
         }
     }

@@ -1,5 +1,6 @@
 //! The lines of a diagnosis: one for each stage, and at its end one sentence that says what it means and what to do.
 
+use super::addresses::At;
 use super::phrases::{Count, Named};
 use crate::chat::finding::{
     Dial, Finding, Foreign, ForeignKind, Greeting, OurSide, Reach, RoundTrip, Route, Verdict, WayBack,
@@ -9,7 +10,6 @@ use crate::proto::clean::{Clean, CleanName};
 use crate::proto::machine::CloseReason;
 use std::fmt::{self, Display, Formatter};
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 words! {
@@ -113,7 +113,7 @@ fn our_side(f: &mut Formatter<'_>, side: &OurSide) -> fmt::Result {
         (Some(from), None) => write!(f, "; towards there as {from}")?,
         (None, _) => {}
     }
-    let addresses: Vec<String> = side.addresses.iter().map(SocketAddr::to_string).collect();
+    let addresses: Vec<String> = side.addresses.iter().map(|&address| At(address).to_string()).collect();
     write!(f, "; others reach you at {}", addresses.join(" or "))?;
     let (there, most) = (side.connections as u64, Count(side.connections_max as u64, "connection"));
     write!(f, "; {there} of {most} in use")
@@ -246,7 +246,9 @@ fn not_dialled(f: &mut Formatter<'_>, who: &Who, dial: Dial, route: Option<Route
     let is_near = route == Some(Route::SameNetwork);
     let reason = match dial {
         Dial::Failed(reason) => reason,
-        Dial::Itself => return writeln!(f, "{} is this program; give somebody else's address.", who.address),
+        Dial::Itself => {
+            return writeln!(f, "{} is this program; give somebody else's address.", At(who.address));
+        }
         Dial::Connected | Dial::NoTurn | Dial::Session => {
             return writeln!(
                 f,
@@ -268,13 +270,13 @@ fn not_dialled(f: &mut Formatter<'_>, who: &Who, dial: Dial, route: Option<Route
             f,
             "Nothing answers at {}, although {ip} is in your own network: a firewall there, or your own, drops what you \
              send; ask {asked} to open TCP port {port}.",
-            who.address
+            At(who.address)
         ),
         CloseReason::TimedOut => writeln!(
             f,
             "Nothing answers at {}: the machine is off, in another network, or behind a firewall that drops what you \
              send; check the address, and ask {asked} to open TCP port {port}.",
-            who.address
+            At(who.address)
         ),
         CloseReason::Unreachable if is_near => writeln!(
             f,
@@ -299,15 +301,15 @@ fn not_dialled(f: &mut Formatter<'_>, who: &Who, dial: Dial, route: Option<Route
         CloseReason::Fault(fault) if fault.kind == io::ErrorKind::PermissionDenied => writeln!(
             f,
             "This host forbids the connection to {}: look at its own firewall and sandbox.",
-            who.address
+            At(who.address)
         ),
-        reason => writeln!(f, "The dial to {} failed ({reason}): try again.", who.address),
+        reason => writeln!(f, "The dial to {} failed ({reason}): try again.", At(who.address)),
     }
 }
 
 fn other_program(f: &mut Formatter<'_>, who: &Who, greeting: &Greeting, verdict: &Verdict) -> fmt::Result {
     let (whom, asked) = (Whom(who), Asked(who));
-    let (address, port) = (who.address, who.address.port());
+    let (address, port) = (At(who.address), who.address.port());
     match greeting {
         Greeting::Broke(reason) => writeln!(
             f,
@@ -348,7 +350,7 @@ fn other_program(f: &mut Formatter<'_>, who: &Who, greeting: &Greeting, verdict:
 fn way_back(f: &mut Formatter<'_>, who: &Who, verdict: &Verdict) -> fmt::Result {
     let (whom, asked) = (Whom(who), Asked(who));
     let Some(ours) = verdict.ours else { return writeln!(f, "You reach {whom}.") };
-    let port = ours.port();
+    let (ours, port) = (At(ours), ours.port());
     match verdict.way_back {
         Some(WayBack::Works | WayBack::Called) => {
             writeln!(f, "You and {whom} reach each other: if something does not work, it is not the network.")
@@ -401,7 +403,7 @@ struct Whom<'a>(&'a Who);
 impl Display for Whom<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Who { address, name } = self.0;
-        if name.is_empty() { write!(f, "{address}") } else { write!(f, "{}", CleanName(name)) }
+        if name.is_empty() { write!(f, "{}", At(*address)) } else { write!(f, "{}", CleanName(name)) }
     }
 }
 

@@ -38,9 +38,17 @@ const fn fault(
 /// Where host 2 would listen.
 const THERE: &str = "10.77.0.2:8080";
 
-const FAULTS: [Fault; 32] = [
+const FAULTS: [Fault; 34] = [
     fault("no fault", anna, THERE, ("way-back", "ok"), 0, "You and anna reach each other"),
     fault("no fault, IPv6", anna, "[fd77::2]:8080", ("way-back", "ok"), 0, "You and anna reach each other"),
+    fault(
+        "no fault, on the link",
+        anna,
+        "[fe80::77:2%eth0]:8080",
+        ("way-back", "ok"),
+        0,
+        "You and anna reach each other",
+    ),
     fault("nothing listens", nothing, THERE, ("dial", "refused"), 1, "no program listens on port 8080"),
     fault("nothing listens, IPv6", nothing, "[fd77::2]:8080", ("dial", "refused"), 1, "answers at fd77::2"),
     fault("nothing listens here", nothing, "127.0.0.1:8080", ("dial", "refused"), 1, "of this host"),
@@ -168,6 +176,14 @@ const FAULTS: [Fault; 32] = [
         ("way-back", "denied"),
         3,
         "another address than 10.77.0.3",
+    ),
+    fault(
+        "an address of this host alone",
+        anna,
+        "10.77.0.2:8080 --ip 127.0.0.1",
+        ("way-back", "denied"),
+        3,
+        "another address than 127.0.0.1",
     ),
 ];
 

@@ -1,6 +1,6 @@
 //! Hosts on one network: namespaces with a cable each to one bridge, and no way out.
 //!
-//! Host N, counted from 1, has the addresses 10.77.0.N/24 and fd77::N/64 on `eth0`. Each namespace lives as long as a
+//! Host N, counted from 1, has the addresses 10.77.0.N/24, fd77::N/64 and fe80::77:N/64 on `eth0`. Each namespace lives as long as a
 //! process that reads a pipe of this one. So all of it is gone when the network is dropped, and also when the test is
 //! killed.
 
@@ -63,7 +63,7 @@ impl Host {
         let host = Self { namespace, number };
         host.namespace.must(&format!(
             "ip link set lo up && ip addr add {}/24 dev eth0 && ip -6 addr add {}/64 dev eth0 nodad \
-             && ip link set eth0 up",
+             && ip -6 addr add fe80::77:{number}/64 dev eth0 nodad && ip link set eth0 up",
             host.ip(),
             host.ipv6()
         ))?;

@@ -421,12 +421,15 @@ fn reach_asked(world: &mut World, ip: &str, asked: &str) -> (String, u64) {
 
 #[test]
 fn only_the_host_that_asks_is_dialled_once_a_minute() {
-    let mut world = calm_world(1);
+    let limits = Limits { connect_timeout: 60 * SECOND, ..Limits::default() };
+    let mut world = calm_world_of(1, &Config { limits, ..Config::default() });
     world.script_listens(SCRIPT);
     for third_party in ["10.0.6.6:80", "127.0.0.1:80", "10.0.0.1:8080", "10.0.9.9:0", "[::1]:80"] {
         let answer = reach_asked(&mut world, SCRIPT_IP, third_party);
         assert_eq!(answer, ("!reach denied\n".to_owned(), 0), "{third_party}");
     }
+    let (answer, dials) = reach_asked(&mut world, "10.0.0.1", "10.0.0.1:8080");
+    assert_eq!((answer.as_str(), dials), ("!reach denied\n", 0), "it is ourselves");
     let (answer, dials) = reach_asked(&mut world, SCRIPT_IP, SCRIPT);
     assert_eq!((answer.as_str(), dials), ("!reach ok\n", 1));
     assert_eq!(world.script_heard(SCRIPT), ["10.0.0.1:8080 n0 connect_ack"], "never an empty connection");
