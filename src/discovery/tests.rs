@@ -1,5 +1,8 @@
 //! Several hosts on one link that loses what the test wants lost.
 
+mod hostile;
+mod rules;
+
 use super::*;
 use crate::limits::FOUND_PER_SOURCE_MAX;
 use crate::testing::start;
@@ -21,7 +24,7 @@ fn interface(ip: IpAddr) -> Interface {
 }
 
 fn offer(name: &str) -> Offer {
-    Offer { name: name.to_owned(), port: 8080 }
+    Offer { name: name.to_owned(), bound: Ipv6Addr::UNSPECIFIED.into(), port: 8080 }
 }
 
 /// Hosts with the addresses 10.77.0.1 and so on. A datagram arrives at once, at its own host too.

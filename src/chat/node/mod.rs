@@ -438,6 +438,8 @@ impl Machine for Node {
             self.flush_broadcast();
         }
         match input {
+            // Nothing is wanted of the networks any more.
+            Input::Datagram { .. } | Input::Joined(_) | Input::JoinFailed(_) if self.is_quitting() => {}
             Input::Closed { conn, reason } => self.on_closed(conn, reason, now),
             Input::Connected { conn, local } => self.on_connected(conn, canonical(local).ip(), now),
             Input::Datagram { on, from, hop_limit, bytes } => {
