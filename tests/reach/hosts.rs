@@ -168,15 +168,28 @@ impl Drop for Namespace {
 
 /// How a tool is called in a script: as it is installed, or out of unpacked packages. `None`: it is not there.
 pub(crate) fn tool(name: &str) -> Option<String> {
-    let is_there = |call: &str| {
+    let is_there = |call: &String| {
         let output = Command::new("sh").args(["-c", &format!("{call} --version")]).output();
         output.is_ok_and(|output| output.status.success())
     };
-    let unpacked = || {
+    let unpacked = |directory: &str| {
         let root = PathBuf::from(env::var_os(TOOLS)?);
         let libraries = root.join("usr/lib").join(format!("{}-linux-gnu", env::consts::ARCH));
-        let program = root.join("usr/sbin").join(name);
+        let program = root.join(directory).join(name);
         Some(format!("env LD_LIBRARY_PATH='{}' '{}'", libraries.display(), program.display()))
     };
-    [Some(name.to_owned()), unpacked()].into_iter().flatten().find(|call| is_there(call))
+    let calls = [Some(name.to_owned()), unpacked("usr/sbin"), unpacked("usr/bin")];
+    calls.into_iter().flatten().find(is_there)
+}
+
+/// Python on a host, with this module: installed, or in `python` below the directory of unpacked packages.
+pub(crate) fn python(host: &Host, module: &str) -> Option<Command> {
+    let mut python = host.command("python3");
+    if let Some(tools) = env::var_os(TOOLS) {
+        python.env("PYTHONPATH", PathBuf::from(tools).join("python"));
+    }
+    let mut trial = host.command("python3");
+    trial.envs(python.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = trial.args(["-c", &format!("import {module}")]).output();
+    output.is_ok_and(|output| output.status.success()).then_some(python)
 }

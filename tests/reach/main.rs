@@ -1,4 +1,4 @@
-//! Why a peer cannot be reached, with real faults: hosts, a bridge and firewalls in namespaces of their own.
+//! Why a peer cannot be reached, and who is nearby, on real links: hosts, a bridge and firewalls in namespaces of their own.
 //!
 //! Nothing leaves those namespaces. Where they are not allowed, or a tool is missing, the tests say that they are skipped.
 
@@ -15,3 +15,5 @@ mod common;
 mod diagnose;
 #[cfg(target_os = "linux")]
 mod hosts;
+#[cfg(target_os = "linux")]
+mod nearby;
