@@ -4,8 +4,8 @@
 - `--tries`: a chat announces, and another host asks so many times. How often is it found within a second on a quiet
   link, and how often within five if each host loses a fifth of what it should get?
 - `--rest`: what does a chat that announces do for so many seconds while nobody asks?
-- `--flood`: so many datagrams a second for ten seconds: junk, answers with ever new names, the same while the chat
-  looks for others, and questions. How long does the chat need to answer a command, and what does it cost?
+- `--flood`: so many datagrams a second for ten seconds: junk, answers with ever new names or ever new hosts, questions
+  with one or 200 in each; also while the chat looks for others. How long does a command wait, and what does it cost?
 
     cargo build --release && python3 benches/nearby.py [--tries 100] [--rest 300] [--flood 20000]
         [--program target/release/chinwag] [--nft nft]
@@ -210,8 +210,8 @@ def name(labels):
     return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
 
 
-def answer(number, ip):
-    instance, host = [b"peer%d" % number] + SERVICE, [b"host%d" % number, b"local"]
+def answer(label, number, ip):
+    instance, host = [label] + SERVICE, [b"host%d" % number, b"local"]
 
     def record(owner, kind, data):
         return name(owner) + struct.pack("!HHIH", kind, 1, 120, len(data)) + data
@@ -225,19 +225,25 @@ def answer(number, ip):
     return struct.pack("!6H", 0, 0x8400, 0, len(records), 0, 0) + b"".join(records)
 
 
+def question(count):
+    return struct.pack("!6H", 0, 0, count, 0, 0, 0)
+
+
 def pour(kind, rate, seconds, ip):
     """Runs on the hostile host."""
     out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     out.bind((ip, 5353))
     out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(ip))
     out.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
-    question = struct.pack("!6H", 0, 0, 1, 0, 0, 0) + name(SERVICE) + struct.pack("!2H", 12, 1)
+    again = b"\xc0\x0c" + struct.pack("!2H", 12, 1)
     make = {
         "junk": lambda _: os.urandom(200),
-        "answers": lambda number: answer(number, ip),
-        "questions": lambda _: question,
+        "answers": lambda number: answer(b"peer%d" % number, number, ip),
+        "answers that change": lambda number: answer(b"peer", number, ip),
+        "questions": lambda _: question(1) + name(SERVICE) + again[2:],
+        "questions, 200 in each": lambda _: question(200) + name(SERVICE) + again[2:] + again * 199,
     }[kind]
-    ready = [make(number) for number in range(rate if kind == "answers" else 100)]
+    ready = [make(number) for number in range(rate if kind.startswith("answers") else 100)]
     datagrams, sent, began = itertools.cycle(ready), 0, time.monotonic()
     while (spent := time.monotonic() - began) < seconds:
         for datagram in itertools.islice(datagrams, int(spent * rate) - sent):
@@ -254,7 +260,8 @@ def dropped(host):
 
 
 def flood(given):
-    for kind, is_searching in [("junk", False), ("junk", True), ("answers", False), ("answers", True), ("questions", False)]:
+    kinds = ["junk", "answers", "answers that change", "questions", "questions, 200 in each"]
+    for kind, is_searching in itertools.product(kinds, [False, True]):
         link = Link()
         chat = Chat(link.hosts[0], given.program, "--announce")
         settle()

@@ -27,8 +27,9 @@ pub const HEADER_SCAN_BYTES: usize = 256;
 /// The most bytes of a datagram that is parsed or sent: what an Ethernet frame carries. A longer one is ignored.
 pub const DATAGRAM_BYTES_MAX: usize = 1500;
 
-/// The most datagrams to take from each socket in a turn.
-pub const DATAGRAMS_PER_TURN: usize = 64;
+/// The most datagrams to take from each socket in a turn. One that is full of records takes far longer to understand
+/// than to read, and whoever types must not wait for many of them.
+pub const DATAGRAMS_PER_TURN: usize = 16;
 
 /// The most networks on which others are looked for.
 pub const LINKS_MAX: usize = 16;

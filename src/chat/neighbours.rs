@@ -8,7 +8,11 @@ use crate::limits::NEARBY_LIST_DELAY;
 use crate::proto::fault::Fault;
 use crate::proto::interface::Interface;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long it may take until somebody who was found after the list is told. Meanwhile many datagrams may come, and not
+/// after each of them all who were found are looked through.
+const TELL_DELAY: Duration = Duration::from_millis(50);
 
 /// Discovery, and the search that the user waits for.
 #[derive(Debug)]
@@ -25,6 +29,14 @@ struct Search {
     /// Until its list is told.
     owed: Option<(Report, Instant)>,
     told: Vec<SocketAddr>,
+    /// When to look whom the datagrams of this moment told of.
+    look_at: Option<Instant>,
+}
+
+impl Search {
+    fn next_deadline(&self) -> Option<Instant> {
+        self.owed.map_or(self.look_at, |(_, at)| Some(at))
+    }
 }
 
 /// What is to be told.
@@ -51,7 +63,7 @@ impl Neighbours {
         now: Instant,
     ) -> Option<News> {
         let owed = Some((report, now + NEARBY_LIST_DELAY));
-        let before = self.search.replace(Search { owed, told: Vec::new() });
+        let before = self.search.replace(Search { owed, told: Vec::new(), look_at: None });
         self.is_lack_told = false;
         self.discovery.search(now);
         before.and_then(|search| search.owed).map(|(report, _)| News::List(report, self.all(is_own, now)))
@@ -89,6 +101,9 @@ impl Neighbours {
         now: Instant,
     ) {
         self.discovery.on_datagram(on, from, hop_limit, bytes, now);
+        self.search.iter_mut().for_each(|search| {
+            search.look_at.get_or_insert(now + TELL_DELAY);
+        });
     }
 
     pub(super) fn on_timeout(&mut self, now: Instant) {
@@ -96,8 +111,8 @@ impl Neighbours {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let owed = self.search.as_ref().and_then(|search| search.owed).map(|(_, at)| at);
-        self.discovery.next_deadline().into_iter().chain(owed).min()
+        let of_search = self.search.as_ref().and_then(Search::next_deadline);
+        self.discovery.next_deadline().into_iter().chain(of_search).min()
     }
 
     /// Everybody who is known to be there, apart from ourselves.
@@ -120,12 +135,14 @@ impl Neighbours {
 
     /// What the search has found since this was last asked.
     pub(super) fn take_news(&mut self, is_own: impl Fn(SocketAddr) -> bool, now: Instant) -> Vec<News> {
-        if self.search.is_none() {
+        let is_over = !self.discovery.is_searching();
+        let is_due = |search: &Search| is_over || search.next_deadline().is_some_and(|at| at <= now);
+        if !self.search.as_ref().is_some_and(is_due) {
             return Vec::new();
         }
         let all = self.all(is_own, now);
-        let is_over = !self.discovery.is_searching();
         let Some(search) = &mut self.search else { return Vec::new() };
+        search.look_at = None;
         let mut news = Vec::new();
         if let Some((report, _)) = search.owed.take_if(|(_, at)| *at <= now || is_over) {
             search.told = all.iter().map(|neighbour| neighbour.address).collect();
@@ -151,7 +168,6 @@ impl Neighbours {
 mod tests {
     use super::*;
     use crate::testing::start;
-    use std::time::Duration;
 
     #[test]
     fn a_search_without_answers_has_an_empty_list_and_an_end() {
@@ -187,5 +203,33 @@ mod tests {
         neighbours.search(Report::Request(1), |_| false, now);
         neighbours.on_joined(Vec::new(), now);
         assert_eq!([neighbours.take_lack(None), neighbours.take_lack(None)], [true, false]);
+    }
+    #[test]
+    fn whom_many_datagrams_tell_of_is_looked_for_once_after_them() {
+        let (mut neighbours, now) = (Neighbours::new(1), start());
+        neighbours.search(Report::Request(1), |_| false, now);
+        let interface = |ip: &str| Interface { prefix: 24, ..Interface::alone(ip.parse().unwrap()) };
+        neighbours.on_joined(vec![interface("10.0.0.1")], now);
+        let mut bob = Discovery::new(2);
+        bob.announce(Offer { name: "bob".into(), bound: "::".parse().unwrap(), port: 8080 }, now);
+        bob.on_joined(vec![interface("10.0.0.2")], now);
+        let later = now + NEARBY_LIST_DELAY;
+        bob.on_timeout(later);
+        neighbours.on_timeout(later);
+        assert_eq!(neighbours.take_news(|_| false, later), [News::List(Report::Request(1), Vec::new())]);
+        while let Some(at) = bob.next_deadline() {
+            bob.on_timeout(at);
+        }
+        let from: SocketAddr = "10.0.0.2:5353".parse().unwrap();
+        while let Some(action) = bob.poll_action() {
+            if let Action::Send { bytes, .. } = action {
+                neighbours.on_datagram(interface("10.0.0.2").index, from, Some(255), &bytes, later);
+                assert_eq!(neighbours.take_news(|_| false, later), [], "looked through for each datagram");
+            }
+        }
+        let at = later + TELL_DELAY;
+        assert!(neighbours.next_deadline().is_some_and(|deadline| deadline <= at));
+        let news = neighbours.take_news(|_| false, at);
+        assert!(matches!(&news[..], [News::More(found, _)] if found.name == "bob"), "{news:?}");
     }
 }
