@@ -73,7 +73,7 @@ pub(super) fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result 
         Mistake::NoStaticPeers => {
             writeln!(f, "There are no static peers; name some with --static-peer when you start the program.")
         }
-        Mistake::NoConversation => f.write_str("There is no such conversation; /to NAME begins one.\n"),
+        Mistake::NoConversation => f.write_str("There is no conversation for that; /to NAME begins one.\n"),
         Mistake::NoSuchNumber(number) => {
             writeln!(f, "There is no number {number} in the last list; choose one from it.")
         }
@@ -275,7 +275,7 @@ mod tests {
             (Mistake::NoneToConnect, "There are no active peers to connect to;"),
             (Mistake::NoPeers, "No peers yet. Send a message to somebody's address"),
             (Mistake::NoStaticPeers, "There are no static peers; name some with --static-peer"),
-            (Mistake::NoConversation, "There is no such conversation; /to"),
+            (Mistake::NoConversation, "There is no conversation for that; /to"),
             (Mistake::NoSuchNumber(9), "There is no number 9 in the last list; choose one"),
             (Mistake::NotBlocked(who("P1")), "P1 (127.0.0.1:8080) is not blocked; choice 2 shows"),
             (
