@@ -6,7 +6,6 @@ use crate::limits::{PARTNER_CHARS_MAX, PARTNER_COLUMNS_MAX, UNREAD_NAMES_SHOWN_M
 use crate::proto::clean::CleanName;
 use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
-use std::net::SocketAddr;
 use unicode_width::UnicodeWidthChar;
 
 /// The words of a prompt. The answer is typed behind them, so they end in a space, not a newline.
@@ -97,12 +96,12 @@ fn short(name: &str) -> Cow<'_, str> {
     address_end(name, PARTNER_CHARS_MAX).unwrap_or_else(|| begun(name, PARTNER_CHARS_MAX))
 }
 
-/// An address, or its end with the port, in which peers of one host differ; `None` for a name.
-fn address_end(name: &str, columns_max: usize) -> Option<Cow<'_, str>> {
-    name.parse::<SocketAddr>().ok()?;
-    Some(match name.len().checked_sub(columns_max) {
-        None | Some(0) => name.into(),
-        Some(start) => format!("…{}", &name[start..]).into(),
+/// An address, or its end with the port, in which peers of one host differ; `None` for a name, which has no colon here.
+fn address_end(name: &str, chars_max: usize) -> Option<Cow<'_, str>> {
+    let extra = name.contains(':').then(|| name.chars().count().saturating_sub(chars_max))?;
+    Some(match name.char_indices().nth(extra) {
+        Some((start @ 1.., _)) => format!("…{}", &name[start..]).into(),
+        _ => name.into(),
     })
 }
 
@@ -150,6 +149,7 @@ mod tests {
             ("127.0.0.1:80", "→ 127.0.0.1:80: ", "→ 127.0.0.1:80: "),
             ("127.0.0.1:8080", "→ 127.0.0.1:8080: ", "→ 127.0.0.1:8080: "),
             ("127.0.0.1:17002", "→ 127.0.0.1:17002: ", "→ …27.0.0.1:17002: "),
+            ("[fe80::1%eth0]:8080", "→ [fe80::1%eth0]:8080: ", "→ …::1%eth0]:8080: "),
             ("[2001:db8::aaaa:bbbb:cccc]:8080", "→ …b8::aaaa:bbbb:cccc]:8080: ", "→ …bbb:cccc]:8080: "),
         ] {
             let prompts = prompt_texts(&Prompt::Conversation(address.into()));
