@@ -195,7 +195,7 @@ pub(crate) enum Command {
     /// Benchmark a node, ours or another program's, with many concurrent peers
     #[command(hide = !drive::IS_HERE)]
     Swarm(Box<SwarmArgs>),
-    /// Send a message, wait until it is delivered, and exit
+    /// Send a message, wait until it is taken, and exit
     Send(SendArgs),
     /// Look for peers on the networks of this host, print them, and exit
     Nearby(NearbyArgs),

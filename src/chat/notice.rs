@@ -360,7 +360,7 @@ pub enum Notice {
     NotRecorded(Fault),
     /// Nothing that was said before can be found.
     NotRecalled(NotRecalled),
-    /// A message was not delivered.
+    /// A message was not sent.
     NotSent {
         /// To whom.
         to: SocketAddr,
@@ -411,9 +411,9 @@ pub enum Notice {
         /// The name that it had.
         was: Rc<str>,
     },
-    /// A message was delivered.
+    /// A message was handed over.
     Sent(SocketAddr),
-    /// A message was delivered to so many peers.
+    /// A message was handed over to so many peers.
     SentToAll(usize),
     /// How it stands.
     Stats(Box<Stats>),

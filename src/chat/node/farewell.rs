@@ -1,6 +1,6 @@
 //! The end: we say exit to everybody we know, and hear what still comes until that is done.
 //!
-//! While we quit we still show what we read. After that we read nothing: the sender would think that it was delivered.
+//! While we quit we still show what we read. After that we read nothing: the sender would think that it was read.
 
 use super::{Node, Stage};
 use crate::chat::directory::Peer;

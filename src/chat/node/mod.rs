@@ -217,7 +217,7 @@ impl Node {
         self.tell(Notice::Listening { port: local.port(), name, addresses });
         if self.config.greet {
             for to in self.config.static_peers.clone() {
-                self.deliver(to, Content::Chat("Hello!".to_owned()), None, Report::IfDelivered, now);
+                self.deliver(to, Content::Chat("Hello!".to_owned()), None, Report::IfHandedOver, now);
             }
         }
         self.announce(now);
@@ -273,7 +273,7 @@ impl Node {
 
     /// Ends a connection from our side.
     fn close(&mut self, conn: ConnId, reason: CloseReason, now: Instant) {
-        // What came on it is dropped, and its sender must not believe that it was delivered.
+        // What came on it is dropped, and its sender must not believe that it was taken.
         let is_dropped =
             matches!(reason, CloseReason::LineTooLong | CloseReason::MemoryFull | CloseReason::NoMessage);
         self.end(conn, if is_dropped { How::Reset } else { How::Now }, reason, now);

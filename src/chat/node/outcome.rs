@@ -40,7 +40,7 @@ impl Node {
                 Some(outgoing) if outgoing.content == Content::Connect => {
                     self.on_connect_taken(to, outgoing, reason, now);
                 }
-                Some(outgoing) => self.on_delivered(to, outgoing, now),
+                Some(outgoing) => self.on_handed_over(to, outgoing, now),
                 None => {}
             }
             return self.send_waiting(to, now);
@@ -68,7 +68,7 @@ impl Node {
         Some(id)
     }
 
-    pub(super) fn on_delivered(&mut self, to: SocketAddr, outgoing: Outgoing, now: Instant) {
+    pub(super) fn on_handed_over(&mut self, to: SocketAddr, outgoing: Outgoing, now: Instant) {
         match outgoing.content {
             Content::Ack | Content::Connect => {}
             Content::Chat(text) => {
@@ -77,7 +77,7 @@ impl Node {
                 }
                 self.counters.sent += 1;
                 // A record cannot be taken back, so it is made only now.
-                if outgoing.report == Report::IfDelivered {
+                if outgoing.report == Report::IfHandedOver {
                     self.record(&[to], false, outgoing.dialect, &text, Content::chat);
                 }
                 self.report(outgoing.report, true, Notice::Sent(to));
@@ -251,13 +251,13 @@ impl Node {
 
     /// One outcome less is owed; after the last one the menu comes back.
     pub(super) fn settle(&mut self, report: Report) {
-        let Some(Settled { number, failed, delivered, id }) = self.tickets.settle(report) else { return };
+        let Some(Settled { number, failed, handed_over, id }) = self.tickets.settle(report) else { return };
         for failed in failed {
             self.tell_failed(id.clone(), failed);
         }
         // A program waits for an outcome; to a person the failures say enough.
-        if let Some(delivered) = delivered.filter(|&delivered| delivered > 0 || self.prompter.is_program()) {
-            self.tell_as(id, Notice::SentToAll(delivered));
+        if let Some(peers) = handed_over.filter(|&peers| peers > 0 || self.prompter.is_program()) {
+            self.tell_as(id, Notice::SentToAll(peers));
         }
         if self.prompter.stop_waiting_for(number) {
             self.ask();

@@ -136,7 +136,7 @@ impl Node {
                     let exit = line(&Envelope::of_session(from, self.roster.me().name()), Body::Exit);
                     let _ = self.connections.send(session, exit);
                 }
-                self.on_delivered(to, outgoing, now);
+                self.on_handed_over(to, outgoing, now);
             }
         }
     }
