@@ -513,7 +513,7 @@ pub struct Limits {
     /// The most bytes in the send queue of one connection; each message counts [`PAYLOAD_OVERHEAD_BYTES`] more. Over
     /// it, the peer is too slow and is closed.
     pub send_queue_bytes_max: usize,
-    /// The most bytes that we keep for all peers together in unfinished messages and send queues; over it, the
+    /// The most bytes that we keep for all peers together in unfinished messages, send queues and the texts in them; over it, the
     /// connections that hold the most are closed.
     pub memory_bytes_max: usize,
     /// The most entries of the peer table.

@@ -120,7 +120,8 @@ pub struct Stats {
     pub ended: Vec<(CloseReason, u64)>,
     /// Bytes that wait to be written to all peers.
     pub queued_bytes: usize,
-    /// Bytes that all peers make us keep in unfinished messages and in what waits to be written, and the most that it may be.
+    /// Bytes that all peers make us keep in unfinished messages, in what waits to be written and in the texts of it, and the most
+    /// that it may be.
     pub held_bytes: usize,
     /// See [`Stats::held_bytes`].
     pub held_bytes_max: usize,

@@ -24,7 +24,10 @@
 //! answered on its own connection is answered by a dial, and makes no session.
 
 use super::directory::{Peer, PeerId};
+use super::kept::{Batch, Kept, Text};
 use crate::limits::SPEAKER_BYTES_MAX;
+use crate::proto::connection::Holding;
+use std::rc::Rc;
 
 /// What a connection is for, and who speaks on it.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub(super) struct Role {
     is_next_to_all: bool,
     /// Whose lines come on it, to recognise the next one by its first bytes.
     speaker: Option<Box<Speaker>>,
+    /// The texts that were queued on it, until it is known what became of them.
+    kept: Option<Box<Kept>>,
 }
 
 /// What a connection is for. See the [table](self).
@@ -57,7 +62,14 @@ pub(super) enum Kind {
 
 impl Role {
     pub(super) fn new(kind: Kind) -> Self {
-        Self { kind, is_only_answered: false, knows_control: false, is_next_to_all: false, speaker: None }
+        Self {
+            kind,
+            is_only_answered: false,
+            knows_control: false,
+            is_next_to_all: false,
+            speaker: None,
+            kept: None,
+        }
     }
 
     pub(super) fn kind(&self) -> Kind {
@@ -134,6 +146,25 @@ impl Role {
         std::mem::take(&mut self.is_next_to_all)
     }
 
+    /// Texts are queued now, behind `begin` bytes, of which so many are written.
+    pub(super) fn keep(&mut self, begin: u64, batch: &Rc<Batch>, written: u64) {
+        let kept = self.kept.get_or_insert_default();
+        kept.let_go(written);
+        kept.keep(begin, batch);
+    }
+
+    /// So many bytes are written: what became of the texts in them is known.
+    pub(super) fn let_go(&mut self, written: u64) {
+        if let Some(kept) = &mut self.kept {
+            kept.let_go(written);
+        }
+    }
+
+    /// The texts of which not every byte was written.
+    pub(super) fn unwritten(&self, written: u64) -> impl Iterator<Item = &Text> {
+        self.kept.iter().flat_map(move |kept| kept.unwritten(written))
+    }
+
     /// Remembers who said the last line.
     pub(super) fn remember(&mut self, speaker: Speaker) {
         self.speaker = Some(Box::new(speaker));
@@ -142,6 +173,16 @@ impl Role {
     /// Who said the last line, if that is remembered.
     pub(super) fn speaker(&self) -> Option<&Speaker> {
         self.speaker.as_deref()
+    }
+}
+
+impl Holding for Role {
+    fn held(&self) -> usize {
+        self.kept.as_ref().map_or(0, |kept| kept.held())
+    }
+
+    fn held_at_most(&self) -> usize {
+        self.kept.as_ref().map_or(0, |kept| kept.held_at_most())
     }
 }
 

@@ -39,7 +39,6 @@ use super::role::{Kind, Role};
 use super::roster::Roster;
 use super::talks::Talks;
 use super::tickets::Tickets;
-use super::unwritten::Unwritten;
 use crate::limits::TOLD_BYTES_PER_TURN;
 use crate::proto::connection::{Connection, Due, Phase};
 use crate::proto::connections::Connections;
@@ -71,7 +70,6 @@ pub struct Node {
     /// Sessions that were lost in this turn with texts of the user, and those texts; and when they are told.
     losses: Failures,
     losses_at: Option<Instant>,
-    unwritten: Unwritten,
     prompter: Prompter,
     /// The id of the command that is being carried out.
     asking: Option<CommandId>,
@@ -118,7 +116,6 @@ impl Node {
             tickets: Tickets::new(config.dialogue == Dialogue::Menu),
             losses: Failures::default(),
             losses_at: None,
-            unwritten: Unwritten::default(),
             prompter: Prompter::new(&config),
             asking: None,
             last_words: None,
@@ -285,6 +282,7 @@ impl Node {
         if !self.connections.is_memory_full() {
             return;
         }
+        self.let_go_of_written();
         // What peers said in this turn must not keep memory full: only the user's lost texts count here.
         self.told_bytes = 0;
         let Self { connections, roster, .. } = self;
@@ -339,15 +337,14 @@ impl Node {
                 let speaker = connection.data.speaker();
                 let peer = speaker.and_then(|speaker| self.roster.directory().get(speaker.peer()));
                 let to = peer.map_or(connection.remote(), |peer| peer.address);
-                self.tell_unsent(&connection, conn, to, reason, now);
+                self.tell_unsent(&connection, to, reason, now);
             }
             Kind::Leaving => {
                 let to = self.leaving.remove(&conn).unwrap_or(connection.remote());
-                self.tell_unsent(&connection, conn, to, reason, now);
+                self.tell_unsent(&connection, to, reason, now);
             }
-            Kind::Session(peer) => self.on_session_lost(&connection, conn, peer, reason, now),
+            Kind::Session(peer) => self.on_session_lost(&connection, peer, reason, now),
         }
-        self.unwritten.forget(conn);
     }
 
     /// What every input may have made possible.

@@ -15,8 +15,8 @@ use crate::chat::role::Role;
 use crate::chat::tickets::Settled;
 use crate::limits::SETTLE_TIMEOUT;
 use crate::proto::connection::{Connection, Phase};
-use crate::proto::machine::{CloseReason, ConnId};
-use crate::proto::message::{Command, Dialect, Message};
+use crate::proto::machine::CloseReason;
+use crate::proto::message::Dialect;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -118,7 +118,6 @@ impl Node {
     pub(super) fn on_session_lost(
         &mut self,
         connection: &Connection<Role>,
-        conn: ConnId,
         id: PeerId,
         reason: CloseReason,
         now: Instant,
@@ -131,7 +130,7 @@ impl Node {
         let Some(peer) = self.roster.directory().get(id) else { return };
         let who = self.roster.who_is(peer);
         let to = who.address;
-        if self.tell_unsent(connection, conn, to, reason, now) || self.is_quitting() {
+        if self.tell_unsent(connection, to, reason, now) || self.is_quitting() {
             if !self.feed.is_quiet() && !self.is_quitting() {
                 self.tell_loss(None, Notice::Lost { who, reason }, now);
             }
@@ -165,20 +164,28 @@ impl Node {
     pub(super) fn tell_unsent(
         &mut self,
         connection: &Connection<Role>,
-        conn: ConnId,
         to: SocketAddr,
         reason: CloseReason,
         now: Instant,
     ) -> bool {
         let why = Failure::Connection(reason);
-        let texts = unsent_texts(connection);
-        let ids = self.unwritten.last(conn, texts.len());
-        self.counters.not_sent += texts.len() as u64;
-        let is_any = !texts.is_empty();
-        for (text, id) in texts.into_iter().zip(ids) {
-            self.tell_loss(id, Notice::NotSent { to, text, why }, now);
+        let mut is_any = false;
+        for text in connection.data.unwritten(connection.written()) {
+            is_any = true;
+            self.counters.not_sent += 1;
+            self.tell_loss(text.id.clone(), Notice::NotSent { to, text: text.text.to_string(), why }, now);
         }
         is_any
+    }
+
+    /// Nobody says when something was written, so texts are kept for longer than they need to be.
+    pub(super) fn let_go_of_written(&mut self) {
+        for conn in self.connections.ids() {
+            if let Some(connection) = self.connections.get_mut(conn) {
+                let written = connection.written();
+                connection.data.let_go(written);
+            }
+        }
     }
 
     /// Tells of a lost session, or of a text that it did not take. Several may be lost in one turn, and all of them are
@@ -212,7 +219,7 @@ impl Node {
         let reason = CloseReason::TimedOut;
         for (conn, to) in std::mem::take(&mut self.leaving) {
             if let Some(connection) = self.connections.remove(conn) {
-                self.tell_unsent(&connection, conn, to, reason, now);
+                self.tell_unsent(&connection, to, reason, now);
             }
         }
         self.tell_losses();
@@ -265,27 +272,13 @@ impl Node {
     }
 }
 
-/// The texts of which the connection did not take every byte.
-fn unsent_texts(connection: &Connection<Role>) -> Vec<String> {
-    let mut texts = Vec::new();
-    for (payload, written) in connection.queue().unsent() {
-        // A payload may hold several lines, of which the first are gone.
-        let gone = memchr::memrchr(b'\n', &payload[..written]).map_or(0, |newline| newline + 1);
-        for line in String::from_utf8_lossy(&payload[gone..]).lines() {
-            let message = Message::parse(line, connection.remote());
-            let text = message.filter(|message| message.command == Command::Chat);
-            texts.extend(text.map(|message| message.text.into_owned()));
-        }
-    }
-    texts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::node::tests::{handle, running_as};
+    use crate::chat::node::tests::{handle, running_as, running_with};
     use crate::chat::node::{Config, Dialogue};
-    use crate::proto::machine::{Input, Machine, Output};
+    use crate::limits::{LINE_BYTES_MAX, Limits};
+    use crate::proto::machine::{ConnId, Input, Machine, Output};
     use std::io::{self, Write};
 
     /// Takes so many bytes.
@@ -301,6 +294,89 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    /// A node with a session.
+    fn with_session(config: Config) -> (Node, ConnId, Instant) {
+        let (mut node, now) = running_as(config);
+        let conn = session(&mut node, 9, now);
+        (node, conn, now)
+    }
+
+    fn session(node: &mut Node, port: u16, now: Instant) -> ConnId {
+        let from = ([127, 0, 0, 1], port).into();
+        let conn = node.accept(from, "127.0.0.1:8080".parse().unwrap(), now).unwrap();
+        let bytes = format!("{from} P{port} connect\n");
+        handle(node, Input::Received { conn, bytes: bytes.as_bytes() }, now);
+        write(node, conn, usize::MAX);
+        conn
+    }
+
+    /// The other side takes so many bytes.
+    fn write(node: &mut Node, conn: ConnId, bytes: usize) {
+        while node.poll_transmit().is_some() {}
+        let _ = node.send_queue(conn).unwrap().write_to(&mut Narrow(bytes));
+    }
+
+    fn not_sent(outputs: Vec<Output<Notice>>) -> Vec<String> {
+        let text = |output| match output {
+            Output::Notice(Notice::NotSent { text, .. }) => Some(text),
+            _ => None,
+        };
+        outputs.into_iter().filter_map(text).collect()
+    }
+
+    fn say(node: &mut Node, to: u16, text: &str, now: Instant) {
+        for line in ["1", &format!("127.0.0.1:{to}"), text] {
+            handle(node, Input::Line(line), now);
+        }
+    }
+
+    /// The connection breaks, and what was lost in the turn is told.
+    fn break_off(node: &mut Node, conn: ConnId, now: Instant) -> Vec<String> {
+        handle(node, Input::Closed { conn, reason: CloseReason::Reset }, now);
+        not_sent(handle(node, Input::Timeout, now))
+    }
+
+    #[test]
+    fn a_text_of_several_lines_is_lost_as_a_whole() {
+        let (mut node, conn, now) = with_session(Config::default());
+        let text = "x".repeat(LINE_BYTES_MAX - 9);
+        say(&mut node, 9, &text, now);
+        write(&mut node, conn, LINE_BYTES_MAX + 1);
+        assert_eq!(break_off(&mut node, conn, now), [text]);
+    }
+
+    #[test]
+    fn what_stands_in_a_text_changes_nothing_of_its_loss() {
+        for text in ["exit please", "  two  words ", "<end>", "a\tb", "10.0.0.1:9 P exit"] {
+            let (mut node, conn, now) = with_session(Config::default());
+            say(&mut node, 9, text, now);
+            assert_eq!(break_off(&mut node, conn, now), [text.trim_end()]);
+        }
+    }
+
+    #[test]
+    fn a_text_of_which_only_the_newline_was_not_written_is_not_lost() {
+        for (missing, lost) in [(1, &[][..]), (2, &["hello".to_owned()][..])] {
+            let (mut node, conn, now) = with_session(Config::default());
+            say(&mut node, 9, "hello", now);
+            write(&mut node, conn, "127.0.0.1:8080 N hello\n".len() - missing);
+            assert_eq!(break_off(&mut node, conn, now), lost);
+        }
+    }
+
+    #[test]
+    fn nobody_is_closed_for_texts_that_were_written() {
+        let limits = Limits { memory_bytes_max: 1_000_000, ..Limits::default() };
+        let (mut node, now) = running_with(limits);
+        for port in 1..50 {
+            let conn = session(&mut node, port, now);
+            say(&mut node, port, &"x".repeat(60_000), now);
+            write(&mut node, conn, usize::MAX);
+        }
+        let held = node.directory().iter().filter(|peer| peer.session.is_some()).count();
+        assert_eq!(held, 49);
     }
 
     #[test]
