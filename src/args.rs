@@ -14,6 +14,7 @@ use chinwag::chat::node::{Config, Dialogue};
 use chinwag::limits::Limits;
 use chinwag::proto::interface::Interface;
 use chinwag::proto::message::Dialect;
+use chinwag::proto::scope::Scopes;
 use chinwag::term::bell::Bell;
 use chinwag::term::notifier::Notifier;
 use chinwag::term::stdin::Stdin;
@@ -83,8 +84,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "IP", default_value = "::", value_parser = parse_ip)]
     bind: IpAddr,
 
-    /// A peer for menu choice 4. HOST:PORT works too, and is looked up once, at the start. Repeat the flag for more
-    /// peers; they replace the default list
+    /// A peer for menu choice 4. HOST:PORT works too, and is looked up once, at the start; a link-local address has its
+    /// interface, [fe80::1%eth0]:8080. Repeat the flag for more peers; they replace the default list
     #[arg(
         long = "static-peer",
         value_name = "IP:PORT",
@@ -274,8 +275,8 @@ impl Args {
     }
 
     /// The addresses of the static peers. The error is a sentence.
-    pub(crate) fn look_up_static_peers(&self) -> Result<Vec<SocketAddr>, String> {
-        self.static_peers.iter().map(Endpoint::look_up).collect()
+    pub(crate) fn look_up_static_peers(&self, scopes: &Scopes) -> Result<Vec<SocketAddr>, String> {
+        self.static_peers.iter().map(|endpoint| endpoint.look_up(scopes)).collect()
     }
 
     /// How notices look. `is_edited` says whether lines are edited on this terminal.
@@ -342,7 +343,7 @@ mod tests {
     fn parse(line: &str) -> Result<Config, clap::Error> {
         let words = std::iter::once("chinwag").chain(line.split_whitespace());
         Args::try_parse_from(words).map(|args| {
-            let static_peers = args.look_up_static_peers().unwrap();
+            let static_peers = args.look_up_static_peers(&Scopes::default()).unwrap();
             args.into_config(100, Vec::new(), static_peers, false)
         })
     }

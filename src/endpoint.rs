@@ -6,6 +6,7 @@
 
 use chinwag::chat::request::{names_host_and_port, parse_host_and_port};
 use chinwag::proto::message::canonical;
+use chinwag::proto::scope::{Scoped, Scopes};
 use std::net::{SocketAddr, ToSocketAddrs};
 
 /// `IP:PORT`, or `HOST:PORT` that is yet to be looked up.
@@ -13,14 +14,17 @@ use std::net::{SocketAddr, ToSocketAddrs};
 pub(crate) enum Endpoint {
     Address(SocketAddr),
     Host(String),
+    /// Behind an interface of this host.
+    LinkLocal(Scoped),
 }
 
 impl Endpoint {
     /// Its address. The system's resolver looks up a host name, which may take a while. It knows which kind of address
     /// works from here, and puts that first. The error is a sentence.
-    pub(crate) fn look_up(&self) -> Result<SocketAddr, String> {
+    pub(crate) fn look_up(&self, scopes: &Scopes) -> Result<SocketAddr, String> {
         let host = match self {
             Self::Address(address) => return Ok(*address),
+            Self::LinkLocal(typed) => return scopes.resolve(typed).map_err(|fault| fault.to_string()),
             Self::Host(host) => host,
         };
         let unusable =
@@ -33,6 +37,9 @@ impl Endpoint {
 
 /// Parses one endpoint. The error is the reason that clap shows.
 pub(crate) fn parse_endpoint(word: &str) -> Result<Endpoint, String> {
+    if let Some(scoped) = Scoped::parse(word) {
+        return scoped.map(Endpoint::LinkLocal).map_err(|fault| fault.to_string());
+    }
     if let Some(address) = parse_host_and_port(word) {
         return Ok(Endpoint::Address(address));
     }
@@ -108,7 +115,7 @@ mod tests {
     #[test]
     fn a_host_is_looked_up() {
         // It is in the hosts file.
-        let address = Endpoint::Host("localhost:80".to_owned()).look_up().unwrap();
+        let address = Endpoint::Host("localhost:80".to_owned()).look_up(&Scopes::default()).unwrap();
         assert!(address.ip().is_loopback() && address.port() == 80, "{address}");
     }
 }

@@ -22,7 +22,7 @@
 //! 9. `main.rs`: how it is put together; `settings`: the config file and the environment; `files`: what is kept from
 //!    run to run; `send.rs`: the node with another user.
 //! 10. [`swarm::plan`], [`swarm::generator`], one file of `swarm/scenario`, [`swarm::report`]; then the
-//!    program's `drive`, which directs a run.
+//!     program's `drive`, which directs a run.
 //!
 //! # Words
 //!

@@ -275,6 +275,8 @@ pub const HISTORY_FILE_LINES_MAX: usize = 2 * HISTORY_LINES_MAX;
 /// The most known peers; those that the user named or blocked may exceed it.
 pub const KNOWN_PEERS_MAX: usize = 1000;
 
+/// The most own addresses that a terminal shows at the start.
+pub const OWN_ADDRESSES_SHOWN_MAX: usize = 3;
 /// The most peers that a sentence about a failure with several names; if there are more, it names one less and counts the
 /// rest.
 pub const FAILED_NAMES_SHOWN_MAX: usize = 3;

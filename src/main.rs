@@ -25,7 +25,9 @@ use chinwag::chat::notice::Notice;
 use chinwag::limits::COMMAND_BYTES_MAX;
 use chinwag::net::event_loop::EventLoop;
 use chinwag::net::{interfaces, socket};
+use chinwag::proto::scope::Scopes;
 use chinwag::term::Screen;
+use chinwag::term::addresses::know_interfaces;
 use chinwag::term::console::Console;
 use chinwag::term::json::JsonLines;
 use chinwag::term::raw::Raw;
@@ -89,7 +91,10 @@ fn chat(args: Args) -> io::Result<u8> {
         Err(sentence) => return Ok(misused(&sentence)),
     };
     let notifier = args.notifier();
-    let static_peers = match args.look_up_static_peers() {
+    let interfaces = interfaces::list();
+    let scopes = Scopes::of(&interfaces);
+    know_interfaces(scopes.clone());
+    let static_peers = match args.look_up_static_peers(&scopes) {
         Ok(static_peers) => static_peers,
         Err(sentence) => return Ok(misused(&sentence)),
     };
@@ -99,23 +104,23 @@ fn chat(args: Args) -> io::Result<u8> {
     }
     let takes_lines = args.takes_lines();
     if args.is_json() {
-        let files = Files::open(args.known_peers_file(), None);
+        let files = Files::open(args.known_peers_file(), None, scopes);
         let screen = JsonLines::new(Stdout::inherited()?);
         let screen = Recorded::new(screen, transcript).with_notifier(notifier);
         let commands =
             || Stdin::inherited().with_line_bytes_max(COMMAND_BYTES_MAX).with_substitute(SUBSTITUTE);
         return talk(
-            args.into_config(room, interfaces::list(), static_peers, false),
+            args.into_config(room, interfaces, static_peers, false),
             screen,
             takes_lines.then(commands),
             files,
         );
     }
     if let Some(raw) = args.may_edit().then(Raw::find).flatten() {
-        let mut files = Files::open(args.known_peers_file(), args.history_file());
+        let mut files = Files::open(args.known_peers_file(), args.history_file(), scopes);
         let mut terminal = Terminal::new(raw)?.with_look(args.look(true));
         files.prompt(terminal.editor_mut());
-        let config = args.into_config(room, interfaces::list(), static_peers, true);
+        let config = args.into_config(room, interfaces, static_peers, true);
         // What the user says is a line of the log.
         let node = Node::new(files.remind(Config { is_recorded: true, ..config }));
         let screen = Recorded::new(terminal, transcript).with_notifier(notifier);
@@ -128,12 +133,12 @@ fn chat(args: Args) -> io::Result<u8> {
             files.look_at_terminal(event_loop)
         });
     }
-    let files = Files::open(args.known_peers_file(), None);
+    let files = Files::open(args.known_peers_file(), None, scopes);
     let console = Console::inherited()?.with_look(args.look(false));
     let is_terminal = console.is_terminal();
     let screen = Recorded::new(console, transcript).with_notifier(notifier);
     let lines = takes_lines.then(Stdin::inherited);
-    let config = args.into_config(room, interfaces::list(), static_peers, is_terminal);
+    let config = args.into_config(room, interfaces, static_peers, is_terminal);
     if !(is_terminal && takes_lines) {
         return talk(config, screen, lines, files);
     }

@@ -9,7 +9,9 @@ use chinwag::chat::node::{Config, Dialogue, Node};
 use chinwag::chat::notice::{NearbyRow, Notice};
 use chinwag::net::event_loop::EventLoop;
 use chinwag::net::interfaces;
+use chinwag::proto::scope::Scopes;
 use chinwag::term::Screen;
+use chinwag::term::addresses::know_interfaces;
 use chinwag::term::json;
 use chinwag::term::nearby::Row;
 use chinwag::term::render::Sentence;
@@ -49,11 +51,13 @@ pub(crate) struct NearbyArgs {
 /// Looks; returns the exit code.
 #[expect(clippy::disallowed_methods, reason = "the search has an end")]
 pub(crate) fn run(args: &NearbyArgs) -> io::Result<u8> {
+    let interfaces = interfaces::list();
+    know_interfaces(Scopes::of(&interfaces));
     let config = Config {
         name: Some(env!("CARGO_PKG_NAME").to_owned()),
         port: Some(0),
         is_port_lent: true,
-        interfaces: interfaces::list(),
+        interfaces,
         dialogue: Dialogue::Commands,
         seed: seed(),
         ..Config::default()

@@ -27,10 +27,13 @@ use chinwag::chat::request::{Audience, Request};
 use chinwag::limits::{Limits, MESSAGES_UNDER_WAY_MAX, NAME_BYTES_MAX, TYPED_BYTES_MAX};
 use chinwag::net::event_loop::EventLoop;
 use chinwag::net::{interfaces, socket};
+use chinwag::proto::interface::Interface;
 use chinwag::proto::machine::{CloseReason, ConnId, Input, Machine, Output};
 use chinwag::proto::message::{Dialect, one_word, stripped};
+use chinwag::proto::scope::Scopes;
 use chinwag::proto::send_queue::SendQueue;
 use chinwag::term::Screen;
+use chinwag::term::addresses::know_interfaces;
 use chinwag::term::render::Sentence;
 use chinwag::term::stdin::Stdin;
 use chinwag::term::stdout::Stdout;
@@ -155,10 +158,10 @@ fn parse_recipient(word: &str) -> Result<Endpoint, String> {
 
 impl Recipients {
     /// Their addresses, without duplicates. The error is a sentence.
-    fn look_up(&self) -> Result<Vec<SocketAddr>, String> {
+    fn look_up(&self, scopes: &Scopes) -> Result<Vec<SocketAddr>, String> {
         let mut addresses = Vec::new();
         for endpoint in &self.0 {
-            let address = endpoint.look_up()?;
+            let address = endpoint.look_up(scopes)?;
             if !addresses.contains(&address) {
                 addresses.push(address);
             }
@@ -197,7 +200,10 @@ pub(crate) fn run(args: SendArgs) -> io::Result<u8> {
     if !is_from_stdin && messages(&text).next().is_none() {
         return Ok(misused(&format!("an empty message is not sent; {WAY_OUT}")));
     }
-    let to = match args.to.look_up() {
+    let interfaces = interfaces::list();
+    let scopes = Scopes::of(&interfaces);
+    know_interfaces(scopes.clone());
+    let to = match args.to.look_up(&scopes) {
         Ok(to) => to,
         Err(sentence) => {
             // If this fails, the exit code still says it.
@@ -211,7 +217,8 @@ pub(crate) fn run(args: SendArgs) -> io::Result<u8> {
     let awaited = args.wait_reply.map(|time| Awaited::new(to[0], time));
     let screen = Stderr { out: Stdout::new(io::stderr().as_fd())?, is_quiet: args.quiet };
     let ask: Ask = if is_from_stdin && !args.commands { Request::SendText } else { Request::Send };
-    let sender = Sender::new(Node::new(args.into_config(room)), to, ask, is_from_stdin).waiting_for(awaited);
+    let sender = Sender::new(Node::new(args.into_config(room, interfaces)), to, ask, is_from_stdin)
+        .waiting_for(awaited);
     let mut event_loop = EventLoop::new(sender, screen)?.with_signals()?;
     if is_from_stdin {
         event_loop = event_loop.with_stdin(Stdin::inherited())?;
@@ -235,14 +242,16 @@ pub(crate) fn run(args: SendArgs) -> io::Result<u8> {
 }
 
 impl SendArgs {
-    fn into_config(self, room: usize) -> Config {
+    fn into_config(self, room: usize, interfaces: Vec<Interface>) -> Config {
+        let known = || files::known_dialects(&Scopes::of(&interfaces));
+        let known = if self.dialect.is_none() { known() } else { Vec::new() };
         Config {
             name: Some(self.name.unwrap_or_else(login_name)),
             port: Some(self.port.unwrap_or(0)),
             is_port_lent: self.port.is_some(),
             ip: self.ip,
-            interfaces: interfaces::list(),
-            known: if self.dialect.is_none() { files::known_dialects() } else { Vec::new() },
+            interfaces,
+            known,
             dialect: self.dialect,
             dialogue: Dialogue::Commands,
             limits: Limits {
@@ -381,7 +390,11 @@ impl Sender {
                 false
             }
             notice => {
-                is_success(notice) || matches!(notice, Notice::ListenFailed { .. } | Notice::Mistake(_))
+                let is_told = matches!(
+                    notice,
+                    Notice::BadClaim { .. } | Notice::ListenFailed { .. } | Notice::Mistake(_)
+                );
+                is_told || is_success(notice)
             }
         }
     }
@@ -564,7 +577,7 @@ mod tests {
     fn recipients_are_addresses_with_commas_between_and_each_is_one() {
         let recipients = parse_recipients("127.0.0.1:1, [::1]:2,localhost:1,127.0.0.1:1").unwrap();
         assert_eq!(
-            recipients.look_up().unwrap(),
+            recipients.look_up(&Scopes::default()).unwrap(),
             ["127.0.0.1:1".parse().unwrap(), "[::1]:2".parse().unwrap()]
         );
         for wrong in ["", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:1,", "P1", "10.103.45.601:1", "0.0.0.0:1"] {

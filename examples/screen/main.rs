@@ -22,7 +22,7 @@ use std::{env, thread};
 use tempfile::TempDir;
 use vt100::Parser;
 
-const ROWS: u16 = 18;
+const ROWS: u16 = 19;
 const COLUMNS: u16 = 80;
 
 /// How long to wait for something to be visible; only a fault takes so long.
@@ -97,7 +97,7 @@ impl Terminal {
         let pair = native_pty_system().openpty(size)?;
         let home = TempDir::new()?;
         let mut command = CommandBuilder::new(program);
-        command.args(["--name", name, "--port", "0", "--static-peer", "127.0.0.1:1"]);
+        command.args(["--name", name, "--port", "0", "--ip", "127.0.0.1", "--static-peer", "127.0.0.1:1"]);
         let own = |name: &OsStr| {
             let name = name.to_string_lossy();
             ["CHINWAG_", "XDG_", "RUST_LOG", "NO_COLOR"].iter().any(|own| name.starts_with(own))

@@ -51,6 +51,7 @@ pub(super) fn meaning<'a>(kind: Kind, text: &'a str, remote: SocketAddr, me: &Id
         Kind::PortLine(port) => Some(Message::parse_behind_port(text, port, remote)),
         _ => Message::parse(text, remote),
     };
+    let message = message.map(|message| Message { address: me.scopes().placed(message.address), ..message });
     match message.filter(|message| !me.is_own(message.address)) {
         Some(message) => Meaning::Message(message),
         None => Meaning::Raw(trim_end(text)),

@@ -8,6 +8,7 @@ use super::request::{Audience, Designation, Request, parse_designation, parse_ho
 use super::slash;
 use crate::limits::{NAME_BYTES_MAX, TYPED_BYTES_MAX};
 use crate::proto::message::{Dialect, one_word, stripped};
+use crate::proto::scope::Scoped;
 use std::net::SocketAddr;
 
 /// Where the user stands.
@@ -113,6 +114,11 @@ fn on_recipient(answer: &str) -> Step {
             Err(_) => return (Menu::Recipient, Err(Mistake::BadDialect(word.trim().to_owned()))),
         },
     };
+    match Scoped::parse_host(whom) {
+        Some(Ok(host)) => return (Menu::Recipient, Ok(Some(Request::AskPort(host, dialect)))),
+        Some(Err(fault)) => return (Menu::Recipient, Err(fault.into())),
+        None => {}
+    }
     if let Some(host) = parse_host(whom) {
         return (Menu::RecipientPort(host, dialect), Ok(None));
     }
@@ -172,6 +178,7 @@ mod tests {
         let find = |designation, dialect| Some(Request::AskText(designation, dialect));
         let name = |name: &str| Designation::Name(name.to_owned());
         let one = Audience::One(address(), None);
+        let scoped = Scoped::parse_host("fe80::1%eth0").unwrap().unwrap();
         let table = [
             (Menu::Name, "P1", Menu::Port, Some(named("P1", false))),
             (Menu::Name, " Team  BTC ", Menu::Port, Some(named("Team_BTC", true))),
@@ -183,7 +190,7 @@ mod tests {
             (Menu::Choice, "5", Menu::Text(Audience::All), None),
             (Menu::Choice, "0", Menu::Choice, Some(Request::Quit(None))),
             (Menu::Recipient, "10.0.0.5", Menu::RecipientPort(HOST, None), None),
-            (Menu::Recipient, "fe80::1%3", Menu::RecipientPort("[fe80::1%3]:0".parse().unwrap(), None), None),
+            (Menu::Recipient, "fe80::1%eth0", Menu::Recipient, Some(Request::AskPort(scoped, None))),
             (Menu::Recipient, "10.0.0.5 Netech", Menu::RecipientPort(HOST, Some(Dialect::Netech)), None),
             (Menu::Recipient, "::1", Menu::RecipientPort("[::1]:0".parse().unwrap(), None), None),
             (Menu::Recipient, "localhost", Menu::RecipientPort((Ipv4Addr::LOCALHOST, 0).into(), None), None),

@@ -1,6 +1,7 @@
 //! What was wrong with something that was typed, by a person or by a program.
 
 use super::view::{PeerRow, Who};
+use crate::proto::scope::ScopeFault;
 use std::net::SocketAddr;
 
 /// What was wrong with something that the user typed. The same question is asked again, or the menu
@@ -30,6 +31,8 @@ pub enum Mistake {
     BadPort(String),
     /// A slash command that cannot be used.
     BadSlash(BadSlash),
+    /// The address needs an interface, or another one, or none.
+    BadScope(ScopeFault),
     /// The user blocked this peer.
     Blocked(Who),
     /// Nothing to send.
@@ -130,6 +133,12 @@ pub enum JsonFault {
 impl From<BadCommand> for Mistake {
     fn from(bad: BadCommand) -> Self {
         Self::BadCommand(bad)
+    }
+}
+
+impl From<ScopeFault> for Mistake {
+    fn from(fault: ScopeFault) -> Self {
+        Self::BadScope(fault)
     }
 }
 

@@ -11,7 +11,7 @@ pub use super::view::{KnownRow, NearbyRow, PeerRow, Who, Whois};
 use crate::proto::fault::Fault;
 use crate::proto::machine::CloseReason;
 use crate::proto::message::Dialect;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -298,6 +298,17 @@ pub enum Notice {
         name: Rc<str>,
         /// The addresses at which a peer could reach us.
         addresses: Vec<SocketAddr>,
+    },
+    /// The same addresses, for a person on a terminal.
+    Reachable(Vec<SocketAddr>),
+    /// The address that the user wants to be known by cannot be of use to a peer somewhere else.
+    BadClaim {
+        /// The address in our messages.
+        claimed: SocketAddr,
+        /// The peer.
+        to: SocketAddr,
+        /// The IP address that it sees us come from.
+        instead: IpAddr,
     },
     /// The user's own name, port and addresses.
     Me {

@@ -11,6 +11,7 @@ use super::menu::Menu;
 use super::notice::{Mistake, Notice, Partner, Prompt};
 use super::request::{Audience, Request};
 use crate::limits::MESSAGES_UNDER_WAY_MAX;
+use crate::proto::message::Dialect;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -148,6 +149,11 @@ impl Prompter {
     /// The next question is which port to listen on.
     pub(super) fn ask_port(&mut self) {
         self.menu = Menu::Port;
+    }
+
+    /// The next question is the port of this recipient.
+    pub(super) fn ask_port_of(&mut self, host: SocketAddr, dialect: Option<Dialect>) {
+        self.menu = Menu::RecipientPort(host, dialect);
     }
 
     /// The next question is the text for these.

@@ -5,6 +5,7 @@
 use super::notice::Mistake;
 use crate::limits::HOST_NAME_BYTES_MAX;
 use crate::proto::message::{Dialect, canonical, parse_address};
+use crate::proto::scope::Scoped;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The word for everybody.
@@ -26,6 +27,8 @@ pub enum Audience {
 pub enum Designation {
     /// By address.
     Address(SocketAddr),
+    /// By a link-local address, with the interface behind which they are or without it.
+    LinkLocal(Scoped),
     /// By the name that they use.
     Name(String),
     /// By the number in the list shown last.
@@ -87,6 +90,8 @@ pub enum Request {
     Exit(Designation),
     /// Find out which peer the user means, and ask for the text to send.
     AskText(Designation, Option<Dialect>),
+    /// Find out behind which interface a link-local address is, and ask for the port.
+    AskPort(Scoped, Option<Dialect>),
     /// List the slash commands.
     Help,
     /// Show the last messages of a conversation, so many if that was said.
@@ -127,6 +132,9 @@ pub enum Request {
 
 /// What a word means where a peer is asked for: an address, a number of the last list, or a name.
 pub(super) fn parse_designation(word: &str) -> Result<Designation, Mistake> {
+    if let Some(scoped) = Scoped::parse(word) {
+        return Ok(Designation::LinkLocal(scoped?));
+    }
     if let Some(address) = parse_host_and_port(word) {
         return Ok(Designation::Address(address));
     }
@@ -134,12 +142,15 @@ pub(super) fn parse_designation(word: &str) -> Result<Designation, Mistake> {
         return Ok(Designation::Number(number));
     }
     if let Some((ip, port)) = word.rsplit_once(':')
-        && parse_host(ip.trim_matches(['[', ']'])).is_some()
+        && is_host(ip.trim_matches(['[', ']']))
     {
         return Err(Mistake::BadPort(port.to_owned()));
     }
     if names_host_and_port(word) {
         return Err(Mistake::HostName(word.to_owned()));
+    }
+    if let Some(Err(fault)) = Scoped::parse_host(word) {
+        return Err(fault.into());
     }
     let is_address_like = word.contains(':') || word.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     if is_address_like {
@@ -192,15 +203,17 @@ pub(super) fn is_host_name(word: &str) -> bool {
     word.len() <= HOST_NAME_BYTES_MAX && labels.split('.').all(is_label) && !ends_in_number
 }
 
-/// An IP address, or `localhost`, with port 0. Returns a `SocketAddr`, because a link-local IPv6 address
-/// has a scope.
+/// An IP address, or `localhost`, with port 0. A link-local one is for [`Scoped::parse_host`].
 pub(super) fn parse_host(word: &str) -> Option<SocketAddr> {
     if word.eq_ignore_ascii_case("localhost") {
         return Some((Ipv4Addr::LOCALHOST, 0).into());
     }
     let bare = word.parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, 0));
-    let scoped = || format!("[{word}]:0").parse().ok();
-    bare.or_else(scoped).map(canonical).filter(|host| !host.ip().is_unspecified())
+    bare.map(canonical).filter(|host| !host.ip().is_unspecified())
+}
+
+fn is_host(word: &str) -> bool {
+    parse_host(word).is_some() || Scoped::parse_host(word).is_some()
 }
 
 /// A port that one can listen on.

@@ -20,7 +20,8 @@ mod workers;
 
 use crate::output::tell;
 use args::{ScenarioName, SwarmArgs, SwarmCommand};
-use chinwag::net::socket;
+use chinwag::net::{interfaces, socket};
+use chinwag::proto::scope::Scopes;
 use chinwag::swarm::generator::Ending;
 use chinwag::swarm::plan::Plan;
 use chinwag::swarm::units::agree;
@@ -56,7 +57,7 @@ pub(crate) fn run(args: SwarmArgs) -> io::Result<u8> {
             publish::merge(files, hlog.as_deref(), hgrm.as_deref())
         }
         (None, _, Some(plan)) => generator::work(plan.clone()).map(|()| 0),
-        (None, Some(target), None) => match target.look_up() {
+        (None, Some(target), None) => match target.look_up(&Scopes::of(&interfaces::list())) {
             Ok(address) => direct(&args, address),
             Err(reason) => Ok(refuse(&[reason])),
         },

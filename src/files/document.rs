@@ -13,6 +13,7 @@ use chinwag::chat::request::is_unmistakable;
 use chinwag::limits::NAME_BYTES_MAX;
 use chinwag::proto::clean::Clean;
 use chinwag::proto::message::{Dialect, parse_address};
+use chinwag::proto::scope::{Scoped, Scopes};
 use jiff::Timestamp;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -48,30 +49,35 @@ pub(super) struct Document {
     toml: DocumentMut,
     records: Records,
     odd: Vec<String>,
+    scopes: Scopes,
 }
 
 impl Document {
     /// For a file that does not exist yet.
-    pub(super) fn new() -> Self {
-        Self { heading: HEADING, toml: DocumentMut::new(), records: Records::new(), odd: Vec::new() }
+    pub(super) fn new(scopes: &Scopes) -> Self {
+        let (toml, records, odd) = (DocumentMut::new(), Records::new(), Vec::new());
+        Self { heading: HEADING, toml, records, odd, scopes: scopes.clone() }
     }
 
     /// Reads a file. Fails with the reason if it cannot be understood at all. A time in the future counts as `now`:
-    /// otherwise a clock that was wrong once could keep a peer in the file for ever.
-    pub(super) fn parse(text: &str, now: Timestamp) -> Result<Self, String> {
+    /// otherwise a clock that was wrong once could keep a peer in the file for ever. A peer behind an interface that this
+    /// host does not have now is left out, and stays in the file.
+    pub(super) fn parse(text: &str, now: Timestamp, scopes: &Scopes) -> Result<Self, String> {
         let (heading, body) = text.strip_prefix(HEADING).map_or(("", text), |body| (HEADING, body));
         let line = |at: usize| 1 + text[..text.floor_char_boundary(heading.len() + at)].matches('\n').count();
         let parsed = Parsed::parse(body).map_err(|error| {
             let message = error.message().lines().next().unwrap_or_default();
             format!("line {}: {message}", line(error.span().map_or(0, |span| span.start)))
         })?;
-        let mut reader = Reader { now, records: Records::new(), aliases: BTreeSet::new(), odd: Vec::new() };
+        let mut reader =
+            Reader { now, scopes, records: Records::new(), aliases: BTreeSet::new(), odd: Vec::new() };
         if let Some(list) = parsed.get(PEERS) {
             let no_list = || format!("line {}: '{PEERS}' must be a list of tables", line(start(list.span())));
             entries(list).ok_or_else(no_list)?.iter().for_each(|entry| reader.read(entry));
         }
         let odd = reader.odd.into_iter().map(|(at, what)| format!("line {}: {what}", line(at))).collect();
-        let mut document = Self { heading, toml: parsed.into_mut(), records: reader.records, odd };
+        let (toml, records, scopes) = (parsed.into_mut(), reader.records, scopes.clone());
+        let mut document = Self { heading, toml, records, odd, scopes };
         document.note_comments();
         Ok(document)
     }
@@ -98,7 +104,7 @@ impl Document {
             .map(|table| {
                 let Some(table) = table else { return true };
                 // Of two entries with the same address, the first one was read.
-                let known = address_of(table).and_then(|address| unseen.remove_entry(&address));
+                let known = address_of(table, &self.scopes).and_then(|address| unseen.remove_entry(&address));
                 let Some((address, was)) = known else { return true };
                 let record = wanted.get(&address);
                 if let Some(record) = record {
@@ -115,6 +121,7 @@ impl Document {
     }
 
     fn add(&mut self, address: &SocketAddr, record: &Record) {
+        let address = &self.scopes.show(*address).to_string();
         let words = self.take_last_words();
         match self.toml.get_mut(PEERS) {
             Some(Item::ArrayOfTables(tables)) => {
@@ -152,7 +159,7 @@ impl Document {
             .unwrap_or_default()
             .into_iter()
             .filter(|entry| entry.has_comment())
-            .filter_map(|entry| entry.table.and_then(address_of))
+            .filter_map(|entry| address_of(entry.table?, &self.scopes))
             .collect();
         for address in commented {
             if let Some(record) = self.records.get_mut(&address) {
@@ -169,19 +176,23 @@ impl Display for Document {
 }
 
 /// Reads the entries one after the other; of two that exclude each other, the first counts.
-struct Reader {
+struct Reader<'s> {
     now: Timestamp,
+    scopes: &'s Scopes,
     records: Records,
     aliases: BTreeSet<String>,
     /// The place of each invalid part, and what is wrong with it.
     odd: Vec<(usize, String)>,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn read(&mut self, entry: &Entry<'_>) {
         let Some(table) = entry.table else { return self.tell(entry.at, "a peer must be a table") };
         let Some(item) = table.get("address") else { return self.tell(entry.at, "a peer has no address") };
-        let Some(address) = address_of(table) else {
+        let Some(address) = address_of(table, self.scopes) else {
+            if is_behind_gone_interface(table) {
+                return;
+            }
             return self.tell(start(item.span()), "'address' must be IP:PORT, such as \"127.0.0.1:8080\"");
         };
         if self.records.contains_key(&address) {
@@ -223,8 +234,18 @@ impl Reader {
     }
 }
 
-fn address_of(table: &dyn TableLike) -> Option<SocketAddr> {
-    parse_address(table.get("address")?.as_str()?)
+fn address_of(table: &dyn TableLike, scopes: &Scopes) -> Option<SocketAddr> {
+    let word = table.get("address")?.as_str()?;
+    match Scoped::parse(word) {
+        Some(scoped) => scopes.resolve(&scoped.ok()?).ok(),
+        None => parse_address(word),
+    }
+}
+
+/// Of an entry without a usable address: the interface may come back.
+fn is_behind_gone_interface(table: &dyn TableLike) -> bool {
+    let word = table.get("address").and_then(Item::as_str);
+    matches!(word.and_then(Scoped::parse), Some(Ok(_)))
 }
 
 fn name_of(item: &Item) -> Result<String, Wanted> {
@@ -323,8 +344,8 @@ fn retain(list: &mut Item, is_kept: &[bool]) {
     }
 }
 
-fn fill(table: &mut dyn TableLike, address: &SocketAddr, record: &Record) {
-    table.insert("address", Value::from(address.to_string()).into());
+fn fill(table: &mut dyn TableLike, address: &str, record: &Record) {
+    table.insert("address", Value::from(address).into());
     update(table, &Record::default(), record);
 }
 
@@ -380,6 +401,7 @@ fn start(span: Option<Range<usize>>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chinwag::proto::interface::Interface;
 
     const NOW: Timestamp = Timestamp::MAX;
 
@@ -388,7 +410,7 @@ mod tests {
     }
 
     fn parse(text: &str) -> Document {
-        Document::parse(text, NOW).unwrap()
+        Document::parse(text, NOW, &Scopes::default()).unwrap()
     }
 
     /// The text after these changes to its records.
@@ -433,9 +455,9 @@ mod tests {
              [[peer]]\naddress = \"[::1]:9\"\n"
         );
         let now = Timestamp::from_second(7).unwrap();
-        let early = Document::parse(&text, now).unwrap();
+        let early = Document::parse(&text, now, &Scopes::default()).unwrap();
         assert_eq!(early.records()[&address(9)].last_heard, Some(now));
-        let mut new = Document::new();
+        let mut new = Document::new(&Scopes::default());
         new.change(&Records::from([(address(1), record)]));
         let text = new.to_string();
         assert!(text.starts_with(HEADING) && text[HEADING.len()..].starts_with("[[peer]]\n"), "{text}");
@@ -617,7 +639,7 @@ address = \"nowhere\"
             ("peer.address = \"127.0.0.1:9\"", "line 1: 'peer' must be a list of tables"),
         ];
         for (text, reason) in table {
-            let said = Document::parse(text, NOW).err().unwrap();
+            let said = Document::parse(text, NOW, &Scopes::default()).err().unwrap();
             assert!(said.starts_with(reason) && !said.contains('\n'), "{text}: {said}");
         }
     }
@@ -627,16 +649,58 @@ address = \"nowhere\"
         let crlf = OWN.replace('\n', "\r\n");
         for text in [OWN, &crlf] {
             for end in (0..=text.len()).filter(|&end| text.is_char_boundary(end)) {
-                let Ok(mut document) = Document::parse(&text[..end], NOW) else { continue };
+                let Ok(mut document) = Document::parse(&text[..end], NOW, &Scopes::default()) else {
+                    continue;
+                };
                 let mut records = document.records().clone();
                 records.insert(address(30), named("P30"));
                 document.change(&records);
                 let written = document.to_string();
                 let comments = |text: &str| text.matches('#').count();
                 assert_eq!(comments(&written), comments(&text[..end]), "{written}");
-                let read = Document::parse(&written, NOW).unwrap();
+                let read = Document::parse(&written, NOW, &Scopes::default()).unwrap();
                 assert_eq!((read.odd().len(), read.records().len()), (document.odd().len(), records.len()));
             }
         }
+    }
+
+    /// Scopes in which these interfaces have these numbers.
+    fn scopes(numbers: &[(&str, u32)]) -> Scopes {
+        let interface = |&(name, index): &(&str, u32)| Interface {
+            name: name.to_owned(),
+            index,
+            ..Interface::alone("fe80::9".parse().unwrap())
+        };
+        Scopes::of(&numbers.iter().map(interface).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_link_local_peer_is_kept_by_the_name_of_its_interface_and_waits_for_it_to_come_back() {
+        let mut first = Document::new(&scopes(&[("eth0", 2), ("wlan0", 3)]));
+        let record = |name: &str| Record { name: name.to_owned(), ..Record::default() };
+        let peers = [("[fe80::1%2]:8080", "anna"), ("[fe80::1%3]:8080", "bob"), ("[fe80::1%9]:8080", "carl")];
+        first.change(&peers.map(|(address, name)| (address.parse().unwrap(), record(name))).into());
+        let text = first.to_string();
+        for address in ["[fe80::1%eth0]:8080", "[fe80::1%wlan0]:8080", "[fe80::1%9]:8080"] {
+            assert!(text.contains(&format!("address = \"{address}\"")), "{text}");
+        }
+        // After another start, eth0 has another number, and wlan0 is not there.
+        let mut second = Document::parse(&text, NOW, &scopes(&[("eth0", 7)])).unwrap();
+        let known = |document: &Document| -> Vec<(String, String)> {
+            document.records().iter().map(|(at, record)| (at.to_string(), record.name.clone())).collect()
+        };
+        let pair = |address: &str, name: &str| (address.to_owned(), name.to_owned());
+        assert_eq!(known(&second), [pair("[fe80::1%7]:8080", "anna"), pair("[fe80::1%9]:8080", "carl")]);
+        assert_eq!(second.odd(), [""; 0]);
+        let mut wanted = second.records().clone();
+        wanted.insert("[fe80::2%7]:8080".parse().unwrap(), record("dana"));
+        wanted.remove(&"[fe80::1%9]:8080".parse().unwrap());
+        second.change(&wanted);
+        let third = Document::parse(&second.to_string(), NOW, &scopes(&[("eth0", 2), ("wlan0", 3)])).unwrap();
+        let all = [("[fe80::1%2]:8080", "anna"), ("[fe80::1%3]:8080", "bob"), ("[fe80::2%2]:8080", "dana")];
+        assert_eq!(known(&third), all.map(|(address, name)| pair(address, name)));
+        let odd =
+            Document::parse("[[peer]]\naddress = \"[::1%eth0]:1\"", NOW, &scopes(&[("eth0", 2)])).unwrap();
+        assert_eq!((odd.records().len(), odd.odd().len()), (0, 1));
     }
 }

@@ -21,6 +21,7 @@ use chinwag::limits::{KNOWN_PEERS_FILE_BYTES_MAX, KNOWN_PEERS_INTERVAL, LOCK_RET
 use chinwag::net::event_loop::EventLoop;
 use chinwag::proto::clean::Clean;
 use chinwag::proto::fault::Fault;
+use chinwag::proto::scope::Scopes;
 use chinwag::term::Screen;
 use jiff::Timestamp;
 use std::io::{self, ErrorKind};
@@ -31,6 +32,7 @@ use std::time::{Duration, Instant};
 /// The file, and what we know about it.
 pub(super) struct KnownPeers {
     path: PathBuf,
+    scopes: Scopes,
     clock: Clock,
     /// What we knew when the file was last read or written.
     before: Records,
@@ -42,21 +44,21 @@ pub(super) struct KnownPeers {
 }
 
 impl KnownPeers {
-    /// Reads the file, if there is one.
-    pub(super) fn load(path: PathBuf) -> Self {
+    /// Reads the file, if there is one. In it, `scopes` are names of interfaces.
+    pub(super) fn load(path: PathBuf, scopes: Scopes) -> Self {
         let path = disk::follow(&path);
         let mut faults = Faults::new(Kept::KnownPeers, &path);
         let clock = Clock::start();
-        let document = read(&path).unwrap_or_else(|unusable| {
+        let document = read(&path, &scopes).unwrap_or_else(|unusable| {
             faults.note_unusable(unusable);
             None
         });
-        let document = document.unwrap_or_else(Document::new);
+        let document = document.unwrap_or_else(|| Document::new(&scopes));
         faults.note_odd(document.odd());
         // Converted as the book will have them: what the book cannot hold, we must not change.
         let known = |(address, record): (_, Record)| (address, Record::of(&record.to_known(&clock), &clock));
         let before = record::bounded(document.records().clone()).into_iter().map(known).collect();
-        Self { path, clock, before, revision: 0, not_before: None, faults }
+        Self { path, scopes, clock, before, revision: 0, not_before: None, faults }
     }
 
     /// The known peers, for the node.
@@ -122,7 +124,7 @@ impl KnownPeers {
     }
 
     fn write(&mut self, lock: &Lock, ours: &Records) -> io::Result<()> {
-        let theirs = match read_locked(lock, &self.path) {
+        let theirs = match read_locked(lock, &self.path, &self.scopes) {
             Ok(theirs) => theirs,
             Err(unusable) => {
                 self.faults.note_unusable(unusable);
@@ -139,7 +141,7 @@ impl KnownPeers {
         if theirs.as_ref().is_some_and(|theirs| *theirs.records() == merged) {
             return Ok(());
         }
-        let mut document = theirs.unwrap_or_else(Document::new);
+        let mut document = theirs.unwrap_or_else(|| Document::new(&self.scopes));
         document.change(&merged);
         disk::replace(lock, &self.path, document.to_string().as_bytes())
     }
@@ -147,27 +149,27 @@ impl KnownPeers {
 
 /// The dialects of known peers, for a program that does not keep the file itself: nothing is written, whatever is
 /// wrong with the file. Faults go to the log.
-pub(super) fn dialects(path: &Path) -> Vec<(SocketAddr, Known)> {
+pub(super) fn dialects(path: &Path, scopes: &Scopes) -> Vec<(SocketAddr, Known)> {
     let file = shown(path.as_os_str());
     let unused = |why: &str| log::warn!("ignored in the known peers of {file}: {}", Clean(why));
-    let document =
-        match understand(path).map_err(|error| Fault::from(&error).to_string()).and_then(|read| read) {
-            Ok(document) => document.unwrap_or_else(Document::new),
-            Err(why) => {
-                unused(&why);
-                return Vec::new();
-            }
-        };
+    let understood = understand(path, scopes).map_err(|error| Fault::from(&error).to_string());
+    let document = match understood.and_then(|read| read) {
+        Ok(document) => document.unwrap_or_else(|| Document::new(scopes)),
+        Err(why) => {
+            unused(&why);
+            return Vec::new();
+        }
+    };
     document.odd().iter().for_each(|why| unused(why));
     let known = |record: &Record| Known { dialect: record.dialect, ..Known::default() };
     document.records().iter().map(|(&address, record)| (address, known(record))).collect()
 }
 
 /// The file, if there is one. A corrupt file is renamed, unless another program has renamed or repaired it in between.
-fn read(path: &Path) -> Result<Option<Document>, Unusable> {
-    match understand(path).map_err(Unusable::Unreadable)? {
+fn read(path: &Path, scopes: &Scopes) -> Result<Option<Document>, Unusable> {
+    match understand(path, scopes).map_err(Unusable::Unreadable)? {
         Ok(document) => Ok(document),
-        Err(_) => match disk::locked(path, LOCK_TRIES, |lock| Ok(read_locked(lock, path))) {
+        Err(_) => match disk::locked(path, LOCK_TRIES, |lock| Ok(read_locked(lock, path, scopes))) {
             Ok(Some(read)) => read,
             Ok(None) => Err(Unusable::Unreadable(ErrorKind::ResourceBusy.into())),
             Err(error) => Err(Unusable::Unreadable(error)),
@@ -175,8 +177,8 @@ fn read(path: &Path) -> Result<Option<Document>, Unusable> {
     }
 }
 
-fn read_locked(_lock: &Lock, path: &Path) -> Result<Option<Document>, Unusable> {
-    match understand(path).map_err(Unusable::Unreadable)? {
+fn read_locked(_lock: &Lock, path: &Path, scopes: &Scopes) -> Result<Option<Document>, Unusable> {
+    match understand(path, scopes).map_err(Unusable::Unreadable)? {
         Ok(document) => Ok(document),
         Err(reason) => {
             let set_aside = disk::set_aside(path).map_err(Unusable::Unreadable)?;
@@ -185,13 +187,13 @@ fn read_locked(_lock: &Lock, path: &Path) -> Result<Option<Document>, Unusable> 
     }
 }
 
-fn understand(path: &Path) -> io::Result<Result<Option<Document>, String>> {
+fn understand(path: &Path, scopes: &Scopes) -> io::Result<Result<Option<Document>, String>> {
     let Some(bytes) = disk::read_end(path, KNOWN_PEERS_FILE_BYTES_MAX + 1)? else { return Ok(Ok(None)) };
     if bytes.len() > KNOWN_PEERS_FILE_BYTES_MAX {
         return Ok(Err(format!("it is larger than {} MiB", KNOWN_PEERS_FILE_BYTES_MAX >> 20)));
     }
     let Ok(text) = String::from_utf8(bytes) else { return Ok(Err("it is not UTF-8".to_owned())) };
-    Ok(Document::parse(&text, Timestamp::now()).map(Some))
+    Ok(Document::parse(&text, Timestamp::now(), scopes).map(Some))
 }
 
 #[cfg(test)]
@@ -213,7 +215,7 @@ mod tests {
 
     impl Run {
         fn new(path: &Path) -> Self {
-            let file = KnownPeers::load(path.to_owned());
+            let file = KnownPeers::load(path.to_owned(), Scopes::default());
             let known = file.known();
             let (name, port) = (Some("N".to_owned()), Some(8080));
             let config = Config { name, port, known, dialogue: Dialogue::Commands, ..Config::default() };

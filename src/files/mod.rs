@@ -20,6 +20,7 @@ use chinwag::chat::notice::{FileFault, Kept, Notice};
 use chinwag::limits::ODD_PARTS_TOLD_MAX;
 use chinwag::net::event_loop::EventLoop;
 use chinwag::proto::fault::Fault;
+use chinwag::proto::scope::Scopes;
 use chinwag::term::Screen;
 use chinwag::term::editor::Editor;
 use chinwag::term::terminal::Terminal;
@@ -41,8 +42,11 @@ pub(crate) struct Files {
 
 impl Files {
     /// Reads the files that are wanted. Nothing is written yet, unless a corrupt file must be renamed.
-    pub(crate) fn open(known_peers: Option<PathBuf>, history: Option<PathBuf>) -> Self {
-        Self { known_peers: known_peers.map(KnownPeers::load), history: history.map(HistoryFile::load) }
+    pub(crate) fn open(known_peers: Option<PathBuf>, history: Option<PathBuf>, scopes: Scopes) -> Self {
+        Self {
+            known_peers: known_peers.map(|path| KnownPeers::load(path, scopes)),
+            history: history.map(HistoryFile::load),
+        }
     }
 
     /// Gives a node its known peers.
@@ -88,8 +92,8 @@ pub(crate) fn known_peers_place() -> Option<PathBuf> {
 }
 
 /// The dialects of known peers, if there are any.
-pub(crate) fn known_dialects() -> Vec<(SocketAddr, Known)> {
-    known_peers_place().map(|path| known_peers::dialects(&path)).unwrap_or_default()
+pub(crate) fn known_dialects(scopes: &Scopes) -> Vec<(SocketAddr, Known)> {
+    known_peers_place().map(|path| known_peers::dialects(&path, scopes)).unwrap_or_default()
 }
 
 /// Where typed lines are kept.

@@ -20,10 +20,8 @@ fn interface(found: if_addrs::Interface) -> Interface {
         IfAddr::V6(address) => address.prefixlen,
     };
     Interface {
-        is_up: !matches!(
-            found.oper_status,
-            IfOperStatus::Down | IfOperStatus::NotPresent | IfOperStatus::LowerLayerDown
-        ),
+        // On Unix the crate knows only one other state, `Unknown`: not running.
+        is_up: found.oper_status == IfOperStatus::Up,
         index: found.index.unwrap_or(0),
         ip: found.ip().to_canonical(),
         prefix,

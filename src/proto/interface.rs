@@ -1,7 +1,7 @@
 //! One address of this host, and the network interface that has it. Reading them needs the system, see
 //! `net::interfaces`; what they mean is for machines to say.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// One address of this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,11 +33,44 @@ impl Interface {
         }
     }
 
+    /// Sorts addresses by how likely others reach us there: global ones, then those of a private network by interface,
+    /// then those of one link, then loopback; IPv4 before IPv6, because everybody can use and type it.
+    pub fn usefulness(&self) -> impl Ord + use<> {
+        let reach = reach(self.ip);
+        (reach, if reach == Reach::Global { 0 } else { self.index }, self.ip.is_ipv6())
+    }
+
     /// An address that shares its network with nobody, for tests.
     pub fn alone(ip: IpAddr) -> Self {
         let prefix = if ip.is_ipv4() { 32 } else { 128 };
         Self { name: "eth0".to_owned(), index: 2, ip, prefix, is_up: true }
     }
+}
+
+/// How far an address is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    Global,
+    Private,
+    Link,
+    Host,
+}
+
+fn reach(ip: IpAddr) -> Reach {
+    match ip {
+        _ if ip.is_loopback() || ip.is_unspecified() => Reach::Host,
+        IpAddr::V4(ip) if ip.is_link_local() => Reach::Link,
+        IpAddr::V4(ip) if ip.is_private() || is_shared(ip) => Reach::Private,
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => Reach::Link,
+        IpAddr::V6(ip) if ip.is_unique_local() => Reach::Private,
+        _ => Reach::Global,
+    }
+}
+
+/// 100.64.0.0/10, behind a provider's NAT (RFC 6598); overlay networks take their addresses from it too.
+fn is_shared(ip: Ipv4Addr) -> bool {
+    let [first, second, ..] = ip.octets();
+    first == 100 && (64..128).contains(&second)
 }
 
 fn shares_prefix(one: u128, other: u128, width: u32, prefix: u32) -> bool {

@@ -202,10 +202,20 @@ fn parse_standard(line: &str, from: SocketAddr) -> Option<Parts<'_>> {
     let address = if elsewhere || ip == from.ip() {
         with_port(from, claimed.port())
     } else {
-        // A scope is the number of an interface on the sender's host. Here the same number means another interface.
-        SocketAddr::new(ip, claimed.port())
+        behind_same_interface(SocketAddr::new(ip, claimed.port()), from)
     };
     Some((Dialect::Standard, address, name, text))
+}
+
+/// A claimed link-local address, behind the interface from which the claim came. A scope in the claim would be the number
+/// of an interface on the sender's host, and means nothing here.
+fn behind_same_interface(mut claimed: SocketAddr, from: SocketAddr) -> SocketAddr {
+    if let (SocketAddr::V6(claimed), SocketAddr::V6(from)) = (&mut claimed, from)
+        && claimed.ip().is_unicast_link_local()
+    {
+        claimed.set_scope_id(from.scope_id());
+    }
+    claimed
 }
 
 /// `<IP:PORT> @ <NAME>` and the text below, or `<IP:PORT> DISCONNECT`. Either may have a time before the `@` or the
@@ -298,7 +308,7 @@ pub fn parse_port_line(line: &[u8]) -> Option<u16> {
     std::str::from_utf8(digits).ok()?.parse().ok().filter(|&port| port != 0)
 }
 
-/// `IP:PORT` or `[IPv6]:PORT`, with a port that can be dialled. The scope of a link-local address stays.
+/// `IP:PORT` or `[IPv6]:PORT`, with a port that can be dialled. What is behind `%` there stays: see [`super::scope`].
 pub fn parse_address(text: &str) -> Option<SocketAddr> {
     let address: SocketAddr = text.parse().ok()?;
     (address.port() != 0).then(|| canonical(address))
@@ -584,9 +594,21 @@ mod tests {
     }
 
     #[test]
-    fn a_typed_address_keeps_its_scope() {
-        for address in ["[fe80::1%3]:8080", "[::1]:8080", "10.0.0.5:80"] {
-            assert_eq!(parse_address(address).unwrap().to_string(), address);
+    fn a_claimed_link_local_address_is_behind_the_interface_from_which_the_claim_came() {
+        for (from, claimed, address) in [
+            ("[fe80::9%3]:5000", "[fe80::9]:8080", "[fe80::9%3]:8080"),
+            ("[fe80::9%3]:5000", "[fe80::9%99]:8080", "[fe80::9%3]:8080"),
+            ("[fe80::9%3]:5000", "[fe80::1]:8080", "[fe80::1%3]:8080"),
+            ("[fe80::9%3]:5000", "[fe80::1%99]:8080", "[fe80::1%3]:8080"),
+            ("[fe80::9%3]:5000", "[::]:8080", "[fe80::9%3]:8080"),
+            ("[fe80::9%3]:5000", "[2001:db8::1%99]:8080", "[2001:db8::1]:8080"),
+            ("10.0.0.9:5000", "[fe80::1%99]:8080", "[fe80::1]:8080"),
+        ] {
+            let line = format!("{claimed} P1 hi");
+            let message = Message::parse(&line, from.parse().unwrap()).unwrap();
+            assert_eq!(message.address.to_string(), address, "{from} {claimed}");
         }
+        let named = "[fe80::9%eth0]:8080 P1 hi";
+        assert_eq!(Message::parse(named, "[fe80::9%3]:5000".parse().unwrap()), None);
     }
 }

@@ -16,4 +16,5 @@ pub mod interface;
 pub mod machine;
 pub mod message;
 mod moment;
+pub mod scope;
 pub mod send_queue;

@@ -12,6 +12,7 @@
 //! replies before it reads on: both pipes would be full. This happened with a burst of 10,000 messages.
 
 use super::Screen;
+use super::addresses::At;
 use super::reasons::{
     ended, failure_reason, file_reason, listen_reason, mistake_reason, recall_reason, record_reason,
 };
@@ -30,7 +31,6 @@ use serde_json::ser::{Formatter, Serializer};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -119,26 +119,27 @@ impl Serialize for Id<'_> {
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum Event<'a> {
     Accepted(Peer<'a>),
-    Aliased { address: SocketAddr, name: &'a str, alias: Option<&'a str> },
+    Aliased { address: At, name: &'a str, alias: Option<&'a str> },
     AlreadyConnected(Peer<'a>),
     Away { text: Option<&'a str> },
+    BadClaim { claimed: At, to: At, sentence: String },
     Blocked(Peer<'a>),
     ConnectList { peers: Vec<Row<'a>> },
     ConnectSent(Peer<'a>),
     Connected(Peer<'a>),
-    DialectSet { address: SocketAddr, name: &'a str, dialect: &'static str },
+    DialectSet { address: At, name: &'a str, dialect: &'static str },
     Disconnected(Peer<'a>),
     Error(Error<'a>),
-    ExitSent { to: SocketAddr },
+    ExitSent { to: At },
     Exiting,
     FileFault { path: String, reason: &'static str, sentence: String },
     Folded(Folded<'a>),
     Help { commands: Vec<Slash> },
     History { messages: Vec<Past<'a>>, older: u64, partial: bool },
     ListenFailed { port: u16, reason: &'static str, sentence: String },
-    Listening { port: u16, name: &'a str, addresses: &'a [SocketAddr] },
+    Listening { port: u16, name: &'a str, addresses: Vec<At> },
     Lost(Lost<'a>),
-    Me { port: u16, name: &'a str, addresses: &'a [SocketAddr] },
+    Me { port: u16, name: &'a str, addresses: Vec<At> },
     Message(Message<'a>),
     NameChanged { name: &'a str },
     Nearby { peers: Vec<Near<'a>> },
@@ -147,13 +148,13 @@ enum Event<'a> {
     NoMulticast { reason: &'static str, sentence: String },
     NobodyNearby,
     NoHistory { reason: &'static str, sentence: String },
-    NotConnected { to: SocketAddr, reason: &'static str, sentence: String },
+    NotConnected { to: At, reason: &'static str, sentence: String },
     NotRecorded { reason: &'static str, sentence: String },
-    NotSent { to: SocketAddr, text: &'a str, reason: &'static str, sentence: String },
+    NotSent { to: At, text: &'a str, reason: &'static str, sentence: String },
     Peers(Peers<'a>),
-    Raw { from: SocketAddr, text: &'a str },
+    Raw { from: At, text: &'a str },
     Renamed(Renamed<'a>),
-    Sent { to: SocketAddr },
+    Sent { to: At },
     SentToAll { peers: usize },
     Stats(Figures),
     StillTrying { peers: usize },
@@ -180,7 +181,7 @@ struct Whois<'a> {
 
 #[derive(Serialize)]
 struct Peer<'a> {
-    address: SocketAddr,
+    address: At,
     name: &'a str,
 }
 
@@ -267,7 +268,7 @@ struct Past<'a> {
     time: String,
     own: bool,
     /// Null in a text of the user to all.
-    address: Option<SocketAddr>,
+    address: Option<At>,
     name: &'a str,
     text: &'a str,
     to_all: bool,
@@ -322,7 +323,7 @@ struct Row<'a> {
 
 impl<'a> From<&'a Who> for Peer<'a> {
     fn from(who: &'a Who) -> Self {
-        Self { address: who.address, name: &who.name }
+        Self { address: At(who.address), name: &who.name }
     }
 }
 
@@ -336,7 +337,7 @@ impl<'a> From<&'a PastMessage> for Past<'a> {
         Self {
             time: format!("{:.3}", message.at.timestamp()),
             own,
-            address: who.map(|who| who.address),
+            address: who.map(|who| At(who.address)),
             name: who.map_or("", |who| &who.name),
             text: &message.text,
             to_all,
@@ -399,7 +400,7 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
     Some(match notice {
         Notice::Accepted(who) => Event::Accepted(who.into()),
         Notice::Aliased { who, alias } => {
-            Event::Aliased { address: who.address, name: &who.name, alias: alias.as_deref() }
+            Event::Aliased { address: At(who.address), name: &who.name, alias: alias.as_deref() }
         }
         Notice::AlreadyConnected(who) => Event::AlreadyConnected(who.into()),
         Notice::Blocked(who) => Event::Blocked(who.into()),
@@ -407,10 +408,10 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::ConnectSent(who) => Event::ConnectSent(who.into()),
         Notice::Connected(who) => Event::Connected(who.into()),
         Notice::DialectSet { who, dialect } => {
-            Event::DialectSet { address: who.address, name: &who.name, dialect: dialect.name() }
+            Event::DialectSet { address: At(who.address), name: &who.name, dialect: dialect.name() }
         }
         Notice::Disconnected(who) => Event::Disconnected(who.into()),
-        Notice::ExitSent(to) => Event::ExitSent { to: *to },
+        Notice::ExitSent(to) => Event::ExitSent { to: At(*to) },
         Notice::Exiting => Event::Exiting,
         Notice::FileFault { path, why, .. } => Event::FileFault {
             path: path.display().to_string(),
@@ -422,13 +423,20 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::ListenFailed { port, error } => {
             Event::ListenFailed { port: *port, reason: listen_reason(*port, *error), sentence: sentence() }
         }
-        Notice::Listening { port, name, addresses } => Event::Listening { port: *port, name, addresses },
+        Notice::Listening { port, name, addresses } => {
+            Event::Listening { port: *port, name, addresses: addresses.iter().copied().map(At).collect() }
+        }
+        Notice::BadClaim { claimed, to, .. } => {
+            Event::BadClaim { claimed: At(*claimed), to: At(*to), sentence: sentence() }
+        }
         Notice::Lost { who, reason } => {
             Event::Lost(Lost { peer: who.into(), reason: reason.word(), sentence: sentence() })
         }
-        Notice::Me { port, name, addresses } => Event::Me { port: *port, name, addresses },
+        Notice::Me { port, name, addresses } => {
+            Event::Me { port: *port, name, addresses: addresses.iter().copied().map(At).collect() }
+        }
         // A program is told of each failure by itself, and has no screen.
-        Notice::ManyFailed(_) | Notice::Clear => return None,
+        Notice::ManyFailed(_) | Notice::Clear | Notice::Reachable(_) => return None,
         Notice::Answer { .. }
         | Notice::Menu
         | Notice::Prompt(_)
@@ -445,14 +453,14 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::NameChanged(name) => Event::NameChanged { name },
         Notice::NewPeer(who) => Event::NewPeer(who.into()),
         Notice::NotConnected { to, why } => {
-            Event::NotConnected { to: *to, reason: failure_reason(*why), sentence: sentence() }
+            Event::NotConnected { to: At(*to), reason: failure_reason(*why), sentence: sentence() }
         }
         Notice::NotRecorded(error) => {
             Event::NotRecorded { reason: record_reason(*error), sentence: sentence() }
         }
         Notice::NotRecalled(why) => Event::NoHistory { reason: recall_reason(why), sentence: sentence() },
         Notice::NotSent { to, text, why } => {
-            Event::NotSent { to: *to, text, reason: failure_reason(*why), sentence: sentence() }
+            Event::NotSent { to: At(*to), text, reason: failure_reason(*why), sentence: sentence() }
         }
         Notice::Nearby(rows) => Event::Nearby { peers: rows.iter().map(Near::from).collect() },
         Notice::FoundNearby(row) => Event::NearbyPeer(row.into()),
@@ -466,14 +474,14 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
             contacted: rows(contacted),
             known: known.iter().map(Known::from).collect(),
         }),
-        Notice::Raw { from, text } => Event::Raw { from: *from, text },
+        Notice::Raw { from, text } => Event::Raw { from: At(*from), text },
         Notice::Recalled(found) => Event::History {
             messages: found.messages.iter().map(Past::from).collect(),
             older: found.older,
             partial: found.is_partial,
         },
         Notice::Renamed { who, was } => Event::Renamed(Renamed { peer: who.into(), old_name: was }),
-        Notice::Sent(to) => Event::Sent { to: *to },
+        Notice::Sent(to) => Event::Sent { to: At(*to) },
         Notice::SentToAll(peers) => Event::SentToAll { peers: *peers },
         Notice::Stats(stats) => Event::Stats((&**stats).into()),
         Notice::StillTrying(peers) => Event::StillTrying { peers: *peers },
@@ -571,10 +579,11 @@ mod tests {
     use crate::proto::machine::CloseReason;
     use crate::proto::message::Dialect;
     use std::collections::BTreeSet;
+    use std::net::SocketAddr;
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 49;
+    const KINDS: usize = 51;
 
     /// The index of a notice's kind. A new kind does not compile until it is here; then increase [`KINDS`], and add an
     /// example to [`examples`] and a line to the golden file.
@@ -629,6 +638,8 @@ mod tests {
             Notice::ManyFailed(_) => 46,
             Notice::Me { .. } => 47,
             Notice::Clear => 48,
+            Notice::BadClaim { .. } => 49,
+            Notice::Reachable(_) => 50,
         }
     }
 
@@ -744,6 +755,8 @@ mod tests {
             })),
             Notice::Me { port: 8080, name: "P1".into(), addresses: vec![address(8080)] },
             Notice::Clear,
+            Notice::BadClaim { claimed: address(8080), to, instead: [10, 0, 0, 7].into() },
+            Notice::Reachable(vec![address(8080)]),
         ]
     }
 

@@ -1,5 +1,6 @@
 //! What is wrong with something that was typed, and what to type instead.
 
+use super::addresses::At;
 use super::phrases::{Named, active_row};
 use crate::chat::command::Command;
 use crate::chat::notice::{BadCommand, BadSlash, JsonFault, Mistake};
@@ -15,7 +16,7 @@ pub(super) const FOR_TERMINALS: &str =
 pub(super) fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result {
     match mistake {
         Mistake::AliasTaken(who) => {
-            writeln!(f, "You already use that name for {}; choose another one.", who.address)
+            writeln!(f, "You already use that name for {}; choose another one.", At(who.address))
         }
         Mistake::AmbiguousName { name, peers } => {
             let name = CleanName(name);
@@ -48,9 +49,10 @@ pub(super) fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result 
         Mistake::BadPort(typed) => {
             writeln!(f, "'{}' is not a valid port: type a number from 1 to 65535.", Clean(typed))
         }
+        Mistake::BadScope(fault) => writeln!(f, "{fault}."),
         Mistake::BadSlash(bad) => bad_slash(f, bad),
         Mistake::Blocked(who) => {
-            writeln!(f, "You have blocked {}; type /unblock {} first.", Named(who), who.address)
+            writeln!(f, "You have blocked {}; type /unblock {} first.", Named(who), At(who.address))
         }
         Mistake::EmptyMessage => writeln!(f, "An empty message is not sent; type some text."),
         Mistake::EmptyName => writeln!(f, "A name is needed; type one, for example P1."),
@@ -88,7 +90,7 @@ pub(super) fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result 
             )
         }
         Mistake::Yourself(address) => {
-            writeln!(f, "{address} is this program; type somebody else's address.")
+            writeln!(f, "{} is this program; type somebody else's address.", At(*address))
         }
     }
 }

@@ -5,6 +5,7 @@
 //! event loop talks to it through [`stdin::Stdin`] and [`Screen`]. A terminal whose lines are edited here is a
 //! [`terminal::Terminal`], everything else is a [`console::Console`].
 
+pub mod addresses;
 pub mod bell;
 mod chat_log;
 mod columns;

@@ -1,5 +1,6 @@
 //! Parts that several sentences have in common: peers, counts, times ago, rows of lists.
 
+use super::addresses::At;
 use crate::chat::notice::{PeerRow, Who};
 use crate::proto::clean::CleanName;
 use std::fmt::{self, Display, Formatter};
@@ -11,6 +12,7 @@ pub(super) struct Named<'a>(pub(super) &'a Who);
 impl Display for Named<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Who { address, name } = self.0;
+        let address = At(*address);
         if name.is_empty() {
             return write!(f, "{address}");
         }
@@ -24,6 +26,7 @@ pub(super) struct Headed<'a>(pub(super) &'a Who);
 impl Display for Headed<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Who { address, name } = self.0;
+        let address = At(*address);
         if name.is_empty() {
             return write!(f, "{address}");
         }

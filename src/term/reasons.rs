@@ -102,6 +102,7 @@ words! {
     Mistake::BadCount(_) => "bad-count",
     Mistake::BadDialect(_) => "bad-dialect",
     Mistake::BadPort(_) => "bad-port",
+    Mistake::BadScope(_) => "bad-scope",
     Mistake::BadSlash(BadSlash::ForPeople) => "for-people",
     Mistake::BadSlash(BadSlash::ForTerminals) => "for-terminals",
     Mistake::BadSlash(BadSlash::NameIsFixed) => "name-is-fixed",

@@ -4,6 +4,7 @@
 //! Whoever can write the file can write anything into it. So a line is read as one of ours or not at all, and what is
 //! read is cleaned again where it is shown.
 
+use super::addresses::At;
 use super::render::Sentence;
 use crate::chat::notice::{Failed, Notice, SaidTo, Who};
 use crate::chat::recall::{Party, PastMessage, Way};
@@ -88,6 +89,7 @@ struct Fields<'a>(&'a Who);
 impl Display for Fields<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Who { address, name } = self.0;
+        let address = At(*address);
         let name = if name.is_empty() { NO_NAME } else { name };
         write!(f, "{address} {}", CleanName(name))
     }
@@ -142,7 +144,7 @@ impl<'a> Spoken<'a> {
             return Some(Self { time, is_own, audience: Audience::All(first.parse().ok()?), text: rest });
         }
         let (name, text) = rest.split_once(' ')?;
-        let audience = Audience::One(first.parse().ok()?, name, is_to_all);
+        let audience = Audience::One(At::parse(first)?.0, name, is_to_all);
         Some(Self { time, is_own, audience, text })
     }
 

@@ -4,6 +4,7 @@
 //! the user wrote goes through [`Clean`] here, and each name through [`CleanName`]. Nothing is decided here: the node
 //! decides what is shown and when.
 
+use super::addresses::At;
 use super::found::{Found, not_recalled};
 use super::mistakes::{FOR_TERMINALS, mistaken};
 use super::nearby;
@@ -15,7 +16,7 @@ use crate::chat::notice::{
     Failed, Failure, FileFault, Kept, KnownRow, ManyFailed, Notice, PeerRow, SaidTo, Who, Whois,
 };
 use crate::chat::slash::SLASHES;
-use crate::limits::KNOWN_PEERS_SHOWN_MAX;
+use crate::limits::{KNOWN_PEERS_SHOWN_MAX, OWN_ADDRESSES_SHOWN_MAX};
 use crate::proto::clean::{Clean, CleanName};
 use crate::proto::fault::Fault;
 use crate::proto::machine::CloseReason;
@@ -68,7 +69,7 @@ impl Display for Sentence<'_> {
             }
             Notice::Disconnected(who) => writeln!(f, "{} disconnected", Named(who)),
             Notice::Exiting => writeln!(f, "Exiting"),
-            Notice::ExitSent(to) => writeln!(f, "Disconnected from {to}"),
+            Notice::ExitSent(to) => writeln!(f, "Disconnected from {}", At(*to)),
             Notice::FileFault { kept, path, why } => file_fault(f, *kept, path, why),
             Notice::Folded { who, lines } => {
                 writeln!(f, "{} sent {}, not shown", Named(who), Count(*lines, "more line"))
@@ -76,6 +77,13 @@ impl Display for Sentence<'_> {
             Notice::Help => help(f),
             Notice::ListenFailed { port, error } => listen_failed(f, *port, *error),
             Notice::Listening { port, .. } => writeln!(f, "Server listening on port {port}"),
+            Notice::Reachable(addresses) => reachable(f, addresses),
+            Notice::BadClaim { claimed, to, instead } => writeln!(
+                f,
+                "{} cannot reach you at {}, the address in your messages; leave --ip out, or give --ip {instead}.",
+                At(*to),
+                At(*claimed),
+            ),
             Notice::Lost { who, reason } => {
                 writeln!(f, "Lost the connection with {}: {reason}", Named(who))
             }
@@ -108,12 +116,14 @@ impl Display for Sentence<'_> {
                 nearby::rows(f, found)
             }
             Notice::Prompt(prompt) => f.write_str(&prompt_text(prompt)),
-            Notice::Raw { from, text } => writeln!(f, "Not a chat message, from {from}: {}", Clean(text)),
+            Notice::Raw { from, text } => {
+                writeln!(f, "Not a chat message, from {}: {}", At(*from), Clean(text))
+            }
             Notice::Recall(_) => Ok(()),
             Notice::Recalled(recalled) => Found(recalled).fmt(f),
             Notice::Renamed { who, was } => renamed(f, who, was),
             Notice::Said { to, text } => said(f, to, text),
-            Notice::Sent(to) => writeln!(f, "Message sent to {to}"),
+            Notice::Sent(to) => writeln!(f, "Message sent to {}", At(*to)),
             Notice::SentToAll(peers) => writeln!(f, "Message sent to {}", Count(*peers as u64, "peer")),
             Notice::Stats(stats) => write!(f, "{}", Table(stats)),
             Notice::StillTrying(peers) => {
@@ -129,8 +139,15 @@ impl Display for Sentence<'_> {
     }
 }
 
+/// The addresses that are most likely of use, in one row.
+fn reachable(f: &mut Formatter<'_>, addresses: &[SocketAddr]) -> fmt::Result {
+    let shown = addresses.iter().take(OWN_ADDRESSES_SHOWN_MAX).map(|&address| At(address).to_string());
+    let shown: Vec<String> = shown.collect();
+    writeln!(f, "Others reach you at {}", shown.join(", "))
+}
+
 fn me(f: &mut Formatter<'_>, port: u16, name: &str, addresses: &[SocketAddr]) -> fmt::Result {
-    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let addresses: Vec<String> = addresses.iter().map(|&address| At(address).to_string()).collect();
     let name = CleanName(name);
     writeln!(f, "You are {name}, and listen on port {port}; others reach you at {}", addresses.join(", "))
 }
@@ -325,6 +342,7 @@ struct Why<'a>(&'a SocketAddr, Failure);
 impl Display for Why<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self(to, why) = self;
+        let to = At(**to);
         let reason = match why {
             Failure::Blocked => return write!(f, "You have blocked {to}; type /unblock {to} first"),
             Failure::TooManyWaiting => {
@@ -421,6 +439,8 @@ mod tests {
             "Server listening on port 8080",
         );
         says_line(Notice::Exiting, "Exiting");
+        let own = [1, 2, 3, 4].map(address).to_vec();
+        says_line(Notice::Reachable(own), "Others reach you at 127.0.0.1:1, 127.0.0.1:2, 127.0.0.1:3");
         says(
             Notice::Menu,
             "\n***** Menu *****\n1. Send message\n2. Query active peers\n3. Connect to active peers\n\

@@ -79,6 +79,7 @@ const EVENTS: &[(&str, &[Entry])] = &[
     ("aliased", &[("address", Address), ("name", Text), ("alias", TextOrNull)]),
     ("already-connected", PEER),
     ("away", &[("text", TextOrNull)]),
+    ("bad-claim", &[("claimed", Address), ("to", Address), ("sentence", Text)]),
     ("blocked", PEER),
     ("connect-list", &[("peers", Rows(ROW))]),
     ("connect-sent", PEER),

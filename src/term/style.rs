@@ -9,6 +9,7 @@
 //! colours a terminal has. `COLORTERM` can add colours, but not to a terminal without any, because terminals inside
 //! the terminal inherit it.
 
+use super::addresses::At;
 use super::bell::Bell;
 use super::phrases::{Headed, Named};
 use super::render::Sentence;
@@ -275,7 +276,8 @@ fn hash_of(address: SocketAddr) -> usize {
 /// The style of a notice, except for the names of peers in it.
 fn style(notice: &Notice, colors: Colors) -> String {
     match notice {
-        Notice::FileFault { .. }
+        Notice::BadClaim { .. }
+        | Notice::FileFault { .. }
         | Notice::ListenFailed { .. }
         | Notice::ManyFailed(_)
         | Notice::Mistake(_)
@@ -321,7 +323,7 @@ fn parts(notice: &Notice) -> Vec<(SocketAddr, String)> {
         | Notice::NewPeer(who)
         | Notice::Unblocked(who) => named(who),
         Notice::Renamed { who, was } => named(&Who { name: Rc::clone(was), ..who.clone() }),
-        Notice::ExitSent(to) | Notice::Sent(to) => vec![(*to, to.to_string())],
+        Notice::ExitSent(to) | Notice::Sent(to) => vec![(*to, At(*to).to_string())],
         Notice::Message { who, .. } => vec![headed(who)],
         Notice::ConnectList(rows) => rows.iter().map(|row| headed(&row.who)).collect(),
         Notice::Nearby(rows) => rows.iter().map(|row| headed(&row.who)).collect(),

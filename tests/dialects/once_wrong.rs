@@ -302,12 +302,12 @@ fn the_scope_of_a_link_is_kept_from_typing_to_dialling() {
     in_namespace(&["fe80::1/64"], || {
         let [mut p1, p2] = ["P1", "P2"].map(Program::node);
         // The loopback interface is the first of its namespace, and the only one.
-        let to = format!("[fe80::1%1]:{}", p2.port());
-        p1.send(&to, "by address");
+        let to = format!("[fe80::1%lo]:{}", p2.port());
+        p1.send(to.replace("lo", "1"), "by address");
         p1.stdout.expect(&format!("Message sent to {to}\n"));
         p1.type_line(format_args!("1\nfe80::1%1\n{}\nby its parts", p2.port()));
         p1.stdout.expect(&format!("Message sent to {to}\n"));
-        let from = format!("[fe80::1%1]:{}", p1.port());
+        let from = format!("[fe80::1%lo]:{}", p1.port());
         for text in ["by address", "by its parts"] {
             p2.stdout.expect_line(&format!("{from} P1 {text}"));
         }

@@ -75,7 +75,7 @@ fn without_a_transcript_a_person_finds_what_was_said_in_this_run() {
         terminal.screen.expect("needle for all");
         terminal.type_keys("/history anna 1\r");
         terminal.screen.expect("my NEEDLE, too");
-        terminal.screen.expect("… and 1 older message\r\n");
+        terminal.screen.expect("… and 2 older messages\r\n");
     }
 }
 
@@ -111,7 +111,8 @@ fn a_transcript_is_searched_across_restarts_and_a_conversation_is_that_of_one_ad
     program.type_line(format!("/history {ANNA}"));
     program.stdout.expect(
         "2020-02-28T10:00:00+00:00 < 127.0.0.1:9001 anna a Needle\n\
-         2020-02-28T10:03:00+00:00 > 127.0.0.1:9001 - my needle\nEnter choice: ",
+         2020-02-28T10:03:00+00:00 > 127.0.0.1:9001 - my needle\n\
+         2020-02-28T10:05:00+00:00 < all 127.0.0.1:9001 anna for all\nEnter choice: ",
     );
     program.type_line("/history ALL 9");
     program.stdout.expect(
@@ -128,10 +129,10 @@ fn a_transcript_is_searched_across_restarts_and_a_conversation_is_that_of_one_ad
     anna.write(format!("{ANNA} anna a new needle\n!to 3\n{ANNA} anna a needle for three\n"));
     program.stdout.expect("for three\n");
     program.type_line("/history anna 1\n/history all 1");
-    program.stdout.expect("< 127.0.0.1:9001 anna a new needle\n… and 2 older messages\n");
+    program.stdout.expect("< all 127.0.0.1:9001 anna a needle for three\n… and 4 older messages\n");
     program.stdout.expect("< all 127.0.0.1:9001 anna a needle for three\n… and 2 older messages\n");
     program.type_line("/to anna\nmy text\n/history 1\n/history\n/history 127.0.0.1:9002\n\n0");
-    program.stdout.expect("> 127.0.0.1:9001 anna my text\n… and 3 older messages\n");
+    program.stdout.expect("> 127.0.0.1:9001 anna my text\n… and 5 older messages\n");
     program.stdout.expect("> 127.0.0.1:9001 anna my text\n→ anna");
     program.stdout.expect("anna another needle\n→ anna");
     drop(anna);
@@ -183,11 +184,11 @@ fn what_cannot_be_meant_is_told() {
 fn a_conversation_begins_with_what_earlier_runs_have_of_it() {
     let (_directory, path) = transcript(&[
         "< 127.0.0.1:9001 anna far too long ago",
-        "< 127.0.0.1:9001 anna one \x1b[2J",
-        "> 127.0.0.1:9001 anna two",
+        "< 127.0.0.1:9001 anna one",
+        "> 127.0.0.1:9001 anna two \x1b[2J",
         "< 127.0.0.1:9002 anna not hers",
         "< 127.0.0.1:9001 you three",
-        "< all 127.0.0.1:9001 anna not hers alone",
+        "< all 127.0.0.1:9001 anna and to others",
         "> 127.0.0.1:9001 anna /me waves",
         "< 127.0.0.1:9001 anna five",
     ]);
@@ -199,9 +200,9 @@ fn a_conversation_begins_with_what_earlier_runs_have_of_it() {
     terminal.type_keys("/to anna\r");
     terminal.expect_rows(&[
         "Enter choice: /to anna",
-        "2020-02-28 10:01 anna (127.0.0.1:9001): one ␛[2J",
-        "2020-02-28 10:02 you → anna: two",
+        "2020-02-28 10:02 you → anna: two ␛[2J",
         "2020-02-28 10:04 you (127.0.0.1:9001): three",
+        "2020-02-28 10:05 anna (127.0.0.1:9001) → all: and to others",
         "2020-02-28 10:06 * you → anna waves",
         "2020-02-28 10:07 anna: five",
         "→ anna: ▏",
@@ -215,7 +216,7 @@ fn a_conversation_begins_with_what_earlier_runs_have_of_it() {
     terminal.expect_rows(&["→ anna: /to 127.0.0.1:7", "→ 127.0.0.1:7: ▏"]);
     terminal.type_keys("/to all\r");
     terminal
-        .expect_rows(&["2020-02-28 10:05 anna (127.0.0.1:9001) → all: not hers alone", "→ all 1 peer: ▏"]);
+        .expect_rows(&["2020-02-28 10:05 anna (127.0.0.1:9001) → all: and to others", "→ all 1 peer: ▏"]);
     terminal.type_keys("/history anna 1\r");
     terminal.expect_rows(&["anna (127.0.0.1:9001): said now", "… and 6 older messages", "→ all 1 peer: ▏"]);
 }
@@ -258,7 +259,7 @@ fn a_program_gets_one_event_with_the_id_of_its_command() {
     let asked = json!({"command": "history", "to": "all", "id": 7, "count": 1});
     assert_eq!(answer(asked), history(json!([mine]), 1, json!(7)));
     let asked = json!({"command": "history", "to": ANNA, "id": 8});
-    assert_eq!(answer(asked), history(json!([to_anna]), 0, json!(8)));
+    assert_eq!(answer(asked), history(json!([for_all, to_anna]), 0, json!(8)));
     let asked = json!({"command": "history", "to": "all", "id": 9, "count": 0});
     let error = answer(asked);
     assert_eq!(

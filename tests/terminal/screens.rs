@@ -42,7 +42,7 @@ struct Party {
 
 impl Party {
     fn new(columns: u16, flags: &[&str]) -> Self {
-        let args = [&["--name", "me", "--port", "0"], flags].concat();
+        let args = [&["--name", "me", "--port", "0", "--ip", "127.0.0.1"], flags].concat();
         let terminal = Terminal::node_of(ROWS, columns, &args);
         let [anna, ming, dana] = [ANNA, MING, DANA]
             .map(|(address, name)| session(terminal.address(), address.parse().expect("an address"), name));
@@ -151,8 +151,10 @@ impl Party {
 /// The last rows of the screen, and their looks if they have any.
 fn drawn(seen: &Seen, rows: usize) -> String {
     let first = seen.rows.len().saturating_sub(rows);
-    let row = |(row, time): (&String, &Option<String>)| match row.strip_prefix("Server listening on port ") {
-        Some(_) => "Server listening on port …\n".to_owned(),
+    let with_port = ["Server listening on port ", "Others reach you at 127.0.0.1:"];
+    let row = |(row, time): (&String, &Option<String>)| match with_port.iter().find(|p| row.starts_with(**p))
+    {
+        Some(words) => format!("{words}…\n"),
         None => format!("{}{row}\n", if time.is_some() { "00:00 " } else { "" }),
     };
     let shown: String = seen.rows.iter().zip(&seen.times).skip(first).map(row).collect();

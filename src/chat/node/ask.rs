@@ -113,6 +113,10 @@ impl Node {
                 let to = self.roster.recipient(&whom)?;
                 self.prompter.ask_text(Audience::One(to, dialect));
             }
+            Request::AskPort(host, dialect) => {
+                let host = self.roster.me().scopes().resolve(&host)?;
+                self.prompter.ask_port_of(host, dialect);
+            }
             Request::History(whose, count) => return self.show_history(whose, count),
             Request::Lastlog(text) => self.tell_asker(Notice::Recall(Recall::Containing(text))),
             Request::Help => self.tell_asker(Notice::Help),

@@ -77,6 +77,7 @@ impl Node {
     /// the two connections stays: both sides must choose the same one without a word.
     fn answer_here(&mut self, conn: ConnId, id: PeerId, address: SocketAddr, now: Instant) {
         let Some(ours) = self.claimed_on(conn) else { return };
+        self.warn_of_claim(conn, address);
         // A peer that asks as well has answered what we asked before.
         if let Some(report) = self.pending_connects.take(address) {
             self.settle(report);

@@ -324,7 +324,8 @@ impl Node {
     pub(super) fn show_unconfirmed(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
         let Some(from) = self.connections.get(conn).map(Connection::remote) else { return };
         log::debug!("{conn:?} {from}: not believed to be {}", message.address);
-        let text = format!("{} {} {}", message.address, message.name, message.text);
+        let claimed = self.roster.me().scopes().show(message.address).to_string();
+        let text = format!("{claimed} {} {}", message.name, message.text);
         self.show_raw(from, &text, now);
     }
 

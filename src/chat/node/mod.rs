@@ -201,7 +201,7 @@ impl Node {
     fn listen(&mut self, port: u16) {
         self.stage = Stage::Binding;
         self.prompter.go_to_menu();
-        self.outputs.push_back(Output::Listen(SocketAddr::new(self.config.bind, port)));
+        self.outputs.push_back(Output::Listen(self.roster.me().binding(port)));
     }
 
     fn on_listening(&mut self, local: SocketAddr, now: Instant) {
@@ -211,7 +211,9 @@ impl Node {
         self.roster.me_mut().note_bound(local.ip());
         log::info!("listening on {local}");
         let (name, addresses) = (self.roster.me().shared_name(), self.roster.me().reachable());
+        let for_person = self.config.is_terminal.then(|| Notice::Reachable(addresses.clone()));
         self.tell(Notice::Listening { port: local.port(), name, addresses });
+        for_person.into_iter().for_each(|notice| self.tell(notice));
         if self.config.greet {
             for to in self.config.static_peers.clone() {
                 self.deliver(to, Content::Chat("Hello!".to_owned()), None, Report::IfHandedOver, now);

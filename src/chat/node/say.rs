@@ -203,6 +203,7 @@ impl Node {
             return;
         };
         let to = connection.remote();
+        self.warn_of_claim(conn, to);
         log::debug!("{conn:?} {to}: the dial is up");
         let Some((_, outgoing)) = self.outbox.under_way(to).filter(|&(carrier, _)| carrier == conn) else {
             // Nothing to say on it, and an empty connection that is held open harms published peers.
@@ -243,6 +244,18 @@ impl Node {
         }
         for outgoing in self.outbox.take_all(to) {
             self.deliver(to, outgoing.content, outgoing.dialect, outgoing.report, now);
+        }
+    }
+
+    /// Says it once if the address that we claim on a connection is of no use to the peer `to`, its other end.
+    pub(super) fn warn_of_claim(&mut self, conn: ConnId, to: SocketAddr) {
+        let Some(connection) = self.connections.get(conn) else { return };
+        let (remote, instead) = (connection.remote(), connection.local());
+        let Some(claimed) = self.roster.me_mut().first_bad_claim(remote) else { return };
+        if self.config.is_terminal || self.prompter.is_program() {
+            self.tell(Notice::BadClaim { claimed, to, instead });
+        } else {
+            log::warn!("{to} cannot reach {claimed}: leave --ip out, or give --ip {instead}");
         }
     }
 

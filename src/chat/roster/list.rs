@@ -73,6 +73,7 @@ impl Roster {
     pub(in crate::chat) fn resolve(&self, whom: &Designation) -> Result<SocketAddr, Mistake> {
         let address = match whom {
             Designation::Address(address) => *address,
+            Designation::LinkLocal(typed) => self.me.scopes().resolve(typed)?,
             Designation::Number(number) => number
                 .checked_sub(1)
                 .and_then(|index| self.listed.get(index).copied())
@@ -100,7 +101,7 @@ impl Roster {
         let Audience::One(to, _) = audience else { return ALL.to_owned() };
         let name = self.who(to).name;
         let is_clear = is_unmistakable(&name) && self.named(&name) == [to];
-        if is_clear { name.to_string() } else { to.to_string() }
+        if is_clear { name.to_string() } else { self.me.scopes().show(to).to_string() }
     }
 
     /// What is known of a peer.

@@ -4,6 +4,7 @@ use crate::chat::notice::{Notice, Who};
 use crate::chat::request::is_unmistakable;
 use crate::limits::NAMES_MAX;
 use crate::proto::clean::is_unseen;
+use crate::term::addresses::At;
 use std::rc::Rc;
 
 /// Names learned from notices.
@@ -45,7 +46,7 @@ impl Names {
         // Ambiguous names and names with invisible characters are left out: the user must see who gets a message.
         let is_clear = |who: &&Who| is_unmistakable(&who.name) && !who.name.contains(is_unseen);
         let names = self.0.iter().filter(is_clear).map(|who| who.name.to_string());
-        let addresses = self.0.iter().map(|who| who.address.to_string());
+        let addresses = self.0.iter().map(|who| At(who.address).to_string());
         let mut candidates: Vec<String> = Vec::new();
         for candidate in names.chain(addresses).filter(|name| begins_with(name, part)) {
             if !candidates.contains(&candidate) {

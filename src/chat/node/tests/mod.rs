@@ -1,5 +1,6 @@
 //! What the node does as a whole, where no single part or story does it.
 
+mod addresses;
 mod answers;
 mod conversation;
 mod last_words;
