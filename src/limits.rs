@@ -71,6 +71,9 @@ pub const EVENTS_PER_TURN: usize = 1024;
 /// Slices in one vectored write.
 pub const SLICES_PER_WRITE: usize = 64;
 
+/// Texts that are kept for a session whose other side has said nothing yet: it may be one that confirms them.
+pub const UNDECIDED_BATCHES_MAX: usize = 32;
+
 /// The most bytes of the word in a `!ping` that is answered. Otherwise a peer that does not read could make us hold large
 /// answers on the heap, which does not go back to the system.
 pub const PING_BYTES_MAX: usize = 64;

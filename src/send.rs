@@ -374,16 +374,20 @@ impl Sender {
         }
     }
 
+    /// A failure is shown.
+    fn judge_failure(&mut self, why: Failure) -> bool {
+        let is_late = why == Failure::Connection(CloseReason::TimedOut);
+        let code = if is_late { EXIT_TIMED_OUT } else { EXIT_NOT_SENT };
+        self.exit_code = self.exit_code.max(code);
+        self.must_look = true;
+        true
+    }
+
     /// Whether a notice is an outcome, which is shown; failures are noted for the exit code.
     fn judge(&mut self, notice: &Notice) -> bool {
         match notice {
-            Notice::NotConnected { why, .. } | Notice::NotSent { why, .. } => {
-                let is_late = *why == Failure::Connection(CloseReason::TimedOut);
-                let code = if is_late { EXIT_TIMED_OUT } else { EXIT_NOT_SENT };
-                self.exit_code = self.exit_code.max(code);
-                self.must_look = true;
-                true
-            }
+            Notice::Unconfirmed { reason, .. } => self.judge_failure(Failure::Connection(*reason)),
+            Notice::NotConnected { why, .. } | Notice::NotSent { why, .. } => self.judge_failure(*why),
             Notice::Message { .. } | Notice::Raw { .. } => {
                 self.must_look |= self.awaited.as_mut().is_some_and(|awaited| awaited.is_answered_by(notice));
                 // It is printed on stdout.

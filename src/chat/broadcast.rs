@@ -153,8 +153,11 @@ impl Gathered {
 
     /// Each payload, and whom it goes to.
     pub(super) fn payloads(self) -> impl Iterator<Item = Payload> {
-        let payload =
-            |Group { lines, texts, to, .. }| Payload { lines: lines.into(), texts: Batch::new(texts), to };
+        let payload = |Group { lines, texts, to, .. }| Payload {
+            lines: lines.into(),
+            texts: Batch::new(texts, true),
+            to,
+        };
         self.groups.into_iter().map(payload)
     }
 }

@@ -6,6 +6,9 @@ use crate::limits::PING_BYTES_MAX;
 use crate::proto::message::{LINE_TAKEN, Message, trim_end};
 use std::net::SocketAddr;
 
+/// What a control line of the one who dialled a session says: that it is of our own kind.
+pub(super) const CHINWAG: &str = "chinwag/1";
+
 /// What ended a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -20,6 +23,10 @@ pub(super) enum End {
 pub(super) enum Meaning<'a> {
     /// A question of a session, which is answered with its number.
     Ping(&'a str),
+    /// The answer to such a question of ours.
+    Pong(&'a str),
+    /// The other side of a session is a chinwag.
+    Chinwag,
     /// The next line of a session goes to several peers at once.
     ToAll,
     /// A control line of a later version.
@@ -38,12 +45,16 @@ pub(super) fn meaning<'a>(kind: Kind, text: &'a str, remote: SocketAddr, me: &Id
         (Kind::Session(_), Some(control)) => {
             return match trim_end(control).split_once(' ') {
                 Some(("ping", number)) if number.len() <= PING_BYTES_MAX => Meaning::Ping(number),
+                Some(("pong", number)) => Meaning::Pong(number),
+                None if trim_end(control) == CHINWAG => Meaning::Chinwag,
                 Some(("to", count)) if count.parse::<u64>().is_ok() => Meaning::ToAll,
                 _ => Meaning::Unknown,
             };
         }
-        // It was a session when the peer asked; nobody can answer here any more.
-        (Kind::Leaving, Some(_)) => return Meaning::Nothing,
+        // It was a session when the peer asked; nobody can answer here any more. What we asked may still be answered.
+        (Kind::Leaving, Some(control)) => {
+            return trim_end(control).strip_prefix("pong ").map_or(Meaning::Nothing, Meaning::Pong);
+        }
         (Kind::Delivery | Kind::Leaving, None) if trim_end(text) == LINE_TAKEN => return Meaning::Nothing,
         _ => {}
     }
@@ -72,6 +83,8 @@ mod tests {
         me.listen_on(8080);
         match meaning(kind, text, REMOTE.parse().unwrap(), &me) {
             Meaning::Ping(number) => format!("ping {number}"),
+            Meaning::Pong(number) => format!("pong {number}"),
+            Meaning::Chinwag => "chinwag".to_owned(),
             Meaning::ToAll => "to all".to_owned(),
             Meaning::Unknown => "unknown".to_owned(),
             Meaning::Message(Message { address, command, text, .. }) => {
@@ -91,6 +104,13 @@ mod tests {
             (session, "!ping 7\r", "ping 7"),
             (session, &format!("!{longest}\n"), longest.as_str()),
             (session, &format!("!{longest}7"), "unknown"),
+            (session, "!pong 7\r", "pong 7"),
+            (session, "!pong", "unknown"),
+            (Kind::Leaving, "!pong 7", "pong 7"),
+            (Kind::Inbound, "!pong 7", "raw !pong 7"),
+            (session, "!chinwag/1", "chinwag"),
+            (session, "!chinwag/12", "unknown"),
+            (Kind::Leaving, "!chinwag/1", "nothing"),
             (session, "!to 3", "to all"),
             (session, "!to you", "unknown"),
             (session, "!later", "unknown"),

@@ -131,6 +131,12 @@ pub struct Stats {
     pub heard: u64,
     /// Texts handed over; on a session that means queued.
     pub sent: u64,
+    /// Texts that their peer has confirmed as read.
+    pub delivered: u64,
+    /// Texts that were handed over where nobody confirms.
+    pub taken: u64,
+    /// Texts that were written, and whose session ended before they were confirmed.
+    pub unconfirmed: u64,
     /// Texts that were reported as not sent.
     pub not_sent: u64,
     /// Lines that were folded instead of shown.
@@ -167,6 +173,8 @@ pub enum Failed {
     Session,
     /// This text.
     Text(Rc<str>),
+    /// That this text was read could not be confirmed.
+    Confirmation(Rc<str>),
 }
 
 /// What failed with several peers.
@@ -244,6 +252,13 @@ pub enum Notice {
     },
     /// There is a session with that peer already.
     AlreadyConnected(Who),
+    /// A peer has read so many texts of the user. Only a program is told.
+    Delivered {
+        /// Which peer.
+        to: SocketAddr,
+        /// How many.
+        count: usize,
+    },
     /// A peer is neither heard nor written to from here on.
     Blocked(Who),
     /// The active peers that could be connected to; may be empty.
@@ -440,6 +455,15 @@ pub enum Notice {
     },
     /// A peer is heard again.
     Unblocked(Who),
+    /// A session ended before the peer could confirm a text: it may or may not have read it.
+    Unconfirmed {
+        /// Which peer.
+        to: SocketAddr,
+        /// All of it.
+        text: String,
+        /// Why the session ended.
+        reason: CloseReason,
+    },
 }
 
 impl Notice {

@@ -127,6 +127,7 @@ enum Event<'a> {
     ConnectList { peers: Vec<Row<'a>> },
     ConnectSent(Peer<'a>),
     Connected(Peer<'a>),
+    Delivered { to: At, count: usize },
     DialectSet { address: At, name: &'a str, dialect: &'static str },
     Disconnected(Peer<'a>),
     Error(Error<'a>),
@@ -160,6 +161,7 @@ enum Event<'a> {
     StillTrying { peers: usize },
     Tally { messages: u64, peers: u64 },
     Unblocked(Peer<'a>),
+    Unconfirmed { to: At, text: &'a str, reason: &'static str, sentence: String },
     Whois(Whois<'a>),
 }
 
@@ -212,6 +214,9 @@ struct Figures {
     sessions: usize,
     heard: u64,
     sent: u64,
+    delivered: u64,
+    taken: u64,
+    unconfirmed: u64,
     not_sent: u64,
     queued_bytes: usize,
     held_bytes: usize,
@@ -355,6 +360,9 @@ impl From<&Stats> for Figures {
             sessions: stats.sessions,
             heard: stats.heard,
             sent: stats.sent,
+            delivered: stats.delivered,
+            taken: stats.taken,
+            unconfirmed: stats.unconfirmed,
             not_sent: stats.not_sent,
             queued_bytes: stats.queued_bytes,
             held_bytes: stats.held_bytes,
@@ -407,6 +415,7 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::ConnectList(peers) => Event::ConnectList { peers: rows(peers) },
         Notice::ConnectSent(who) => Event::ConnectSent(who.into()),
         Notice::Connected(who) => Event::Connected(who.into()),
+        Notice::Delivered { to, count } => Event::Delivered { to: At(*to), count: *count },
         Notice::DialectSet { who, dialect } => {
             Event::DialectSet { address: At(who.address), name: &who.name, dialect: dialect.name() }
         }
@@ -487,6 +496,9 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::StillTrying(peers) => Event::StillTrying { peers: *peers },
         Notice::Tally { messages, peers } => Event::Tally { messages: *messages, peers: *peers },
         Notice::Unblocked(who) => Event::Unblocked(who.into()),
+        Notice::Unconfirmed { to, text, reason } => {
+            Event::Unconfirmed { to: At(*to), text, reason: reason.word(), sentence: sentence() }
+        }
         Notice::Away(text) => Event::Away { text: text.as_deref() },
         Notice::Whois(whois) => Event::Whois(Whois {
             peer: (&whois.who).into(),
@@ -583,7 +595,7 @@ mod tests {
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 51;
+    const KINDS: usize = 53;
 
     /// The index of a notice's kind. A new kind does not compile until it is here; then increase [`KINDS`], and add an
     /// example to [`examples`] and a line to the golden file.
@@ -618,6 +630,8 @@ mod tests {
             Notice::DialectSet { .. } => 26,
             Notice::FileFault { .. } => 27,
             Notice::Unblocked(_) => 28,
+            Notice::Delivered { .. } => 51,
+            Notice::Unconfirmed { .. } => 52,
             Notice::Menu => 29,
             Notice::Prompt(_) => 30,
             Notice::Help => 31,
@@ -757,6 +771,8 @@ mod tests {
             Notice::Clear,
             Notice::BadClaim { claimed: address(8080), to, instead: [10, 0, 0, 7].into() },
             Notice::Reachable(vec![address(8080)]),
+            Notice::Delivered { to, count: 3 },
+            Notice::Unconfirmed { to, text: text(), reason: CloseReason::Reset },
         ]
     }
 

@@ -64,6 +64,9 @@ impl Display for Sentence<'_> {
             Notice::ConnectSent(who) => {
                 writeln!(f, "Connected with {}; it does not answer connect requests", Named(who))
             }
+            Notice::Delivered { to, count } => {
+                writeln!(f, "{} has read {}", At(*to), Count(*count as u64, "message"))
+            }
             Notice::DialectSet { who, dialect } => {
                 writeln!(f, "{} now gets messages in the {} dialect", Named(who), dialect.name())
             }
@@ -135,6 +138,10 @@ impl Display for Sentence<'_> {
                 writeln!(f, "Received {messages} from {peers}.")
             }
             Notice::Unblocked(who) => writeln!(f, "{} is no longer blocked", Named(who)),
+            Notice::Unconfirmed { to, text, reason } => {
+                let to = At(*to);
+                writeln!(f, "The connection with {to} ended: {reason}. Perhaps not read: {}", Clean(text))
+            }
         }
     }
 }
@@ -165,6 +172,9 @@ fn many_failed(f: &mut Formatter<'_>, many: &ManyFailed) -> fmt::Result {
         Failed::Connect => writeln!(f, "Not connected with {names} ({reasons})"),
         Failed::Session => writeln!(f, "Lost the connection with {names} ({reasons})"),
         Failed::Text(text) => writeln!(f, "Not sent to {names} ({reasons}): {}", Clean(text)),
+        Failed::Confirmation(text) => {
+            writeln!(f, "Perhaps not read by {names} ({reasons}): {}", Clean(text))
+        }
     }
 }
 

@@ -84,6 +84,7 @@ const EVENTS: &[(&str, &[Entry])] = &[
     ("connect-list", &[("peers", Rows(ROW))]),
     ("connect-sent", PEER),
     ("connected", PEER),
+    ("delivered", &[("to", Address), ("count", Count)]),
     ("dialect-set", &[("address", Address), ("name", Text), ("dialect", Text)]),
     ("disconnected", PEER),
     (
@@ -152,6 +153,9 @@ const EVENTS: &[(&str, &[Entry])] = &[
             ("sessions", Count),
             ("heard", Count),
             ("sent", Count),
+            ("delivered", Count),
+            ("taken", Count),
+            ("unconfirmed", Count),
             ("not_sent", Count),
             ("queued_bytes", Count),
             ("held_bytes", Count),
@@ -174,6 +178,10 @@ const EVENTS: &[(&str, &[Entry])] = &[
     ("still-trying", &[("peers", Count)]),
     ("tally", &[("messages", Count), ("peers", Count)]),
     ("unblocked", PEER),
+    (
+        "unconfirmed",
+        &[("to", Address), ("text", Text), ("reason", Word(&[CloseReason::WORDS])), ("sentence", Text)],
+    ),
     (
         "whois",
         &[

@@ -15,7 +15,7 @@ mod swarm;
 mod wires;
 mod world;
 
-use chinwag::chat::node::Config;
+use chinwag::chat::node::{Config, Dialogue};
 use fastrand::Rng;
 use faults::{Faults, pick};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -61,8 +61,11 @@ fn run(seed: u64, hosts: usize, is_trace_printed: bool) -> u64 {
     let faults = Faults::draw(&mut rng);
     let mut world = World::new(faults, rng.fork());
     world.is_trace_printed = is_trace_printed;
+    world.is_each_text_numbered = true;
     for host in 0..hosts {
-        world.add(address(host), Config::default());
+        // Programs are told of what persons are not.
+        let dialogue = if host.is_multiple_of(3) { Dialogue::Commands } else { Dialogue::Menu };
+        world.add(address(host), Config { dialogue, seed: host as u64, ..Config::default() });
     }
     plan(&mut world, &mut rng, hosts);
     // Long enough for the kernel's last word on a host that vanished.

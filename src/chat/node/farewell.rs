@@ -50,6 +50,18 @@ impl Node {
         for to in known {
             self.deliver(to, Content::Exit, None, Report::Nobody, now);
         }
+        self.leave_asked(now);
+    }
+
+    /// Who gets no exit may still confirm what the user has said.
+    fn leave_asked(&mut self, now: Instant) {
+        let sessions = self.roster.directory().iter().filter_map(|peer| Some((peer.address, peer.session?)));
+        let is_asked = |conn| self.connections.get(conn).is_some_and(|connection| connection.data.is_asked());
+        let asked: Vec<_> = sessions.filter(|&(_, session)| is_asked(session)).collect();
+        for (address, session) in asked {
+            self.ping_last(session);
+            self.leave(session, address, now);
+        }
     }
 
     /// Those who get a text at the end: whom the user is connected with or has written to. A stranger who was only heard is
@@ -117,7 +129,12 @@ impl Node {
         let (remote, kind) = (connection.remote(), connection.data.kind());
         let text = String::from_utf8_lossy(line);
         match meaning(kind, &text, remote, self.roster.me()) {
-            Meaning::Nothing | Meaning::Ping(_) | Meaning::Unknown | Meaning::Raw(LINE_TAKEN) => {}
+            Meaning::Nothing
+            | Meaning::Ping(_)
+            | Meaning::Chinwag
+            | Meaning::Unknown
+            | Meaning::Raw(LINE_TAKEN) => {}
+            Meaning::Pong(number) => self.on_pong(conn, number),
             Meaning::ToAll => self.note_control(conn, true),
             Meaning::Raw(text) => self.show_raw(remote, text, now),
             Meaning::Message(message) if self.roster.is_blocked(message.address) => {

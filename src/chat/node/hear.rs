@@ -74,6 +74,11 @@ impl Node {
                 self.note_control(conn, false);
                 self.answer(conn, &format!("!pong {number}\n"), now);
             }
+            Meaning::Pong(number) => {
+                self.note_control(conn, false);
+                self.on_pong(conn, number);
+            }
+            Meaning::Chinwag => self.note_chinwag(conn),
             Meaning::ToAll => self.note_control(conn, true),
             Meaning::Unknown => self.note_control(conn, false),
             Meaning::Raw(text) => self.show_raw(remote, text, now),
@@ -99,6 +104,14 @@ impl Node {
         }
     }
 
+    /// The other side is a chinwag, so it answers pings.
+    pub(super) fn note_chinwag(&mut self, conn: ConnId) {
+        let connection = self.connections.get_mut(conn);
+        if connection.is_some_and(|connection| connection.data.note_chinwag()) {
+            self.pings.due(conn);
+        }
+    }
+
     /// Whether the line that came on a connection was announced as one to several peers.
     pub(super) fn take_to_all(&mut self, conn: ConnId) -> bool {
         let connection = self.connections.get_mut(conn);
@@ -110,7 +123,7 @@ impl Node {
     fn hear_chat_of_known_speaker(&mut self, conn: ConnId, line: &[u8], now: Instant) -> bool {
         let Some(connection) = self.connections.get_mut(conn) else { return false };
         // The peer has sent something after our answer.
-        connection.data.note_words();
+        connection.data.note_line();
         let (from, is_to_all) = (connection.remote(), connection.data.is_next_to_all());
         let Some(speaker) = connection.data.speaker() else { return false };
         let Some(text) = speaker.text_of(line) else { return false };

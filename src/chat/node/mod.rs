@@ -26,6 +26,7 @@ use super::directory::Directory;
 use super::failures::Failures;
 use super::feed::Feed;
 use super::id::CommandId;
+use super::kept::Pings;
 use super::meaning::End;
 pub use super::metrics::Counters;
 use super::metrics::Metrics;
@@ -67,6 +68,7 @@ pub struct Node {
     pending_connects: PendingConnects,
     broadcaster: Broadcaster,
     tickets: Tickets,
+    pings: Pings,
     /// Sessions that were lost in this turn with texts of the user, and those texts; and when they are told.
     losses: Failures,
     losses_at: Option<Instant>,
@@ -114,6 +116,7 @@ impl Node {
             pending_connects: PendingConnects::default(),
             broadcaster: Broadcaster::default(),
             tickets: Tickets::new(config.dialogue == Dialogue::Menu),
+            pings: Pings::new(config.seed),
             losses: Failures::default(),
             losses_at: None,
             prompter: Prompter::new(&config),
@@ -284,7 +287,8 @@ impl Node {
         if !self.connections.is_memory_full() {
             return;
         }
-        self.let_go_of_written();
+        // Nobody is closed for what they have read, or may have read.
+        self.let_go_of_written(0);
         // What peers said in this turn must not keep memory full: only the user's lost texts count here.
         self.told_bytes = 0;
         let Self { connections, roster, .. } = self;
@@ -339,11 +343,11 @@ impl Node {
                 let speaker = connection.data.speaker();
                 let peer = speaker.and_then(|speaker| self.roster.directory().get(speaker.peer()));
                 let to = peer.map_or(connection.remote(), |peer| peer.address);
-                self.tell_unsent(&connection, to, reason, now);
+                self.tell_fates(&connection, to, reason, now);
             }
             Kind::Leaving => {
                 let to = self.leaving.remove(&conn).unwrap_or(connection.remote());
-                self.tell_unsent(&connection, to, reason, now);
+                self.tell_fates(&connection, to, reason, now);
             }
             Kind::Session(peer) => self.on_session_lost(&connection, peer, reason, now),
         }
@@ -383,7 +387,10 @@ impl Node {
     }
 
     fn note_told(&mut self, notice: &Notice) {
-        if let Notice::Message { text, .. } | Notice::NotSent { text, .. } | Notice::Raw { text, .. } = notice
+        if let Notice::Message { text, .. }
+        | Notice::NotSent { text, .. }
+        | Notice::Raw { text, .. }
+        | Notice::Unconfirmed { text, .. } = notice
         {
             self.told_bytes += text.len();
         }
@@ -448,6 +455,7 @@ impl Machine for Node {
 
     fn poll_transmit(&mut self) -> Option<ConnId> {
         self.flush_broadcast();
+        self.send_pings();
         let next = self.connections.next_dirty();
         if next.is_none() {
             self.broadcaster.note_all_flushed();

@@ -1,13 +1,14 @@
 //! What became of a text, and how it is reported.
 //!
 //! A plain message counts as sent when the other side has closed, or has been quiet for a second after all was written,
-//! and not when `write` returned. A line on a session counts as sent when it is queued; if the session breaks before it is
-//! written, that is told with the text.
+//! and not when `write` returned: it is taken. A line on a session counts as sent when it is queued, and has its fate
+//! later, see `kept`; if it is lost, or may be, that is told with the text.
 
 use super::Node;
 use crate::chat::directory::{Peer, PeerId};
 use crate::chat::failures::FailedWith;
 use crate::chat::id::CommandId;
+use crate::chat::kept::{Confirmed, Outcome, Text};
 use crate::chat::notice::{Failure, Notice};
 use crate::chat::outbox::{Content, Outgoing, Report};
 use crate::chat::request::Audience;
@@ -15,9 +16,10 @@ use crate::chat::role::Role;
 use crate::chat::tickets::Settled;
 use crate::limits::SETTLE_TIMEOUT;
 use crate::proto::connection::{Connection, Phase};
-use crate::proto::machine::CloseReason;
+use crate::proto::machine::{CloseReason, ConnId};
 use crate::proto::message::Dialect;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Instant;
 
 impl Node {
@@ -76,6 +78,7 @@ impl Node {
                     self.roster.note_sent(id, 1, now);
                 }
                 self.counters.sent += 1;
+                self.counters.taken += 1;
                 // A record cannot be taken back, so it is made only now.
                 if outgoing.report == Report::IfHandedOver {
                     self.record(&[to], false, outgoing.dialect, &text, Content::chat);
@@ -130,7 +133,7 @@ impl Node {
         let Some(peer) = self.roster.directory().get(id) else { return };
         let who = self.roster.who_is(peer);
         let to = who.address;
-        if self.tell_unsent(connection, to, reason, now) || self.is_quitting() {
+        if self.tell_fates(connection, to, reason, now) || self.is_quitting() {
             if !self.feed.is_quiet() && !self.is_quitting() {
                 self.tell_loss(None, Notice::Lost { who, reason }, now);
             }
@@ -159,31 +162,99 @@ impl Node {
             && self.roster.directory().get(id).is_some_and(|peer| is_of_now(peer) && is_at_home(peer))
     }
 
-    /// Reports the user's texts that a connection did not take; gives whether there were any. This holds even with
-    /// `--quiet`: no text is lost in silence.
-    pub(super) fn tell_unsent(
+    /// Reports the user's texts that a connection did not take, or did not confirm; gives whether there were any. This holds
+    /// even with `--quiet`: no text is lost in silence.
+    pub(super) fn tell_fates(
         &mut self,
         connection: &Connection<Role>,
         to: SocketAddr,
         reason: CloseReason,
         now: Instant,
     ) -> bool {
-        let why = Failure::Connection(reason);
         let mut is_any = false;
-        for text in connection.data.unwritten(connection.written()) {
-            is_any = true;
-            self.counters.not_sent += 1;
-            self.tell_loss(text.id.clone(), Notice::NotSent { to, text: text.text.to_string(), why }, now);
+        for (Text { text, id, .. }, outcome) in connection.data.outcomes(connection.written()) {
+            let text = || text.to_string();
+            let (counter, notice) = match outcome {
+                Outcome::Taken => (&mut self.counters.taken, None),
+                Outcome::NotSent => {
+                    let why = Failure::Connection(reason);
+                    (&mut self.counters.not_sent, Some(Notice::NotSent { to, text: text(), why }))
+                }
+                Outcome::Unconfirmed => {
+                    (&mut self.counters.unconfirmed, Some(Notice::Unconfirmed { to, text: text(), reason }))
+                }
+            };
+            *counter += 1;
+            if let Some(notice) = notice {
+                is_any = true;
+                self.tell_loss(id.clone(), notice, now);
+            }
         }
         is_any
     }
 
-    /// Nobody says when something was written, so texts are kept for longer than they need to be.
-    pub(super) fn let_go_of_written(&mut self) {
+    /// The other side has read all that was queued before a ping of ours. Only a program is told: to a person it is what
+    /// was to be expected.
+    pub(super) fn on_pong(&mut self, conn: ConnId, word: &str) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        let Confirmed { batches, is_due } = connection.data.confirm(word);
+        self.connections.charge(conn);
+        if is_due {
+            self.pings.due(conn);
+        }
+        self.counters.delivered += batches.iter().map(|batch| batch.len()).sum::<u64>();
+        if batches.is_empty() || !self.prompter.is_program() {
+            return;
+        }
+        let Some(to) = self.recipient_on(conn) else { return };
+        for (id, count) in in_runs(batches.iter().flat_map(|batch| batch.asked())) {
+            self.tell_as(id.cloned(), Notice::Delivered { to, count });
+        }
+    }
+
+    /// To whom the texts on a session went.
+    fn recipient_on(&self, conn: ConnId) -> Option<SocketAddr> {
+        let left = self.leaving.get(&conn).copied();
+        let peer = || self.roster.directory().get(self.connections.get(conn)?.data.session()?);
+        left.or_else(|| peer().map(|peer| peer.address))
+    }
+
+    /// Asks whether the texts of this turn are read. All who are asked now are asked the same: each answers for itself.
+    pub(super) fn send_pings(&mut self) {
+        let due = self.pings.take_due();
+        if due.is_empty() {
+            return;
+        }
+        let (number, line) = self.pings.next();
+        for conn in due {
+            self.ping(conn, number, &line, false);
+        }
+    }
+
+    /// Asks once more on a session that we are about to leave.
+    pub(super) fn ping_last(&mut self, conn: ConnId) {
+        if self.connections.get(conn).is_some_and(|connection| connection.data.is_asked()) {
+            let (number, line) = self.pings.next();
+            self.ping(conn, number, &line, true);
+        }
+    }
+
+    fn ping(&mut self, conn: ConnId, number: u64, line: &Rc<[u8]>, is_end: bool) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        let behind = connection.pushed();
+        if connection.data.ping(number, behind, is_end) {
+            // It is short, and there is one at a time: whether the queue is full is for the texts to say.
+            self.connections.send_beyond(conn, Rc::clone(line));
+        }
+    }
+
+    /// Nobody says when something was written, so texts are kept for longer than they need to be. With 0 for the bytes that
+    /// each session may keep, none stays that was written.
+    pub(super) fn let_go_of_written(&mut self, bytes_max: usize) {
         for conn in self.connections.ids() {
             if let Some(connection) = self.connections.get_mut(conn) {
                 let written = connection.written();
-                connection.data.let_go(written);
+                self.counters.taken += connection.data.let_go(written, bytes_max);
             }
         }
     }
@@ -219,7 +290,13 @@ impl Node {
         let reason = CloseReason::TimedOut;
         for (conn, to) in std::mem::take(&mut self.leaving) {
             if let Some(connection) = self.connections.remove(conn) {
-                self.tell_unsent(&connection, to, reason, now);
+                self.tell_fates(&connection, to, reason, now);
+            }
+        }
+        for conn in self.connections.ids() {
+            let Some(to) = self.recipient_on(conn) else { continue };
+            if let Some(connection) = self.connections.remove(conn) {
+                self.tell_fates(&connection, to, reason, now);
             }
         }
         self.tell_losses();
@@ -227,10 +304,14 @@ impl Node {
             let carrier = self.outbox.under_way(to).and_then(|(conn, _)| self.connections.get(conn));
             let is_written = carrier.is_some_and(|c| c.phase() == Phase::Settling && c.queue().is_empty());
             if is_written && !self.outbox.advance(to) {
-                self.outbox.pop(to);
+                let outgoing = self.outbox.pop(to);
+                let is_text = outgoing.is_some_and(|outgoing| matches!(outgoing.content, Content::Chat(_)));
+                self.counters.taken += u64::from(is_text);
             }
             for outgoing in self.outbox.take_all(to) {
-                if let (Content::Chat(text), Report::Request(_)) = (outgoing.content, outgoing.report) {
+                let Content::Chat(text) = outgoing.content else { continue };
+                self.counters.not_sent += 1;
+                if let Report::Request(_) = outgoing.report {
                     let notice = Notice::NotSent { to, text, why: Failure::Connection(reason) };
                     self.tell_outcome(outgoing.report, notice);
                 }
@@ -270,6 +351,20 @@ impl Node {
             self.ask();
         }
     }
+}
+
+/// What is the same in a row, added up.
+fn in_runs<'a>(
+    all: impl Iterator<Item = (Option<&'a CommandId>, usize)>,
+) -> Vec<(Option<&'a CommandId>, usize)> {
+    let mut runs: Vec<(Option<&CommandId>, usize)> = Vec::new();
+    for (id, count) in all {
+        match runs.last_mut() {
+            Some((last, sum)) if *last == id => *sum += count,
+            _ => runs.push((id, count)),
+        }
+    }
+    runs
 }
 
 #[cfg(test)]

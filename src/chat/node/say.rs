@@ -31,7 +31,8 @@ struct Formatted {
 #[derive(Debug)]
 pub(super) struct Lines<'a> {
     text: &'a str,
-    /// That of its command.
+    /// Who wants to know what became of it, and the id of that command.
+    report: Report,
     id: Option<CommandId>,
     /// To how many it goes, if it goes to several at once.
     recipients: Option<usize>,
@@ -40,13 +41,18 @@ pub(super) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(text: &'a str, id: Option<CommandId>, recipients: Option<usize>) -> Self {
-        Self { text, id, recipients, formatted: BTreeMap::new() }
+    pub(super) fn new(
+        text: &'a str,
+        report: Report,
+        id: Option<CommandId>,
+        recipients: Option<usize>,
+    ) -> Self {
+        Self { text, report, id, recipients, formatted: BTreeMap::new() }
     }
 
     /// The lines that carry the text under the header of `from`; more than one only if it is very long.
     fn under(&mut self, from: SocketAddr, name: &str, knows_control: bool) -> Formatted {
-        let (text, id) = (self.text, &self.id);
+        let (text, id, is_asked) = (self.text, &self.id, matches!(self.report, Report::Request(_)));
         let mark = self.recipients.filter(|_| knows_control).map(to_all).unwrap_or_default();
         let formatted = self.formatted.entry((from.ip(), knows_control)).or_insert_with(|| {
             let envelope = Envelope::of_session(from, name);
@@ -59,7 +65,7 @@ impl<'a> Lines<'a> {
             let lines: Rc<[Rc<[u8]>]> = lines.collect();
             let bytes: usize = lines.iter().map(|line| line.len()).sum();
             let text = Text { text: text.into(), id: id.clone(), end: bytes.saturating_sub(1) };
-            Formatted { lines, text: Batch::new(vec![text]) }
+            Formatted { lines, text: Batch::new(vec![text], is_asked) }
         });
         formatted.clone()
     }
@@ -107,10 +113,10 @@ impl Node {
         report: Report,
         now: Instant,
     ) {
-        let mut lines = Lines::new(text, self.tickets.id(report), recipients);
+        let mut lines = Lines::new(text, report, self.tickets.id(report), recipients);
         for &to in to {
             match self.free_session(to) {
-                Some(session) => self.say_lines(to, session, &mut lines, report, now),
+                Some(session) => self.say_lines(to, session, &mut lines, now),
                 None => self.deliver(to, Content::Chat(text.to_owned()), None, report, now),
             }
         }
@@ -135,14 +141,16 @@ impl Node {
         match &outgoing.content {
             Content::Ack => {}
             Content::Chat(text) => {
-                let id = self.tickets.id(outgoing.report);
-                self.say_lines(to, session, &mut Lines::new(text, id, None), outgoing.report, now);
+                let report = outgoing.report;
+                let mut lines = Lines::new(text, report, self.tickets.id(report), None);
+                self.say_lines(to, session, &mut lines, now);
             }
             Content::Connect => {
                 let who = self.roster.who(to);
                 self.report(outgoing.report, true, Notice::AlreadyConnected(who));
             }
             Content::Exit => {
+                self.ping_last(session);
                 if let Some(from) = self.claimed_on(session) {
                     // If the queue has no room for it, the connection ends anyway.
                     let exit = line(&Envelope::of_session(from, self.roster.me().name()), Body::Exit);
@@ -153,14 +161,8 @@ impl Node {
         }
     }
 
-    fn say_lines(
-        &mut self,
-        to: SocketAddr,
-        session: ConnId,
-        lines: &mut Lines<'_>,
-        report: Report,
-        now: Instant,
-    ) {
+    fn say_lines(&mut self, to: SocketAddr, session: ConnId, lines: &mut Lines<'_>, now: Instant) {
+        let report = lines.report;
         if let Err(reason) = self.queue_lines(session, lines) {
             self.close(session, reason, now);
             let content = Content::Chat(lines.text.to_owned());
@@ -185,11 +187,15 @@ impl Node {
         let Formatted { lines, text } =
             lines.under(from, self.roster.me().name(), connection.data.knows_control());
         let bytes: usize = lines.iter().map(|line| line.len() + PAYLOAD_OVERHEAD_BYTES).sum();
-        if connection.queue().size() + bytes > self.config.limits.send_queue_bytes_max {
+        let bytes_max = self.config.limits.send_queue_bytes_max;
+        if connection.queue().size() + bytes > bytes_max {
             return Err(CloseReason::SlowPeer);
         }
         let (begin, written) = (connection.pushed(), connection.written());
-        connection.data.keep(begin, &text, written);
+        self.counters.taken += connection.data.let_go(written, bytes_max);
+        if connection.data.keep(begin, &text) {
+            self.pings.due(session);
+        }
         for line in lines.iter() {
             self.connections.send_beyond(session, Rc::clone(line));
         }

@@ -50,12 +50,16 @@ impl Node {
     pub(super) fn flush_broadcast(&mut self) {
         let Some(gathered) = self.broadcaster.take() else { return };
         let (count, at) = (gathered.texts, gathered.at);
+        let bytes_max = self.config.limits.send_queue_bytes_max;
         for Payload { lines, texts, to } in gathered.payloads() {
             for (peer, session) in to {
                 if let Some(connection) = self.connections.get_mut(session) {
                     connection.data.note_words();
                     let (begin, written) = (connection.pushed(), connection.written());
-                    connection.data.keep(begin, &texts, written);
+                    self.counters.taken += connection.data.let_go(written, bytes_max);
+                    if connection.data.keep(begin, &texts) {
+                        self.pings.due(session);
+                    }
                 }
                 self.roster.note_sent(peer, count, at);
                 // Over its limit; it is closed only if it is still over after the next write.
