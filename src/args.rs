@@ -1,5 +1,6 @@
 //! The command line, parsed once.
 
+use crate::diagnose::DiagnoseArgs;
 use crate::drive;
 use crate::drive::args::SwarmArgs;
 use crate::endpoint::{Endpoint, parse_endpoint};
@@ -59,7 +60,8 @@ Exit codes: 0 success, 1 a fault, 2 wrong usage or a port that is not available.
 stderr, and why it ended.";
 
 /// The subcommands that have a manual page, those of the load generator first.
-const PAGES: [&str; 8] = ["swarm", "swarm-merge", "send", "nearby", "config", "schema", "completions", "man"];
+const PAGES: [&str; 9] =
+    ["swarm", "swarm-merge", "send", "nearby", "diagnose", "config", "schema", "completions", "man"];
 
 /// A peer-to-peer terminal chat: every node listens and dials, and there is no server.
 #[derive(Debug, Parser)]
@@ -198,6 +200,8 @@ pub(crate) enum Command {
     Swarm(Box<SwarmArgs>),
     /// Send a message, wait until it is taken, and exit
     Send(SendArgs),
+    /// Find out why an address cannot be reached, and say what to do
+    Diagnose(DiagnoseArgs),
     /// Look for peers on the networks of this host, print them, and exit
     Nearby(NearbyArgs),
     /// Print each setting, and where it was set, as a config file; takes the flags of the chat

@@ -45,6 +45,7 @@
 //! | Conversation | every line goes to the same peer, until an empty one |
 //! | Event | a notice as a program reads it, a JSON object |
 //! | Notice | what the user is told, as data |
+//! | Diagnosis | finding out in stages why a peer cannot be reached; each stage has a finding, all of them a verdict |
 //! | Plan | what the load generator will do |
 //! | Scenario | what its peers do after they are connected |
 //! | Report | the result, and everything that the numbers depend on |

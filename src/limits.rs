@@ -141,6 +141,36 @@ pub const ACKS_OF_IP_BURST: u32 = 16;
 /// See [`ACKS_OF_IP_BURST`].
 pub const ACKS_OF_IP_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a diagnosis may take at most before a script is asked for its next line.
+pub const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// How many first bytes of what is no chat are kept and shown.
+pub const DIAGNOSED_BYTES_MAX: usize = 64;
+
+/// Pings of a diagnosis, one after the other.
+pub const DIAGNOSIS_PINGS: usize = 5;
+
+/// How long all of them may take.
+pub const PONGS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The least time between two dials that the same peer asks for with `!reach`.
+pub const REACH_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Dials that all peers together may ask for: a burst, then one at each interval.
+pub const REACHES_ALL_BURST: u32 = 6;
+/// See [`REACHES_ALL_BURST`].
+pub const REACHES_ALL_INTERVAL: Duration = Duration::from_secs(15);
+
+/// The most such dials under way.
+pub const REACHES_MAX: usize = 4;
+
+/// How long such a dial may take.
+pub const REACH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the answer to a `!reach` is awaited: the dial of the other side, and its way back to us.
+pub const REACH_ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+const _: () = assert!(REACH_ANSWER_TIMEOUT.as_secs() > REACH_TIMEOUT.as_secs() + SETTLE_TIMEOUT.as_secs());
+
 /// How long Quit waits for its farewells.
 pub const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 

@@ -18,9 +18,10 @@ const VARIABLE: &str = "RUST_LOG";
 const DEFAULT: &str = "warn";
 
 /// The modules of this package, directly below `chinwag`.
-const MODULES: [&str; 21] = [
+const MODULES: [&str; 22] = [
     "args",
     "chat",
+    "diagnose",
     "discovery",
     "drive",
     "endpoint",

@@ -1,6 +1,7 @@
 //! The program: parse the arguments, build the node, run the loop, pass on the exit code.
 
 mod args;
+mod diagnose;
 #[cfg(feature = "bench")]
 mod drive;
 #[cfg(not(feature = "bench"))]
@@ -76,6 +77,7 @@ fn run(args: Args, settings: &Settings) -> io::Result<u8> {
     match args.command {
         Some(Command::Swarm(args)) => drive::run(*args),
         Some(Command::Send(args)) => send::run(args),
+        Some(Command::Diagnose(args)) => diagnose::run(args),
         Some(Command::Nearby(args)) => nearby::run(&args),
         Some(Command::Config) => settings::list(settings),
         Some(Command::Schema) => output::write_out(format!("{:#}\n", schema::schema()).as_bytes()),

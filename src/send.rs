@@ -147,7 +147,7 @@ fn parse_recipients(list: &str) -> Result<Recipients, String> {
     list.split(',').map(|word| parse_recipient(word.trim())).collect::<Result<_, _>>().map(Recipients)
 }
 
-fn parse_recipient(word: &str) -> Result<Endpoint, String> {
+pub(crate) fn parse_recipient(word: &str) -> Result<Endpoint, String> {
     match parse_endpoint(word)? {
         Endpoint::Address(to) if to.ip().is_unspecified() => {
             Err(format!("{to} is not the address of a host; type one such as 192.168.1.5:8080"))
@@ -265,7 +265,7 @@ impl SendArgs {
 }
 
 /// The login name as one word, or the program's if there is none.
-fn login_name() -> String {
+pub(crate) fn login_name() -> String {
     let login = ["USER", "LOGNAME"].into_iter().find_map(|variable| env::var(variable).ok());
     name_of(&login.unwrap_or_default())
 }

@@ -87,6 +87,9 @@ pub static COMMANDS: &[Command] = &[
     }),
     Command::new("connect", "connect to one peer", &[TO], |fields| Ok(Request::Connect(fields.whom()?))),
     Command::new("connect-all", "connect to all active peers", &[], |_| Ok(Request::ConnectAll)),
+    Command::new("diagnose", "find out why a peer cannot be reached", &[TO], |fields| {
+        Ok(Request::Diagnose(fields.whom()?))
+    }),
     Command::new("peers", "list the peers", &[], |_| Ok(Request::Query)),
     Command::new("nearby", "look for peers on this network", &[], |_| Ok(Request::Nearby)),
     Command::new("whois", "show what is known of a peer", &[TO], |fields| Ok(Request::Whois(fields.whom()?))),
@@ -450,6 +453,7 @@ pub(crate) mod tests {
             ("/nearby", r#"{"command":"nearby"}"#),
             ("/connect 3", r#"{"command":"connect","to":"3"}"#),
             ("/connect all", r#"{"command":"connect-all"}"#),
+            ("/diagnose 3", r#"{"command":"diagnose","to":"3"}"#),
             ("/exit 3", r#"{"command":"exit","to":"3"}"#),
             ("/alias 3 bob", r#"{"command":"alias","to":"3","alias":"bob"}"#),
             ("/alias 3", r#"{"command":"alias","to":"3","alias":null}"#),

@@ -63,6 +63,11 @@ impl Identity {
         self.bound = bound;
     }
 
+    /// The address that we listen on; an unspecified one is for all.
+    pub(super) fn bound(&self) -> IpAddr {
+        self.bound
+    }
+
     /// The addresses at which a peer could reach us, see [`Identity::reachable_at`].
     pub(super) fn reachable(&self) -> Vec<SocketAddr> {
         self.reachable_at(self.bound)

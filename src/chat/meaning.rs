@@ -2,7 +2,7 @@
 
 use super::identity::Identity;
 use super::role::Kind;
-use crate::limits::PING_BYTES_MAX;
+use crate::limits::{ADDRESS_BYTES_MAX, PING_BYTES_MAX};
 use crate::proto::message::{LINE_TAKEN, Message, trim_end};
 use std::net::SocketAddr;
 
@@ -23,10 +23,12 @@ pub(super) enum End {
 pub(super) enum Meaning<'a> {
     /// A question of a session, which is answered with its number.
     Ping(&'a str),
-    /// The answer to such a question of ours.
+    /// The answer to a ping of ours, with its number.
     Pong(&'a str),
     /// The other side of a session is a chinwag.
     Chinwag,
+    /// A question whether we reach an address, or the answer to ours.
+    Reach(&'a str),
     /// The next line of a session goes to several peers at once.
     ToAll,
     /// A control line of a later version.
@@ -45,8 +47,9 @@ pub(super) fn meaning<'a>(kind: Kind, text: &'a str, remote: SocketAddr, me: &Id
         (Kind::Session(_), Some(control)) => {
             return match trim_end(control).split_once(' ') {
                 Some(("ping", number)) if number.len() <= PING_BYTES_MAX => Meaning::Ping(number),
-                Some(("pong", number)) => Meaning::Pong(number),
+                Some(("pong", number)) if number.len() <= PING_BYTES_MAX => Meaning::Pong(number),
                 None if trim_end(control) == CHINWAG => Meaning::Chinwag,
+                Some(("reach", word)) if word.len() <= ADDRESS_BYTES_MAX => Meaning::Reach(word),
                 Some(("to", count)) if count.parse::<u64>().is_ok() => Meaning::ToAll,
                 _ => Meaning::Unknown,
             };
@@ -85,6 +88,7 @@ mod tests {
             Meaning::Ping(number) => format!("ping {number}"),
             Meaning::Pong(number) => format!("pong {number}"),
             Meaning::Chinwag => "chinwag".to_owned(),
+            Meaning::Reach(word) => format!("reach {word}"),
             Meaning::ToAll => "to all".to_owned(),
             Meaning::Unknown => "unknown".to_owned(),
             Meaning::Message(Message { address, command, text, .. }) => {
@@ -111,6 +115,10 @@ mod tests {
             (session, "!chinwag/1", "chinwag"),
             (session, "!chinwag/12", "unknown"),
             (Kind::Leaving, "!chinwag/1", "nothing"),
+            (session, "!reach 10.0.0.1:80\r", "reach 10.0.0.1:80"),
+            (session, "!reach ok", "reach ok"),
+            (session, &format!("!reach {}", "x".repeat(ADDRESS_BYTES_MAX + 1)), "unknown"),
+            (Kind::Inbound, "!reach ok", "raw !reach ok"),
             (session, "!to 3", "to all"),
             (session, "!to you", "unknown"),
             (session, "!later", "unknown"),

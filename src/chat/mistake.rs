@@ -35,6 +35,8 @@ pub enum Mistake {
     BadScope(ScopeFault),
     /// The user blocked this peer.
     Blocked(Who),
+    /// The way to this address is being diagnosed.
+    Diagnosing(SocketAddr),
     /// Nothing to send.
     EmptyMessage,
     /// A name is needed.

@@ -44,12 +44,17 @@ impl Neighbours {
     }
 
     /// Looks for others. If a search is under way, its list is told now.
-    pub(super) fn search(&mut self, report: Report, now: Instant) -> Option<News> {
+    pub(super) fn search(
+        &mut self,
+        report: Report,
+        is_own: impl Fn(SocketAddr) -> bool,
+        now: Instant,
+    ) -> Option<News> {
         let owed = Some((report, now + NEARBY_LIST_DELAY));
         let before = self.search.replace(Search { owed, told: Vec::new() });
         self.is_lack_told = false;
         self.discovery.search(now);
-        before.and_then(|search| search.owed).map(|(report, _)| News::List(report, Vec::new()))
+        before.and_then(|search| search.owed).map(|(report, _)| News::List(report, self.all(is_own, now)))
     }
 
     pub(super) fn announce(&mut self, offer: Offer, now: Instant) {
@@ -108,6 +113,11 @@ impl Neighbours {
         is_lack && !std::mem::replace(&mut self.is_lack_told, true)
     }
 
+    /// What the search owes, if something else is its answer. Whom it may yet find is told one by one.
+    pub(super) fn take_owed(&mut self) -> Option<Report> {
+        self.search.as_mut()?.owed.take().map(|(report, _)| report)
+    }
+
     /// What the search has found since this was last asked.
     pub(super) fn take_news(&mut self, is_own: impl Fn(SocketAddr) -> bool, now: Instant) -> Vec<News> {
         if self.search.is_none() {
@@ -130,7 +140,7 @@ impl Neighbours {
             }
         }
         if is_over {
-            news.extend(search.told.is_empty().then_some(News::Nobody));
+            news.extend((search.told.is_empty() && !self.is_lack_told).then_some(News::Nobody));
             self.search = None;
         }
         news
@@ -147,7 +157,7 @@ mod tests {
     fn a_search_without_answers_has_an_empty_list_and_an_end() {
         let (mut neighbours, now) = (Neighbours::new(1), start());
         let report = Report::Request(1);
-        assert_eq!(neighbours.search(report, now), None);
+        assert_eq!(neighbours.search(report, |_| false, now), None);
         assert_eq!(neighbours.poll_action(), Some(Action::Join));
         neighbours.on_joined(vec![Interface::alone("10.0.0.1".parse().unwrap())], now);
         assert_eq!(neighbours.take_news(|_| false, now), []);
@@ -164,8 +174,8 @@ mod tests {
     #[test]
     fn a_search_that_begins_again_owes_nothing_of_the_first_one() {
         let (mut neighbours, now) = (Neighbours::new(1), start());
-        neighbours.search(Report::Request(1), now);
-        let owed = neighbours.search(Report::Request(2), now);
+        neighbours.search(Report::Request(1), |_| false, now);
+        let owed = neighbours.search(Report::Request(2), |_| false, now);
         assert_eq!(owed, Some(News::List(Report::Request(1), Vec::new())));
         assert_eq!(neighbours.on_join_failed(), Some(Report::Request(2)));
         assert_eq!(neighbours.next_deadline(), None);
@@ -174,7 +184,7 @@ mod tests {
     #[test]
     fn that_there_is_no_network_is_told_once_for_each_search() {
         let (mut neighbours, now) = (Neighbours::new(1), start());
-        neighbours.search(Report::Request(1), now);
+        neighbours.search(Report::Request(1), |_| false, now);
         neighbours.on_joined(Vec::new(), now);
         assert_eq!([neighbours.take_lack(None), neighbours.take_lack(None)], [true, false]);
     }

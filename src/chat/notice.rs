@@ -4,6 +4,7 @@
 //! the peer sent them: whoever shows or logs one cleans it first, with [`crate::proto::clean::Clean`], a name
 //! with [`crate::proto::clean::CleanName`].
 
+pub use super::finding::{Finding, Verdict};
 use super::id::CommandId;
 pub use super::mistake::{BadCommand, BadSlash, JsonFault, Mistake};
 pub use super::recall::{NotRecalled, Recall, Recalled};
@@ -267,6 +268,17 @@ pub enum Notice {
     Connected(Who),
     /// Our connect was handed over to a peer that does not acknowledge.
     ConnectSent(Who),
+    /// A stage of a diagnosis is over.
+    Diagnosed {
+        /// Whom it is about.
+        who: Who,
+        /// What it found.
+        finding: Box<Finding>,
+        /// How long it took.
+        took: Duration,
+    },
+    /// It is being found out why a peer cannot be reached.
+    Diagnosing(Who),
     /// A peer is written to in this form from here on.
     DialectSet {
         /// Which peer.
@@ -463,6 +475,13 @@ pub enum Notice {
         text: String,
         /// Why the session ended.
         reason: CloseReason,
+    },
+    /// A diagnosis is over.
+    Verdict {
+        /// Whom it is about.
+        who: Who,
+        /// What all its stages found.
+        verdict: Box<Verdict>,
     },
 }
 

@@ -86,6 +86,8 @@ pub enum Request {
     Converse(Designation),
     /// Have every line sent to everybody.
     ConverseWithAll,
+    /// Find out why somebody cannot be reached.
+    Diagnose(Designation),
     /// Say exit to somebody: they leave our table, and we leave theirs.
     Exit(Designation),
     /// Find out which peer the user means, and ask for the text to send.

@@ -9,12 +9,16 @@
 //!                        │                                        │                                    │
 //!  we dial a peer ──> Delivery ──it acknowledges our connect──> Inbound or Session            a dial that is
 //!                        └──the peer's own connect comes first──────────────────────────────> given up ┘
+//!
+//!  a diagnosis ──> Probe ──it answers──> Session or Inbound        a peer asks for a dial ──> Knock ──> closed
 //! ```
 //!
 //! | kind | what comes on it | what we write to it | how it ends |
 //! |---|---|---|---|
 //! | `Inbound` | messages of anybody | nothing, but the answer to a connect | the peer closes it, or it is idle |
 //! | `Delivery` | the answer to our message | one message; we half-close behind it, unless it is a connect | the peer answers or closes, or a second passes |
+//! | `Probe` | the answer of whatever is there | a connect; we half-close after a silence | it answers or closes, or two seconds pass |
+//! | `Knock` | nothing | an acknowledgement; we half-close behind it | the peer closes, or a second passes |
 //! | `PortLine` | texts of a peer whose port was the first line | a line for each text | the peer closes it |
 //! | `Session` | lines, `!ping`, `!pong`, `!to` before a line to several | the same | an exit of either side, a newer session, or it breaks |
 //! | `Leaving` | what is still on its way, `!pong` | what was queued, then nothing | the peer closes it, or a second passes |
@@ -63,10 +67,14 @@ pub(super) enum Kind {
     Delivery,
     /// Read, and answered if it asks.
     Inbound,
+    /// Made by us because a peer asked whether we reach it.
+    Knock,
     /// Half-closed by us; read to its end.
     Leaving,
     /// Its first line was this port, where the peer listens; each further one waits for an answer.
     PortLine(u16),
+    /// Made by us for a diagnosis.
+    Probe,
     /// Bound to a peer both ways.
     Session(PeerId),
 }

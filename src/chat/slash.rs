@@ -77,6 +77,9 @@ pub static SLASHES: &[Slash] = &[
     Slash::new("/connect", WHO_OR_ALL, "connect to one peer, or to all active peers", |rest| {
         Ok(who_or_all(rest)?.map_or(Request::ConnectAll, Request::Connect))
     }),
+    Slash::new("/diagnose", WHO, "find out why a peer cannot be reached", |rest| {
+        Ok(Request::Diagnose(who(rest)?))
+    }),
     Slash::new("/exit", WHO, "say exit to a peer, and remove it from the list", |rest| {
         Ok(Request::Exit(who(rest)?))
     }),
@@ -299,6 +302,7 @@ mod tests {
             ("/peers ", Request::Query),
             ("/connect 127.0.0.1:9090", Request::Connect(address.clone())),
             ("/connect all", Request::ConnectAll),
+            ("/diagnose P1", Request::Diagnose(name("P1"))),
             ("/alias 127.0.0.1:9090 bob", Request::Alias(address, Some(text("bob")))),
             ("/alias P1 ", Request::Alias(name("P1"), None)),
             ("/dialect P1 Netech", Request::SetDialect(name("P1"), Dialect::Netech)),
@@ -335,6 +339,7 @@ mod tests {
             "/peers now",
             "/connect",
             "/connect P1 P2",
+            "/diagnose",
             "/exit",
             "/exit P1 P2",
             "/alias",

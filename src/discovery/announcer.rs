@@ -45,6 +45,8 @@ const RESOLVER_TTL: u32 = 10;
 pub(super) struct Announcer {
     offer: Offer,
     ips: Vec<IpAddr>,
+    /// Addresses that were told and are not there any more.
+    gone: Vec<IpAddr>,
     records: Records,
     /// Counts the names that were taken.
     attempt: u32,
@@ -54,7 +56,8 @@ pub(super) struct Announcer {
     next_at: Option<Instant>,
     /// What is to be told to everybody, and when.
     owed: Option<(Topics, Instant)>,
-    told_at: Option<Instant>,
+    /// When everybody was told of each of the topics.
+    told_at: [Option<Instant>; 4],
     direct_at: Option<Instant>,
     random: Random,
     sent: Vec<Sent>,
@@ -78,18 +81,36 @@ struct Topics {
     addresses: bool,
 }
 
+/// What an announcement tells.
+const ANNOUNCED: Topics = Topics { enumeration: false, pointer: true, location: true, addresses: true };
+
 impl Topics {
     fn is_empty(self) -> bool {
         self == Self::default()
     }
 
+    fn all(self) -> [bool; 4] {
+        [self.enumeration, self.pointer, self.location, self.addresses]
+    }
+
+    fn of([enumeration, pointer, location, addresses]: [bool; 4]) -> Self {
+        Self { enumeration, pointer, location, addresses }
+    }
+
     fn or(self, other: Self) -> Self {
-        Self {
-            enumeration: self.enumeration || other.enumeration,
-            pointer: self.pointer || other.pointer,
-            location: self.location || other.location,
-            addresses: self.addresses || other.addresses,
-        }
+        let (one, other) = (self.all(), other.all());
+        Self::of(std::array::from_fn(|at| one[at] || other[at]))
+    }
+
+    fn without(self, other: Self) -> Self {
+        let (one, other) = (self.all(), other.all());
+        Self::of(std::array::from_fn(|at| one[at] && !other[at]))
+    }
+
+    /// What whoever asks for these will want next.
+    fn next(self) -> Self {
+        let location = self.pointer;
+        Self { location, addresses: location || self.location, ..Self::default() }.without(self)
     }
 }
 
@@ -101,21 +122,33 @@ impl Announcer {
             records: Records::new(&offer, &ips, 0),
             offer,
             ips,
+            gone: Vec::new(),
             attempt: 0,
             conflicts: 0,
             stage: Stage::Probing(0),
             next_at,
             owed: None,
-            told_at: None,
+            told_at: [None; 4],
             direct_at: None,
             random,
             sent: Vec::new(),
         }
     }
 
-    /// The addresses of this host on this link, as they are told.
-    pub(super) fn ips(&self) -> &[IpAddr] {
-        &self.ips
+    /// The addresses of this host on this link are these from here on. Its names stay: whoever knows them is told, and
+    /// need not wait until they are claimed again.
+    pub(super) fn set_ips(&mut self, ips: Vec<IpAddr>, now: Instant) {
+        if ips == self.ips {
+            return;
+        }
+        let before = std::mem::replace(&mut self.ips, ips);
+        self.records.set_ips(&self.ips);
+        if !matches!(self.stage, Stage::Probing(_)) {
+            self.gone.extend(before);
+            self.gone.retain(|ip| !self.ips.contains(ip));
+            let earliest = self.earliest(ANNOUNCED, TELL_INTERVAL).unwrap_or(now);
+            self.enter(Stage::Announcing(0), Some(earliest.max(now)));
+        }
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
@@ -141,8 +174,9 @@ impl Announcer {
             self.go_on(now);
         }
         if let Some((topics, _)) = self.owed.take_if(|(_, at)| *at <= now) {
-            let (answers, additional) = self.answer(topics);
-            self.told_at = Some(now);
+            let next = topics.next().without(self.told_since(TELL_INTERVAL, now));
+            let (answers, additional) = self.answer(topics, next);
+            self.note_told(topics.or(next), now);
             self.tell(answers, additional);
         }
     }
@@ -172,17 +206,19 @@ impl Announcer {
 
     fn announce(&mut self, sent: u8, now: Instant) {
         let records = self.announcement();
-        self.told_at = Some(now);
+        self.note_told(ANNOUNCED, now);
         self.tell(records, Vec::new());
         if sent + 1 < ANNOUNCEMENTS {
             return self.enter(Stage::Announcing(sent + 1), Some(now + ANNOUNCE_INTERVAL));
         }
         self.conflicts = 0;
+        self.gone.clear();
         self.enter(Stage::Settled, None);
     }
 
     fn announcement(&self) -> Vec<Record> {
-        std::iter::once(self.records.pointer()).chain(self.records.unique()).collect()
+        let gone = self.records.withdrawn(&self.gone);
+        std::iter::once(self.records.pointer()).chain(self.records.unique()).chain(gone).collect()
     }
 
     fn tell(&mut self, answers: Vec<Record>, additional: Vec<Record>) {
@@ -190,22 +226,38 @@ impl Announcer {
         self.sent.extend(bytes.map(|bytes| Sent { to: None, bytes }));
     }
 
-    /// The records that answer, and those that the asker will want next.
-    fn answer(&self, topics: Topics) -> (Vec<Record>, Vec<Record>) {
+    fn note_told(&mut self, topics: Topics, now: Instant) {
+        let told_at = self.told_at.iter_mut().zip(topics.all());
+        told_at.filter(|(_, is_told)| *is_told).for_each(|(at, _)| *at = Some(now));
+    }
+
+    /// When `interval` is over since any of these was told.
+    fn earliest(&self, topics: Topics, interval: Duration) -> Option<Instant> {
+        let told_at = self.told_at.into_iter().zip(topics.all());
+        told_at.filter_map(|(at, is_meant)| at.filter(|_| is_meant)).max().map(|at| at + interval)
+    }
+
+    /// What everybody was told within this time.
+    fn told_since(&self, time: Duration, now: Instant) -> Topics {
+        Topics::of(self.told_at.map(|at| at.is_some_and(|at| now < at + time)))
+    }
+
+    /// The records of these topics as answers, and those of `next` beside them. With the records of a name it is told that
+    /// there are no others: whoever asked for another kind would wait for it.
+    fn answer(&self, topics: Topics, next: Topics) -> (Vec<Record>, Vec<Record>) {
         let records = &self.records;
-        let (mut answers, mut additional) = (Vec::new(), Vec::new());
-        answers.extend(topics.enumeration.then(|| records.enumeration()));
-        answers.extend(topics.pointer.then(|| records.pointer()));
-        match (topics.location, topics.pointer) {
-            (true, _) => answers.extend(records.location()),
-            (false, true) => additional.extend(records.location()),
-            (false, false) => {}
-        }
-        match (topics.addresses, topics.pointer || topics.location) {
-            (true, _) => answers.extend(records.addresses()),
-            (false, true) => additional.extend(records.addresses()),
-            (false, false) => {}
-        }
+        let of = |topics: Topics| {
+            let mut all = Vec::new();
+            all.extend(topics.enumeration.then(|| records.enumeration()));
+            all.extend(topics.pointer.then(|| records.pointer()));
+            all.extend(topics.location.then(|| records.location()).into_iter().flatten());
+            all.extend(topics.addresses.then(|| records.addresses()).into_iter().flatten());
+            all
+        };
+        let (answers, mut additional) = (of(topics), of(next));
+        let both = topics.or(next);
+        additional.extend(both.location.then(|| records.no_more_location()));
+        additional.extend(both.addresses.then(|| records.no_more_addresses()));
         (answers, additional)
     }
 
@@ -218,11 +270,12 @@ impl Announcer {
         if asked.is_empty() {
             return;
         }
-        let is_told = self.told_at.is_some_and(|at| now < at + RECENT);
+        let is_told = asked.without(self.told_since(RECENT, now)).is_empty();
         let wants_unicast = packet.questions.iter().all(|question| question.unicast_response);
+        let may_be_unicast = wants_unicast && is_told && !is_claim(packet);
         if from.port() != PORT {
             self.answer_resolver(packet, asked, from, now);
-        } else if wants_unicast && is_told && !is_claim(packet) {
+        } else if may_be_unicast && self.may_answer_one(now) {
             self.answer_one(0, Vec::new(), asked, from, now, |_| {});
         } else {
             self.owe(packet, asked, now);
@@ -240,8 +293,8 @@ impl Announcer {
             topics = topics.or(Topics {
                 enumeration: asks(&services, TYPE::PTR),
                 pointer: asks(&service, TYPE::PTR),
-                location: asks(instance, TYPE::SRV) || asks(instance, TYPE::TXT),
-                addresses: asks(host, TYPE::A) || asks(host, TYPE::AAAA),
+                location: wire::asks_about(question, instance),
+                addresses: wire::asks_about(question, host),
             });
         }
         topics.enumeration &= !knows(packet, &records.enumeration());
@@ -260,10 +313,10 @@ impl Announcer {
         };
         // Who claims our name must learn in time that it is taken.
         let interval = if is_claim(packet) { PROBE_INTERVAL } else { TELL_INTERVAL };
-        let earliest = self.told_at.map(|at| at + interval);
-        let at = earliest.into_iter().chain([now + delay]).max().unwrap_or(now);
+        let earliest = self.earliest(asked, interval).unwrap_or(now);
+        let at = earliest.max(now + delay);
         self.owed = Some(match self.owed {
-            Some((topics, before)) => (topics.or(asked), before.min(at)),
+            Some((topics, before)) => (topics.or(asked), before.min(at).max(earliest)),
             None => (asked, at),
         });
         self.on_timeout(now);
@@ -278,6 +331,10 @@ impl Announcer {
         });
     }
 
+    fn may_answer_one(&self, now: Instant) -> bool {
+        self.direct_at.is_none_or(|at| now >= at + DIRECT_INTERVAL)
+    }
+
     fn answer_one(
         &mut self,
         id: u16,
@@ -287,11 +344,11 @@ impl Announcer {
         now: Instant,
         change: impl Fn(&mut Record),
     ) {
-        if self.direct_at.is_some_and(|at| now < at + DIRECT_INTERVAL) {
+        if !self.may_answer_one(now) {
             return;
         }
         self.direct_at = Some(now);
-        let (mut answers, mut additional) = self.answer(topics);
+        let (mut answers, mut additional) = self.answer(topics, topics.next());
         answers.iter_mut().chain(&mut additional).for_each(change);
         let bytes = wire::reply(id, questions, answers, additional);
         self.sent.extend(bytes.map(|bytes| Sent { to: Some(to), bytes }));

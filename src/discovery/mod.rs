@@ -21,7 +21,7 @@ use announcer::Announcer;
 use found::Found;
 use memchr::memmem;
 use random::Random;
-use simple_dns::{OPCODE, Packet, PacketFlag, TYPE};
+use simple_dns::{OPCODE, Packet, PacketFlag, RCODE, TYPE};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::{Duration, Instant};
@@ -56,8 +56,17 @@ const ECHOES_MAX: usize = 16;
 pub struct Offer {
     /// The name of its user.
     pub name: String,
+    /// The address that it listens on; an unspecified one is for all.
+    pub bound: IpAddr,
     /// The port that it listens on.
     pub port: u16,
+}
+
+impl Offer {
+    fn is_at(&self, ip: IpAddr) -> bool {
+        let is_everywhere = self.bound.is_unspecified() && (self.bound.is_ipv6() || ip.is_ipv4());
+        is_everywhere || ip == self.bound
+    }
 }
 
 /// Somebody who was found. All of it is only what they claim.
@@ -136,8 +145,8 @@ impl Link {
         Self { index, interfaces, announcer: None, echoes: VecDeque::new(), follow_up_at: None }
     }
 
-    fn ips(&self) -> Vec<IpAddr> {
-        self.interfaces.iter().map(|interface| interface.ip).collect()
+    fn ips(&self) -> impl Iterator<Item = IpAddr> {
+        self.interfaces.iter().map(|interface| interface.ip)
     }
 
     /// Whether whoever has this address can be on the link.
@@ -219,6 +228,7 @@ impl Discovery {
         (self.offer, self.search) = (None, None);
         for link in self.links.values_mut() {
             link.announcer.iter_mut().for_each(Announcer::leave);
+            link.follow_up_at = None;
         }
         self.collect(now);
         self.links.values_mut().for_each(|link| link.announcer = None);
@@ -255,6 +265,8 @@ impl Discovery {
 
     /// Datagrams come and go on these links from here on.
     pub fn on_joined(&mut self, interfaces: Vec<Interface>, now: Instant) {
+        // It may come after a failure, if the network has come back.
+        self.has_joined = true;
         let mut links: BTreeMap<u32, Vec<Interface>> = BTreeMap::new();
         for interface in interfaces {
             let number = links.len();
@@ -284,14 +296,17 @@ impl Discovery {
     /// Nothing can be heard or said.
     pub fn on_join_failed(&mut self) {
         (self.has_joined, self.search) = (false, None);
+        (self.links, self.found) = (BTreeMap::new(), Found::default());
     }
 
     fn start_announcers(&mut self, now: Instant) {
         let Some(offer) = &self.offer else { return };
         for link in self.links.values_mut() {
-            let ips = link.ips();
-            if link.announcer.as_ref().is_none_or(|announcer| announcer.ips() != ips) {
-                link.announcer = Some(Announcer::new(offer.clone(), ips, self.random.split(), now));
+            let ips: Vec<IpAddr> = link.ips().filter(|ip| offer.is_at(*ip)).collect();
+            match &mut link.announcer {
+                _ if ips.is_empty() => link.announcer = None,
+                Some(announcer) => announcer.set_ips(ips, now),
+                None => link.announcer = Some(Announcer::new(offer.clone(), ips, self.random.split(), now)),
             }
         }
     }
@@ -305,14 +320,16 @@ impl Discovery {
         bytes: &[u8],
         now: Instant,
     ) {
-        let Some(link) = self.links.get_mut(&on) else { return };
+        let is_own_voice = self.is_own_voice(on, from.ip());
+        let Some(link) = self.links.get_mut(&on).filter(|_| !is_own_voice) else { return };
         let may_matter = self.search.is_some() || is_about_us(bytes);
         let is_of_use = bytes.len() <= DATAGRAM_BYTES_MAX && may_matter && link.is_near(from.ip());
         if !is_of_use || link.is_echo(from.ip(), bytes, now) {
             return;
         }
         let Ok(packet) = Packet::parse(bytes) else { return };
-        if packet.opcode() != OPCODE::StandardQuery || from.port() == 0 {
+        let is_fault = packet.opcode() != OPCODE::StandardQuery || packet.rcode() != RCODE::NoError;
+        if is_fault || from.port() == 0 {
             return;
         }
         if !packet.has_flags(PacketFlag::RESPONSE) {
@@ -321,11 +338,19 @@ impl Discovery {
             // A router would have made it less.
             link.announcer.iter_mut().for_each(|announcer| announcer.on_response(&packet, now));
             self.found.on_response(link, from.ip(), &packet, now);
-            if self.search.is_some() && !self.found.unknown(on).is_empty() {
+            if self.search.is_some() && self.found.has_unknown(on, now) {
                 link.follow_up_at.get_or_insert(now + FOLLOW_UP_DELAY);
             }
         }
         self.collect(now);
+        self.leave_if_idle(now);
+    }
+
+    /// Whether this host has said it on another link, which is the same network by another way. The other link has
+    /// heard it already; here, it would be a rival.
+    fn is_own_voice(&self, on: u32, from: IpAddr) -> bool {
+        let has = |link: &Link| link.interfaces.iter().any(|interface| interface.ip == from);
+        self.links.get(&on).is_some_and(|link| !has(link)) && self.links.values().any(has)
     }
 
     /// A deadline is here.
@@ -353,7 +378,7 @@ impl Discovery {
     fn ask(&mut self, now: Instant) {
         let links: Vec<u32> = self.links.keys().copied().collect();
         for on in links {
-            let known = self.found.known(on).filter(|(_, until)| *until > now).take(KNOWN_MAX);
+            let known = self.found.known(on, now).take(KNOWN_MAX);
             let known = known.map(|(label, until)| wire::known_pointer(label, until - now)).collect();
             let question = wire::question(wire::service(), Some(TYPE::PTR));
             let bytes = wire::query(vec![question], known, Vec::new());
@@ -367,8 +392,9 @@ impl Discovery {
         if link.follow_up_at.take_if(|at| *at <= now).is_none() {
             return;
         }
-        let names = self.found.unknown(on).into_iter().take(QUESTIONS_MAX);
-        let questions: Vec<_> = names.map(|name| wire::question(name, None)).collect();
+        let names = self.found.take_unknown(on, QUESTIONS_MAX, now);
+        link.follow_up_at = self.found.has_unknown(on, now).then_some(now + FOLLOW_UP_DELAY);
+        let questions: Vec<_> = names.into_iter().map(|name| wire::question(name, None)).collect();
         if !questions.is_empty() {
             let bytes = wire::query(questions, Vec::new(), Vec::new());
             bytes.into_iter().for_each(|bytes| self.tell(on, bytes, now));

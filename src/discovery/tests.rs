@@ -1,5 +1,8 @@
 //! Several hosts on one link that loses what the test wants lost.
 
+mod hostile;
+mod rules;
+
 use super::*;
 use crate::limits::FOUND_PER_SOURCE_MAX;
 use crate::testing::start;
@@ -21,7 +24,7 @@ fn interface(ip: IpAddr) -> Interface {
 }
 
 fn offer(name: &str) -> Offer {
-    Offer { name: name.to_owned(), port: 8080 }
+    Offer { name: name.to_owned(), bound: Ipv6Addr::UNSPECIFIED.into(), port: 8080 }
 }
 
 /// Hosts with the addresses 10.77.0.1 and so on. A datagram arrives at once, at its own host too.
@@ -164,6 +167,47 @@ fn who_leaves_is_gone_at_once() {
     network.hosts[0].leave(network.now);
     network.settle();
     assert_eq!(network.found(1), [""; 0]);
+}
+
+#[test]
+fn an_address_that_changes_is_told_and_the_names_stay_ours_meanwhile() {
+    let mut network = Network::announcing(&["anna", "bob"]);
+    let other = "10.77.0.9".parse().unwrap();
+    let link_local = "fe80::1".parse().unwrap();
+    network.hosts[0].on_joined(vec![interface(other), interface(link_local)], network.now);
+    network.go_on(ms(10));
+    assert_eq!(network.found(1), ["anna 10.77.0.9:8080"], "at once");
+    network.hosts[0].on_joined(vec![interface(link_local)], network.now);
+    network.go_on(ms(1010));
+    assert_eq!(network.found(1), ["anna [fe80::1%2]:8080"], "at most once a second");
+    network.hosts[0].on_joined(vec![interface(host_ip(1)), interface(link_local)], network.now);
+    network.hosts[0].leave(network.now);
+    network.settle();
+    assert_eq!(network.found(1), [""; 0], "who leaves just then says goodbye");
+}
+
+#[test]
+fn two_links_that_are_the_same_network_do_not_dispute_a_name() {
+    let mut host = Discovery::new(1);
+    let mut now = start();
+    let links = [2, 3].map(|index| Interface { index, ..interface(host_ip(index as u8)) });
+    host.announce(offer("anna"), now);
+    host.on_joined(links.to_vec(), now);
+    let mut told = Vec::new();
+    while let Some(at) = host.next_deadline() {
+        now = at;
+        host.on_timeout(now);
+        while let Some(action) = host.poll_action() {
+            let Action::Send { on, bytes, .. } = action else { continue };
+            let from = SocketAddr::new(host_ip(on as u8), PORT);
+            for link in [2, 3] {
+                host.on_datagram(link, from, Some(255), &bytes, now);
+            }
+            told.push(bytes);
+        }
+    }
+    assert_eq!(told.len(), 2 * (3 + 2));
+    assert!(told.iter().all(|bytes| memmem::find(bytes, b"anna (2)").is_none()));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use super::Offer;
 use crate::limits::DATAGRAM_BYTES_MAX;
-use simple_dns::rdata::{A, AAAA, PTR, RData, SRV, TXT};
+use simple_dns::rdata::{A, AAAA, NSEC, PTR, RData, SRV, TXT};
 use simple_dns::{CLASS, Label, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, ResourceRecord, TYPE};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -51,8 +51,30 @@ pub(super) fn instance(label: &str) -> Name<'static> {
 /// The label of an instance, if the name is one of ours.
 pub(super) fn label_of(name: &Name) -> Option<String> {
     let [label, rest @ ..] = name.get_labels() else { return None };
-    let is_ours = rest == service().get_labels();
-    is_ours.then(|| String::from_utf8_lossy(label.as_ref()).into_owned())
+    are_of_service(rest).then(|| String::from_utf8_lossy(label.as_ref()).into_owned())
+}
+
+/// Whether this is the name under which all instances are found.
+pub(super) fn is_service(name: &Name) -> bool {
+    are_of_service(name.get_labels())
+}
+
+fn are_of_service(labels: &[Label]) -> bool {
+    let own = [SERVICE, PROTOCOL, DOMAIN];
+    let is_same = |(label, own): (&Label, &str)| label.as_ref().eq_ignore_ascii_case(own.as_bytes());
+    labels.len() == own.len() && labels.iter().zip(own).all(is_same)
+}
+
+/// The same bytes for all spellings of a name: in DNS, only letters of ASCII are the same in both cases.
+pub(super) fn key_of(name: &Name) -> Vec<u8> {
+    let mut key = Vec::new();
+    for label in name.as_bytes() {
+        // No letter is as small as a length.
+        key.extend(u8::try_from(label.len()));
+        key.extend_from_slice(label);
+    }
+    key.make_ascii_lowercase();
+    key
 }
 
 /// A label of at most 63 bytes that begins with `text` and ends with `end`.
@@ -120,16 +142,43 @@ impl Records {
 
     /// The addresses of this host on this link.
     pub(super) fn addresses(&self) -> Vec<Record> {
-        let data = |ip: &IpAddr| match ip {
-            IpAddr::V4(ip) => RData::A(A { address: ip.to_bits() }),
-            IpAddr::V6(ip) => RData::AAAA(AAAA { address: ip.to_bits() }),
-        };
-        self.ips.iter().map(|ip| unique(&self.host, HOST_TTL, data(ip))).collect()
+        self.ips.iter().map(|ip| unique(&self.host, HOST_TTL, address(*ip))).collect()
+    }
+
+    /// The host has other addresses under the same names.
+    pub(super) fn set_ips(&mut self, ips: &[IpAddr]) {
+        self.ips = ips.to_vec();
+    }
+
+    /// That the host has these addresses no more.
+    pub(super) fn withdrawn(&self, gone: &[IpAddr]) -> Vec<Record> {
+        gone.iter().map(|ip| unique(&self.host, 0, address(*ip))).collect()
+    }
+
+    /// That there are no other records of the instance.
+    pub(super) fn no_more_location(&self) -> Record {
+        let nsec = NSEC::from_types(self.instance.clone(), &[TYPE::TXT, TYPE::SRV]);
+        unique(&self.instance, SERVICE_TTL, RData::NSEC(nsec))
+    }
+
+    /// That there are no other records of the host, such as addresses of another family.
+    pub(super) fn no_more_addresses(&self) -> Record {
+        let types = [(TYPE::A, true), (TYPE::AAAA, false)];
+        let has = |(_, is_v4): &(TYPE, bool)| self.ips.iter().any(|ip| ip.is_ipv4() == *is_v4);
+        let types: Vec<TYPE> = types.into_iter().filter(has).map(|(kind, _)| kind).collect();
+        unique(&self.host, HOST_TTL, RData::NSEC(NSEC::from_types(self.host.clone(), &types)))
     }
 
     /// Everything that is only ours.
     pub(super) fn unique(&self) -> Vec<Record> {
         self.location().into_iter().chain(self.addresses()).collect()
+    }
+}
+
+fn address(ip: IpAddr) -> RData<'static> {
+    match ip {
+        IpAddr::V4(ip) => RData::A(A { address: ip.to_bits() }),
+        IpAddr::V6(ip) => RData::AAAA(AAAA { address: ip.to_bits() }),
     }
 }
 
@@ -157,8 +206,12 @@ pub(super) fn question(name: Name<'static>, kind: Option<TYPE>) -> Question<'sta
 /// Whether this question is for records of that kind.
 pub(super) fn asks_for(question: &Question, name: &Name, kind: TYPE) -> bool {
     let is_kind = question.qtype == QTYPE::ANY || question.qtype == QTYPE::TYPE(kind);
-    let is_class = matches!(question.qclass, QCLASS::ANY | QCLASS::CLASS(CLASS::IN));
-    is_kind && is_class && question.qname == *name
+    is_kind && asks_about(question, name)
+}
+
+/// Whether this question is for any records of that name.
+pub(super) fn asks_about(question: &Question, name: &Name) -> bool {
+    matches!(question.qclass, QCLASS::ANY | QCLASS::CLASS(CLASS::IN)) && question.qname == *name
 }
 
 /// A datagram that asks. `known` need not be told again; `proposed` is what the asker wants to claim.

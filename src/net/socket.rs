@@ -74,11 +74,23 @@ pub(super) fn dial(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream
 /// the address that the system chooses. It uses a datagram socket: nothing is sent, and no port is taken that a dial
 /// could use.
 pub fn find_way(from: Option<IpAddr>, to: SocketAddr) -> io::Result<()> {
+    way(from, to).map(drop)
+}
+
+/// The address of ours that the system would use towards `to`. Like [`find_way`] it sends nothing: to connect a datagram
+/// socket only looks up the route.
+pub(super) fn own_ip_towards(to: SocketAddr) -> io::Result<IpAddr> {
+    let own = way(None, to)?.local_addr()?.as_socket();
+    own.map(|own| own.ip().to_canonical()).ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+}
+
+fn way(from: Option<IpAddr>, to: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP))?;
     if let Some(from) = from {
         socket.bind(&SocketAddr::new(from, 0).into())?;
     }
-    socket.connect(&to.into())
+    socket.connect(&to.into())?;
+    Ok(socket)
 }
 
 /// Whether the host does not have this address, or has no addresses of this family.
@@ -218,6 +230,15 @@ mod tests {
         for ours in [None, Some(Ipv4Addr::LOCALHOST.into())] {
             assert_eq!(dial_reason(error(), to, ours), CloseReason::NoPort);
         }
+    }
+
+    #[test]
+    fn towards_this_host_the_system_uses_an_address_of_loopback() {
+        for ip in ["127.0.0.1", "::1"].map(|ip| ip.parse::<IpAddr>().unwrap()) {
+            assert_eq!(own_ip_towards(SocketAddr::new(ip, 9)).unwrap(), ip);
+        }
+        // A link without a scope.
+        assert!(own_ip_towards("[fe80::1]:9".parse().unwrap()).is_err());
     }
 
     #[test]

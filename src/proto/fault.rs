@@ -26,6 +26,12 @@ impl Fault {
         self.call.is_none_or(|call| call == "bind")
     }
 
+    /// Whether the process, or the system, has no descriptor left.
+    pub fn is_of_descriptors(self) -> bool {
+        let is = |errno: Errno| self.errno == Some(errno.raw_os_error());
+        is(Errno::MFILE) || is(Errno::NFILE)
+    }
+
     /// Whether the system has no addresses of that family, so that no port can be used.
     pub fn is_of_family(self) -> bool {
         self.errno == Some(Errno::AFNOSUPPORT.raw_os_error())

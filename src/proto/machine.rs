@@ -124,6 +124,13 @@ pub enum Input<'a> {
         /// Some bytes, at least one.
         bytes: &'a [u8],
     },
+    /// The answer to an [`Output::FindRoute`].
+    Route {
+        /// Towards whom.
+        to: SocketAddr,
+        /// Our address that the system would use, or why it has no route.
+        from: Result<IpAddr, Fault>,
+    },
     /// A peer connected, but the driver had to refuse it without asking [`Machine::accept`], because no descriptor was
     /// left for it. The machine need not do anything, but it may count it.
     Refused {
@@ -155,6 +162,9 @@ pub enum Output<N> {
         /// From which of our addresses; `None` leaves that to the system.
         from: Option<IpAddr>,
     },
+    /// Find out which of our addresses the system would use towards this one. It sends nothing; answered by
+    /// [`Input::Route`].
+    FindRoute(SocketAddr),
     /// Send a datagram. That it arrives is never told, nor that it could not be sent: a network may lose it anyway.
     Datagram {
         /// The number of the interface to send it on.

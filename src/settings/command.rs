@@ -27,6 +27,7 @@ pub(crate) fn command() -> Command {
     command
         .mut_subcommand("config", |config| config.args(flags))
         .mut_subcommand("send", |send| send.mut_args(with_an_off))
+        .mut_subcommand("diagnose", |diagnose| diagnose.mut_args(with_an_off))
 }
 
 /// Lets a flag that is on or off be followed by `=true` or `=false`.

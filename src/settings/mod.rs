@@ -28,8 +28,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-/// The flags that `send` shares with the chat. Its `--port` and `--quiet` mean something else.
-const SHARED_WITH_SEND: [&str; 4] = ["name", "ip", "dialect", "connect-timeout"];
+/// The flags that `send` and `diagnose` share with the chat, as far as they have them. Their `--port`, `--quiet` and
+/// `--json` mean something else.
+const SHARED_WITH_CHAT: [&str; 4] = ["name", "ip", "dialect", "connect-timeout"];
 
 /// The value of a flag, and where it was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +108,7 @@ fn settle(
     let given = first_look(command, words)?;
     let (name, flags, taken) = match given.subcommand() {
         None => (None, command, &given),
-        Some((name @ ("config" | "send"), taken)) => {
+        Some((name @ ("config" | "send" | "diagnose"), taken)) => {
             (Some(name), command.find_subcommand(name).unwrap_or(command), taken)
         }
         Some(_) => return Ok((given, Settings::default())),
@@ -117,7 +118,7 @@ fn settle(
         given_values(taken, "config").and_then(|(_, values)| values.into_iter().next()).or(named_file);
     let (file, in_file) = file::read(command, named_file.map(PathBuf::from), default_file)?;
 
-    let is_shared = |key: &str| name != Some("send") || SHARED_WITH_SEND.contains(&key);
+    let is_shared = |key: &str| matches!(name, None | Some("config")) || SHARED_WITH_CHAT.contains(&key);
     let settings: Vec<Setting> = flags
         .get_arguments()
         .filter_map(|arg| {
@@ -354,6 +355,16 @@ mod tests {
         assert_eq!(words("dialect").as_deref(), Some("block"));
         assert_eq!(words("port"), None);
         assert_eq!(words("text").as_deref(), Some("--name -1"));
+    }
+
+    #[test]
+    fn a_diagnosis_is_made_under_the_name_of_the_chat_and_on_a_port_of_its_own() {
+        let file = "name = 'a'\nport = 8080\njson = true\ndialect = 'block'\nconnect-timeout = 2";
+        let (matches, _) = settled("diagnose 127.0.0.1:1", &[], file).unwrap();
+        let (_, diagnose) = matches.subcommand().unwrap();
+        let word = |id| diagnose.get_raw(id).and_then(|mut values| values.next()?.to_str());
+        assert_eq!((word("name"), word("connect_timeout")), (Some("a"), Some("2")));
+        assert_eq!((word("port"), word("json")), (Some("0"), Some("false")));
     }
 
     #[test]

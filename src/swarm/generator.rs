@@ -409,7 +409,8 @@ impl Machine for Swarm {
             | Input::Line(_)
             | Input::Listening { .. }
             | Input::ListenFailed(_)
-            | Input::Refused { .. } => {}
+            | Input::Refused { .. }
+            | Input::Route { .. } => {}
         }
         self.go_on(now);
     }

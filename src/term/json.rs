@@ -13,11 +13,13 @@
 
 use super::Screen;
 use super::addresses::At;
+use super::diagnosis::{outcome, reach, stage};
 use super::reasons::{
     ended, failure_reason, file_reason, listen_reason, mistake_reason, recall_reason, record_reason,
 };
 use super::render::Sentence;
 use super::stdout::Stdout;
+use crate::chat::finding::{Finding, Greeting, RoundTrip};
 use crate::chat::id::CommandId;
 use crate::chat::notice::{BadCommand, KnownRow, Mistake, NearbyRow, Notice, PeerRow, SaidTo, Stats, Who};
 use crate::chat::recall::{PastMessage, Way};
@@ -31,6 +33,7 @@ use serde_json::ser::{Formatter, Serializer};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -128,6 +131,8 @@ enum Event<'a> {
     ConnectSent(Peer<'a>),
     Connected(Peer<'a>),
     Delivered { to: At, count: usize },
+    Diagnosed(Box<Diagnosed<'a>>),
+    Diagnosing(Peer<'a>),
     DialectSet { address: At, name: &'a str, dialect: &'static str },
     Disconnected(Peer<'a>),
     Error(Error<'a>),
@@ -162,6 +167,7 @@ enum Event<'a> {
     Tally { messages: u64, peers: u64 },
     Unblocked(Peer<'a>),
     Unconfirmed { to: At, text: &'a str, reason: &'static str, sentence: String },
+    Verdict(Verdict<'a>),
     Whois(Whois<'a>),
 }
 
@@ -179,6 +185,49 @@ struct Whois<'a> {
     heard: u64,
     heard_seconds_ago: Option<u64>,
     sent: u64,
+}
+
+#[derive(Serialize)]
+struct Diagnosed<'a> {
+    #[serde(flatten)]
+    peer: Peer<'a>,
+    stage: &'static str,
+    outcome: &'static str,
+    micros: u64,
+    sentence: String,
+    #[serde(flatten)]
+    details: Details<'a>,
+}
+
+/// What only some stages have.
+#[derive(Default, Serialize)]
+struct Details<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    addresses: Option<Vec<At>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interface: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections_max: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dialect: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    said: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    round_trip_micros: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Verdict<'a> {
+    #[serde(flatten)]
+    peer: Peer<'a>,
+    outcome: &'static str,
+    sentence: String,
 }
 
 #[derive(Serialize)]
@@ -403,6 +452,29 @@ impl<'a> From<&'a KnownRow> for Known<'a> {
     }
 }
 
+impl<'a> From<&'a Finding> for Details<'a> {
+    fn from(finding: &'a Finding) -> Self {
+        let none = Self::default();
+        match finding {
+            Finding::OurSide(side) => Self {
+                port: Some(side.port),
+                addresses: Some(side.addresses.iter().map(|&address| At(address)).collect()),
+                from: side.from,
+                interface: side.interface.as_deref(),
+                connections: Some(side.connections),
+                connections_max: Some(side.connections_max),
+                ..none
+            },
+            Finding::Greeting(Greeting::Published(dialect)) => Self { dialect: Some(dialect.name()), ..none },
+            Finding::Greeting(Greeting::Foreign(foreign)) => Self { said: Some(&foreign.said), ..none },
+            Finding::RoundTrip(RoundTrip::Median(time)) => {
+                Self { round_trip_micros: Some(time.as_micros() as u64), ..none }
+            }
+            _ => none,
+        }
+    }
+}
+
 fn event(notice: &Notice) -> Option<Event<'_>> {
     let sentence = || Sentence(notice).to_string().trim_end().to_owned();
     Some(match notice {
@@ -416,6 +488,15 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::ConnectSent(who) => Event::ConnectSent(who.into()),
         Notice::Connected(who) => Event::Connected(who.into()),
         Notice::Delivered { to, count } => Event::Delivered { to: At(*to), count: *count },
+        Notice::Diagnosed { who, finding, took } => Event::Diagnosed(Box::new(Diagnosed {
+            peer: who.into(),
+            stage: stage(finding),
+            outcome: outcome(finding),
+            micros: took.as_micros() as u64,
+            sentence: sentence(),
+            details: (&**finding).into(),
+        })),
+        Notice::Diagnosing(who) => Event::Diagnosing(who.into()),
         Notice::DialectSet { who, dialect } => {
             Event::DialectSet { address: At(who.address), name: &who.name, dialect: dialect.name() }
         }
@@ -499,6 +580,11 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::Unconfirmed { to, text, reason } => {
             Event::Unconfirmed { to: At(*to), text, reason: reason.word(), sentence: sentence() }
         }
+        Notice::Verdict { who, verdict } => Event::Verdict(Verdict {
+            peer: who.into(),
+            outcome: reach(verdict.reach()),
+            sentence: sentence(),
+        }),
         Notice::Away(text) => Event::Away { text: text.as_deref() },
         Notice::Whois(whois) => Event::Whois(Whois {
             peer: (&whois.who).into(),
@@ -579,11 +665,13 @@ fn rfc3339(at: SystemTime) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::diagnosis::OUTCOMES;
     use super::super::reasons::{
         FAILURE_REASONS, FILE_REASONS, JSON_REASONS, LISTEN_REASONS, MISTAKE_REASONS, RECALL_REASONS,
         RECORD_REASONS,
     };
     use super::*;
+    use crate::chat::finding::Dial;
     use crate::chat::notice::{
         BadSlash, Failed, Failure, FileFault, JsonFault, Kept, ManyFailed, NotRecalled, Prompt, Recall,
         Recalled,
@@ -595,7 +683,7 @@ mod tests {
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 53;
+    const KINDS: usize = 56;
 
     /// The index of a notice's kind. A new kind does not compile until it is here; then increase [`KINDS`], and add an
     /// example to [`examples`] and a line to the golden file.
@@ -630,8 +718,8 @@ mod tests {
             Notice::DialectSet { .. } => 26,
             Notice::FileFault { .. } => 27,
             Notice::Unblocked(_) => 28,
-            Notice::Delivered { .. } => 51,
-            Notice::Unconfirmed { .. } => 52,
+            Notice::Delivered { .. } => 54,
+            Notice::Unconfirmed { .. } => 55,
             Notice::Menu => 29,
             Notice::Prompt(_) => 30,
             Notice::Help => 31,
@@ -654,6 +742,9 @@ mod tests {
             Notice::Clear => 48,
             Notice::BadClaim { .. } => 49,
             Notice::Reachable(_) => 50,
+            Notice::Diagnosing(_) => 51,
+            Notice::Diagnosed { .. } => 52,
+            Notice::Verdict { .. } => 53,
         }
     }
 
@@ -771,6 +862,19 @@ mod tests {
             Notice::Clear,
             Notice::BadClaim { claimed: address(8080), to, instead: [10, 0, 0, 7].into() },
             Notice::Reachable(vec![address(8080)]),
+            Notice::Diagnosing(who()),
+            Notice::Diagnosed {
+                who: who(),
+                finding: Box::new(Finding::Dial(Dial::Connected)),
+                took: Duration::from_millis(12),
+            },
+            Notice::Verdict {
+                who: who(),
+                verdict: Box::new(crate::chat::notice::Verdict {
+                    dial: Some(Dial::Failed(CloseReason::Refused)),
+                    ..Default::default()
+                }),
+            },
             Notice::Delivered { to, count: 3 },
             Notice::Unconfirmed { to, text: text(), reason: CloseReason::Reset },
         ]
@@ -829,6 +933,7 @@ mod tests {
         assert_eq!(listed("### Reasons of failures"), failures.into_iter().collect());
         // Only the menu can cause these mistakes.
         let of_menus = ["empty-name", "no-static-peers", "unknown-choice"];
+        assert_eq!(listed("### Stages of a diagnosis"), OUTCOMES.iter().copied().collect());
         let mistakes = [MISTAKE_REASONS, JSON_REASONS].concat();
         let of_lines = mistakes.into_iter().filter(|word| !of_menus.contains(word)).collect();
         assert_eq!(listed("### Reasons of errors"), of_lines);
@@ -903,6 +1008,7 @@ mod tests {
             BadSlash::ForPeople.into(),
             BadSlash::Unknown { word: typed(), nearest: Some("/msg") }.into(),
             BadSlash::Usage { name: "/exit", arguments: "WHO" }.into(),
+            Mistake::Diagnosing(address(1)),
             Mistake::EmptyMessage,
             Mistake::EmptyName,
             Mistake::LineTooLong,

@@ -54,6 +54,13 @@ pub(super) fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result 
         Mistake::Blocked(who) => {
             writeln!(f, "You have blocked {}; type /unblock {} first.", Named(who), At(who.address))
         }
+        Mistake::Diagnosing(address) => {
+            writeln!(
+                f,
+                "The way to {} is being diagnosed; wait for its verdict, then try again.",
+                At(*address)
+            )
+        }
         Mistake::EmptyMessage => writeln!(f, "An empty message is not sent; type some text."),
         Mistake::EmptyName => writeln!(f, "A name is needed; type one, for example P1."),
         Mistake::HostName(typed) => writeln!(

@@ -10,6 +10,7 @@ pub mod bell;
 mod chat_log;
 mod columns;
 pub mod console;
+mod diagnosis;
 pub mod editor;
 mod found;
 pub mod json;

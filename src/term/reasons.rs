@@ -109,6 +109,7 @@ words! {
     Mistake::BadSlash(BadSlash::Unknown { .. }) => "unknown-slash-command",
     Mistake::BadSlash(BadSlash::Usage { .. }) => "bad-usage",
     Mistake::Blocked(_) => "blocked",
+    Mistake::Diagnosing(_) => "diagnosing",
     Mistake::EmptyMessage => "empty-message",
     Mistake::EmptyName => "empty-name",
     Mistake::LineTooLong => "line-too-long",

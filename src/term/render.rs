@@ -5,6 +5,7 @@
 //! decides what is shown and when.
 
 use super::addresses::At;
+use super::diagnosis;
 use super::found::{Found, not_recalled};
 use super::mistakes::{FOR_TERMINALS, mistaken};
 use super::nearby;
@@ -67,6 +68,8 @@ impl Display for Sentence<'_> {
             Notice::Delivered { to, count } => {
                 writeln!(f, "{} has read {}", At(*to), Count(*count as u64, "message"))
             }
+            Notice::Diagnosed { finding, took, .. } => diagnosis::diagnosed(f, finding, *took),
+            Notice::Diagnosing(who) => diagnosis::diagnosing(f, who),
             Notice::DialectSet { who, dialect } => {
                 writeln!(f, "{} now gets messages in the {} dialect", Named(who), dialect.name())
             }
@@ -142,6 +145,7 @@ impl Display for Sentence<'_> {
                 let to = At(*to);
                 writeln!(f, "The connection with {to} ended: {reason}. Perhaps not read: {}", Clean(text))
             }
+            Notice::Verdict { who, verdict } => diagnosis::verdict(f, who, verdict),
         }
     }
 }

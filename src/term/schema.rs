@@ -4,6 +4,7 @@
 //! A field or an event that is not in it may come with a later version, so events may have more fields than here.
 //! Commands may not: a misspelt field is an error.
 
+use super::diagnosis::{OUTCOMES, REACHES, STAGES};
 use super::json::SCHEMA;
 use super::reasons::{
     FAILURE_REASONS, FILE_REASONS, JSON_REASONS, LISTEN_REASONS, MISTAKE_REASONS, RECALL_REASONS,
@@ -85,6 +86,27 @@ const EVENTS: &[(&str, &[Entry])] = &[
     ("connect-sent", PEER),
     ("connected", PEER),
     ("delivered", &[("to", Address), ("count", Count)]),
+    (
+        "diagnosed",
+        &[
+            ("address", Address),
+            ("name", Text),
+            ("stage", Word(&[STAGES])),
+            ("outcome", Word(&[OUTCOMES, CloseReason::WORDS])),
+            ("micros", Count),
+            ("sentence", Text),
+            ("port?", Count),
+            ("addresses?", Addresses),
+            ("from?", Text),
+            ("interface?", Text),
+            ("connections?", Count),
+            ("connections_max?", Count),
+            ("dialect?", Text),
+            ("said?", Text),
+            ("round_trip_micros?", Count),
+        ],
+    ),
+    ("diagnosing", PEER),
     ("dialect-set", &[("address", Address), ("name", Text), ("dialect", Text)]),
     ("disconnected", PEER),
     (
@@ -178,6 +200,7 @@ const EVENTS: &[(&str, &[Entry])] = &[
     ("still-trying", &[("peers", Count)]),
     ("tally", &[("messages", Count), ("peers", Count)]),
     ("unblocked", PEER),
+    ("verdict", &[("address", Address), ("name", Text), ("outcome", Word(&[REACHES])), ("sentence", Text)]),
     (
         "unconfirmed",
         &[("to", Address), ("text", Text), ("reason", Word(&[CloseReason::WORDS])), ("sentence", Text)],
@@ -361,6 +384,22 @@ mod tests {
         for mistake in mistakes {
             let line = line(&Notice::Mistake(mistake), std::time::UNIX_EPOCH).unwrap();
             assert!(validator("event").is_valid(&read(&line)), "{line}");
+        }
+    }
+
+    #[test]
+    fn each_stage_of_a_diagnosis_with_all_its_fields_is_valid() {
+        let who = Who { address: ([127, 0, 0, 1], 8080).into(), name: "P1".into() };
+        for finding in crate::term::diagnosis::tests::findings() {
+            let notice = Notice::Diagnosed {
+                who: who.clone(),
+                finding: Box::new(finding),
+                took: std::time::Duration::from_millis(1),
+            };
+            let line = line(&notice, std::time::UNIX_EPOCH).unwrap();
+            if let Err(error) = validator("event").validate(&read(&line)) {
+                panic!("{line}: {error}");
+            }
         }
     }
 

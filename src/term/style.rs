@@ -317,6 +317,7 @@ fn parts(notice: &Notice) -> Vec<(SocketAddr, String)> {
         | Notice::Blocked(who)
         | Notice::ConnectSent(who)
         | Notice::Connected(who)
+        | Notice::Diagnosing(who)
         | Notice::DialectSet { who, .. }
         | Notice::Disconnected(who)
         | Notice::Folded { who, .. }

@@ -1,5 +1,6 @@
 //! Whole worlds of nodes on virtual wires and virtual time, driven as `proto::machine` says. The seeded
-//! runs are here; short tales without chance are in `stories`, those of strangers in `claims`.
+//! runs are here; short tales without chance are in `stories`, those of strangers in `claims`, and why a peer
+//! cannot be reached in `diagnoses`.
 //!
 //! `SIM_SEED=n` replays one seed with its trace, in a world of `SIM_HOSTS`; `SIM_SEEDS=n` runs the seeds
 //! below n.
@@ -8,6 +9,7 @@
 
 mod checks;
 mod claims;
+mod diagnoses;
 mod faults;
 mod program;
 mod stories;
@@ -92,7 +94,8 @@ fn plan(world: &mut World, rng: &mut Rng, hosts: usize) {
                 0 => Act::Exit(to),
                 1 => Act::Query,
                 2..=6 => Act::Connect(to),
-                7 | 8 => Act::SayToAll,
+                7 => Act::Diagnose(to),
+                8 => Act::SayToAll,
                 _ => Act::Say(to),
             };
             let after = at(rng);

@@ -103,6 +103,7 @@ fn told<N>(output: Output<N>, told: impl FnOnce(N) -> Told) -> Output<Told> {
     match output {
         Output::Close { conn, how } => Output::Close { conn, how },
         Output::Connect { conn, to, from } => Output::Connect { conn, to, from },
+        Output::FindRoute(to) => Output::FindRoute(to),
         Output::Datagram { on, to, bytes } => Output::Datagram { on, to, bytes },
         Output::Join(groups) => Output::Join(groups),
         Output::Leave => Output::Leave,

@@ -75,6 +75,7 @@ const LINK: u32 = 2;
 #[derive(Clone, Debug)]
 pub enum Act {
     Connect(HostId),
+    Diagnose(HostId),
     Exit(HostId),
     /// Types a line as it is.
     Line(String),
@@ -419,6 +420,10 @@ impl World {
                     self.hosts[id].dialled[0] += 1;
                     self.dial(id, conn, to, from);
                 }
+                Output::FindRoute(to) => {
+                    let from = Ok(self.hosts[id].address.ip());
+                    self.handle(id, Input::Route { to, from });
+                }
                 Output::Datagram { to, bytes, .. } => self.carry_datagram(id, to, bytes),
                 Output::Join(_) => {
                     self.hosts[id].has_joined = true;
@@ -629,6 +634,7 @@ impl World {
     fn typed(&mut self, id: HostId, act: Act) -> Vec<String> {
         match act {
             Act::Connect(to) => vec!["3".to_owned(), self.hosts[to].address.to_string()],
+            Act::Diagnose(to) => vec![format!("/diagnose {}", self.hosts[to].address)],
             Act::Exit(to) => vec!["1".to_owned(), self.hosts[to].address.to_string(), "exit".to_owned()],
             Act::Line(line) => vec![line],
             Act::Query => vec!["2".to_owned()],

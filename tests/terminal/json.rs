@@ -382,6 +382,34 @@ fn the_bot_of_the_examples_answers_messages() {
 }
 
 #[test]
+fn a_bot_of_fifteen_lines_answers_each_peer_and_knows_whom_it_could_not_answer() {
+    let Some(python) = python() else { return crate::common::skip("the bot needs python3") };
+    let bot = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tiny_bot.py");
+    let text = std::fs::read_to_string(&bot).unwrap();
+    let is_code = |line: &&str| !line.is_empty() && !line.starts_with('#');
+    assert!(text.lines().filter(is_code).count() <= 15);
+    let mut command = Command::new(python);
+    command.arg(bot).arg(env!("CARGO_BIN_EXE_chinwag"));
+    command.args(["--json", "--name", "bot", "--static-peer", "127.0.0.1:1", "--port", "0"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let program = Program::spawn(&mut command);
+    let peers = [Peer::new(), Peer::new()];
+    let nobody = Port::reserve();
+    program.stdout.expect("listening on port ");
+    let port: u16 = program.stdout.expect("\n").trim().parse().unwrap();
+    let to = ([127, 0, 0, 1], port).into();
+    for (peer, name) in peers.iter().zip(["P1", "P2"]) {
+        say(to, format!("{} P3 and me?", nobody.address()));
+        say(to, format!("{} {name} I am {name}", peer.address()));
+    }
+    for (peer, name) in peers.iter().zip(["P1", "P2"]) {
+        assert_eq!(peer.take(), format!("{to} bot you said: I am {name}"));
+        program.stderr.expect(&format!("P3 {} refused the connection", nobody.address()));
+    }
+    program.signal(Signal::INT);
+}
+
+#[test]
 fn the_schema_of_events_and_commands_is_written() {
     let output = subcommand("schema", &[]).output().unwrap();
     let schema: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -215,10 +215,9 @@ fn a_conversation_begins_with_what_earlier_runs_have_of_it() {
     terminal.type_keys("/to 127.0.0.1:7\r");
     terminal.expect_rows(&["→ anna: /to 127.0.0.1:7", "→ 127.0.0.1:7: ▏"]);
     terminal.type_keys("/to all\r");
-    terminal
-        .expect_rows(&["2020-02-28 10:05 anna (127.0.0.1:9001) → all: and to others", "→ all 1 peer: ▏"]);
+    terminal.expect_rows(&["2020-02-28 10:05 anna (127.0.0.1:9001) → all: and to others", "→ all 1 peer: ▏"]);
     terminal.type_keys("/history anna 1\r");
-    terminal.expect_rows(&["anna (127.0.0.1:9001): said now", "… and 6 older messages", "→ all 1 peer: ▏"]);
+    terminal.expect_rows(&["anna (127.0.0.1:9001): said now", "… and 7 older messages", "→ all 1 peer: ▏"]);
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod pty;
 mod commands;
 mod config;
 mod descriptors;
+mod diagnose;
 mod dialogue;
 mod editor;
 mod flags;

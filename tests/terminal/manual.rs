@@ -26,7 +26,9 @@ fn the_program_and_each_subcommand_have_a_manual_page() {
     for words in [".TH chinwag 1", "\\-\\-headless", "chinwag\\-send(1)", "Exit codes"] {
         assert!(page.contains(words), "{words} is missing:\n{page}");
     }
-    for name in ["swarm", "swarm-merge", "send", "config", "schema", "completions", "man"] {
+    for name in
+        ["swarm", "swarm-merge", "send", "nearby", "diagnose", "config", "schema", "completions", "man"]
+    {
         if !is_here(&[name]) {
             continue;
         }
@@ -37,7 +39,7 @@ fn the_program_and_each_subcommand_have_a_manual_page() {
 
 #[test]
 fn each_manual_page_that_is_referenced_exists() {
-    let of_program = if is_here(&["swarm"]) { 7 } else { 6 };
+    let of_program = if is_here(&["swarm"]) { 8 } else { 7 };
     for (name, count) in [(&[][..], of_program), (&["swarm"], 1)] {
         if !is_here(name) {
             continue;

@@ -103,6 +103,7 @@ impl Node {
                 self.converse(Audience::One(to, None));
             }
             Request::ConverseWithAll => self.converse(Audience::All),
+            Request::Diagnose(whom) => return self.diagnose(&whom, now),
             Request::Exit(whom) => {
                 let to = self.roster.resolve(&whom)?;
                 self.deliver_and_wait(&[to], Told::Each, now, |node, report| {

@@ -8,6 +8,7 @@ use crate::chat::meaning::{Meaning, meaning};
 use crate::chat::mention::mentions;
 use crate::chat::notice::Notice;
 use crate::chat::outbox::{Content, Report};
+use crate::chat::role::Kind;
 use crate::chat::tickets::Told;
 use crate::limits::QUIT_TIMEOUT;
 use crate::proto::connection::Connection;
@@ -28,6 +29,7 @@ impl Node {
         }
         self.stage = Stage::Quitting(now + QUIT_TIMEOUT);
         self.prompter.stop_waiting();
+        self.diagnosis.cancel();
         self.neighbours.leave(now);
         self.go_on_nearby(now);
         let last_words = self.last_words.take().map(|text| (self.hearers_of_last_words(), text));
@@ -127,11 +129,15 @@ impl Node {
     pub(super) fn hear_last_words(&mut self, conn: ConnId, line: &[u8], now: Instant) {
         let Some(connection) = self.connections.get(conn) else { return };
         let (remote, kind) = (connection.remote(), connection.data.kind());
+        if matches!(kind, Kind::Knock | Kind::Probe) {
+            return;
+        }
         let text = String::from_utf8_lossy(line);
         match meaning(kind, &text, remote, self.roster.me()) {
             Meaning::Nothing
             | Meaning::Ping(_)
             | Meaning::Chinwag
+            | Meaning::Reach(_)
             | Meaning::Unknown
             | Meaning::Raw(LINE_TAKEN) => {}
             Meaning::Pong(number) => self.on_pong(conn, number),

@@ -172,6 +172,14 @@ impl Node {
         }
     }
 
+    /// What a diagnosis dialled is another chinwag. Its user is told by the diagnosis.
+    pub(super) fn begin_probed_session(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
+        let Some(id) = self.meet(conn, message, now) else { return };
+        self.roster.note_connected(id);
+        self.bind_session(conn, id, now);
+        self.announce_control(conn, now);
+    }
+
     /// The peer has answered with the word of our own kind. It cannot know yet that we are of it: our connect is a word
     /// that many programs use.
     fn announce_control(&mut self, conn: ConnId, now: Instant) {
@@ -190,6 +198,7 @@ impl Node {
     fn awaits_answer(&self, address: SocketAddr) -> bool {
         let dial = self.outbox.connect_under_way(address).and_then(|conn| self.connections.get(conn));
         self.pending_connects.awaits(address)
+            || self.diagnosis.awaits_call(address)
             || dial.is_some_and(|connection| connection.phase() == Phase::Settling)
     }
 

@@ -6,6 +6,7 @@
 
 use super::logged::Speaking;
 use super::{Node, Stage};
+use crate::chat::diagnosis::Event;
 use crate::chat::directory::{Peer, PeerId};
 use crate::chat::feed::Fate;
 use crate::chat::meaning::{End, Meaning, meaning};
@@ -28,6 +29,9 @@ impl Node {
     pub(super) fn on_received(&mut self, conn: ConnId, bytes: &[u8], now: Instant) {
         if self.stage == Stage::Over {
             return;
+        }
+        if self.diagnosis.is_on(conn) {
+            self.step(Event::Received { conn, bytes }, now);
         }
         let mut rest = bytes;
         while let Some(connection) = self.connections.get_mut(conn) {
@@ -77,16 +81,30 @@ impl Node {
             Meaning::Pong(number) => {
                 self.note_control(conn, false);
                 self.on_pong(conn, number);
+                self.step(Event::Pong { conn, number }, now);
             }
             Meaning::Chinwag => self.note_chinwag(conn),
+            Meaning::Reach(word) => self.on_reach(conn, word, now),
             Meaning::ToAll => self.note_control(conn, true),
             Meaning::Unknown => self.note_control(conn, false),
+            Meaning::Raw(text) if kind == Kind::Probe => self.on_foreign_greeting(conn, text, now),
+            Meaning::Raw(_) | Meaning::Message(_) if kind == Kind::Knock => {}
+            Meaning::Message(message) if kind == Kind::Probe => self.on_greeting(conn, &message, end, now),
             Meaning::Raw(text) => self.show_raw(remote, text, now),
             Meaning::Message(message) if self.roster.is_blocked(message.address) => {
                 self.counters.blocked += 1;
             }
             Meaning::Message(message) => {
+                if self.is_knock(&message) {
+                    self.step(Event::Came, now);
+                }
+                let is_call =
+                    self.diagnosis.awaits_call(message.address) && self.is_confirmed(conn, message.address);
                 self.on_message(conn, &message, end, now);
+                if is_call {
+                    // Whoever is diagnosed answers on a connection of its own.
+                    self.step(Event::Called(message.dialect), now);
+                }
                 if end == End::Newline && message.dialect == Dialect::Standard {
                     self.remember_speaker(conn, line, message.address);
                 }
@@ -157,13 +175,13 @@ impl Node {
         }
     }
 
-    fn answer(&mut self, conn: ConnId, line: &str, now: Instant) {
+    pub(super) fn answer(&mut self, conn: ConnId, line: &str, now: Instant) {
         if let Err(reason) = self.connections.send(conn, line.as_bytes().into()) {
             self.close(conn, reason, now);
         }
     }
 
-    fn on_message(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
+    pub(super) fn on_message(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
         match message.command {
             Command::Ack { session } => self.on_ack(conn, message, session && end != End::Gone, now),
             Command::Chat => self.on_chat(conn, message, now),
@@ -292,6 +310,11 @@ impl Node {
 
     fn show_chat(&mut self, from: SocketAddr, id: PeerId, text: &[u8], is_to_all: bool, now: Instant) {
         self.counters.chats += 1;
+        if self.diagnosis.subject().is_some()
+            && let Some(peer) = self.roster.directory().get(id)
+        {
+            self.diagnosis.note_chat(peer.address);
+        }
         if self.feed.is_quiet() {
             return;
         }

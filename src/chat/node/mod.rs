@@ -2,9 +2,11 @@
 //!
 //! It owns the parts and knows none of their details. Each input is a short story in one of the files beside this one: what
 //! is heard in `hear`, connects and their answers in `greet`, what is said in `say` and to everybody in `say_all`, what came
-//! of it in `outcome`, what the user asks for in `ask`, and the end in `farewell`. This file has the state and the clockwork.
+//! of it in `outcome`, what the user asks for in `ask`, why a peer cannot be reached in `diagnose`, and the end in
+//! `farewell`. This file has the state and the clockwork.
 
 mod ask;
+mod diagnose;
 mod farewell;
 mod greet;
 mod hear;
@@ -22,11 +24,13 @@ use super::away::Away;
 use super::book::{Book, Known};
 use super::broadcast::Broadcaster;
 pub use super::config::{Config, Dialogue};
+use super::diagnosis::{Diagnosis, Event};
 use super::directory::Directory;
 use super::failures::Failures;
 use super::feed::Feed;
 use super::id::CommandId;
 use super::kept::Pings;
+use super::knocks::Knocks;
 use super::meaning::End;
 pub use super::metrics::Counters;
 use super::metrics::Metrics;
@@ -66,6 +70,9 @@ pub struct Node {
     outbox: Outbox,
     /// Connects that a peer has received, and may still answer by dialling us.
     pending_connects: PendingConnects,
+    diagnosis: Diagnosis,
+    /// Dials that peers asked for.
+    knocks: Knocks,
     broadcaster: Broadcaster,
     tickets: Tickets,
     pings: Pings,
@@ -114,6 +121,8 @@ impl Node {
             roster: Roster::new(&config),
             outbox: Outbox::default(),
             pending_connects: PendingConnects::default(),
+            diagnosis: Diagnosis::default(),
+            knocks: Knocks::default(),
             broadcaster: Broadcaster::default(),
             tickets: Tickets::new(config.dialogue == Dialogue::Menu),
             pings: Pings::new(config.seed),
@@ -257,6 +266,7 @@ impl Node {
         while let Some((to, report)) = self.pending_connects.next_due(self.connections.judged_until(now)) {
             self.conclude_connect(to, report);
         }
+        self.on_reach_due(now);
         if self.feed.next_deadline().is_some_and(|at| at <= now) {
             self.tell_folded();
         }
@@ -349,7 +359,13 @@ impl Node {
                 let to = self.leaving.remove(&conn).unwrap_or(connection.remote());
                 self.tell_fates(&connection, to, reason, now);
             }
+            Kind::Knock => self.on_knock_ended(conn, &connection, reason, now),
+            Kind::Probe => {}
             Kind::Session(peer) => self.on_session_lost(&connection, peer, reason, now),
+        }
+        if let Some(subject) = self.diagnosis.subject() {
+            let session = self.session_with(subject.to);
+            self.step(Event::Ended { conn, reason, session }, now);
         }
     }
 
@@ -406,6 +422,9 @@ impl Machine for Node {
         let role = Role::new(Kind::Inbound);
         let conn = if self.is_quitting() { None } else { self.connections.accept(from, local, role, now) };
         logged::accepted(from, conn);
+        if self.diagnosis.awaits_from().is_some_and(|peer| self.roster.me().is_at_home(from, peer)) {
+            self.step(Event::Came, now);
+        }
         match conn {
             Some(_) => self.counters.accepted += 1,
             None => self.counters.refused += 1,
@@ -423,6 +442,8 @@ impl Machine for Node {
             self.flush_broadcast();
         }
         match input {
+            // Nothing is wanted of the networks any more.
+            Input::Datagram { .. } | Input::Joined(_) | Input::JoinFailed(_) if self.is_quitting() => {}
             Input::Closed { conn, reason } => self.on_closed(conn, reason, now),
             Input::Connected { conn, local } => self.on_connected(conn, canonical(local).ip(), now),
             Input::Datagram { on, from, hop_limit, bytes } => {
@@ -440,6 +461,7 @@ impl Machine for Node {
             Input::Listening { local } => self.on_listening(local, now),
             Input::ListenFailed(error) => self.on_listen_failed(error, now),
             Input::Received { conn, bytes } => self.on_received(conn, bytes, now),
+            Input::Route { to, from } => self.on_route(canonical(to), from, now),
             Input::Refused { .. } => self.counters.refused += 1,
             Input::Timeout => {
                 self.note_lag(now);
@@ -475,6 +497,8 @@ impl Machine for Node {
         [
             self.connections.next_deadline(),
             self.pending_connects.next_deadline(),
+            self.diagnosis.next_deadline(),
+            self.knocks.next_deadline(),
             self.broadcaster.next_deadline(),
             self.full_at,
             self.losses_at,

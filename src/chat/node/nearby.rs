@@ -18,7 +18,9 @@ impl Node {
         let number = self.tickets.open(1, Told::Each, self.asking.clone());
         self.prompter.stop_waiting();
         self.prompter.wait_for(number, now + OUTCOME_TIMEOUT);
-        let before = self.neighbours.search(Report::Request(number), now);
+        let roster = &self.roster;
+        let before =
+            self.neighbours.search(Report::Request(number), |address| roster.me().is_own(address), now);
         before.into_iter().for_each(|news| self.tell_news(news));
         self.go_on_nearby(now);
     }
@@ -27,7 +29,7 @@ impl Node {
     pub(super) fn announce(&mut self, now: Instant) {
         if self.config.announce {
             let me = self.roster.me();
-            let offer = Offer { name: me.name().to_owned(), port: me.port() };
+            let offer = Offer { name: me.name().to_owned(), bound: me.bound(), port: me.port() };
             self.neighbours.announce(offer, now);
             self.go_on_nearby(now);
         }
@@ -36,7 +38,11 @@ impl Node {
     pub(super) fn on_joined(&mut self, interfaces: Vec<Interface>, now: Instant) {
         self.neighbours.on_joined(interfaces, now);
         if self.neighbours.take_lack(None) {
-            self.tell(Notice::NoMulticast(None));
+            let lack = Notice::NoMulticast(None);
+            match self.neighbours.take_owed() {
+                Some(report) => self.report(report, false, lack),
+                None => self.tell(lack),
+            }
         }
         self.go_on_nearby(now);
     }

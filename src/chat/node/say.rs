@@ -208,9 +208,14 @@ impl Node {
         let (Some(connection), Some(from)) = (self.connections.get(conn), self.claimed_on(conn)) else {
             return;
         };
-        let to = connection.remote();
+        let (to, kind) = (connection.remote(), connection.data.kind());
         self.warn_of_claim(conn, to);
         log::debug!("{conn:?} {to}: the dial is up");
+        match kind {
+            Kind::Knock => return self.on_knock_up(conn, now),
+            Kind::Probe => return self.on_probe_up(conn, now),
+            _ => {}
+        }
         let Some((_, outgoing)) = self.outbox.under_way(to).filter(|&(carrier, _)| carrier == conn) else {
             // Nothing to say on it, and an empty connection that is held open harms published peers.
             return self.drop_dial(conn, now);

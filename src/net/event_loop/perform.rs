@@ -48,6 +48,10 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
                     }
                 }
                 Output::Connect { conn, to, from } => self.dial(conn, to, from),
+                Output::FindRoute(to) => {
+                    let from = socket::own_ip_towards(to).map_err(|error| Fault::from(&error));
+                    self.tell_machine(Input::Route { to, from });
+                }
                 Output::Datagram { on, to, bytes } => self.send_datagram(on, to, &bytes),
                 Output::Join(groups) => self.join(groups),
                 Output::Leave => self.multicast = None,

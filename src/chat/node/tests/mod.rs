@@ -5,6 +5,7 @@ mod answers;
 mod conversation;
 mod last_words;
 mod many_fail;
+mod nearby;
 mod remembered;
 mod talks;
 mod to_all;
