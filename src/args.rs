@@ -182,8 +182,8 @@ pub(crate) struct Args {
         value_parser = parse_count)]
     send_queue_max: usize,
 
-    /// The most bytes that the program keeps for all peers, in unfinished messages, send queues and the texts in them; over it, the
-    /// connections that hold the most are closed. At least 262144
+    /// The most bytes that the program keeps for all peers, in unfinished messages, send queues and the texts in them;
+    /// over it, the connections that hold the most are closed. At least 262144
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().memory_bytes_max, value_parser = parse_memory)]
     memory_max: usize,
 

@@ -71,7 +71,7 @@ pub const EVENTS_PER_TURN: usize = 1024;
 /// Slices in one vectored write.
 pub const SLICES_PER_WRITE: usize = 64;
 
-/// Texts that are kept for a session whose other side has said nothing yet: it may be one that confirms them.
+/// How often texts are kept for a session whose other side has said nothing yet: it may be one that confirms them.
 pub const UNDECIDED_BATCHES_MAX: usize = 32;
 
 /// The most bytes of the word in a `!ping` that is answered. Otherwise a peer that does not read could make us hold large
@@ -548,8 +548,8 @@ pub struct Limits {
     /// The most bytes in the send queue of one connection; each message counts [`PAYLOAD_OVERHEAD_BYTES`] more. Over
     /// it, the peer is too slow and is closed.
     pub send_queue_bytes_max: usize,
-    /// The most bytes that we keep for all peers together in unfinished messages, send queues and the texts in them; over it, the
-    /// connections that hold the most are closed.
+    /// The most bytes that we keep for all peers together in unfinished messages, send queues and the texts in
+    /// them; over it, the connections that hold the most are closed.
     pub memory_bytes_max: usize,
     /// The most entries of the peer table.
     pub peers_max: usize,

@@ -607,6 +607,7 @@ impl World {
         let address = |host: HostId| self.hosts[host].address;
         match act {
             Act::Connect(to) => format!(r#"{{"command":"connect","to":"{}"}}"#, address(to)),
+            Act::Diagnose(to) => format!(r#"{{"command":"diagnose","to":"{}"}}"#, address(to)),
             Act::Exit(to) => format!(r#"{{"command":"exit","to":"{}"}}"#, address(to)),
             Act::Line(line) => line,
             Act::Query => r#"{"command":"peers"}"#.to_owned(),
