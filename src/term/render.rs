@@ -520,6 +520,10 @@ mod tests {
             "Not connected with anna, bob and 1,000 more (a fault of the system)",
         );
         says_line(
+            many(Failed::Confirmation("hi".into()), &["anna", "bob"], 3, &[TimedOut]),
+            "Perhaps not read by anna, bob and 1 more (timed out): hi",
+        );
+        says_line(
             many(Failed::Session, &["anna", "bob"], 3, &[TimedOut]),
             "Lost the connection with anna, bob and 1 more (timed out)",
         );
@@ -667,6 +671,10 @@ mod tests {
             let words = Sentence(&not_sent(Failure::Connection(reason))).to_string();
             assert!(words.contains("127.0.0.1:9090") && words.ends_with(". Not sent: hello\n"));
         }
+        says_line(
+            Notice::Unconfirmed { to: address(9090), text: "a\tb".into(), reason: CloseReason::Eof },
+            "The connection with 127.0.0.1:9090 ended: the other side closed it. Perhaps not read: a␉b",
+        );
         says_line(
             Notice::NotConnected { to: address(9090), why: Failure::TooManyWaiting },
             "Too many messages are already waiting for 127.0.0.1:9090; try again later. Not connected.",
