@@ -99,6 +99,11 @@ fn plan(world: &mut World, rng: &mut Rng, hosts: usize) {
                 _ => Act::Say(to),
             };
             let after = at(rng);
+            // Some say more before the first text can have been confirmed.
+            let more = if matches!(act, Act::Say(_)) { rng.u32(0..4) } else { 0 };
+            for _ in 0..more {
+                world.want(from, act.clone(), after + Duration::from_millis(rng.u64(0..100)));
+            }
             world.want(from, act, after);
         }
     }
