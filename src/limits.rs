@@ -348,6 +348,12 @@ pub const CANDIDATES_SHOWN_MAX: usize = 20;
 /// The most characters of a name in the prompt of a conversation.
 pub const PARTNER_CHARS_MAX: usize = 24;
 
+/// The most characters of a typed line in a sentence that says what is wrong with it.
+pub const QUOTED_CHARS_MAX: usize = 80;
+
+/// The most characters of a message from an earlier run when a conversation is entered.
+pub const REMINDED_CHARS_MAX: usize = 400;
+
 /// The most partners with unread messages that the prompt names.
 pub const UNREAD_NAMES_SHOWN_MAX: usize = 3;
 

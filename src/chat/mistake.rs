@@ -48,7 +48,7 @@ pub enum Mistake {
     LineTooLong,
     /// The name went over [`crate::limits::NAME_BYTES_MAX`].
     NameTooLong,
-    /// There is no such conversation.
+    /// There is no such conversation, or the user is in none.
     NoConversation,
     /// There is nobody to connect to: all active peers are connected.
     NoneToConnect,

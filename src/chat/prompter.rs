@@ -29,6 +29,8 @@ pub(super) struct Prompter {
     proposed: Option<SocketAddr>,
     /// How many peers a text to all goes to, as it was shown last.
     peers_shown: usize,
+    /// The partner of the conversation is away, as it was shown last.
+    is_shown_away: bool,
     /// The request whose outcomes the menu waits for, and until when.
     awaited: Option<(u32, Instant)>,
     /// No more lines come: the program ends when the last outcome is known.
@@ -49,6 +51,7 @@ impl Prompter {
             last_partner: None,
             proposed: None,
             peers_shown: 0,
+            is_shown_away: false,
             awaited: None,
             is_over: false,
         }
@@ -118,6 +121,11 @@ impl Prompter {
         self.peers_shown
     }
 
+    /// Whether the question of a conversation says that the partner is away.
+    pub(super) fn is_shown_away(&self) -> bool {
+        self.is_shown_away
+    }
+
     /// What is shown to ask for the next line; `partner` names the one whom a conversation is with, and `peers` are all. A
     /// script is asked in the words of the assignment.
     pub(super) fn question(
@@ -137,7 +145,9 @@ impl Prompter {
             Menu::ConnectTo => Prompt::ConnectTo,
             Menu::Conversation(audience) => {
                 let peers = (audience == Audience::All && self.is_terminal).then_some(peers);
-                Prompt::Conversation(Partner { peers, ..partner(audience) })
+                let partner = partner(audience);
+                self.is_shown_away = partner.is_away;
+                Prompt::Conversation(Partner { peers, ..partner })
             }
         };
         let menu = (self.menu == Menu::Choice).then_some(Notice::Menu);

@@ -174,6 +174,17 @@ pub fn is_unmistakable(name: &str) -> bool {
         && name.parse::<SocketAddr>().is_err()
 }
 
+/// What the user is called on the screen.
+pub const YOU: &str = "you";
+
+/// Characters with which a name could look like the rest of a line of the log, or of a prompt.
+const SIGNS: [char; 8] = ['(', ')', '*', ',', ':', '·', '→', '…'];
+
+/// Whether a name on the screen could be taken for something else than a name.
+pub fn is_misleading(name: &str) -> bool {
+    name.contains(SIGNS) || name.eq_ignore_ascii_case(YOU)
+}
+
 /// An address as users write it, with `localhost` too.
 pub fn parse_host_and_port(word: &str) -> Option<SocketAddr> {
     let of_this_host = word.split_once(':').filter(|(host, _)| host.eq_ignore_ascii_case("localhost"));

@@ -7,7 +7,7 @@
 
 use super::found::Rest;
 use super::own_lines::OwnLine;
-use super::phrases::Named;
+use super::phrases::{Named, begun};
 use super::prompts::prompt_text;
 use super::render::HELP_COLUMNS;
 use super::stats::STATS_COLUMNS;
@@ -15,19 +15,14 @@ use super::style::{Colors, Look, Painted, Piece, is_own_words};
 use super::wrap::{Entry, INDENT};
 use crate::chat::notice::{Notice, Prompt, Recall, Recalled, SaidTo, Who};
 use crate::chat::recall::{PastMessage, Way};
+use crate::chat::request::{YOU, is_misleading};
 use crate::chat::slash::ACTION;
-use crate::limits::LOGGED_NAMES_MAX;
+use crate::limits::{LOGGED_NAMES_MAX, REMINDED_CHARS_MAX};
 use crate::proto::clean::{Clean, CleanName};
 use jiff::Zoned;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Range;
-
-/// What the user is called in the log.
-const YOU: &str = "you";
-
-/// Characters with which a name could look like the rest of a line.
-const SIGNS: [char; 6] = ['(', ')', '*', ':', '→', '…'];
 
 /// Turns notices into lines.
 #[derive(Debug, Default)]
@@ -80,22 +75,24 @@ impl ChatLog {
 
     /// The lines for what was said before: dim, and with the date if it was not today or in an earlier run.
     pub(super) fn recalled(&self, found: &Recalled, now: &Zoned) -> Vec<Entry> {
-        let is_dated = matches!(found.asked, Recall::Before(_));
+        let is_reminder = matches!(found.asked, Recall::Before(_));
         let mut bearers = Bearers::default();
         found.messages.iter().filter_map(party).for_each(|who| bearers.note(who));
         let lines = found.messages.iter().map(|message| {
             let at = message.at.with_time_zone(now.time_zone().clone());
-            let is_dated = is_dated || at.date() != now.date();
+            let is_dated = is_reminder || at.date() != now.date();
             let time = at.strftime(if is_dated { "%Y-%m-%d %H:%M" } else { "%H:%M" });
-            self.past(message, time.to_string(), &mut bearers)
+            self.past(message, time.to_string(), is_reminder, &mut bearers)
         });
         let rest = Entry::new(vec![Piece::plain(Rest(found).to_string())]);
         lines.chain([rest]).collect()
     }
 
-    fn past(&self, message: &PastMessage, time: String, bearers: &mut Bearers) -> Entry {
+    fn past(&self, message: &PastMessage, time: String, is_reminder: bool, bearers: &mut Bearers) -> Entry {
         let dim = |words: String| Piece::new(self.look.colors.of_time(), words);
-        let (before, end, text) = parts(&message.text);
+        let text =
+            if is_reminder { begun(&message.text, REMINDED_CHARS_MAX) } else { (&message.text).into() };
+        let (before, end, text) = parts(&text);
         let all = || dim("all".to_owned());
         let name = |who, must_name| {
             let must_name = must_name || self.bearers.is_another(who) || self.look.has_addresses;
@@ -254,10 +251,6 @@ fn key(who: &Who) -> String {
     CleanName(&who.name).to_string().to_lowercase()
 }
 
-fn is_misleading(name: &str) -> bool {
-    name.contains(SIGNS) || name.eq_ignore_ascii_case(YOU)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -364,8 +357,24 @@ mod tests {
     }
 
     #[test]
+    fn of_a_long_text_the_reminder_has_only_the_beginning_and_an_answer_has_all() {
+        let way = Way::Said(SaidTo::All(3));
+        let past = PastMessage { at: moment(), way, text: "é".repeat(REMINDED_CHARS_MAX + 1) };
+        for (asked, text) in [
+            (Recall::Before(Party::All), format!("{}…", "é".repeat(REMINDED_CHARS_MAX))),
+            (Recall::Containing("é".to_owned()), past.text.clone()),
+        ] {
+            let messages = vec![past.clone()];
+            let found = Recalled { asked, messages, older: 0, is_partial: false, is_this_run: false };
+            let entries = ChatLog::default().recalled(&found, &moment());
+            let line = entries[0].wrapped(u16::MAX).to_string();
+            assert_eq!(line.split_once("all: ").unwrap().1, format!("{text}\n"));
+        }
+    }
+
+    #[test]
     fn a_name_that_could_be_a_part_of_the_line_always_has_its_address() {
-        for name in ["you", "YOU", "you→anna", "bob:", "anna(127.0.0.1:1)", "…"] {
+        for name in ["you", "YOU", "you→anna", "bob:", "anna(127.0.0.1:1)", "…", "anna,", "·"] {
             let mut log = ChatLog::default();
             let notice = Notice::heard(who(2, name), "hi");
             let lines = [shown(&mut log, &notice), shown(&mut log, &notice)];

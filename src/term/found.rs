@@ -3,12 +3,11 @@
 //! A message is its line of the transcript, which programs know. A terminal whose lines are edited here shows it as the
 //! log does, see `chat_log`.
 
-use super::phrases::{Count, Named};
+use super::phrases::{Count, Named, Quoted};
 use super::record::Line;
 use crate::chat::notice::{NotRecalled, Recall, Recalled};
 use crate::chat::recall::Party;
 use crate::limits::{RUN_BYTES_MAX, TRANSCRIPT_SEARCHED_BYTES_MAX};
-use crate::proto::clean::Clean;
 use std::fmt::{self, Display, Formatter};
 
 /// All of it.
@@ -37,7 +36,7 @@ impl Display for Rest<'_> {
             };
             match asked {
                 Recall::Containing(text) => {
-                    writeln!(f, "Nothing that was said{run} contains '{}'{hint}.", Clean(text))?;
+                    writeln!(f, "Nothing that was said{run} contains '{}'{hint}.", Quoted(text))?;
                 }
                 Recall::Before(with) | Recall::Last { with, .. } => {
                     writeln!(f, "Nothing was said {}{run}{hint}.", Whom(with))?;

@@ -1,11 +1,11 @@
 //! What is wrong with something that was typed, and what to type instead.
 
 use super::addresses::At;
-use super::phrases::{Named, active_row};
+use super::phrases::{Named, Quoted, active_row};
 use crate::chat::command::Command;
 use crate::chat::notice::{BadCommand, BadSlash, JsonFault, Mistake};
 use crate::limits::{COMMAND_ID_BYTES_MAX, NAME_BYTES_MAX, RECALLED_MAX, TYPED_BYTES_MAX};
-use crate::proto::clean::{Clean, CleanName};
+use crate::proto::clean::CleanName;
 use crate::proto::message::Dialect;
 use std::fmt::{self, Formatter};
 
@@ -30,7 +30,7 @@ pub(super) fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result 
             f,
             "'{}' is not an IP address, a number from the last list or a known name; try again, or press \
              Enter for the menu.",
-            Clean(typed)
+            Quoted(typed)
         ),
         Mistake::BadAlias(typed) => {
             writeln!(
@@ -40,14 +40,14 @@ pub(super) fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result 
             )
         }
         Mistake::BadCount(typed) => {
-            writeln!(f, "'{}' is not a number of messages: give one from 1 to {RECALLED_MAX}.", Clean(typed))
+            writeln!(f, "'{}' is not a number of messages: give one from 1 to {RECALLED_MAX}.", Quoted(typed))
         }
         Mistake::BadCommand(bad) => bad_command(f, bad),
         Mistake::BadDialect(typed) => {
-            writeln!(f, "'{}' is not a valid dialect: choose {}.", Clean(typed), Dialect::choices())
+            writeln!(f, "'{}' is not a valid dialect: choose {}.", Quoted(typed), Dialect::choices())
         }
         Mistake::BadPort(typed) => {
-            writeln!(f, "'{}' is not a valid port: type a number from 1 to 65535.", Clean(typed))
+            writeln!(f, "'{}' is not a valid port: type a number from 1 to 65535.", Quoted(typed))
         }
         Mistake::BadScope(fault) => writeln!(f, "{fault}."),
         Mistake::BadSlash(bad) => bad_slash(f, bad),
@@ -67,7 +67,7 @@ pub(super) fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result 
             f,
             "'{}' is not an address, and host names cannot be used here; give an IP:PORT, a number from the last list \
              or a known name.",
-            Clean(typed)
+            Quoted(typed)
         ),
         Mistake::LineTooLong => writeln!(f, "That line is too long; type at most {TYPED_BYTES_MAX} bytes."),
         Mistake::NameTooLong => {
@@ -82,7 +82,7 @@ pub(super) fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result 
         Mistake::NoStaticPeers => {
             writeln!(f, "There are no static peers; name some with --static-peer when you start the program.")
         }
-        Mistake::NoConversation => f.write_str("There is no such conversation; /to NAME begins one.\n"),
+        Mistake::NoConversation => f.write_str("There is no conversation for that; /to NAME begins one.\n"),
         Mistake::NoSuchNumber(number) => {
             writeln!(f, "There is no number {number} in the last list; choose one from it.")
         }
@@ -93,7 +93,7 @@ pub(super) fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result 
             writeln!(
                 f,
                 "'{}' is not a valid choice: type a number from 0 to 5, or /to NAME to chat.",
-                Clean(typed)
+                Quoted(typed)
             )
         }
         Mistake::Yourself(address) => {
@@ -108,7 +108,7 @@ fn bad_command(f: &mut Formatter<'_>, bad: &BadCommand) -> fmt::Result {
             writeln!(f, "The id must be a string or a number, of at most {COMMAND_ID_BYTES_MAX} bytes.")
         }
         BadCommand::DuplicateField { field, column } => {
-            let field = Clean(field);
+            let field = Quoted(field);
             writeln!(f, "The field '{field}' is repeated at column {column}; give it once.")
         }
         BadCommand::Malformed { fault, column } => malformed(f, *fault, *column),
@@ -128,10 +128,10 @@ fn bad_command(f: &mut Formatter<'_>, bad: &BadCommand) -> fmt::Result {
             writeln!(f, "There are bytes at column {column} that are not UTF-8; write UTF-8, or an escape.")
         }
         BadCommand::Unknown(name) => {
-            writeln!(f, "'{}' is not a command: use one of {}.", Clean(name), Command::names())
+            writeln!(f, "'{}' is not a command: use one of {}.", Quoted(name), Command::names())
         }
         BadCommand::UnknownField { command, field } => {
-            writeln!(f, "The command '{command}' has no field '{}'; leave it out.", Clean(field))
+            writeln!(f, "The command '{command}' has no field '{}'; leave it out.", Quoted(field))
         }
     }
 }
@@ -194,11 +194,11 @@ fn bad_slash(f: &mut Formatter<'_>, bad: &BadSlash) -> fmt::Result {
             writeln!(
                 f,
                 "'{}' is not a command: did you mean {nearest}? Type /help for the list.",
-                Clean(word)
+                Quoted(word)
             )
         }
         BadSlash::Unknown { word, nearest: None } => {
-            writeln!(f, "'{}' is not a command: type /help for the list.", Clean(word))
+            writeln!(f, "'{}' is not a command: type /help for the list.", Quoted(word))
         }
         BadSlash::Usage { name, arguments: "" } => writeln!(f, "{name} takes no arguments."),
         BadSlash::Usage { name: "/exit", arguments } => {
@@ -214,6 +214,7 @@ fn bad_slash(f: &mut Formatter<'_>, bad: &BadSlash) -> fmt::Result {
 mod tests {
     use super::*;
     use crate::chat::notice::{Notice, Who};
+    use crate::limits::QUOTED_CHARS_MAX;
     use crate::term::render::Sentence;
     use std::net::SocketAddr;
 
@@ -223,6 +224,25 @@ mod tests {
 
     fn who(name: &str) -> Who {
         Who { address: address(8080), name: name.into() }
+    }
+
+    #[test]
+    fn a_mistake_repeats_only_the_beginning_of_a_long_line() {
+        let typed = || "é\x1b".repeat(QUOTED_CHARS_MAX);
+        let shown = format!("'{}…' is not a", "é␛".repeat(QUOTED_CHARS_MAX / 2));
+        for mistake in [
+            Mistake::BadAddress(typed()),
+            Mistake::BadCount(typed()),
+            Mistake::BadDialect(typed()),
+            Mistake::BadPort(typed()),
+            Mistake::HostName(typed()),
+            Mistake::UnknownChoice(typed()),
+            BadSlash::Unknown { word: typed(), nearest: None }.into(),
+            BadCommand::Unknown(typed()).into(),
+        ] {
+            let said = Sentence(&Notice::Mistake(mistake)).to_string();
+            assert!(said.starts_with(&shown), "{said}");
+        }
     }
 
     #[test]
@@ -264,7 +284,7 @@ mod tests {
             (Mistake::NoneToConnect, "There are no active peers to connect to;"),
             (Mistake::NoPeers, "No peers yet. Send a message to somebody's address"),
             (Mistake::NoStaticPeers, "There are no static peers; name some with --static-peer"),
-            (Mistake::NoConversation, "There is no such conversation; /to"),
+            (Mistake::NoConversation, "There is no conversation for that; /to"),
             (Mistake::NoSuchNumber(9), "There is no number 9 in the last list; choose one"),
             (Mistake::NotBlocked(who("P1")), "P1 (127.0.0.1:8080) is not blocked; choice 2 shows"),
             (

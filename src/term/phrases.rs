@@ -2,7 +2,9 @@
 
 use super::addresses::At;
 use crate::chat::notice::{PeerRow, Who};
-use crate::proto::clean::CleanName;
+use crate::limits::QUOTED_CHARS_MAX;
+use crate::proto::clean::{Clean, CleanName};
+use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
@@ -31,6 +33,24 @@ impl Display for Headed<'_> {
             return write!(f, "{address}");
         }
         write!(f, "{address} {}", CleanName(name))
+    }
+}
+
+/// What the user typed, in a sentence about it. Of a long line only the beginning: it may fill the screen, and is there
+/// already.
+pub(super) struct Quoted<'a>(pub(super) &'a str);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Clean(&begun(self.0, QUOTED_CHARS_MAX)).fmt(f)
+    }
+}
+
+/// A text, or its beginning if it has more characters than that.
+pub(super) fn begun(text: &str, chars_max: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
     }
 }
 

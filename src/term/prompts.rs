@@ -1,6 +1,6 @@
 //! The words of prompts: in full, as the assignment has them, and in fewer words for a narrow terminal.
 
-use super::phrases::Count;
+use super::phrases::{Count, begun};
 use crate::chat::notice::{Partner, Prompt, Unread};
 use crate::limits::{PARTNER_CHARS_MAX, PARTNER_COLUMNS_MAX, UNREAD_NAMES_SHOWN_MAX};
 use crate::proto::clean::CleanName;
@@ -93,14 +93,23 @@ impl Display for Counts<'_> {
 
 /// A name that leaves room for what is typed.
 fn short(name: &str) -> Cow<'_, str> {
-    match name.char_indices().nth(PARTNER_CHARS_MAX) {
-        Some((end, _)) => format!("{}…", &name[..end]).into(),
-        None => name.into(),
-    }
+    address_end(name, PARTNER_CHARS_MAX).unwrap_or_else(|| begun(name, PARTNER_CHARS_MAX))
+}
+
+/// An address, or its end with the port, in which peers of one host differ; `None` for a name, which has no colon here.
+fn address_end(name: &str, chars_max: usize) -> Option<Cow<'_, str>> {
+    let extra = name.contains(':').then(|| name.chars().count().saturating_sub(chars_max))?;
+    Some(match name.char_indices().nth(extra) {
+        Some((start @ 1.., _)) => format!("…{}", &name[start..]).into(),
+        _ => name.into(),
+    })
 }
 
 /// A name that leaves room for what is typed on a narrow terminal.
 fn narrow(name: &str) -> Cow<'_, str> {
+    if let Some(end) = address_end(name, PARTNER_COLUMNS_MAX) {
+        return end;
+    }
     let mut columns = 0;
     let over = name.char_indices().find(|(_, c)| {
         columns += c.width().unwrap_or(1);
@@ -132,6 +141,20 @@ mod tests {
 
     fn talk(unread: &[(&str, u64)]) -> Partner {
         Partner { is_away: true, unread: elsewhere(unread), ..Partner::from("anna") }
+    }
+
+    #[test]
+    fn of_an_address_that_is_too_long_for_a_prompt_the_port_is_shown() {
+        for (address, full, fewest) in [
+            ("127.0.0.1:80", "→ 127.0.0.1:80: ", "→ 127.0.0.1:80: "),
+            ("127.0.0.1:8080", "→ 127.0.0.1:8080: ", "→ 127.0.0.1:8080: "),
+            ("127.0.0.1:17002", "→ 127.0.0.1:17002: ", "→ …27.0.0.1:17002: "),
+            ("[fe80::1%eth0]:8080", "→ [fe80::1%eth0]:8080: ", "→ …::1%eth0]:8080: "),
+            ("[2001:db8::aaaa:bbbb:cccc]:8080", "→ …b8::aaaa:bbbb:cccc]:8080: ", "→ …bbb:cccc]:8080: "),
+        ] {
+            let prompts = prompt_texts(&Prompt::Conversation(address.into()));
+            assert_eq!((&*prompts[0], prompts.last().unwrap().as_ref()), (full, fewest));
+        }
     }
 
     #[test]

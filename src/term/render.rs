@@ -304,12 +304,12 @@ fn known_of(f: &mut Formatter<'_>, whois: &Whois) -> fmt::Result {
     writeln!(f, "  {}", standing(whois))?;
     let address = if whois.confirmed { "its address is confirmed" } else { "nothing confirms its address" };
     writeln!(f, "  {address}; it is written to in the {} dialect", dialect.name())?;
-    let heard = Count(*heard, "message");
-    write!(f, "  {heard} heard and {} sent in this run", Count(*sent, "text"))?;
-    match whois.heard_ago {
-        Some(ago) => writeln!(f, "; {}", Heard(ago)),
-        None => writeln!(f),
-    }
+    // Who has left or was blocked is counted anew: that nothing was said would be wrong.
+    let is_counted = heard + sent > 0;
+    let counts = format!("{} heard and {} sent in this run", Count(*heard, "message"), Count(*sent, "text"));
+    let heard = whois.heard_ago.map(|ago| Heard(ago).to_string());
+    let facts: Vec<String> = is_counted.then_some(counts).into_iter().chain(heard).collect();
+    if facts.is_empty() { Ok(()) } else { writeln!(f, "  {}", facts.join("; ")) }
 }
 
 fn standing(whois: &Whois) -> String {
@@ -583,6 +583,32 @@ mod tests {
             (200_000, "heard 2 days ago"),
         ] {
             assert_eq!(Heard(Duration::from_secs(seconds)).to_string(), words);
+        }
+    }
+
+    #[test]
+    fn of_a_peer_whose_messages_are_not_counted_it_is_only_said_when_it_was_heard() {
+        let known = |heard, sent, minutes: Option<u64>| Whois {
+            who: who("P1"),
+            own_name: "P1".into(),
+            dialect: Dialect::Standard,
+            connected: false,
+            has_session: false,
+            confirmed: false,
+            away: false,
+            blocked: true,
+            heard,
+            heard_ago: minutes.map(|minutes| Duration::from_secs(60 * minutes)),
+            sent,
+        };
+        for (whois, last_row) in [
+            (known(2, 1, Some(0)), "  2 messages heard and 1 text sent in this run; heard just now"),
+            (known(0, 1, None), "  0 messages heard and 1 text sent in this run"),
+            (known(0, 0, Some(1)), "  heard 1 minute ago"),
+            (known(0, 0, None), "  nothing confirms its address; it is written to in the standard dialect"),
+        ] {
+            let said = Sentence(&Notice::Whois(Box::new(whois))).to_string();
+            assert_eq!(said.lines().last(), Some(last_row));
         }
     }
 

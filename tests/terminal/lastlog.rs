@@ -70,7 +70,7 @@ fn without_a_transcript_a_person_finds_what_was_said_in_this_run() {
             .screen
             .expect("Nothing that was said in this run contains 'straw'; start with --transcript FILE");
         terminal.type_keys("/history\r");
-        terminal.screen.expect("Usage: /history [WHO|all] [N]");
+        terminal.screen.expect("There is no conversation for that; /to NAME begins one.");
         terminal.type_keys("/history all\r");
         terminal.screen.expect("needle for all");
         terminal.type_keys("/history anna 1\r");
@@ -153,7 +153,7 @@ fn what_cannot_be_meant_is_told() {
     for (line, sentence) in [
         ("/lastlog", "Usage: /lastlog TEXT\n"),
         ("/lastlog    ", "Usage: /lastlog TEXT\n"),
-        ("/history", "Usage: /history [WHO|all] [N]\n"),
+        ("/history", "There is no conversation for that; /to NAME begins one.\n"),
         ("/history 1 2 3", "Usage: /history [WHO|all] [N]\n"),
         ("/history all 0", "'0' is not a number of messages: give one from 1 to 100.\n"),
         ("/history all -1", "'-1' is not a number of messages: give one from 1 to 100.\n"),
@@ -169,7 +169,7 @@ fn what_cannot_be_meant_is_told() {
         ("/history →", "'→' is not an IP address"),
         ("/history history", "'history' is not an IP address"),
         (&format!("/history {ours}"), "is this program; type somebody else's address.\n"),
-        (&format!("/lastlog {long}"), "x'.\n"),
+        (&format!("/lastlog {long}"), "xxx…'.\n"),
         (&format!("/lastlog {too_long}"), "That line is too long"),
     ] {
         program.type_line(line);

@@ -45,10 +45,16 @@ impl Node {
         }
     }
 
-    /// On a terminal, the question for a text to all says how many peers get it now.
-    pub(super) fn ask_of_all(&mut self) {
-        let is_changed = || self.prompter.peers_shown() != self.roster.directory().online();
-        if self.config.is_terminal && self.prompter.is_to_all() && is_changed() {
+    /// On a terminal, the question for a text to all says how many peers get it now, and the one of a conversation
+    /// whether the partner is away. A script is asked again only where the dialogue has it so.
+    pub(super) fn ask_anew(&mut self) {
+        let is_changed = if self.prompter.is_to_all() {
+            self.prompter.peers_shown() != self.roster.directory().online()
+        } else {
+            let is_away = |with| self.roster.is_away(with) != self.prompter.is_shown_away();
+            self.prompter.conversation().is_some_and(is_away)
+        };
+        if self.config.is_terminal && is_changed {
             self.ask();
         }
     }

@@ -228,15 +228,6 @@ impl Node {
         }
         let who = self.roster.who_says(message.address, &name);
         self.show(from, who, Notice::Disconnected, now);
-        self.ask_away(message.address);
-    }
-
-    /// A peer has left or cannot be reached, which the prompt of a terminal shows. A script is asked again only where the
-    /// dialogue has it so.
-    pub(super) fn ask_away(&mut self, address: SocketAddr) {
-        if self.config.is_terminal {
-            self.ask_again_of(address);
-        }
     }
 
     /// Whether an exit is that of the peer whose address it claims. On its own session nobody else can say it.

@@ -379,7 +379,7 @@ impl Node {
             log::debug!("{conn:?} {to}: dialled");
             self.outputs.push_back(Output::Connect { conn, to, from: None });
         }
-        self.ask_of_all();
+        self.ask_anew();
         self.end_if_all_is_said(now);
     }
 

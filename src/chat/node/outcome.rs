@@ -103,7 +103,6 @@ impl Node {
         );
         if matches!(why, Failure::Connection(_)) && !is_ours {
             self.roster.note_unreached(to);
-            self.ask_away(to);
         }
         let notice = match outgoing.content {
             Content::Ack => return,

@@ -18,6 +18,7 @@ impl Node {
             (Whose::One(whom), _) => (Audience::One(self.roster.resolve(&whom)?, None), count),
             (Whose::All, _) => (Audience::All, count),
             (Whose::Present, Some(present)) => (present, count),
+            (Whose::Present, None) if self.prompter.is_person() => return Err(Mistake::NoConversation),
             (Whose::Present, None) => return Err(usage()),
         };
         let count = count.unwrap_or(RECALLED_UNASKED);

@@ -4,7 +4,7 @@ use super::Roster;
 use crate::chat::book::Known;
 use crate::chat::directory::Peer;
 use crate::chat::notice::{KnownRow, Mistake, NearbyRow, Notice, PeerRow, Who, Whois};
-use crate::chat::request::{ALL, Audience, Designation, is_host_name, is_unmistakable};
+use crate::chat::request::{ALL, Audience, Designation, is_host_name, is_misleading, is_unmistakable};
 use crate::discovery::Neighbour;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -96,11 +96,12 @@ impl Roster {
         if self.book.is_blocked(address) { Err(Mistake::Blocked(self.who(address))) } else { Ok(address) }
     }
 
-    /// The partner as the prompt shows it: by name, or by address if several peers have that name.
+    /// The partner as the prompt shows it: by name, or by address if several peers have that name, or if it does not look
+    /// like one.
     pub(in crate::chat) fn partner_name(&self, audience: Audience) -> String {
         let Audience::One(to, _) = audience else { return ALL.to_owned() };
         let name = self.who(to).name;
-        let is_clear = is_unmistakable(&name) && self.named(&name) == [to];
+        let is_clear = is_unmistakable(&name) && !is_misleading(&name) && self.named(&name) == [to];
         if is_clear { name.to_string() } else { self.me.scopes().show(to).to_string() }
     }
 

@@ -84,6 +84,8 @@ pub struct Editor {
     is_interrupted: bool,
     /// The user was told that the interrupt key ends the program, and has pressed no key since.
     is_quit_announced: bool,
+    /// The key before this one said whether to paste.
+    is_paste_settled: bool,
     /// The menu was reached, and the program does not end yet.
     is_chatting: bool,
     wishes: VecDeque<Wish>,
@@ -212,8 +214,8 @@ impl Editor {
                 (ask, self.line.text(), self.line.cursor())
             }
             State::Asking(paste) => {
-                let lines = paste.lines().count();
-                (vec![format!("Paste {lines} lines? (y/n) ").into()], "", 0)
+                is_to_all = self.prompt.as_ref().is_some_and(Prompt::is_to_all);
+                (self.paste_question(paste.lines().count()), "", 0)
             }
             State::Searching(search) | State::Pasting(_, Some(search)) => {
                 let text = search.found.as_ref().map_or("", |(_, text)| text.as_str());
@@ -233,6 +235,17 @@ impl Editor {
     /// The whole row, however long, as it stays on the screen after the program has stopped.
     pub fn whole_row(&self) -> (Cow<'static, str>, &str) {
         (self.prompt_text(), self.line.text())
+    }
+
+    /// Whether to paste so many lines, and to whom they would go.
+    fn paste_question(&self, lines: usize) -> Vec<Cow<'static, str>> {
+        let question = format!("Paste {lines} lines? (y/n) ");
+        let is_text = |prompt: &&Prompt| {
+            matches!(prompt, Prompt::Conversation(_) | Prompt::Text | Prompt::TextToAll(_))
+        };
+        let prompts = self.prompt.as_ref().filter(is_text).map(prompt_texts).unwrap_or_default();
+        let questions = prompts.iter().map(|prompt| format!("{prompt}{question}").into());
+        questions.chain([question.clone().into()]).collect()
     }
 
     fn prompt_text(&self) -> Cow<'static, str> {
@@ -295,6 +308,12 @@ impl Editor {
 
     fn on_key(&mut self, key: Key) {
         self.is_quit_announced &= key == Key::Ctrl('c');
+        // Many answer with a letter and Enter. As an empty line, that Enter would end the conversation.
+        if mem::take(&mut self.is_paste_settled) && key == Key::Enter && self.line.is_empty() {
+            return;
+        }
+        self.is_paste_settled =
+            matches!((&self.state, key), (State::Asking(_), Key::Char('y' | 'Y' | 'n' | 'N')));
         match &mut self.state {
             State::Editing => self.on_edit(key),
             State::Pasting(..) => self.on_paste(key),
@@ -381,12 +400,13 @@ impl Editor {
         self.ready.push_back(Typed::Line(line));
     }
 
-    /// The first press clears what was typed and not taken. On an empty line it leaves a conversation; elsewhere the second
-    /// press in a row ends the program. Before the menu, and while the program ends, the first one does.
+    /// The first press clears what was typed and not taken. On an empty line it leaves a conversation or a question; at
+    /// the menu the second press in a row ends the program. Before the menu, and while the program ends, the first one does.
     fn interrupt(&mut self) {
         self.history.leave();
         let is_empty = self.line.is_empty() && self.ready.is_empty();
-        if is_empty && matches!(self.prompt, Some(Prompt::Conversation(_))) {
+        let leads_to_menu = !matches!(self.prompt, None | Some(Prompt::Name | Prompt::Port | Prompt::Choice));
+        if is_empty && leads_to_menu {
             return self.enter();
         }
         let is_first = self.is_chatting && !self.is_quit_announced;
@@ -521,7 +541,7 @@ impl Editor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::notice::Mistake;
+    use crate::chat::notice::{Mistake, Partner};
     use crate::limits::{ESCAPE_TIMEOUT, SEQUENCE_TIMEOUT, TYPED_BYTES_MAX};
     use crate::testing::start;
     use std::time::Duration;
@@ -582,19 +602,25 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupt_leaves_a_conversation_and_two_end_the_program_elsewhere() {
+    fn an_interrupt_leaves_a_conversation_or_a_question_and_two_end_the_program_elsewhere() {
         let talk = || Prompt::Conversation("P1".into());
+        let left = || Some(Typed::Line(String::new()));
         for (prompt, keys, typed, is_announced) in [
-            (talk(), "\x03", Some(Typed::Line(String::new())), false),
+            (talk(), "\x03", left(), false),
             (talk(), "a\x03", None, false),
             (Prompt::Choice, "\x03", None, true),
             (Prompt::Choice, "\x03\x03", Some(Typed::Interrupt), true),
             (Prompt::Choice, "a\x03", None, false),
             (Prompt::Choice, "a\x03\x03", None, true),
             (Prompt::Choice, "a\x03\x03\x03", Some(Typed::Interrupt), true),
-            (Prompt::Text, "\x03\x0c\x03", None, true),
-            (Prompt::Recipient(None), "\x03a\x7f\x03", None, true),
-            (Prompt::ConnectTo, "\x03\x1b[D\x03\x03", Some(Typed::Interrupt), true),
+            (Prompt::Choice, "\x03\x0c\x03", None, true),
+            (Prompt::Choice, "\x03a\x7f\x03", None, true),
+            (Prompt::Choice, "\x03\x1b[D\x03\x03", Some(Typed::Interrupt), true),
+            (Prompt::Text, "a\x03\x03", left(), false),
+            (Prompt::TextToAll(2), "\x03", left(), false),
+            (Prompt::Recipient(Some(([10, 0, 0, 1], 7).into())), "\x03\x03", left(), false),
+            (Prompt::RecipientPort, "\x03", left(), false),
+            (Prompt::ConnectTo, "\x03", left(), false),
             (Prompt::Name, "\x03", Some(Typed::Interrupt), false),
             (Prompt::Port, "a\x03\x03", Some(Typed::Interrupt), false),
         ] {
@@ -725,7 +751,7 @@ mod tests {
     #[test]
     fn the_interrupt_key_clears_what_is_typed_and_ends_when_nothing_is() {
         for keys in ["text\x03", "text\r\x03", "\x12x\x03", "\x1b[200~1\n2\n3\n4\x1b[201~\x03"] {
-            let mut editor = editor(Prompt::Text);
+            let mut editor = editor(Prompt::Choice);
             editor.press(keys.as_bytes());
             assert_eq!((shown(&mut editor).as_str(), typed(&mut editor)), ("|", vec![]), "{keys:?}");
             editor.press(b"\x03\x03");
@@ -1028,6 +1054,40 @@ mod tests {
         let mut editor = self::editor(Prompt::Text);
         editor.press(b"say \x02\x1b[200~a\nb\x1b[201~");
         assert_eq!((lines(&mut editor), shown(&mut editor)), (vec!["saya ".to_owned()], "b|".to_owned()));
+    }
+
+    #[test]
+    fn the_question_about_a_paste_says_to_whom_it_would_go() {
+        let to_all = || Partner { peers: Some(3), ..Partner::from("all") };
+        for (prompt, columns, asked) in [
+            (Prompt::Conversation("P1".into()), 80, "→ P1: Paste 4 lines? (y/n) "),
+            (Prompt::Conversation(to_all()), 80, "→ all 3 peers: Paste 4 lines? (y/n) "),
+            (Prompt::Conversation(to_all()), 34, "→ all 3: Paste 4 lines? (y/n) "),
+            (Prompt::Conversation(to_all()), 24, "Paste 4 lines? (y/n) "),
+            (Prompt::TextToAll(3), 80, "Enter your message to all 3 peers: Paste 4 lines? (y/n) "),
+            (Prompt::Choice, 80, "Paste 4 lines? (y/n) "),
+        ] {
+            let is_to_all = prompt.is_to_all();
+            let mut editor = editor(prompt);
+            editor.press(b"\x1b[200~1\n2\n3\n4\x1b[201~");
+            let row = editor.row(columns);
+            assert_eq!((row.before.as_str(), row.warning_bytes > 0), (asked, is_to_all), "{columns}");
+        }
+    }
+
+    #[test]
+    fn an_enter_that_belongs_to_the_answer_about_a_paste_is_no_empty_line() {
+        for (keys, expected) in [
+            ("1\n2\n3\n4\n\x1b[201~y\r", &["1", "2", "3", "4"][..]),
+            ("1\n2\n3\n4\x1b[201~y\r", &["1", "2", "3", "4"]),
+            ("1\n2\n3\n4\n\x1b[201~n\r", &[]),
+            ("1\n2\n3\n4\n\x1b[201~n\r\r", &[""]),
+            ("1\n2\n3\n4\n\x1b[201~nx\x7f\r", &[""]),
+        ] {
+            let mut editor = editor(Prompt::Conversation("P1".into()));
+            editor.press(format!("\x1b[200~{keys}").as_bytes());
+            assert_eq!(lines(&mut editor), expected, "{keys:?}");
+        }
     }
 
     #[test]

@@ -148,9 +148,9 @@ fn the_end_waits_for_the_lines_of_a_conversation_that_was_left() {
 
 #[test]
 fn the_question_calls_a_peer_by_no_name_that_could_mean_something_else() {
-    for (name, partner) in
-        [("$(x)", "$(x)"), ("/etc/passwd", "/etc/passwd"), ("all", PEER), ("1", PEER), ("::1", PEER)]
-    {
+    let clear = ["$x", "/etc/passwd", "yours"].map(|name| (name, name));
+    let others = ["all", "1", "::1", "you", "→", "·", "2!,", "(away)"].map(|name| (name, PEER));
+    for (name, partner) in clear.into_iter().chain(others) {
         let (mut node, now) = running();
         hear(&mut node, &format!("{PEER} {name} hello"), now);
         assert_eq!(type_line(&mut node, &format!("/to {PEER}"), now), [asks(partner)], "{name}");

@@ -144,8 +144,10 @@ fn me_tells_what_listening_told_and_nick_changes_nothing() {
         let told = notices(handle(&mut node, Input::Line("/nick P2\x1b[2J"), now));
         assert!(matches!(told[0], Notice::Mistake(Mistake::BadSlash(_))));
     }
-    let told = notices(handle(&mut node, Input::Line("/me waves"), now));
-    assert_eq!(told[0], Notice::Mistake(Mistake::NoConversation));
+    for line in ["/me waves", "/history"] {
+        let told = notices(handle(&mut node, Input::Line(line), now));
+        assert_eq!(told[0], Notice::Mistake(Mistake::NoConversation), "{line}");
+    }
 }
 
 #[test]

@@ -89,6 +89,36 @@ fn the_prompt_says_that_the_partner_could_not_be_reached() {
 }
 
 #[test]
+fn the_prompt_says_that_the_partner_is_back_as_soon_as_it_is_heard_or_reached() {
+    let (mut node, now) = on_a_terminal();
+    hear(&mut node, 1, "anna", 1, now);
+    type_line(&mut node, "/to anna", now);
+    for comes_back in [CloseReason::Refused, CloseReason::Eof] {
+        type_line(&mut node, "are you there", now);
+        let told = end_dial(&mut node, CloseReason::Refused, now);
+        assert!(asked(told).unwrap().is_away);
+        let told = if comes_back == CloseReason::Eof {
+            type_line(&mut node, "and now", now);
+            asked(end_dial(&mut node, comes_back, now))
+        } else {
+            hear(&mut node, 1, "anna", 1, now)
+        };
+        assert!(!told.unwrap().is_away, "{comes_back:?}");
+    }
+}
+
+/// Ends the dial to anna; an orderly end comes after the text was written.
+fn end_dial(node: &mut Node, reason: CloseReason, now: Instant) -> Vec<Output<Notice>> {
+    let (conn, _) = node.outbox.under_way("127.0.0.1:1".parse().unwrap()).unwrap();
+    if reason == CloseReason::Eof {
+        let local = "127.0.0.1:50000".parse().unwrap();
+        handle(node, Input::Connected { conn, local }, now);
+        node.send_queue(conn).unwrap().write_to(&mut std::io::sink()).unwrap();
+    }
+    handle(node, Input::Closed { conn, reason }, now)
+}
+
+#[test]
 fn a_script_is_not_asked_again_because_somebody_else_speaks() {
     let (mut node, now) = running();
     hear(&mut node, 1, "anna", 1, now);
