@@ -81,7 +81,10 @@ impl Node {
             Meaning::Pong(number) => {
                 self.note_control(conn, false);
                 self.on_pong(conn, number);
-                self.step(Event::Pong { conn, number }, now);
+                // On a session that we have left, an answer must not lead to the next question.
+                if kind != Kind::Leaving {
+                    self.step(Event::Pong { conn, number }, now);
+                }
             }
             Meaning::Chinwag => self.note_chinwag(conn),
             Meaning::Reach(word) => self.on_reach(conn, word, now),

@@ -336,3 +336,19 @@ fn texts_for_who_has_not_said_what_it_is_wait_for_that_up_to_a_number() {
     assert_eq!(fates(&told).len(), UNDECIDED_BATCHES_MAX + 1);
     assert_eq!(counted(&node), [UNDECIDED_BATCHES_MAX as u64 + 1, 8, 0, 0]);
 }
+
+#[test]
+fn a_diagnosis_asks_no_more_on_a_session_that_we_have_left() {
+    let (mut node, conn, now) = driven();
+    handle(&mut node, Input::Line(r#"{"command":"diagnose","to":"P9"}"#), now);
+    let route = Input::Route { to: "127.0.0.1:9".parse().unwrap(), from: Ok([127, 0, 0, 1].into()) };
+    handle(&mut node, route, now);
+    let mut asked = written(&mut node, conn);
+    hear(&mut node, conn, "!reach ok\n", now);
+    asked += &written(&mut node, conn);
+    assert!(asked.contains("!ping 0\n"), "{asked}");
+    handle(&mut node, Input::Line(r#"{"command":"exit","to":"P9"}"#), now);
+    assert!(written(&mut node, conn).ends_with("exit\n"));
+    hear(&mut node, conn, "!pong 0\n", now);
+    assert_eq!(written(&mut node, conn), "");
+}
