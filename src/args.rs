@@ -182,8 +182,8 @@ pub(crate) struct Args {
         value_parser = parse_count)]
     send_queue_max: usize,
 
-    /// The most bytes that the program keeps for all peers, in unfinished messages and send queues; over it, the
-    /// connections that hold the most are closed. At least 262144
+    /// The most bytes that the program keeps for all peers, in unfinished messages, send queues and the texts in them;
+    /// over it, the connections that hold the most are closed. At least 262144
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().memory_bytes_max, value_parser = parse_memory)]
     memory_max: usize,
 
@@ -198,7 +198,7 @@ pub(crate) enum Command {
     /// Benchmark a node, ours or another program's, with many concurrent peers
     #[command(hide = !drive::IS_HERE)]
     Swarm(Box<SwarmArgs>),
-    /// Send a message, wait until it is delivered, and exit
+    /// Send a message, wait until it is taken, and exit
     Send(SendArgs),
     /// Find out why an address cannot be reached, and say what to do
     Diagnose(DiagnoseArgs),

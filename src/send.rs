@@ -1,4 +1,4 @@
-//! `chinwag send`: a chat that sends its texts, waits until they are delivered, and exits.
+//! `chinwag send`: a chat that sends its texts, waits until they are taken, and exits.
 //!
 //! It is the node of the chat with another user: texts instead of a menu, and only the outcomes are shown. The
 //! recipient should be able to answer: so it listens while it runs and then says `exit`, or it claims a port where
@@ -60,7 +60,7 @@ const EXIT_NO_ANSWER: u8 = 5;
 
 // As in `args`: each paragraph is one line.
 const EXAMPLES: &str = "\
-A message counts as delivered when the other side has closed the connection, or has not rejected it within a second. Each \
+A message counts as taken when the other side has closed the connection, or has not rejected it within a second. Each \
 outcome is a sentence on stderr; stdout stays empty, except for the answer that --wait-reply waits for.
 
 Examples:
@@ -122,7 +122,7 @@ pub(crate) struct SendArgs {
         value_parser = parse_seconds)]
     connect_timeout: Duration,
 
-    /// Stay for an answer from the address, so many seconds after the message was delivered, and print its text on
+    /// Stay for an answer from the address, so many seconds after the message was taken, and print its text on
     /// stdout
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds, conflicts_with = "port")]
     wait_reply: Option<Duration>,
@@ -357,9 +357,9 @@ impl Sender {
 
     /// Whether to stay for an answer.
     fn must_wait(&mut self, now: Instant) -> bool {
-        let is_delivered = self.node.requests_under_way() == 0;
+        let is_settled = self.node.requests_under_way() == 0;
         let has_failed = self.exit_code > 0;
-        let is_open = |awaited: &mut Awaited| !is_delivered || awaited.is_open(now);
+        let is_open = |awaited: &mut Awaited| !is_settled || awaited.is_open(now);
         !has_failed && self.awaited.as_mut().is_some_and(is_open)
     }
 
@@ -374,16 +374,20 @@ impl Sender {
         }
     }
 
+    /// A failure is shown.
+    fn judge_failure(&mut self, why: Failure) -> bool {
+        let is_late = why == Failure::Connection(CloseReason::TimedOut);
+        let code = if is_late { EXIT_TIMED_OUT } else { EXIT_NOT_SENT };
+        self.exit_code = self.exit_code.max(code);
+        self.must_look = true;
+        true
+    }
+
     /// Whether a notice is an outcome, which is shown; failures are noted for the exit code.
     fn judge(&mut self, notice: &Notice) -> bool {
         match notice {
-            Notice::NotConnected { why, .. } | Notice::NotSent { why, .. } => {
-                let is_late = *why == Failure::Connection(CloseReason::TimedOut);
-                let code = if is_late { EXIT_TIMED_OUT } else { EXIT_NOT_SENT };
-                self.exit_code = self.exit_code.max(code);
-                self.must_look = true;
-                true
-            }
+            Notice::Unconfirmed { reason, .. } => self.judge_failure(Failure::Connection(*reason)),
+            Notice::NotConnected { why, .. } | Notice::NotSent { why, .. } => self.judge_failure(*why),
             Notice::Message { .. } | Notice::Raw { .. } => {
                 self.must_look |= self.awaited.as_mut().is_some_and(|awaited| awaited.is_answered_by(notice));
                 // It is printed on stdout.
@@ -400,7 +404,7 @@ impl Sender {
     }
 }
 
-/// The outcomes of a delivered text; `exit` and `connect` are texts too.
+/// The outcomes of a text that was handed over; `exit` and `connect` are texts too.
 fn is_success(notice: &Notice) -> bool {
     matches!(notice, Notice::Accepted(_) | Notice::ConnectSent(_) | Notice::ExitSent(_) | Notice::Sent(_))
 }

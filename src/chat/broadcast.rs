@@ -8,6 +8,7 @@
 
 use super::directory::PeerId;
 use super::id::CommandId;
+use super::kept::{Batch, Text};
 use crate::limits::LINE_BYTES_MAX;
 use crate::proto::envelope::{Body, Envelope};
 use crate::proto::machine::ConnId;
@@ -54,15 +55,15 @@ struct Group {
     knows_control: bool,
     to: Vec<(PeerId, ConnId)>,
     lines: Vec<u8>,
-    ids: Vec<Option<CommandId>>,
+    texts: Vec<Text>,
 }
 
 /// What some sessions share.
 #[derive(Debug)]
 pub(super) struct Payload {
     pub(super) lines: Rc<[u8]>,
-    /// The id of each line with a text.
-    pub(super) ids: Vec<Option<CommandId>>,
+    /// What stands in them.
+    pub(super) texts: Rc<Batch>,
     pub(super) to: Vec<(PeerId, ConnId)>,
 }
 
@@ -95,8 +96,9 @@ impl Broadcaster {
     ) -> Option<(usize, bool)> {
         let gathered = self.gathered.as_mut()?;
         let mark = to_all(gathered.recipients);
+        let shared: Rc<str> = text.into();
         for group in &mut gathered.groups {
-            group.add(if group.knows_control { &mark } else { "" }, text, id, name);
+            group.add(if group.knows_control { &mark } else { "" }, &shared, id, name);
         }
         gathered.texts += 1;
         gathered.at = now;
@@ -143,15 +145,19 @@ impl Gathered {
         {
             Some(group) => group.to.push((peer, session)),
             None => {
-                let (lines, ids) = (Vec::new(), Vec::new());
-                self.groups.push(Group { from, knows_control, to: vec![(peer, session)], lines, ids });
+                let (lines, texts) = (Vec::new(), Vec::new());
+                self.groups.push(Group { from, knows_control, to: vec![(peer, session)], lines, texts });
             }
         }
     }
 
     /// Each payload, and whom it goes to.
     pub(super) fn payloads(self) -> impl Iterator<Item = Payload> {
-        let payload = |group: Group| Payload { lines: group.lines.into(), ids: group.ids, to: group.to };
+        let payload = |Group { lines, texts, to, .. }| Payload {
+            lines: lines.into(),
+            texts: Batch::new(texts, true),
+            to,
+        };
         self.groups.into_iter().map(payload)
     }
 }
@@ -162,17 +168,17 @@ pub(super) fn to_all(recipients: usize) -> String {
 }
 
 impl Group {
-    fn add(&mut self, mark: &str, text: &str, id: Option<&CommandId>, name: &str) {
+    fn add(&mut self, mark: &str, text: &Rc<str>, id: Option<&CommandId>, name: &str) {
         let envelope = Envelope::of_session(self.from, name);
-        let mut rest = text;
+        let mut rest = &**text;
         while !rest.is_empty() {
             let part;
             (part, rest) = envelope.split(rest, LINE_BYTES_MAX);
             self.lines.extend_from_slice(mark.as_bytes());
             self.lines.extend_from_slice(envelope.message(Body::Chat(part)).as_bytes());
             self.lines.push(b'\n');
-            self.ids.push(id.cloned());
         }
+        self.texts.push(Text { text: Rc::clone(text), id: id.cloned(), end: self.lines.len() - 1 });
     }
 }
 

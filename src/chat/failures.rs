@@ -40,6 +40,9 @@ impl Failures {
         let (what, to, why, who) = match notice {
             Notice::NotConnected { to, why } => (Failed::Connect, to, why, None),
             Notice::NotSent { to, text, why } => (Failed::Text(text.into()), to, why, None),
+            Notice::Unconfirmed { to, text, reason } => {
+                (Failed::Confirmation(text.into()), to, Failure::Connection(reason), None)
+            }
             Notice::Lost { who, reason } => {
                 (Failed::Session, who.address, Failure::Connection(reason), Some(who))
             }
@@ -51,7 +54,7 @@ impl Failures {
         let times = self.with_last.entry(what.clone()).or_default();
         *times += 1;
         let place = *self.places.entry((what, *times)).or_insert_with_key(|(what, _)| {
-            if let Failed::Text(text) = what {
+            if let Failed::Text(text) | Failed::Confirmation(text) = what {
                 self.bytes += text.len();
             }
             let to = Vec::new();
@@ -86,6 +89,9 @@ impl FailedWith {
             (Failed::Connect, &[to], &[why], _) => Notice::NotConnected { to, why },
             (Failed::Session, [_], &[Failure::Connection(reason)], Some(who)) => Notice::Lost { who, reason },
             (Failed::Text(text), &[to], &[why], _) => Notice::NotSent { to, text: text.to_string(), why },
+            (Failed::Confirmation(text), &[to], &[Failure::Connection(reason)], _) => {
+                Notice::Unconfirmed { to, text: text.to_string(), reason }
+            }
             (what, ..) => {
                 // "and 1 more" is as long as a name.
                 let is_all = to.len() <= FAILED_NAMES_SHOWN_MAX;

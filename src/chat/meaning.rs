@@ -6,6 +6,9 @@ use crate::limits::{ADDRESS_BYTES_MAX, PING_BYTES_MAX};
 use crate::proto::message::{LINE_TAKEN, Message, trim_end};
 use std::net::SocketAddr;
 
+/// What a control line of the one who dialled a session says: that it is of our own kind.
+pub(super) const CHINWAG: &str = "chinwag/1";
+
 /// What ended a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -22,6 +25,8 @@ pub(super) enum Meaning<'a> {
     Ping(&'a str),
     /// The answer to a ping of ours, with its number.
     Pong(&'a str),
+    /// The other side of a session is a chinwag.
+    Chinwag,
     /// A question whether we reach an address, or the answer to ours.
     Reach(&'a str),
     /// The next line of a session goes to several peers at once.
@@ -43,13 +48,16 @@ pub(super) fn meaning<'a>(kind: Kind, text: &'a str, remote: SocketAddr, me: &Id
             return match trim_end(control).split_once(' ') {
                 Some(("ping", number)) if number.len() <= PING_BYTES_MAX => Meaning::Ping(number),
                 Some(("pong", number)) if number.len() <= PING_BYTES_MAX => Meaning::Pong(number),
+                None if trim_end(control) == CHINWAG => Meaning::Chinwag,
                 Some(("reach", word)) if word.len() <= ADDRESS_BYTES_MAX => Meaning::Reach(word),
                 Some(("to", count)) if count.parse::<u64>().is_ok() => Meaning::ToAll,
                 _ => Meaning::Unknown,
             };
         }
-        // It was a session when the peer asked; nobody can answer here any more.
-        (Kind::Leaving, Some(_)) => return Meaning::Nothing,
+        // It was a session when the peer asked; nobody can answer here any more. What we asked may still be answered.
+        (Kind::Leaving, Some(control)) => {
+            return trim_end(control).strip_prefix("pong ").map_or(Meaning::Nothing, Meaning::Pong);
+        }
         (Kind::Delivery | Kind::Leaving, None) if trim_end(text) == LINE_TAKEN => return Meaning::Nothing,
         _ => {}
     }
@@ -79,6 +87,7 @@ mod tests {
         match meaning(kind, text, REMOTE.parse().unwrap(), &me) {
             Meaning::Ping(number) => format!("ping {number}"),
             Meaning::Pong(number) => format!("pong {number}"),
+            Meaning::Chinwag => "chinwag".to_owned(),
             Meaning::Reach(word) => format!("reach {word}"),
             Meaning::ToAll => "to all".to_owned(),
             Meaning::Unknown => "unknown".to_owned(),
@@ -99,7 +108,13 @@ mod tests {
             (session, "!ping 7\r", "ping 7"),
             (session, &format!("!{longest}\n"), longest.as_str()),
             (session, &format!("!{longest}7"), "unknown"),
-            (session, "!pong 7", "pong 7"),
+            (session, "!pong 7\r", "pong 7"),
+            (session, "!pong", "unknown"),
+            (Kind::Leaving, "!pong 7", "pong 7"),
+            (Kind::Inbound, "!pong 7", "raw !pong 7"),
+            (session, "!chinwag/1", "chinwag"),
+            (session, "!chinwag/12", "unknown"),
+            (Kind::Leaving, "!chinwag/1", "nothing"),
             (session, "!reach 10.0.0.1:80\r", "reach 10.0.0.1:80"),
             (session, "!reach ok", "reach ok"),
             (session, &format!("!reach {}", "x".repeat(ADDRESS_BYTES_MAX + 1)), "unknown"),

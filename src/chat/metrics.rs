@@ -16,6 +16,12 @@ pub struct Counters {
     pub folded: u64,
     /// Texts handed over; on a session that means queued.
     pub sent: u64,
+    /// Texts that their peer has confirmed as read.
+    pub delivered: u64,
+    /// Texts that were handed over where nobody confirms.
+    pub taken: u64,
+    /// Texts that were written, and whose session ended before they were confirmed.
+    pub unconfirmed: u64,
     /// Texts that were reported as not sent.
     pub not_sent: u64,
     /// Connections accepted.
@@ -58,7 +64,8 @@ impl Metrics {
 
     /// All of it, and the counters. The worst lag is that since the last time.
     pub(super) fn report(&mut self, counters: Counters, now: Instant) -> Stats {
-        let Counters { chats, raw, folded, sent, not_sent, accepted, dialled, refused, blocked } = counters;
+        let Counters { chats, raw, folded, sent, delivered, taken, unconfirmed, .. } = counters;
+        let Counters { not_sent, accepted, dialled, refused, blocked, .. } = counters;
         Stats {
             uptime: self.began_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at)),
             accepted,
@@ -67,6 +74,9 @@ impl Metrics {
             ended: self.ended.iter().map(|(&reason, &count)| (reason, count)).collect(),
             heard: chats,
             sent,
+            delivered,
+            taken,
+            unconfirmed,
             not_sent,
             folded,
             raw,

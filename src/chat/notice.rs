@@ -121,7 +121,8 @@ pub struct Stats {
     pub ended: Vec<(CloseReason, u64)>,
     /// Bytes that wait to be written to all peers.
     pub queued_bytes: usize,
-    /// Bytes that all peers make us keep in unfinished messages and in what waits to be written, and the most that it may be.
+    /// Bytes that all peers make us keep in unfinished messages, in what waits to be written and in the texts of it, and the most
+    /// that it may be.
     pub held_bytes: usize,
     /// See [`Stats::held_bytes`].
     pub held_bytes_max: usize,
@@ -131,6 +132,12 @@ pub struct Stats {
     pub heard: u64,
     /// Texts handed over; on a session that means queued.
     pub sent: u64,
+    /// Texts that their peer has confirmed as read.
+    pub delivered: u64,
+    /// Texts that were handed over where nobody confirms.
+    pub taken: u64,
+    /// Texts that were written, and whose session ended before they were confirmed.
+    pub unconfirmed: u64,
     /// Texts that were reported as not sent.
     pub not_sent: u64,
     /// Lines that were folded instead of shown.
@@ -167,6 +174,8 @@ pub enum Failed {
     Session,
     /// This text.
     Text(Rc<str>),
+    /// That this text was read could not be confirmed.
+    Confirmation(Rc<str>),
 }
 
 /// What failed with several peers.
@@ -244,6 +253,13 @@ pub enum Notice {
     },
     /// There is a session with that peer already.
     AlreadyConnected(Who),
+    /// A peer has read so many texts of the user. Only a program is told.
+    Delivered {
+        /// Which peer.
+        to: SocketAddr,
+        /// How many.
+        count: usize,
+    },
     /// A peer is neither heard nor written to from here on.
     Blocked(Who),
     /// The active peers that could be connected to; may be empty.
@@ -383,7 +399,7 @@ pub enum Notice {
     NotRecorded(Fault),
     /// Nothing that was said before can be found.
     NotRecalled(NotRecalled),
-    /// A message was not delivered.
+    /// A message was not sent.
     NotSent {
         /// To whom.
         to: SocketAddr,
@@ -434,9 +450,9 @@ pub enum Notice {
         /// The name that it had.
         was: Rc<str>,
     },
-    /// A message was delivered.
+    /// A message was handed over.
     Sent(SocketAddr),
-    /// A message was delivered to so many peers.
+    /// A message was handed over to so many peers.
     SentToAll(usize),
     /// How it stands.
     Stats(Box<Stats>),
@@ -451,6 +467,15 @@ pub enum Notice {
     },
     /// A peer is heard again.
     Unblocked(Who),
+    /// A session ended before the peer could confirm a text: it may or may not have read it.
+    Unconfirmed {
+        /// Which peer.
+        to: SocketAddr,
+        /// All of it.
+        text: String,
+        /// Why the session ended.
+        reason: CloseReason,
+    },
     /// A diagnosis is over.
     Verdict {
         /// Whom it is about.

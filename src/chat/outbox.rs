@@ -45,7 +45,7 @@ pub(super) enum Report {
     /// Nobody.
     Nobody,
     /// The user, if it succeeds.
-    IfDelivered,
+    IfHandedOver,
     /// The user, as part of the request with this number.
     Request(u32),
 }

@@ -20,15 +20,18 @@
 //! | `Probe` | the answer of whatever is there | a connect; we half-close after a silence | it answers or closes, or two seconds pass |
 //! | `Knock` | nothing | an acknowledgement; we half-close behind it | the peer closes, or a second passes |
 //! | `PortLine` | texts of a peer whose port was the first line | a line for each text | the peer closes it |
-//! | `Session` | lines, `!ping`, `!to` before a line to several | lines, `!pong`, `!to` | an exit of either side, a newer session, or it breaks |
-//! | `Leaving` | what is still on its way | what was queued, then nothing | the peer closes it, or a second passes |
+//! | `Session` | lines, `!ping`, `!pong`, `!to` before a line to several | the same | an exit of either side, a newer session, or it breaks |
+//! | `Leaving` | what is still on its way, `!pong` | what was queued, then nothing | the peer closes it, or a second passes |
 //!
 //! A session is a connection that both sides agreed on: one sent a connect, the other answered on the same
 //! connection. It speaks lines, it may be silent for ever, and a peer has one at most. A connect that cannot be
 //! answered on its own connection is answered by a dial, and makes no session.
 
 use super::directory::{Peer, PeerId};
+use super::kept::{Answers, Batch, Confirmed, Kept, Outcome, Text};
 use crate::limits::SPEAKER_BYTES_MAX;
+use crate::proto::connection::Holding;
+use std::rc::Rc;
 
 /// What a connection is for, and who speaks on it.
 #[derive(Debug)]
@@ -36,12 +39,25 @@ pub(super) struct Role {
     kind: Kind,
     /// We answered its connect, and neither side has said anything since.
     is_only_answered: bool,
-    /// The other side has shown that it knows control lines, as only our own kind does.
-    knows_control: bool,
+    shown: Shown,
     /// It has said that its next line goes to several peers.
     is_next_to_all: bool,
     /// Whose lines come on it, to recognise the next one by its first bytes.
     speaker: Option<Box<Speaker>>,
+    /// The texts that were queued on it, until it is known what became of them.
+    kept: Option<Box<Kept>>,
+}
+
+/// What the other side has shown of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Shown {
+    /// Nothing since we answered its connect.
+    Nothing,
+    Lines,
+    /// It knows control lines, as only our own kind does.
+    Control,
+    /// It is a chinwag, and answers pings.
+    Chinwag,
 }
 
 /// What a connection is for. See the [table](self).
@@ -65,7 +81,14 @@ pub(super) enum Kind {
 
 impl Role {
     pub(super) fn new(kind: Kind) -> Self {
-        Self { kind, is_only_answered: false, knows_control: false, is_next_to_all: false, speaker: None }
+        Self {
+            kind,
+            is_only_answered: false,
+            shown: Shown::Lines,
+            is_next_to_all: false,
+            speaker: None,
+            kept: None,
+        }
     }
 
     pub(super) fn kind(&self) -> Kind {
@@ -108,6 +131,15 @@ impl Role {
     /// We have just answered its connect.
     pub(super) fn note_answered(&mut self) {
         self.is_only_answered = true;
+        if self.shown == Shown::Lines {
+            self.shown = Shown::Nothing;
+        }
+    }
+
+    /// A line has come.
+    pub(super) fn note_line(&mut self) {
+        self.note_words();
+        self.shown = self.shown.max(Shown::Lines);
     }
 
     /// Either side said something that is not the answer to a connect.
@@ -123,13 +155,28 @@ impl Role {
     /// The other side sent a control line or the word of our own kind. `is_next_to_all`: the next line goes to several
     /// peers.
     pub(super) fn note_control(&mut self, is_next_to_all: bool) {
-        self.knows_control = true;
+        self.shown = self.shown.max(Shown::Control);
         self.is_next_to_all = is_next_to_all;
+    }
+
+    /// The other side has said that it is a chinwag. Returns whether a ping must be queued.
+    pub(super) fn note_chinwag(&mut self) -> bool {
+        self.note_control(false);
+        self.shown = Shown::Chinwag;
+        self.kept.as_mut().is_some_and(|kept| kept.becomes_due())
     }
 
     /// Whether the other side knows control lines.
     pub(super) fn knows_control(&self) -> bool {
-        self.knows_control
+        self.shown >= Shown::Control
+    }
+
+    fn answers(&self) -> Answers {
+        match self.shown {
+            Shown::Nothing => Answers::Undecided,
+            Shown::Lines | Shown::Control => Answers::No,
+            Shown::Chinwag => Answers::Yes,
+        }
     }
 
     /// Whether the next line was announced as one to several peers.
@@ -142,6 +189,42 @@ impl Role {
         std::mem::take(&mut self.is_next_to_all)
     }
 
+    /// Texts are queued now, behind `begin` bytes. Returns whether a ping must be queued.
+    pub(super) fn keep(&mut self, begin: u64, batch: &Rc<Batch>) -> bool {
+        let is_answering = self.shown == Shown::Chinwag;
+        let kept = self.kept.get_or_insert_default();
+        kept.keep(begin, batch);
+        is_answering && kept.becomes_due()
+    }
+
+    /// So many bytes are written: lets go of texts of which nothing more will be known, and gives their number.
+    pub(super) fn let_go(&mut self, written: u64, bytes_max: usize) -> u64 {
+        let answers = self.answers();
+        self.kept.as_mut().map_or(0, |kept| kept.let_go(written, answers, bytes_max))
+    }
+
+    /// Whether a ping with this number is to be queued now, behind so many bytes. It is of no use where nobody answers.
+    pub(super) fn ping(&mut self, number: u64, behind: u64, is_end: bool) -> bool {
+        let may_answer = self.session().is_some() && self.shown == Shown::Chinwag;
+        may_answer && self.kept.as_mut().is_some_and(|kept| kept.ping(number, behind, is_end))
+    }
+
+    /// The other side has answered this.
+    pub(super) fn confirm(&mut self, word: &str) -> Confirmed {
+        self.kept.as_mut().map_or_else(Confirmed::default, |kept| kept.confirm(word))
+    }
+
+    /// Whether the user wants to know of any text on it.
+    pub(super) fn is_asked(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.is_asked())
+    }
+
+    /// What became of each text, now that it is over.
+    pub(super) fn outcomes(&self, written: u64) -> impl Iterator<Item = (&Text, Outcome)> {
+        let answers = self.answers();
+        self.kept.iter().flat_map(move |kept| kept.outcomes(written, answers))
+    }
+
     /// Remembers who said the last line.
     pub(super) fn remember(&mut self, speaker: Speaker) {
         self.speaker = Some(Box::new(speaker));
@@ -150,6 +233,16 @@ impl Role {
     /// Who said the last line, if that is remembered.
     pub(super) fn speaker(&self) -> Option<&Speaker> {
         self.speaker.as_deref()
+    }
+}
+
+impl Holding for Role {
+    fn held(&self) -> usize {
+        self.kept.as_ref().map_or(0, |kept| kept.held())
+    }
+
+    fn held_at_most(&self) -> usize {
+        self.kept.as_ref().map_or(0, |kept| kept.held_at_most())
     }
 }
 

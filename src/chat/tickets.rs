@@ -27,12 +27,12 @@ struct Ticket {
     id: Option<CommandId>,
 }
 
-/// How a delivery is reported. A failure is always reported.
+/// How it is reported that a text was handed over. A failure is always reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
     /// Each by itself.
     Each,
-    /// Once for all of them; so many were delivered until now.
+    /// Once for all of them; to so many until now.
     Once(usize),
     /// Not at all.
     Never,
@@ -44,8 +44,8 @@ pub(super) struct Settled {
     pub(super) number: u32,
     /// What is told of failures now.
     pub(super) failed: Vec<FailedWith>,
-    /// How many were delivered, if that is reported once for all.
-    pub(super) delivered: Option<usize>,
+    /// To how many it was handed over, if that is reported once for all.
+    pub(super) handed_over: Option<usize>,
     pub(super) id: Option<CommandId>,
 }
 
@@ -89,16 +89,16 @@ impl Tickets {
 
     /// Whether the user is told of an outcome now, before it is [settled](Self::settle).
     pub(super) fn is_told(&mut self, report: Report, is_success: bool, outcome: &Notice) -> bool {
-        let is_delivery = matches!(outcome, Notice::Sent(_));
+        let is_handed_over = matches!(outcome, Notice::Sent(_));
         match report {
             Report::Nobody => false,
-            Report::IfDelivered => is_success,
+            Report::IfHandedOver => is_success,
             Report::Request(number) => match self.open.get_mut(&number).map(|ticket| &mut ticket.told) {
-                Some(Told::Once(delivered)) if is_delivery => {
-                    *delivered += 1;
+                Some(Told::Once(peers)) if is_handed_over => {
+                    *peers += 1;
                     false
                 }
-                Some(Told::Never) => !is_delivery,
+                Some(Told::Never) => !is_handed_over,
                 _ => true,
             },
         }
@@ -129,11 +129,11 @@ impl Tickets {
         }
         let Ticket { told, failed, id, .. } = self.open.remove(&number)?;
         let failed = failed.map(|mut failed| failed.take()).unwrap_or_default();
-        let delivered = match told {
-            Told::Once(delivered) => Some(delivered),
+        let handed_over = match told {
+            Told::Once(peers) => Some(peers),
             Told::Each | Told::Never => None,
         };
-        Some(Settled { number, failed, delivered, id })
+        Some(Settled { number, failed, handed_over, id })
     }
 }
 
@@ -156,18 +156,18 @@ mod tests {
         let id = tickets.id(report);
         assert_eq!(id, Some(CommandId::Number("7".into())));
         let settled = tickets.settle(report).unwrap();
-        assert_eq!((settled.number, settled.delivered, settled.id), (number, None, id));
+        assert_eq!((settled.number, settled.handed_over, settled.id), (number, None, id));
         assert!(tickets.settle(report).is_none() && tickets.is_empty());
     }
 
     #[test]
-    fn deliveries_to_all_are_counted_and_failures_are_told_at_once() {
+    fn texts_to_all_are_counted_and_failures_are_told_at_once() {
         let mut tickets = Tickets::default();
         let report = Report::Request(tickets.open(2, Told::Once(0), None));
         assert!(!tickets.is_told(report, true, &sent()));
         tickets.settle(report);
         assert!(tickets.is_told(report, false, &Notice::Help), "any other outcome");
-        assert_eq!(tickets.settle(report).unwrap().delivered, Some(1));
+        assert_eq!(tickets.settle(report).unwrap().handed_over, Some(1));
     }
 
     #[test]
@@ -195,6 +195,6 @@ mod tests {
         assert!(tickets.has_silent());
         assert!(!tickets.is_told(report, true, &sent()) && tickets.is_told(report, false, &Notice::Help));
         assert!(!tickets.is_told(Report::Nobody, false, &Notice::Help));
-        assert!(tickets.is_told(Report::IfDelivered, true, &sent()));
+        assert!(tickets.is_told(Report::IfHandedOver, true, &sent()));
     }
 }

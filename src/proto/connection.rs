@@ -3,7 +3,7 @@
 //! A connection is not a peer: a plain peer makes a new one for every message. What the connection is for is the
 //! machine's concern and is kept in `data`.
 //!
-//! There can be very many idle connections, so each takes only 128 bytes with its socket and its deadline: addresses
+//! There can be very many idle connections, so each takes only 144 bytes with its socket and its deadline: addresses
 //! take 16 bytes for IPv4, moments take 8, and what only some connections have is in a box.
 
 use super::ends::Ends;
@@ -42,6 +42,21 @@ pub enum Due {
     End(CloseReason),
 }
 
+/// What a machine keeps with a connection, and the memory that this takes, in bytes, if it can be much.
+pub trait Holding {
+    /// What others hold too counts only in part.
+    fn held(&self) -> usize {
+        0
+    }
+
+    /// As if nobody else held any of it. Cheap to compute.
+    fn held_at_most(&self) -> usize {
+        0
+    }
+}
+
+impl Holding for () {}
+
 /// One connection.
 #[derive(Debug)]
 pub struct Connection<T> {
@@ -60,6 +75,8 @@ pub struct Connection<T> {
     /// What it counts for in the memory of all connections, in bytes. Bytes that were written since then are not
     /// subtracted yet.
     pub(super) charged: u32,
+    /// Bytes that it was ever given to send.
+    pub(super) pushed: u64,
     /// When the phase began; in [`Phase::Open`], when the last bytes came.
     pub(super) since: Moment,
     /// Its entry among the deadlines. It is never later than [`Connection::deadline`], which moves with every byte;
@@ -79,6 +96,7 @@ impl<T> Connection<T> {
             is_dirty: false,
             is_counted: false,
             charged: 0,
+            pushed: 0,
             since: now,
             armed: None,
         }
@@ -102,6 +120,16 @@ impl<T> Connection<T> {
     /// What waits to be sent.
     pub fn queue(&self) -> &SendQueue {
         &self.queue
+    }
+
+    /// Bytes that it was ever given to send.
+    pub fn pushed(&self) -> u64 {
+        self.pushed
+    }
+
+    /// Bytes of [`Connection::pushed`] that were written.
+    pub fn written(&self) -> u64 {
+        self.pushed - self.queue.bytes() as u64
     }
 
     /// The next complete message in `rest`; `Ok(None)` when all of it is taken in.
@@ -156,16 +184,6 @@ impl<T> Connection<T> {
         }
     }
 
-    /// The most that it may hold, in bytes. Cheap to compute.
-    pub(super) fn held_at_most(&self) -> u32 {
-        clamp(self.framer.held() + self.queue.held_at_most())
-    }
-
-    /// The memory that it holds, in bytes.
-    pub(super) fn held(&self) -> u32 {
-        clamp(self.framer.held() + self.queue.held())
-    }
-
     fn end(&self, connect_timeout: Duration) -> Option<(Moment, CloseReason)> {
         let of_message = self.framer.overdue_at().map(|at| (at, CloseReason::NoMessage));
         self.end_of_phase(connect_timeout).into_iter().chain(of_message).min()
@@ -179,6 +197,18 @@ impl<T> Connection<T> {
             Phase::Open => Some((self.since + IDLE_TIMEOUT, CloseReason::Idle)),
             Phase::Settling => Some((self.since + SETTLE_TIMEOUT, CloseReason::TimedOut)),
         }
+    }
+}
+
+impl<T: Holding> Connection<T> {
+    /// The most that it may hold, in bytes. Cheap to compute.
+    pub(super) fn held_at_most(&self) -> u32 {
+        clamp(self.framer.held() + self.queue.held_at_most() + self.data.held_at_most())
+    }
+
+    /// The memory that it holds, in bytes.
+    pub(super) fn held(&self) -> u32 {
+        clamp(self.framer.held() + self.queue.held() + self.data.held())
     }
 }
 

@@ -117,9 +117,9 @@ impl SendQueue {
         Ok(())
     }
 
-    /// The payloads that were not written completely, to report what was lost, each with the number of its bytes that
-    /// were written.
-    pub fn unsent(&self) -> impl Iterator<Item = (&[u8], usize)> {
+    /// The payloads that were not written completely, each with the number of its bytes that were written.
+    #[cfg(test)]
+    pub(crate) fn unsent(&self) -> impl Iterator<Item = (&[u8], usize)> {
         self.0.iter().flat_map(|waiting| {
             let rest = waiting.rest.iter().map(|payload| (&**payload, 0));
             std::iter::once((&*waiting.first, waiting.written)).chain(rest)

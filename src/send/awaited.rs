@@ -7,12 +7,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// An answer from an address. It may come before it is known that the message was delivered.
+/// An answer from an address. It may come before it is known that the message was taken.
 #[derive(Debug)]
 pub(super) struct Awaited {
     from: SocketAddr,
     time: Duration,
-    /// When the time is over. It runs when everything was delivered.
+    /// When the time is over. It runs when everything was taken.
     pub(super) until: Option<Instant>,
     answer: Option<String>,
     /// Something was said that can be answered.
@@ -24,7 +24,7 @@ impl Awaited {
         Self { from, time, until: None, answer: None, has_said: false }
     }
 
-    /// Whether it is still to be waited for, after everything was delivered.
+    /// Whether it is still to be waited for, after everything was taken.
     pub(super) fn is_open(&mut self, now: Instant) -> bool {
         self.has_said && self.answer.is_none() && now < *self.until.get_or_insert(now + self.time)
     }

@@ -13,6 +13,7 @@ use super::notice::Notice;
 use super::plan::{Carrier, Plan, Scenario};
 use super::tally::{Measure, Tally};
 use crate::limits::{Limits, SWARM_DIALS_PER_TURN};
+use crate::proto::connection::Holding;
 use crate::proto::connections::Connections;
 use crate::proto::envelope::{Body, Envelope};
 use crate::proto::machine::{CloseReason, ConnId, How, Output};
@@ -47,6 +48,8 @@ pub(super) struct Peer {
     /// It is in the list of those that were flushed.
     is_flushed: bool,
 }
+
+impl Holding for Peer {}
 
 impl Peer {
     fn new(number: usize, since: Instant) -> Self {

@@ -130,6 +130,7 @@ enum Event<'a> {
     ConnectList { peers: Vec<Row<'a>> },
     ConnectSent(Peer<'a>),
     Connected(Peer<'a>),
+    Delivered { to: At, count: usize },
     Diagnosed(Box<Diagnosed<'a>>),
     Diagnosing(Peer<'a>),
     DialectSet { address: At, name: &'a str, dialect: &'static str },
@@ -165,6 +166,7 @@ enum Event<'a> {
     StillTrying { peers: usize },
     Tally { messages: u64, peers: u64 },
     Unblocked(Peer<'a>),
+    Unconfirmed { to: At, text: &'a str, reason: &'static str, sentence: String },
     Verdict(Verdict<'a>),
     Whois(Whois<'a>),
 }
@@ -261,6 +263,9 @@ struct Figures {
     sessions: usize,
     heard: u64,
     sent: u64,
+    delivered: u64,
+    taken: u64,
+    unconfirmed: u64,
     not_sent: u64,
     queued_bytes: usize,
     held_bytes: usize,
@@ -404,6 +409,9 @@ impl From<&Stats> for Figures {
             sessions: stats.sessions,
             heard: stats.heard,
             sent: stats.sent,
+            delivered: stats.delivered,
+            taken: stats.taken,
+            unconfirmed: stats.unconfirmed,
             not_sent: stats.not_sent,
             queued_bytes: stats.queued_bytes,
             held_bytes: stats.held_bytes,
@@ -479,6 +487,7 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::ConnectList(peers) => Event::ConnectList { peers: rows(peers) },
         Notice::ConnectSent(who) => Event::ConnectSent(who.into()),
         Notice::Connected(who) => Event::Connected(who.into()),
+        Notice::Delivered { to, count } => Event::Delivered { to: At(*to), count: *count },
         Notice::Diagnosed { who, finding, took } => Event::Diagnosed(Box::new(Diagnosed {
             peer: who.into(),
             stage: stage(finding),
@@ -568,6 +577,9 @@ fn event(notice: &Notice) -> Option<Event<'_>> {
         Notice::StillTrying(peers) => Event::StillTrying { peers: *peers },
         Notice::Tally { messages, peers } => Event::Tally { messages: *messages, peers: *peers },
         Notice::Unblocked(who) => Event::Unblocked(who.into()),
+        Notice::Unconfirmed { to, text, reason } => {
+            Event::Unconfirmed { to: At(*to), text, reason: reason.word(), sentence: sentence() }
+        }
         Notice::Verdict { who, verdict } => Event::Verdict(Verdict {
             peer: who.into(),
             outcome: reach(verdict.reach()),
@@ -671,7 +683,7 @@ mod tests {
     use std::time::Duration;
 
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 54;
+    const KINDS: usize = 56;
 
     /// The index of a notice's kind. A new kind does not compile until it is here; then increase [`KINDS`], and add an
     /// example to [`examples`] and a line to the golden file.
@@ -706,6 +718,8 @@ mod tests {
             Notice::DialectSet { .. } => 26,
             Notice::FileFault { .. } => 27,
             Notice::Unblocked(_) => 28,
+            Notice::Delivered { .. } => 54,
+            Notice::Unconfirmed { .. } => 55,
             Notice::Menu => 29,
             Notice::Prompt(_) => 30,
             Notice::Help => 31,
@@ -861,6 +875,8 @@ mod tests {
                     ..Default::default()
                 }),
             },
+            Notice::Delivered { to, count: 3 },
+            Notice::Unconfirmed { to, text: text(), reason: CloseReason::Reset },
         ]
     }
 

@@ -46,11 +46,11 @@ impl<'a> Entry<'a> {
                 Self::Heard { from: who, is_to_all: *is_to_all, text }
             }
             Notice::Said { to, text } => Self::Said(to, text),
-            Notice::NotSent { .. } => Self::NotSent(Sentence(notice)),
+            Notice::NotSent { .. } | Notice::Unconfirmed { .. } => Self::NotSent(Sentence(notice)),
             Notice::ManyFailed(many) => match many.what {
                 Failed::Connect => return None,
                 Failed::Session => Self::News(Sentence(notice)),
-                Failed::Text(_) => Self::NotSent(Sentence(notice)),
+                Failed::Text(_) | Failed::Confirmation(_) => Self::NotSent(Sentence(notice)),
             },
             Notice::Accepted(_)
             | Notice::Connected(_)

@@ -65,6 +65,9 @@ impl Display for Sentence<'_> {
             Notice::ConnectSent(who) => {
                 writeln!(f, "Connected with {}; it does not answer connect requests", Named(who))
             }
+            Notice::Delivered { to, count } => {
+                writeln!(f, "{} has read {}", At(*to), Count(*count as u64, "message"))
+            }
             Notice::Diagnosed { finding, took, .. } => diagnosis::diagnosed(f, finding, *took),
             Notice::Diagnosing(who) => diagnosis::diagnosing(f, who),
             Notice::DialectSet { who, dialect } => {
@@ -138,6 +141,10 @@ impl Display for Sentence<'_> {
                 writeln!(f, "Received {messages} from {peers}.")
             }
             Notice::Unblocked(who) => writeln!(f, "{} is no longer blocked", Named(who)),
+            Notice::Unconfirmed { to, text, reason } => {
+                let to = At(*to);
+                writeln!(f, "The connection with {to} ended: {reason}. Perhaps not read: {}", Clean(text))
+            }
             Notice::Verdict { who, verdict } => diagnosis::verdict(f, who, verdict),
         }
     }
@@ -169,6 +176,9 @@ fn many_failed(f: &mut Formatter<'_>, many: &ManyFailed) -> fmt::Result {
         Failed::Connect => writeln!(f, "Not connected with {names} ({reasons})"),
         Failed::Session => writeln!(f, "Lost the connection with {names} ({reasons})"),
         Failed::Text(text) => writeln!(f, "Not sent to {names} ({reasons}): {}", Clean(text)),
+        Failed::Confirmation(text) => {
+            writeln!(f, "Perhaps not read by {names} ({reasons}): {}", Clean(text))
+        }
     }
 }
 
@@ -510,6 +520,10 @@ mod tests {
             "Not connected with anna, bob and 1,000 more (a fault of the system)",
         );
         says_line(
+            many(Failed::Confirmation("hi".into()), &["anna", "bob"], 3, &[TimedOut]),
+            "Perhaps not read by anna, bob and 1 more (timed out): hi",
+        );
+        says_line(
             many(Failed::Session, &["anna", "bob"], 3, &[TimedOut]),
             "Lost the connection with anna, bob and 1 more (timed out)",
         );
@@ -683,6 +697,10 @@ mod tests {
             let words = Sentence(&not_sent(Failure::Connection(reason))).to_string();
             assert!(words.contains("127.0.0.1:9090") && words.ends_with(". Not sent: hello\n"));
         }
+        says_line(
+            Notice::Unconfirmed { to: address(9090), text: "a\tb".into(), reason: CloseReason::Eof },
+            "The connection with 127.0.0.1:9090 ended: the other side closed it. Perhaps not read: a␉b",
+        );
         says_line(
             Notice::NotConnected { to: address(9090), why: Failure::TooManyWaiting },
             "Too many messages are already waiting for 127.0.0.1:9090; try again later. Not connected.",

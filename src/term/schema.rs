@@ -85,6 +85,7 @@ const EVENTS: &[(&str, &[Entry])] = &[
     ("connect-list", &[("peers", Rows(ROW))]),
     ("connect-sent", PEER),
     ("connected", PEER),
+    ("delivered", &[("to", Address), ("count", Count)]),
     (
         "diagnosed",
         &[
@@ -174,6 +175,9 @@ const EVENTS: &[(&str, &[Entry])] = &[
             ("sessions", Count),
             ("heard", Count),
             ("sent", Count),
+            ("delivered", Count),
+            ("taken", Count),
+            ("unconfirmed", Count),
             ("not_sent", Count),
             ("queued_bytes", Count),
             ("held_bytes", Count),
@@ -197,6 +201,10 @@ const EVENTS: &[(&str, &[Entry])] = &[
     ("tally", &[("messages", Count), ("peers", Count)]),
     ("unblocked", PEER),
     ("verdict", &[("address", Address), ("name", Text), ("outcome", Word(&[REACHES])), ("sentence", Text)]),
+    (
+        "unconfirmed",
+        &[("to", Address), ("text", Text), ("reason", Word(&[CloseReason::WORDS])), ("sentence", Text)],
+    ),
     (
         "whois",
         &[

@@ -28,6 +28,9 @@ impl Display for Table<'_> {
         )?;
         let (heard, sent, not_sent) = (Grouped(stats.heard), Grouped(stats.sent), Grouped(stats.not_sent));
         writeln!(f, "Messages       {heard} heard, {sent} sent, {not_sent} not sent")?;
+        let (delivered, taken) = (Grouped(stats.delivered), Grouped(stats.taken));
+        let unconfirmed = Grouped(stats.unconfirmed);
+        writeln!(f, "Of those sent  {delivered} delivered, {taken} taken, {unconfirmed} unconfirmed")?;
         let queued = Count(stats.queued_bytes as u64, "byte");
         let waiting = Count(stats.waiting_messages as u64, "message");
         writeln!(f, "Waiting        {queued} to be written, {waiting} for a dial")?;
@@ -128,6 +131,9 @@ mod tests {
             waiting_messages: 4,
             heard: 100,
             sent: 20,
+            delivered: 12,
+            taken: 5,
+            unconfirmed: 1,
             not_sent: 2,
             folded: 8,
             raw: 9,
@@ -139,6 +145,7 @@ mod tests {
             Up for         1 hour, 2 minutes\n\
             Peers          12 in the table, 5 connected, 3 of them with a session, 40 met so far\n\
             Messages       100 heard, 20 sent, 2 not sent\n\
+            Of those sent  12 delivered, 5 taken, 1 unconfirmed\n\
             Waiting        1 byte to be written, 4 messages for a dial\n\
             Memory         65 bytes held for peers, at most 1,000\n\
             Lines          8 over the limit and hidden, 9 shown raw, 6 from blocked peers\n\

@@ -284,7 +284,8 @@ fn style(notice: &Notice, colors: Colors) -> String {
         | Notice::NotConnected { .. }
         | Notice::NotRecalled(_)
         | Notice::NotRecorded(_)
-        | Notice::NotSent { .. } => colors.of_failure(),
+        | Notice::NotSent { .. }
+        | Notice::Unconfirmed { .. } => colors.of_failure(),
         Notice::Accepted(_)
         | Notice::Aliased { .. }
         | Notice::AlreadyConnected(_)

@@ -21,7 +21,9 @@ fn a_connect_is_held_open_and_the_answer_with_the_token_makes_it_a_session() {
     assert_eq!(wire.read_line(), "!chinwag/1\n", "so the other side knows that control lines are read");
     program.send(peer.address(), "over the session");
     assert_eq!(wire.read_line(), format!("{} P1 over the session\n", program.address()));
-    wire.write(format!("{} P2 and back\n", peer.address()));
+    let question = wire.read_line();
+    let number = question.strip_prefix("!ping ").expect("whether it was read");
+    wire.write(format!("!pong {number}{} P2 and back\n", peer.address()));
     program.stdout.expect_line(&format!("{} P2 and back", peer.address()));
     wire.ping(7);
     program.send(peer.address(), "exit");

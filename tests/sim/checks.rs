@@ -30,14 +30,44 @@ struct Text {
     /// The life in which the recipient was when it was sent.
     recipient_life: u32,
     is_heard: bool,
+    /// It was queued on a session as soon as it was typed.
+    is_on_session: bool,
+    /// What the sender was told of it.
+    fate: Option<Fate>,
     /// The sender was told that it, or the session that carried it, was lost.
     is_given_up: bool,
 }
 
+/// What a sender can be told of a text. That it was taken is told by a count alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Delivered,
+    NotSent,
+    Unconfirmed,
+}
+
 impl Ledger {
     pub fn said(&mut self, from: HostId, to: HostId, number: u32, route: Route, recipient_life: u32) {
-        let text = Text { route, recipient_life, is_heard: false, is_given_up: false };
+        let text = Text {
+            route,
+            recipient_life,
+            is_heard: false,
+            is_on_session: false,
+            fate: None,
+            is_given_up: false,
+        };
         assert!(self.texts.insert((from, to, number), text).is_none());
+    }
+
+    /// The text was queued on a session as soon as it was typed. What is told of it until then was told in the same breath.
+    pub fn queued(&mut self, from: HostId, to: HostId, number: u32) {
+        self.texts.get_mut(&(from, to, number)).unwrap().is_on_session = true;
+    }
+
+    /// How many texts a host has said in one of its lives, each once for each recipient.
+    pub fn said_in(&self, from: HostId, life: u32) -> u64 {
+        let texts = self.texts.range((from, 0, 0)..(from + 1, 0, 0));
+        texts.filter(|(_, text)| text.route.0 == life).count() as u64
     }
 
     /// Never one that was not sent, never one twice, and on each route in order.
@@ -51,15 +81,30 @@ impl Ledger {
         let key = (from, to, number);
         let sent = self.texts.get_mut(&key).unwrap_or_else(|| panic!("{to} heard {text:?}: never sent"));
         assert!(!std::mem::replace(&mut sent.is_heard, true), "{to} heard {text:?} twice");
+        sent.assert_sound(&key);
         let before = self.last_heard.insert((from, to, sent.route), number);
         assert!(before < Some(number), "{to} heard {text:?} after {before:?}");
     }
 
-    /// The sender was told that this text did not arrive. It may have, if the answer got lost.
-    pub fn not_sent(&mut self, from: HostId, to: HostId, text: &str) {
-        if let Some(text) = number(from, to, text).and_then(|n| self.texts.get_mut(&(from, to, n))) {
-            text.is_given_up = true;
+    /// The sender was told of one text that the recipient has read it.
+    pub fn delivered(&mut self, from: HostId, to: HostId, number: u32) {
+        self.has_fate((from, to, number), Fate::Delivered);
+    }
+
+    /// The sender was told that this text did not arrive, or may not have.
+    pub fn failed(&mut self, from: HostId, to: HostId, text: &str, fate: Fate) {
+        if let Some(number) = number(from, to, text) {
+            self.has_fate((from, to, number), fate);
         }
+    }
+
+    /// Each text has one fate.
+    fn has_fate(&mut self, key: (HostId, HostId, u32), fate: Fate) {
+        let text = self.texts.get_mut(&key).unwrap_or_else(|| panic!("{key:?} was never said"));
+        let before = text.fate.replace(fate);
+        assert_eq!(before, None, "{key:?}: {text:?}");
+        text.is_given_up = fate != Fate::Delivered;
+        text.assert_sound(&key);
     }
 
     /// The sender was told that the session is lost, or the other side gone.
@@ -71,6 +116,19 @@ impl Ledger {
 
     pub fn heard_in_all(&self) -> usize {
         self.texts.values().filter(|text| text.is_heard).count()
+    }
+}
+
+impl Text {
+    /// What is told of a text is true. A plain message that was reset may have arrived.
+    fn assert_sound(&self, key: &(HostId, HostId, u32)) {
+        match self.fate {
+            Some(Fate::Delivered) => assert!(self.is_heard, "{key:?} is delivered, and nobody has heard it"),
+            Some(Fate::NotSent) if self.is_on_session => {
+                assert!(!self.is_heard, "{key:?} was not sent, and was heard");
+            }
+            Some(Fate::NotSent | Fate::Unconfirmed) | None => {}
+        }
     }
 }
 
@@ -123,6 +181,8 @@ pub fn at_rest(world: &World) {
         let is_excused = text.is_given_up || is_cut || !is_route_alive(world, from, to, text);
         let is_fine = text.is_heard || (is_excused && !loses_nothing);
         assert!(is_fine, "{from}>{to} #{number} is neither heard nor given up: {text:?}");
+        let is_known = text.fate.is_some() || !text.is_on_session || !is_route_alive(world, from, to, text);
+        assert!(is_known || !world.hosts[from].is_program(), "{from}>{to} #{number} has no fate: {text:?}");
     }
     assert!(world.ledger.cut == 0 || !loses_nothing, "a cut message");
 }
@@ -144,6 +204,13 @@ fn is_route_alive(world: &World, from: HostId, to: HostId, text: &Text) -> bool 
     let is_alive = sender.program.is_some() && recipient.program.is_some();
     let is_same = sender.life == text.route.0 && recipient.life == text.recipient_life;
     is_alive && is_same && (text.route.1.is_none() || world.session(from, to) == text.route.1)
+}
+
+/// After a program has come to its end by itself.
+pub fn each_text_had_one_fate(world: &World, id: HostId) {
+    let (counters, said) = (world.node(id).counters(), world.ledger.said_in(id, world.hosts[id].life));
+    let fates = counters.delivered + counters.taken + counters.not_sent + counters.unconfirmed;
+    assert_eq!(fates, said, "host {id}: {counters:?}");
 }
 
 /// After everybody was told to quit at `since`.

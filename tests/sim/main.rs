@@ -17,7 +17,7 @@ mod swarm;
 mod wires;
 mod world;
 
-use chinwag::chat::node::Config;
+use chinwag::chat::node::{Config, Dialogue};
 use fastrand::Rng;
 use faults::{Faults, pick};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -63,8 +63,11 @@ fn run(seed: u64, hosts: usize, is_trace_printed: bool) -> u64 {
     let faults = Faults::draw(&mut rng);
     let mut world = World::new(faults, rng.fork());
     world.is_trace_printed = is_trace_printed;
+    world.is_each_text_numbered = true;
     for host in 0..hosts {
-        world.add(address(host), Config::default());
+        // Programs are told of what persons are not.
+        let dialogue = if host.is_multiple_of(3) { Dialogue::Commands } else { Dialogue::Menu };
+        world.add(address(host), Config { dialogue, seed: host as u64, ..Config::default() });
     }
     plan(&mut world, &mut rng, hosts);
     // Long enough for the kernel's last word on a host that vanished.
@@ -96,6 +99,11 @@ fn plan(world: &mut World, rng: &mut Rng, hosts: usize) {
                 _ => Act::Say(to),
             };
             let after = at(rng);
+            // Some say more before the first text can have been confirmed.
+            let more = if matches!(act, Act::Say(_)) { rng.u32(0..4) } else { 0 };
+            for _ in 0..more {
+                world.want(from, act.clone(), after + Duration::from_millis(rng.u64(0..100)));
+            }
             world.want(from, act, after);
         }
     }

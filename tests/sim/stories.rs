@@ -259,7 +259,7 @@ fn a_slow_peer_is_closed_while_everybody_else_receives() {
 
 #[test]
 fn when_memory_for_peers_is_full_the_largest_stranger_goes_and_a_known_session_stays() {
-    let limits = Limits { memory_bytes_max: 220 * 1024, ..Limits::default() };
+    let limits = Limits { memory_bytes_max: 360 * 1024, ..Limits::default() };
     let mut world = a_text_in_the_queue(&Config { limits, ..Config::default() });
     for _ in 0..2 {
         say(&mut world, 0, SCRIPT, &"x".repeat(50 * 1024));
@@ -286,7 +286,7 @@ fn when_memory_for_peers_is_full_the_largest_stranger_goes_and_a_known_session_s
 
 #[test]
 fn when_nobody_else_holds_memory_a_session_is_lost_and_its_texts_are_told() {
-    let limits = Limits { memory_bytes_max: 80 * 1024, ..Limits::default() };
+    let limits = Limits { memory_bytes_max: 160 * 1024, ..Limits::default() };
     let mut world = a_text_in_the_queue(&Config { limits, ..Config::default() });
     for _ in 0..2 {
         say(&mut world, 0, SCRIPT, &"x".repeat(40 * 1024));

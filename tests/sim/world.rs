@@ -3,11 +3,12 @@
 //! turn, as the event loop would; what each of its users wants is typed through the menu. One seed
 //! makes one run.
 
-use crate::checks::{self, Ledger};
+use crate::checks::{self, Fate as TextFate, Ledger};
 use crate::faults::{Faults, chance};
 use crate::program::{Program, Recipe, Told};
 use crate::wires::{EndId, Owner, Wire};
-use chinwag::chat::node::{Config, Node};
+use chinwag::chat::id::CommandId;
+use chinwag::chat::node::{Config, Dialogue, Node};
 use chinwag::chat::notice::{Failed, Notice};
 use chinwag::proto::interface::Interface;
 use chinwag::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
@@ -142,6 +143,8 @@ pub struct World {
     pub rng: Rng,
     trace: DefaultHasher,
     pub is_trace_printed: bool,
+    /// Nobody says anything but numbered texts, so the ledger has all of them.
+    pub is_each_text_numbered: bool,
 }
 
 impl World {
@@ -163,6 +166,7 @@ impl World {
             rng,
             trace: DefaultHasher::new(),
             is_trace_printed: false,
+            is_each_text_numbered: false,
         }
     }
 
@@ -453,7 +457,23 @@ impl World {
     }
 
     fn on_notice(&mut self, id: HostId, notice: Notice) {
-        match &notice {
+        self.enter_in_ledger(id, None, &notice);
+        self.hosts[id].notices.push(notice);
+    }
+
+    fn enter_in_ledger(&mut self, id: HostId, command: Option<&CommandId>, notice: &Notice) {
+        match notice {
+            Notice::Answer { id: command, notice } => self.enter_in_ledger(id, Some(command), notice),
+            Notice::Delivered { to, count } => {
+                assert_eq!(*count, 1, "each text has an id");
+                let Some(CommandId::Number(number)) = command else { panic!("host {id}: {notice:?}") };
+                self.ledger.delivered(id, self.by_address[to], number.parse().unwrap());
+            }
+            Notice::Unconfirmed { to, text, .. } => {
+                if let Some(&to) = self.by_address.get(to) {
+                    self.ledger.failed(id, to, text, TextFate::Unconfirmed);
+                }
+            }
             Notice::Message { who, text, .. } => {
                 if let Some(&from) = self.by_address.get(&who.address) {
                     self.ledger.heard(from, id, text);
@@ -461,7 +481,7 @@ impl World {
             }
             Notice::NotSent { to, text, .. } => {
                 if let Some(&to) = self.by_address.get(to) {
-                    self.ledger.not_sent(id, to, text);
+                    self.ledger.failed(id, to, text, TextFate::NotSent);
                 }
             }
             Notice::ManyFailed(many) => {
@@ -469,7 +489,10 @@ impl World {
                     match &many.what {
                         Failed::Connect => {}
                         Failed::Session => self.ledger.lost(id, *to),
-                        Failed::Text(text) => self.ledger.not_sent(id, *to, text),
+                        Failed::Text(text) => self.ledger.failed(id, *to, text, TextFate::NotSent),
+                        Failed::Confirmation(text) => {
+                            self.ledger.failed(id, *to, text, TextFate::Unconfirmed);
+                        }
                     }
                 }
             }
@@ -480,7 +503,6 @@ impl World {
             }
             _ => {}
         }
-        self.hosts[id].notices.push(notice);
     }
 
     /// What whoever drives a generator does: lets it go on, and has the target's user say something.
@@ -514,7 +536,11 @@ impl World {
             self.flush(id, conn);
         }
         if self.hosts[id].exit.is_some() {
-            return self.stop(id, false);
+            self.stop(id, false);
+            if self.is_each_text_numbered {
+                checks::each_text_had_one_fate(self, id);
+            }
+            return;
         }
         self.arm(id);
         checks::after_turn(self, id);
@@ -559,7 +585,55 @@ impl World {
     }
 
     fn act(&mut self, id: HostId, act: Act) {
-        let lines = match act {
+        let before = self.hosts[id].notices.len();
+        let said_to = if let Act::Say(to) = act { Some(to) } else { None };
+        let is_program = self.hosts[id].is_program();
+        for line in if is_program { vec![self.command(id, act)] } else { self.typed(id, act) } {
+            self.handle(id, Input::Line(&line));
+        }
+        let is_sent = |notice: &Notice| match notice {
+            Notice::Answer { notice, .. } => matches!(**notice, Notice::Sent(_)),
+            notice => matches!(notice, Notice::Sent(_)),
+        };
+        let host = &self.hosts[id];
+        let is_queued = host.notices.get(before..).is_some_and(|told| told.iter().any(is_sent));
+        if let Some(to) = said_to.filter(|_| is_queued) {
+            self.ledger.queued(id, to, host.said);
+        }
+    }
+
+    /// What a program writes.
+    fn command(&mut self, id: HostId, act: Act) -> String {
+        let address = |host: HostId| self.hosts[host].address;
+        match act {
+            Act::Connect(to) => format!(r#"{{"command":"connect","to":"{}"}}"#, address(to)),
+            Act::Diagnose(to) => format!(r#"{{"command":"diagnose","to":"{}"}}"#, address(to)),
+            Act::Exit(to) => format!(r#"{{"command":"exit","to":"{}"}}"#, address(to)),
+            Act::Line(line) => line,
+            Act::Query => r#"{"command":"peers"}"#.to_owned(),
+            Act::Quit => r#"{"command":"quit"}"#.to_owned(),
+            Act::Say(to) => {
+                let (text, to) = (self.number_text(id, Some(to), &[to]), self.hosts[to].address);
+                let number = self.hosts[id].said;
+                format!(r#"{{"command":"send","to":"{to}","text":"{text}","id":{number}}}"#)
+            }
+            Act::SayToAll => {
+                let to = self.all_of(id);
+                let (text, number) = (self.number_text(id, None, &to), self.hosts[id].said);
+                format!(r#"{{"command":"send-all","text":"{text}","id":{number}}}"#)
+            }
+        }
+    }
+
+    /// Who gets a text to all.
+    fn all_of(&self, id: HostId) -> Vec<HostId> {
+        let known = self.node(id).directory().iter().filter(|peer| !peer.is_offline);
+        known.filter_map(|peer| self.by_address.get(&peer.address).copied()).collect()
+    }
+
+    /// What a person types.
+    fn typed(&mut self, id: HostId, act: Act) -> Vec<String> {
+        match act {
             Act::Connect(to) => vec!["3".to_owned(), self.hosts[to].address.to_string()],
             Act::Diagnose(to) => vec![format!("/diagnose {}", self.hosts[to].address)],
             Act::Exit(to) => vec!["1".to_owned(), self.hosts[to].address.to_string(), "exit".to_owned()],
@@ -571,14 +645,9 @@ impl World {
                 vec!["1".to_owned(), self.hosts[to].address.to_string(), text]
             }
             Act::SayToAll => {
-                let known = self.node(id).directory().iter().filter(|peer| !peer.is_offline);
-                let to: Vec<_> =
-                    known.filter_map(|peer| self.by_address.get(&peer.address).copied()).collect();
+                let to = self.all_of(id);
                 vec!["5".to_owned(), self.number_text(id, None, &to)]
             }
-        };
-        for line in &lines {
-            self.handle(id, Input::Line(line));
         }
     }
 
@@ -637,6 +706,11 @@ impl World {
 impl Host {
     fn last(&self) -> Option<&Program> {
         self.program.as_ref().or(self.past.as_ref())
+    }
+
+    /// Whether the user of the chat here is a program.
+    pub fn is_program(&self) -> bool {
+        matches!(&self.recipe, Recipe::Chat(config) if config.dialogue == Dialogue::Commands)
     }
 
     /// The chat that runs here.

@@ -112,6 +112,40 @@ fn what_comes_of_a_command_bears_its_id() {
 }
 
 #[test]
+fn a_text_to_another_chinwag_is_delivered_or_its_sender_knows_that_it_may_not_be() {
+    let [(mut program, _), (other, to)] = [(); 2].map(|()| node(&["--static-peer", "127.0.0.1:1"]));
+    program.type_line(json!({"command": "connect", "to": to, "id": 1}));
+    // The other one may be told as a new peer first.
+    while event(&mut program)["event"] != "accepted" {}
+    program.type_line(json!({"command": "send", "to": to, "text": "a", "id": 2}));
+    expect(&mut program, json!({"id": 2, "event": "sent", "to": to}));
+    expect(&mut program, json!({"id": 2, "event": "delivered", "to": to, "count": 1}));
+    other.signal(Signal::STOP);
+    program.type_line(json!({"command": "send", "to": to, "text": "b", "id": 3}));
+    expect(&mut program, json!({"id": 3, "event": "sent", "to": to}));
+    other.signal(Signal::KILL);
+    let unconfirmed = event(&mut program);
+    let fields = [&unconfirmed["id"], &unconfirmed["event"], &unconfirmed["text"], &unconfirmed["reason"]];
+    assert_eq!(fields, [&json!(3), &json!("unconfirmed"), &json!("b"), &json!("reset")]);
+    assert_eq!(event(&mut program)["event"], "lost");
+    program.type_line(json!({"command": "stats"}));
+    let stats = event(&mut program);
+    let counts = ["sent", "delivered", "taken", "unconfirmed", "not_sent"].map(|field| &stats[field]);
+    assert_eq!(counts, [&json!(2), &json!(1), &json!(0), &json!(1), &json!(0)]);
+}
+
+#[test]
+fn last_words_to_another_chinwag_are_delivered_before_the_end() {
+    let [(mut program, _), (_other, to)] = [(); 2].map(|()| node(&["--static-peer", "127.0.0.1:1"]));
+    program.type_line(json!({"command": "connect", "to": to, "id": 1}));
+    while event(&mut program)["event"] != "accepted" {}
+    program.type_line(json!({"command": "quit", "text": "bye", "id": 2}));
+    let events = [(); 3].map(|()| event(&mut program)["event"].as_str().unwrap().to_owned());
+    assert_eq!(events, ["exiting", "sent-to-all", "delivered"]);
+    assert_eq!((program.stdout.rest().as_str(), program.wait()), ("", 0));
+}
+
+#[test]
 fn an_answered_connect_bears_its_id_and_so_does_what_is_said_on_the_session() {
     let peer = Peer::new();
     let to = peer.address();

@@ -219,6 +219,7 @@ impl Node {
         self.feed.forget(address);
         self.tell_asker(Notice::Blocked(who));
         if let Some(session) = self.roster.remove(address).and_then(|peer| peer.session) {
+            self.ping_last(session);
             self.leave(session, address, now);
         }
         self.call_off(address, now);

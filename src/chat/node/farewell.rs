@@ -1,6 +1,6 @@
 //! The end: we say exit to everybody we know, and hear what still comes until that is done.
 //!
-//! While we quit we still show what we read. After that we read nothing: the sender would think that it was delivered.
+//! While we quit we still show what we read. After that we read nothing: the sender would think that it was read.
 
 use super::{Node, Stage};
 use crate::chat::directory::Peer;
@@ -51,6 +51,18 @@ impl Node {
         }
         for to in known {
             self.deliver(to, Content::Exit, None, Report::Nobody, now);
+        }
+        self.leave_asked(now);
+    }
+
+    /// Who gets no exit may still confirm what the user has said.
+    fn leave_asked(&mut self, now: Instant) {
+        let sessions = self.roster.directory().iter().filter_map(|peer| Some((peer.address, peer.session?)));
+        let is_asked = |conn| self.connections.get(conn).is_some_and(|connection| connection.data.is_asked());
+        let asked: Vec<_> = sessions.filter(|&(_, session)| is_asked(session)).collect();
+        for (address, session) in asked {
+            self.ping_last(session);
+            self.leave(session, address, now);
         }
     }
 
@@ -124,10 +136,11 @@ impl Node {
         match meaning(kind, &text, remote, self.roster.me()) {
             Meaning::Nothing
             | Meaning::Ping(_)
-            | Meaning::Pong(_)
+            | Meaning::Chinwag
             | Meaning::Reach(_)
             | Meaning::Unknown
             | Meaning::Raw(LINE_TAKEN) => {}
+            Meaning::Pong(number) => self.on_pong(conn, number),
             Meaning::ToAll => self.note_control(conn, true),
             Meaning::Raw(text) => self.show_raw(remote, text, now),
             Meaning::Message(message) if self.roster.is_blocked(message.address) => {

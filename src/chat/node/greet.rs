@@ -10,7 +10,7 @@ use super::logged::Speaking;
 use super::say::line;
 use crate::chat::directory::PeerId;
 use crate::chat::id::CommandId;
-use crate::chat::meaning::End;
+use crate::chat::meaning::{CHINWAG, End};
 use crate::chat::notice::{Notice, Who};
 use crate::chat::outbox::{Content, Outgoing, Report};
 use crate::chat::role::Kind;
@@ -21,9 +21,6 @@ use crate::proto::machine::{CloseReason, ConnId};
 use crate::proto::message::Message;
 use std::net::SocketAddr;
 use std::time::Instant;
-
-/// The control line by which the one who dialled a session shows that it knows control lines.
-const CONTROL_KNOWN: &str = "!chinwag/1\n";
 
 impl Node {
     pub(super) fn on_connect(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
@@ -186,10 +183,8 @@ impl Node {
     /// The peer has answered with the word of our own kind. It cannot know yet that we are of it: our connect is a word
     /// that many programs use.
     fn announce_control(&mut self, conn: ConnId, now: Instant) {
-        if let Some(connection) = self.connections.get_mut(conn) {
-            connection.data.note_control(false);
-        }
-        if let Err(reason) = self.connections.send(conn, CONTROL_KNOWN.as_bytes().into()) {
+        self.note_chinwag(conn);
+        if let Err(reason) = self.connections.send(conn, format!("!{CHINWAG}\n").into_bytes().into()) {
             self.close(conn, reason, now);
         }
     }

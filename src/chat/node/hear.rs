@@ -80,8 +80,13 @@ impl Node {
             }
             Meaning::Pong(number) => {
                 self.note_control(conn, false);
-                self.step(Event::Pong { conn, number }, now);
+                self.on_pong(conn, number);
+                // On a session that we have left, an answer must not lead to the next question.
+                if kind != Kind::Leaving {
+                    self.step(Event::Pong { conn, number }, now);
+                }
             }
+            Meaning::Chinwag => self.note_chinwag(conn),
             Meaning::Reach(word) => self.on_reach(conn, word, now),
             Meaning::ToAll => self.note_control(conn, true),
             Meaning::Unknown => self.note_control(conn, false),
@@ -120,6 +125,14 @@ impl Node {
         }
     }
 
+    /// The other side is a chinwag, so it answers pings.
+    pub(super) fn note_chinwag(&mut self, conn: ConnId) {
+        let connection = self.connections.get_mut(conn);
+        if connection.is_some_and(|connection| connection.data.note_chinwag()) {
+            self.pings.due(conn);
+        }
+    }
+
     /// Whether the line that came on a connection was announced as one to several peers.
     pub(super) fn take_to_all(&mut self, conn: ConnId) -> bool {
         let connection = self.connections.get_mut(conn);
@@ -131,7 +144,7 @@ impl Node {
     fn hear_chat_of_known_speaker(&mut self, conn: ConnId, line: &[u8], now: Instant) -> bool {
         let Some(connection) = self.connections.get_mut(conn) else { return false };
         // The peer has sent something after our answer.
-        connection.data.note_words();
+        connection.data.note_line();
         let (from, is_to_all) = (connection.remote(), connection.data.is_next_to_all());
         let Some(speaker) = connection.data.speaker() else { return false };
         let Some(text) = speaker.text_of(line) else { return false };

@@ -29,6 +29,7 @@ use super::directory::Directory;
 use super::failures::Failures;
 use super::feed::Feed;
 use super::id::CommandId;
+use super::kept::Pings;
 use super::knocks::Knocks;
 use super::meaning::End;
 pub use super::metrics::Counters;
@@ -43,7 +44,6 @@ use super::role::{Kind, Role};
 use super::roster::Roster;
 use super::talks::Talks;
 use super::tickets::Tickets;
-use super::unwritten::Unwritten;
 use crate::limits::TOLD_BYTES_PER_TURN;
 use crate::proto::connection::{Connection, Due, Phase};
 use crate::proto::connections::Connections;
@@ -75,10 +75,10 @@ pub struct Node {
     knocks: Knocks,
     broadcaster: Broadcaster,
     tickets: Tickets,
+    pings: Pings,
     /// Sessions that were lost in this turn with texts of the user, and those texts; and when they are told.
     losses: Failures,
     losses_at: Option<Instant>,
-    unwritten: Unwritten,
     prompter: Prompter,
     /// The id of the command that is being carried out.
     asking: Option<CommandId>,
@@ -125,9 +125,9 @@ impl Node {
             knocks: Knocks::default(),
             broadcaster: Broadcaster::default(),
             tickets: Tickets::new(config.dialogue == Dialogue::Menu),
+            pings: Pings::new(config.seed),
             losses: Failures::default(),
             losses_at: None,
-            unwritten: Unwritten::default(),
             prompter: Prompter::new(&config),
             asking: None,
             last_words: None,
@@ -228,7 +228,7 @@ impl Node {
         for_person.into_iter().for_each(|notice| self.tell(notice));
         if self.config.greet {
             for to in self.config.static_peers.clone() {
-                self.deliver(to, Content::Chat("Hello!".to_owned()), None, Report::IfDelivered, now);
+                self.deliver(to, Content::Chat("Hello!".to_owned()), None, Report::IfHandedOver, now);
             }
         }
         self.announce(now);
@@ -285,7 +285,7 @@ impl Node {
 
     /// Ends a connection from our side.
     fn close(&mut self, conn: ConnId, reason: CloseReason, now: Instant) {
-        // What came on it is dropped, and its sender must not believe that it was delivered.
+        // What came on it is dropped, and its sender must not believe that it was taken.
         let is_dropped =
             matches!(reason, CloseReason::LineTooLong | CloseReason::MemoryFull | CloseReason::NoMessage);
         self.end(conn, if is_dropped { How::Reset } else { How::Now }, reason, now);
@@ -297,6 +297,8 @@ impl Node {
         if !self.connections.is_memory_full() {
             return;
         }
+        // Nobody is closed for what they have read, or may have read.
+        self.let_go_of_written(0);
         // What peers said in this turn must not keep memory full: only the user's lost texts count here.
         self.told_bytes = 0;
         let Self { connections, roster, .. } = self;
@@ -351,17 +353,16 @@ impl Node {
                 let speaker = connection.data.speaker();
                 let peer = speaker.and_then(|speaker| self.roster.directory().get(speaker.peer()));
                 let to = peer.map_or(connection.remote(), |peer| peer.address);
-                self.tell_unsent(&connection, conn, to, reason, now);
+                self.tell_fates(&connection, to, reason, now);
             }
             Kind::Leaving => {
                 let to = self.leaving.remove(&conn).unwrap_or(connection.remote());
-                self.tell_unsent(&connection, conn, to, reason, now);
+                self.tell_fates(&connection, to, reason, now);
             }
             Kind::Knock => self.on_knock_ended(conn, &connection, reason, now),
             Kind::Probe => {}
-            Kind::Session(peer) => self.on_session_lost(&connection, conn, peer, reason, now),
+            Kind::Session(peer) => self.on_session_lost(&connection, peer, reason, now),
         }
-        self.unwritten.forget(conn);
         if let Some(subject) = self.diagnosis.subject() {
             let session = self.session_with(subject.to);
             self.step(Event::Ended { conn, reason, session }, now);
@@ -402,7 +403,10 @@ impl Node {
     }
 
     fn note_told(&mut self, notice: &Notice) {
-        if let Notice::Message { text, .. } | Notice::NotSent { text, .. } | Notice::Raw { text, .. } = notice
+        if let Notice::Message { text, .. }
+        | Notice::NotSent { text, .. }
+        | Notice::Raw { text, .. }
+        | Notice::Unconfirmed { text, .. } = notice
         {
             self.told_bytes += text.len();
         }
@@ -473,6 +477,7 @@ impl Machine for Node {
 
     fn poll_transmit(&mut self) -> Option<ConnId> {
         self.flush_broadcast();
+        self.send_pings();
         let next = self.connections.next_dirty();
         if next.is_none() {
             self.broadcaster.note_all_flushed();

@@ -1,13 +1,14 @@
 //! What became of a text, and how it is reported.
 //!
 //! A plain message counts as sent when the other side has closed, or has been quiet for a second after all was written,
-//! and not when `write` returned. A line on a session counts as sent when it is queued; if the session breaks before it is
-//! written, that is told with the text.
+//! and not when `write` returned: it is taken. A line on a session counts as sent when it is queued, and has its fate
+//! later, see `kept`; if it is lost, or may be, that is told with the text.
 
 use super::Node;
 use crate::chat::directory::{Peer, PeerId};
 use crate::chat::failures::FailedWith;
 use crate::chat::id::CommandId;
+use crate::chat::kept::{Confirmed, Outcome, Text};
 use crate::chat::notice::{Failure, Notice};
 use crate::chat::outbox::{Content, Outgoing, Report};
 use crate::chat::request::Audience;
@@ -16,8 +17,9 @@ use crate::chat::tickets::Settled;
 use crate::limits::SETTLE_TIMEOUT;
 use crate::proto::connection::{Connection, Phase};
 use crate::proto::machine::{CloseReason, ConnId};
-use crate::proto::message::{Command, Dialect, Message};
+use crate::proto::message::Dialect;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Instant;
 
 impl Node {
@@ -40,7 +42,7 @@ impl Node {
                 Some(outgoing) if outgoing.content == Content::Connect => {
                     self.on_connect_taken(to, outgoing, reason, now);
                 }
-                Some(outgoing) => self.on_delivered(to, outgoing, now),
+                Some(outgoing) => self.on_handed_over(to, outgoing, now),
                 None => {}
             }
             return self.send_waiting(to, now);
@@ -68,7 +70,7 @@ impl Node {
         Some(id)
     }
 
-    pub(super) fn on_delivered(&mut self, to: SocketAddr, outgoing: Outgoing, now: Instant) {
+    pub(super) fn on_handed_over(&mut self, to: SocketAddr, outgoing: Outgoing, now: Instant) {
         match outgoing.content {
             Content::Ack | Content::Connect => {}
             Content::Chat(text) => {
@@ -76,8 +78,9 @@ impl Node {
                     self.roster.note_sent(id, 1, now);
                 }
                 self.counters.sent += 1;
+                self.counters.taken += 1;
                 // A record cannot be taken back, so it is made only now.
-                if outgoing.report == Report::IfDelivered {
+                if outgoing.report == Report::IfHandedOver {
                     self.record(&[to], false, outgoing.dialect, &text, Content::chat);
                 }
                 self.report(outgoing.report, true, Notice::Sent(to));
@@ -117,7 +120,6 @@ impl Node {
     pub(super) fn on_session_lost(
         &mut self,
         connection: &Connection<Role>,
-        conn: ConnId,
         id: PeerId,
         reason: CloseReason,
         now: Instant,
@@ -130,7 +132,7 @@ impl Node {
         let Some(peer) = self.roster.directory().get(id) else { return };
         let who = self.roster.who_is(peer);
         let to = who.address;
-        if self.tell_unsent(connection, conn, to, reason, now) || self.is_quitting() {
+        if self.tell_fates(connection, to, reason, now) || self.is_quitting() {
             if !self.feed.is_quiet() && !self.is_quitting() {
                 self.tell_loss(None, Notice::Lost { who, reason }, now);
             }
@@ -159,25 +161,101 @@ impl Node {
             && self.roster.directory().get(id).is_some_and(|peer| is_of_now(peer) && is_at_home(peer))
     }
 
-    /// Reports the user's texts that a connection did not take; gives whether there were any. This holds even with
-    /// `--quiet`: no text is lost in silence.
-    pub(super) fn tell_unsent(
+    /// Reports the user's texts that a connection did not take, or did not confirm; gives whether there were any. This holds
+    /// even with `--quiet`: no text is lost in silence.
+    pub(super) fn tell_fates(
         &mut self,
         connection: &Connection<Role>,
-        conn: ConnId,
         to: SocketAddr,
         reason: CloseReason,
         now: Instant,
     ) -> bool {
-        let why = Failure::Connection(reason);
-        let texts = unsent_texts(connection);
-        let ids = self.unwritten.last(conn, texts.len());
-        self.counters.not_sent += texts.len() as u64;
-        let is_any = !texts.is_empty();
-        for (text, id) in texts.into_iter().zip(ids) {
-            self.tell_loss(id, Notice::NotSent { to, text, why }, now);
+        let mut is_any = false;
+        for (Text { text, id, .. }, outcome) in connection.data.outcomes(connection.written()) {
+            let text = || text.to_string();
+            let (counter, notice) = match outcome {
+                Outcome::Taken => (&mut self.counters.taken, None),
+                Outcome::NotSent => {
+                    let why = Failure::Connection(reason);
+                    (&mut self.counters.not_sent, Some(Notice::NotSent { to, text: text(), why }))
+                }
+                Outcome::Unconfirmed => {
+                    (&mut self.counters.unconfirmed, Some(Notice::Unconfirmed { to, text: text(), reason }))
+                }
+            };
+            *counter += 1;
+            if let Some(notice) = notice {
+                is_any = true;
+                self.tell_loss(id.clone(), notice, now);
+            }
         }
         is_any
+    }
+
+    /// The other side has read all that was queued before a ping of ours. Only a program is told: to a person it is what
+    /// was to be expected.
+    pub(super) fn on_pong(&mut self, conn: ConnId, word: &str) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        let Confirmed { batches, is_due } = connection.data.confirm(word);
+        self.connections.charge(conn);
+        if is_due {
+            self.pings.due(conn);
+        }
+        self.counters.delivered += batches.iter().map(|batch| batch.len()).sum::<u64>();
+        if batches.is_empty() || !self.prompter.is_program() {
+            return;
+        }
+        let Some(to) = self.recipient_on(conn) else { return };
+        for (id, count) in in_runs(batches.iter().flat_map(|batch| batch.asked())) {
+            self.tell_as(id.cloned(), Notice::Delivered { to, count });
+        }
+    }
+
+    /// To whom the texts on a session went.
+    fn recipient_on(&self, conn: ConnId) -> Option<SocketAddr> {
+        let left = self.leaving.get(&conn).copied();
+        let peer = || self.roster.directory().get(self.connections.get(conn)?.data.session()?);
+        left.or_else(|| peer().map(|peer| peer.address))
+    }
+
+    /// Asks whether the texts of this turn are read. All who are asked now are asked the same: each answers for itself.
+    pub(super) fn send_pings(&mut self) {
+        let due = self.pings.take_due();
+        if due.is_empty() {
+            return;
+        }
+        let (number, line) = self.pings.next();
+        for conn in due {
+            self.ping(conn, number, &line, false);
+        }
+    }
+
+    /// Asks once more on a session that we are about to leave.
+    pub(super) fn ping_last(&mut self, conn: ConnId) {
+        if self.connections.get(conn).is_some_and(|connection| connection.data.is_asked()) {
+            let (number, line) = self.pings.next();
+            self.ping(conn, number, &line, true);
+        }
+    }
+
+    fn ping(&mut self, conn: ConnId, number: u64, line: &Rc<[u8]>, is_end: bool) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        let behind = connection.pushed();
+        if connection.data.ping(number, behind, is_end) {
+            // It is short, and there is one at a time: whether the queue is full is for the texts to say.
+            self.connections.send_beyond(conn, Rc::clone(line));
+        }
+    }
+
+    /// Nobody says when something was written, so texts are kept for longer than they need to be. With 0 for the bytes that
+    /// each session may keep, none stays that was written.
+    pub(super) fn let_go_of_written(&mut self, bytes_max: usize) {
+        for conn in self.connections.ids() {
+            if let Some(connection) = self.connections.get_mut(conn) {
+                let written = connection.written();
+                self.counters.taken += connection.data.let_go(written, bytes_max);
+            }
+        }
     }
 
     /// Tells of a lost session, or of a text that it did not take. Several may be lost in one turn, and all of them are
@@ -211,7 +289,13 @@ impl Node {
         let reason = CloseReason::TimedOut;
         for (conn, to) in std::mem::take(&mut self.leaving) {
             if let Some(connection) = self.connections.remove(conn) {
-                self.tell_unsent(&connection, conn, to, reason, now);
+                self.tell_fates(&connection, to, reason, now);
+            }
+        }
+        for conn in self.connections.ids() {
+            let Some(to) = self.recipient_on(conn) else { continue };
+            if let Some(connection) = self.connections.remove(conn) {
+                self.tell_fates(&connection, to, reason, now);
             }
         }
         self.tell_losses();
@@ -219,10 +303,14 @@ impl Node {
             let carrier = self.outbox.under_way(to).and_then(|(conn, _)| self.connections.get(conn));
             let is_written = carrier.is_some_and(|c| c.phase() == Phase::Settling && c.queue().is_empty());
             if is_written && !self.outbox.advance(to) {
-                self.outbox.pop(to);
+                let outgoing = self.outbox.pop(to);
+                let is_text = outgoing.is_some_and(|outgoing| matches!(outgoing.content, Content::Chat(_)));
+                self.counters.taken += u64::from(is_text);
             }
             for outgoing in self.outbox.take_all(to) {
-                if let (Content::Chat(text), Report::Request(_)) = (outgoing.content, outgoing.report) {
+                let Content::Chat(text) = outgoing.content else { continue };
+                self.counters.not_sent += 1;
+                if let Report::Request(_) = outgoing.report {
                     let notice = Notice::NotSent { to, text, why: Failure::Connection(reason) };
                     self.tell_outcome(outgoing.report, notice);
                 }
@@ -250,13 +338,13 @@ impl Node {
 
     /// One outcome less is owed; after the last one the menu comes back.
     pub(super) fn settle(&mut self, report: Report) {
-        let Some(Settled { number, failed, delivered, id }) = self.tickets.settle(report) else { return };
+        let Some(Settled { number, failed, handed_over, id }) = self.tickets.settle(report) else { return };
         for failed in failed {
             self.tell_failed(id.clone(), failed);
         }
         // A program waits for an outcome; to a person the failures say enough.
-        if let Some(delivered) = delivered.filter(|&delivered| delivered > 0 || self.prompter.is_program()) {
-            self.tell_as(id, Notice::SentToAll(delivered));
+        if let Some(peers) = handed_over.filter(|&peers| peers > 0 || self.prompter.is_program()) {
+            self.tell_as(id, Notice::SentToAll(peers));
         }
         if self.prompter.stop_waiting_for(number) {
             self.ask();
@@ -264,27 +352,27 @@ impl Node {
     }
 }
 
-/// The texts of which the connection did not take every byte.
-fn unsent_texts(connection: &Connection<Role>) -> Vec<String> {
-    let mut texts = Vec::new();
-    for (payload, written) in connection.queue().unsent() {
-        // A payload may hold several lines, of which the first are gone.
-        let gone = memchr::memrchr(b'\n', &payload[..written]).map_or(0, |newline| newline + 1);
-        for line in String::from_utf8_lossy(&payload[gone..]).lines() {
-            let message = Message::parse(line, connection.remote());
-            let text = message.filter(|message| message.command == Command::Chat);
-            texts.extend(text.map(|message| message.text.into_owned()));
+/// What is the same in a row, added up.
+fn in_runs<'a>(
+    all: impl Iterator<Item = (Option<&'a CommandId>, usize)>,
+) -> Vec<(Option<&'a CommandId>, usize)> {
+    let mut runs: Vec<(Option<&CommandId>, usize)> = Vec::new();
+    for (id, count) in all {
+        match runs.last_mut() {
+            Some((last, sum)) if *last == id => *sum += count,
+            _ => runs.push((id, count)),
         }
     }
-    texts
+    runs
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::node::tests::{handle, running_as};
+    use crate::chat::node::tests::{handle, running_as, running_with};
     use crate::chat::node::{Config, Dialogue};
-    use crate::proto::machine::{Input, Machine, Output};
+    use crate::limits::{LINE_BYTES_MAX, Limits};
+    use crate::proto::machine::{ConnId, Input, Machine, Output};
     use std::io::{self, Write};
 
     /// Takes so many bytes.
@@ -300,6 +388,89 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    /// A node with a session.
+    fn with_session(config: Config) -> (Node, ConnId, Instant) {
+        let (mut node, now) = running_as(config);
+        let conn = session(&mut node, 9, now);
+        (node, conn, now)
+    }
+
+    fn session(node: &mut Node, port: u16, now: Instant) -> ConnId {
+        let from = ([127, 0, 0, 1], port).into();
+        let conn = node.accept(from, "127.0.0.1:8080".parse().unwrap(), now).unwrap();
+        let bytes = format!("{from} P{port} connect\n");
+        handle(node, Input::Received { conn, bytes: bytes.as_bytes() }, now);
+        write(node, conn, usize::MAX);
+        conn
+    }
+
+    /// The other side takes so many bytes.
+    fn write(node: &mut Node, conn: ConnId, bytes: usize) {
+        while node.poll_transmit().is_some() {}
+        let _ = node.send_queue(conn).unwrap().write_to(&mut Narrow(bytes));
+    }
+
+    fn not_sent(outputs: Vec<Output<Notice>>) -> Vec<String> {
+        let text = |output| match output {
+            Output::Notice(Notice::NotSent { text, .. }) => Some(text),
+            _ => None,
+        };
+        outputs.into_iter().filter_map(text).collect()
+    }
+
+    fn say(node: &mut Node, to: u16, text: &str, now: Instant) {
+        for line in ["1", &format!("127.0.0.1:{to}"), text] {
+            handle(node, Input::Line(line), now);
+        }
+    }
+
+    /// The connection breaks, and what was lost in the turn is told.
+    fn break_off(node: &mut Node, conn: ConnId, now: Instant) -> Vec<String> {
+        handle(node, Input::Closed { conn, reason: CloseReason::Reset }, now);
+        not_sent(handle(node, Input::Timeout, now))
+    }
+
+    #[test]
+    fn a_text_of_several_lines_is_lost_as_a_whole() {
+        let (mut node, conn, now) = with_session(Config::default());
+        let text = "x".repeat(LINE_BYTES_MAX - 9);
+        say(&mut node, 9, &text, now);
+        write(&mut node, conn, LINE_BYTES_MAX + 1);
+        assert_eq!(break_off(&mut node, conn, now), [text]);
+    }
+
+    #[test]
+    fn what_stands_in_a_text_changes_nothing_of_its_loss() {
+        for text in ["exit please", "  two  words ", "<end>", "a\tb", "10.0.0.1:9 P exit"] {
+            let (mut node, conn, now) = with_session(Config::default());
+            say(&mut node, 9, text, now);
+            assert_eq!(break_off(&mut node, conn, now), [text.trim_end()]);
+        }
+    }
+
+    #[test]
+    fn a_text_of_which_only_the_newline_was_not_written_is_not_lost() {
+        for (missing, lost) in [(1, &[][..]), (2, &["hello".to_owned()][..])] {
+            let (mut node, conn, now) = with_session(Config::default());
+            say(&mut node, 9, "hello", now);
+            write(&mut node, conn, "127.0.0.1:8080 N hello\n".len() - missing);
+            assert_eq!(break_off(&mut node, conn, now), lost);
+        }
+    }
+
+    #[test]
+    fn nobody_is_closed_for_texts_that_were_written() {
+        let limits = Limits { memory_bytes_max: 1_000_000, ..Limits::default() };
+        let (mut node, now) = running_with(limits);
+        for port in 1..50 {
+            let conn = session(&mut node, port, now);
+            say(&mut node, port, &"x".repeat(60_000), now);
+            write(&mut node, conn, usize::MAX);
+        }
+        let held = node.directory().iter().filter(|peer| peer.session.is_some()).count();
+        assert_eq!(held, 49);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use super::Node;
 use crate::chat::broadcast::to_all;
 use crate::chat::id::CommandId;
+use crate::chat::kept::{Batch, Text};
 use crate::chat::notice::{Failure, Notice};
 use crate::chat::outbox::{Content, Outgoing, Report};
 use crate::chat::role::{Kind, Role};
@@ -19,13 +20,20 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
-/// The lines of one text.
-type Formatted = Rc<[Rc<[u8]>]>;
+/// The lines of one text, and the text.
+#[derive(Clone, Debug)]
+struct Formatted {
+    lines: Rc<[Rc<[u8]>]>,
+    text: Rc<Batch>,
+}
 
 /// One text as session lines, formatted once for each address that we claim in it, and for our own kind.
 #[derive(Debug)]
 pub(super) struct Lines<'a> {
     text: &'a str,
+    /// Who wants to know what became of it, and the id of that command.
+    report: Report,
+    id: Option<CommandId>,
     /// To how many it goes, if it goes to several at once.
     recipients: Option<usize>,
     /// By our IP address in it, and whether it is for our own kind.
@@ -33,15 +41,20 @@ pub(super) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(text: &'a str, recipients: Option<usize>) -> Self {
-        Self { text, recipients, formatted: BTreeMap::new() }
+    pub(super) fn new(
+        text: &'a str,
+        report: Report,
+        id: Option<CommandId>,
+        recipients: Option<usize>,
+    ) -> Self {
+        Self { text, report, id, recipients, formatted: BTreeMap::new() }
     }
 
     /// The lines that carry the text under the header of `from`; more than one only if it is very long.
     fn under(&mut self, from: SocketAddr, name: &str, knows_control: bool) -> Formatted {
-        let text = self.text;
+        let (text, id, is_asked) = (self.text, &self.id, matches!(self.report, Report::Request(_)));
         let mark = self.recipients.filter(|_| knows_control).map(to_all).unwrap_or_default();
-        Rc::clone(self.formatted.entry((from.ip(), knows_control)).or_insert_with(|| {
+        let formatted = self.formatted.entry((from.ip(), knows_control)).or_insert_with(|| {
             let envelope = Envelope::of_session(from, name);
             let mut rest = text;
             let lines = std::iter::from_fn(|| {
@@ -49,8 +62,12 @@ impl<'a> Lines<'a> {
                 (part, rest) = envelope.split(rest, LINE_BYTES_MAX);
                 (!part.is_empty()).then(|| marked_line(&mark, &envelope, Body::Chat(part)))
             });
-            lines.collect()
-        }))
+            let lines: Rc<[Rc<[u8]>]> = lines.collect();
+            let bytes: usize = lines.iter().map(|line| line.len()).sum();
+            let text = Text { text: text.into(), id: id.clone(), end: bytes.saturating_sub(1) };
+            Formatted { lines, text: Batch::new(vec![text], is_asked) }
+        });
+        formatted.clone()
     }
 }
 
@@ -96,10 +113,10 @@ impl Node {
         report: Report,
         now: Instant,
     ) {
-        let mut lines = Lines::new(text, recipients);
+        let mut lines = Lines::new(text, report, self.tickets.id(report), recipients);
         for &to in to {
             match self.free_session(to) {
-                Some(session) => self.say_lines(to, session, &mut lines, report, now),
+                Some(session) => self.say_lines(to, session, &mut lines, now),
                 None => self.deliver(to, Content::Chat(text.to_owned()), None, report, now),
             }
         }
@@ -124,42 +141,33 @@ impl Node {
         match &outgoing.content {
             Content::Ack => {}
             Content::Chat(text) => {
-                self.say_lines(to, session, &mut Lines::new(text, None), outgoing.report, now);
+                let report = outgoing.report;
+                let mut lines = Lines::new(text, report, self.tickets.id(report), None);
+                self.say_lines(to, session, &mut lines, now);
             }
             Content::Connect => {
                 let who = self.roster.who(to);
                 self.report(outgoing.report, true, Notice::AlreadyConnected(who));
             }
             Content::Exit => {
+                self.ping_last(session);
                 if let Some(from) = self.claimed_on(session) {
                     // If the queue has no room for it, the connection ends anyway.
                     let exit = line(&Envelope::of_session(from, self.roster.me().name()), Body::Exit);
                     let _ = self.connections.send(session, exit);
                 }
-                self.on_delivered(to, outgoing, now);
+                self.on_handed_over(to, outgoing, now);
             }
         }
     }
 
-    fn say_lines(
-        &mut self,
-        to: SocketAddr,
-        session: ConnId,
-        lines: &mut Lines<'_>,
-        report: Report,
-        now: Instant,
-    ) {
-        match self.queue_lines(session, lines) {
-            Ok(count) => {
-                let id = self.tickets.id(report);
-                self.note_unwritten(session, std::iter::repeat_n(id, count));
-            }
-            Err(reason) => {
-                self.close(session, reason, now);
-                let content = Content::Chat(lines.text.to_owned());
-                let outgoing = Outgoing { content, dialect: None, report };
-                return self.on_failed(to, outgoing, Failure::Connection(reason));
-            }
+    fn say_lines(&mut self, to: SocketAddr, session: ConnId, lines: &mut Lines<'_>, now: Instant) {
+        let report = lines.report;
+        if let Err(reason) = self.queue_lines(session, lines) {
+            self.close(session, reason, now);
+            let content = Content::Chat(lines.text.to_owned());
+            let outgoing = Outgoing { content, dialect: None, report };
+            return self.on_failed(to, outgoing, Failure::Connection(reason));
         }
         // The session knows its peer: with many sessions, a look-up by address would cost time.
         if let Some(connection) = self.connections.get_mut(session)
@@ -172,34 +180,26 @@ impl Node {
         self.report(report, true, Notice::Sent(to));
     }
 
-    /// Lines with these ids were queued on a session.
-    pub(super) fn note_unwritten(
-        &mut self,
-        session: ConnId,
-        ids: impl Iterator<Item = Option<CommandId>> + Clone,
-    ) {
-        // Most commands have no id, and then a text to all costs no look-up here.
-        if self.unwritten.ignores(ids.clone()) {
-            return;
-        }
-        let waiting = self.connections.get(session).map_or(0, |connection| connection.queue().bytes());
-        self.unwritten.note(session, ids, waiting);
-    }
-
-    /// Queues all of the text or nothing, and gives the number of its lines. If only a part were queued, that part would be
-    /// reported as unsent twice.
-    fn queue_lines(&mut self, session: ConnId, lines: &mut Lines<'_>) -> Result<usize, CloseReason> {
+    /// Queues all of the text or nothing: what was queued of it would be reported twice.
+    fn queue_lines(&mut self, session: ConnId, lines: &mut Lines<'_>) -> Result<(), CloseReason> {
         let from = self.claimed_on(session).ok_or(CloseReason::Reset)?;
-        let knows_control =
-            self.connections.get(session).is_some_and(|connection| connection.data.knows_control());
-        let lines = lines.under(from, self.roster.me().name(), knows_control);
-        let waiting = self.connections.get(session).map_or(0, |connection| connection.queue().size());
+        let connection = self.connections.get_mut(session).ok_or(CloseReason::Reset)?;
+        let Formatted { lines, text } =
+            lines.under(from, self.roster.me().name(), connection.data.knows_control());
         let bytes: usize = lines.iter().map(|line| line.len() + PAYLOAD_OVERHEAD_BYTES).sum();
-        if waiting + bytes > self.config.limits.send_queue_bytes_max {
+        let bytes_max = self.config.limits.send_queue_bytes_max;
+        if connection.queue().size() + bytes > bytes_max {
             return Err(CloseReason::SlowPeer);
         }
-        lines.iter().try_for_each(|line| self.connections.send(session, Rc::clone(line)))?;
-        Ok(lines.len())
+        let (begin, written) = (connection.pushed(), connection.written());
+        self.counters.taken += connection.data.let_go(written, bytes_max);
+        if connection.data.keep(begin, &text) {
+            self.pings.due(session);
+        }
+        for line in lines.iter() {
+            self.connections.send_beyond(session, Rc::clone(line));
+        }
+        Ok(())
     }
 
     /// A dial is up: write what it is for, in one piece.

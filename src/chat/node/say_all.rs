@@ -49,20 +49,22 @@ impl Node {
     /// Queues what was gathered. To be called before anything else can happen.
     pub(super) fn flush_broadcast(&mut self) {
         let Some(gathered) = self.broadcaster.take() else { return };
-        let (texts, at) = (gathered.texts, gathered.at);
-        for Payload { lines, ids, to } in gathered.payloads() {
-            let has_ids = !self.unwritten.ignores(ids.iter().cloned());
+        let (count, at) = (gathered.texts, gathered.at);
+        let bytes_max = self.config.limits.send_queue_bytes_max;
+        for Payload { lines, texts, to } in gathered.payloads() {
             for (peer, session) in to {
                 if let Some(connection) = self.connections.get_mut(session) {
                     connection.data.note_words();
+                    let (begin, written) = (connection.pushed(), connection.written());
+                    self.counters.taken += connection.data.let_go(written, bytes_max);
+                    if connection.data.keep(begin, &texts) {
+                        self.pings.due(session);
+                    }
                 }
-                self.roster.note_sent(peer, texts, at);
+                self.roster.note_sent(peer, count, at);
                 // Over its limit; it is closed only if it is still over after the next write.
                 if self.connections.send_beyond(session, Rc::clone(&lines)) {
                     self.broadcaster.note_slow(session, at);
-                }
-                if has_ids {
-                    self.note_unwritten(session, ids.iter().cloned());
                 }
             }
         }

@@ -15,6 +15,7 @@ impl Node {
     }
 
     pub(super) fn tell_stats(&mut self, now: Instant) {
+        self.let_go_of_written(self.config.limits.send_queue_bytes_max);
         let mut stats = self.metrics.report(self.counters, now);
         let directory = self.roster.directory();
         stats.peers = directory.len();

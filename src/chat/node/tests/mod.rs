@@ -3,6 +3,7 @@
 mod addresses;
 mod answers;
 mod conversation;
+mod fates;
 mod last_words;
 mod many_fail;
 mod nearby;
