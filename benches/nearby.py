@@ -112,7 +112,8 @@ class Chat:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def end(self):
-        self.process.terminate()
+        # A signal would end what traces it, and not the chat.
+        self.process.stdin.close()
         self.process.wait()
 
 
