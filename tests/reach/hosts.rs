@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 /// Names a directory into which packages were unpacked, for tools that are not installed.
-const TOOLS: &str = "CHINWAG_TOOLS";
+const TOOLS: &str = "REACH_TOOLS";
 
 /// Says that it has begun, then waits for the end of stdin.
 const HOLD: [&str; 3] = ["sh", "-c", "echo; exec cat >/dev/null"];
