@@ -4,8 +4,10 @@ use super::PATIENCE;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 use socket2::SockRef;
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
@@ -14,8 +16,18 @@ use std::time::Duration;
 pub(crate) struct Peer(TcpListener);
 
 impl Peer {
+    /// On a port that no other peer of this process had: for the program under test, the same address is the same peer.
     pub(crate) fn new() -> Self {
-        Self::at((Ipv4Addr::LOCALHOST, 0).into())
+        static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+        let mut passed = Vec::new();
+        loop {
+            let peer = Self::at((Ipv4Addr::LOCALHOST, 0).into());
+            if TAKEN.lock().expect("no test panics here").insert(peer.port()) {
+                return peer;
+            }
+            // While it is held, the kernel chooses another one.
+            passed.push(peer);
+        }
     }
 
     pub(crate) fn at(address: SocketAddr) -> Self {
