@@ -7,6 +7,7 @@ use crate::discovery::{Action, Discovery, Neighbour, Offer};
 use crate::limits::NEARBY_LIST_DELAY;
 use crate::proto::fault::Fault;
 use crate::proto::interface::Interface;
+use crate::proto::machine::Datagram;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -92,15 +93,8 @@ impl Neighbours {
         self.search.take().and_then(|search| search.owed).map(|(report, _)| report)
     }
 
-    pub(super) fn on_datagram(
-        &mut self,
-        on: u32,
-        from: SocketAddr,
-        hop_limit: Option<u8>,
-        bytes: &[u8],
-        now: Instant,
-    ) {
-        self.discovery.on_datagram(on, from, hop_limit, bytes, now);
+    pub(super) fn on_datagram(&mut self, datagram: Datagram<'_>, now: Instant) {
+        self.discovery.on_datagram(datagram, now);
         self.search.iter_mut().for_each(|search| {
             search.look_at.get_or_insert(now + TELL_DELAY);
         });
@@ -223,7 +217,8 @@ mod tests {
         let from: SocketAddr = "10.0.0.2:5353".parse().unwrap();
         while let Some(action) = bob.poll_action() {
             if let Action::Send { bytes, .. } = action {
-                neighbours.on_datagram(interface("10.0.0.2").index, from, Some(255), &bytes, later);
+                let on = interface("10.0.0.2").index;
+                neighbours.on_datagram(Datagram { on, from, hop_limit: Some(255), bytes: &bytes }, later);
                 assert_eq!(neighbours.take_news(|_| false, later), [], "looked through for each datagram");
             }
         }

@@ -16,7 +16,7 @@ mod wire;
 
 use crate::limits::{DATAGRAM_BYTES_MAX, LINKS_MAX};
 use crate::proto::interface::Interface;
-use crate::proto::machine::Groups;
+use crate::proto::machine::{Datagram, Groups};
 use announcer::Announcer;
 use found::Found;
 use memchr::memmem;
@@ -312,14 +312,8 @@ impl Discovery {
     }
 
     /// A datagram came in on a link.
-    pub fn on_datagram(
-        &mut self,
-        on: u32,
-        from: SocketAddr,
-        hop_limit: Option<u8>,
-        bytes: &[u8],
-        now: Instant,
-    ) {
+    pub fn on_datagram(&mut self, datagram: Datagram<'_>, now: Instant) {
+        let Datagram { on, from, hop_limit, bytes } = datagram;
         let is_own_voice = self.is_own_voice(on, from.ip());
         let Some(link) = self.links.get_mut(&on).filter(|_| !is_own_voice) else { return };
         let may_matter = self.search.is_some() || is_about_us(bytes);

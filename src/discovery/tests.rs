@@ -27,6 +27,11 @@ fn offer(name: &str) -> Offer {
     Offer { name: name.to_owned(), bound: Ipv6Addr::UNSPECIFIED.into(), port: 8080 }
 }
 
+/// A datagram that passed no router.
+fn came(on: u32, from: SocketAddr, bytes: &[u8]) -> Datagram<'_> {
+    Datagram { on, from, hop_limit: Some(255), bytes }
+}
+
 /// Hosts with the addresses 10.77.0.1 and so on. A datagram arrives at once, at its own host too.
 struct Network {
     hosts: Vec<Discovery>,
@@ -42,6 +47,14 @@ impl Network {
     fn new(hosts: u8) -> Self {
         let hosts = (1..=hosts).map(|host| Discovery::new(host.into())).collect();
         Self { hosts, now: start(), random: Random::new(7), loss: 0, said: Vec::new() }
+    }
+
+    /// One host, which has begun to look for others.
+    fn searching() -> Self {
+        let mut network = Self::new(1);
+        network.hosts[0].search(network.now);
+        network.settle();
+        network
     }
 
     fn announcing(names: &[&str]) -> Self {
@@ -73,7 +86,7 @@ impl Network {
             let is_meant = to.ip().is_multicast() || to.ip() == host_ip(at as u8 + 1);
             let is_lost = at != from && self.random.millis(0, 100) < ms(self.loss);
             if is_meant && !is_lost {
-                host.on_datagram(LINK, sender, Some(255), &bytes, self.now);
+                host.on_datagram(came(LINK, sender, &bytes), self.now);
             }
         }
         self.said.push((self.now, from, bytes));
@@ -108,7 +121,8 @@ impl Network {
     /// Says something that no host of these said.
     fn inject(&mut self, from: &str, hop_limit: u8, bytes: &[u8]) {
         for host in &mut self.hosts {
-            host.on_datagram(LINK, from.parse().unwrap(), Some(hop_limit), bytes, self.now);
+            let heard = came(LINK, from.parse().unwrap(), bytes);
+            host.on_datagram(Datagram { hop_limit: Some(hop_limit), ..heard }, self.now);
         }
         self.settle();
     }
@@ -201,7 +215,7 @@ fn two_links_that_are_the_same_network_do_not_dispute_a_name() {
             let Action::Send { on, bytes, .. } = action else { continue };
             let from = SocketAddr::new(host_ip(on as u8), PORT);
             for link in [2, 3] {
-                host.on_datagram(link, from, Some(255), &bytes, now);
+                host.on_datagram(came(link, from, &bytes), now);
             }
             told.push(bytes);
         }
@@ -250,7 +264,8 @@ fn an_ordinary_resolver_gets_an_answer_of_its_own() {
     packet.questions.push(wire::question(wire::service(), Some(TYPE::PTR)));
     let host = &mut network.hosts[0];
     let from = "10.77.0.9:40000".parse().unwrap();
-    host.on_datagram(LINK, from, Some(1), &packet.build_bytes_vec().unwrap(), network.now);
+    let bytes = packet.build_bytes_vec().unwrap();
+    host.on_datagram(Datagram { hop_limit: Some(1), ..came(LINK, from, &bytes) }, network.now);
     let Some(Action::Send { to, bytes, .. }) = host.poll_action() else { panic!("no answer") };
     let answer = Packet::parse(&bytes).unwrap();
     assert_eq!((to, answer.id(), answer.questions.len()), (from, 77, 1));
@@ -270,6 +285,13 @@ fn what_the_asker_knows_is_not_told_again() {
     }
 }
 
+/// A datagram that tells these.
+fn told(answers: Vec<ResourceRecord<'static>>) -> Vec<u8> {
+    let mut packet = Packet::new_reply(0);
+    packet.answers = answers;
+    packet.build_bytes_vec_compressed().unwrap()
+}
+
 /// What a stranger could tell of an instance.
 fn tale(label: &[u8], port: u16, ip: [u8; 4], ttl: u32) -> Vec<u8> {
     let labels: Vec<_> = [label, b"_chinwag", b"_tcp", b"local"]
@@ -278,8 +300,7 @@ fn tale(label: &[u8], port: u16, ip: [u8; 4], ttl: u32) -> Vec<u8> {
     let instance = Name::new_with_labels(&labels);
     let host = Name::new_unchecked("mallory.local");
     let record = |name: &Name<'static>, data| ResourceRecord::new(name.clone(), CLASS::IN, ttl, data);
-    let mut packet = Packet::new_reply(0);
-    packet.answers = vec![
+    told(vec![
         record(&wire::service(), RData::PTR(PTR(instance.clone().into_owned()))),
         record(
             &instance.clone().into_owned(),
@@ -287,8 +308,7 @@ fn tale(label: &[u8], port: u16, ip: [u8; 4], ttl: u32) -> Vec<u8> {
         ),
         record(&instance.into_owned(), RData::TXT(TXT::new().with_string("key=\x1b[2J").unwrap())),
         record(&host, RData::A(A { address: u32::from_be_bytes(ip) })),
-    ];
-    packet.build_bytes_vec_compressed().unwrap()
+    ])
 }
 
 #[test]
@@ -356,13 +376,8 @@ fn no_datagram_can_do_harm_whatever_is_in_it() {
             bytes[at] = if n % 2 == 0 { byte(256) } else { 0xC0 };
         }
         bytes.truncate(real.len() - if n % 3 == 0 { usize::from(byte(60)) } else { 0 });
-        network.hosts[0].on_datagram(
-            LINK,
-            "10.77.0.66:5353".parse().unwrap(),
-            Some(255),
-            &bytes,
-            network.now,
-        );
+        let from = "10.77.0.66:5353".parse().unwrap();
+        network.hosts[0].on_datagram(came(LINK, from, &bytes), network.now);
         while network.hosts[0].poll_action().is_some() {}
     }
     let loops = [[0xC0, 12, 0, 12, 0, 1], [0xC0, 14, 0xC0, 12, 0, 1]];
@@ -391,9 +406,7 @@ fn who_comes_first_keeps_a_name_and_equals_are_told_apart_by_their_data() {
 
 #[test]
 fn addresses_that_came_without_their_host_are_asked_for() {
-    let mut network = Network::new(1);
-    network.hosts[0].search(network.now);
-    network.settle();
+    let mut network = Network::searching();
     network.said.clear();
     let mut packet = Packet::new_reply(0);
     packet.answers = vec![wire::known_pointer("far", Duration::from_secs(120))];

@@ -11,7 +11,7 @@ use super::interfaces;
 use crate::limits::{DATAGRAM_BYTES_MAX, DATAGRAMS_PER_TURN};
 use crate::proto::fault::Fault;
 use crate::proto::interface::Interface;
-use crate::proto::machine::Groups;
+use crate::proto::machine::{Datagram, Groups};
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
@@ -28,12 +28,19 @@ const CHANGES: Token = Token(FIRST - 1);
 /// What a host that is not a router must set, and what tells that a datagram came from the link.
 const HOPS: u32 = 255;
 
-/// A datagram that came in.
-pub(super) struct Datagram {
-    pub(super) on: u32,
-    pub(super) from: SocketAddr,
-    pub(super) hop_limit: Option<u8>,
-    pub(super) bytes: Vec<u8>,
+/// A datagram that was read, and not handed over yet.
+pub(super) struct Taken {
+    on: u32,
+    from: SocketAddr,
+    hop_limit: Option<u8>,
+    bytes: Vec<u8>,
+}
+
+impl Taken {
+    pub(super) fn borrowed(&self) -> Datagram<'_> {
+        let Self { on, from, hop_limit, ref bytes } = *self;
+        Datagram { on, from, hop_limit, bytes }
+    }
 }
 
 /// All these sockets.
@@ -134,14 +141,14 @@ impl Multicast {
     }
 
     /// Some datagrams of each socket.
-    pub(super) fn take_some(&mut self, scratch: &mut [u8]) -> Vec<Datagram> {
+    pub(super) fn take_some(&mut self, scratch: &mut [u8]) -> Vec<Taken> {
         let mut taken = Vec::new();
         for member in self.members.iter_mut().filter(|member| member.is_readable) {
             for _ in 0..DATAGRAMS_PER_TURN {
                 match member.receive(scratch) {
                     Ok((from, hop_limit, length)) if length <= DATAGRAM_BYTES_MAX => {
                         let bytes = scratch[..length].to_vec();
-                        taken.push(Datagram { on: member.index, from, hop_limit, bytes });
+                        taken.push(Taken { on: member.index, from, hop_limit, bytes });
                     }
                     Ok(_) => {}
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -84,16 +84,7 @@ pub enum Input<'a> {
         reason: CloseReason,
     },
     /// A datagram came in, after an [`Output::Join`].
-    Datagram {
-        /// The number of the interface on which it came in.
-        on: u32,
-        /// Who sent it. Anybody can claim to be anybody.
-        from: SocketAddr,
-        /// How many routers more it could have passed, if the system tells.
-        hop_limit: Option<u8>,
-        /// All of it.
-        bytes: &'a [u8],
-    },
+    Datagram(Datagram<'a>),
     /// An [`Output::Join`] has succeeded: with these addresses, datagrams can be sent and will come in. It comes again
     /// whenever the addresses of this host have changed, until there is an [`Output::Leave`].
     Joined(Vec<Interface>),
@@ -141,6 +132,19 @@ pub enum Input<'a> {
     StdinClosed,
     /// The moment that [`Machine::poll_timeout`] named is here.
     Timeout,
+}
+
+/// A datagram that came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// The number of the interface on which it came in.
+    pub on: u32,
+    /// Who sent it. Anybody can claim to be anybody.
+    pub from: SocketAddr,
+    /// How many routers more it could have passed, if the system tells.
+    pub hop_limit: Option<u8>,
+    /// All of it.
+    pub bytes: &'a [u8],
 }
 
 /// What the machine wants done.

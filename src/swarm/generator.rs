@@ -403,7 +403,7 @@ impl Machine for Swarm {
             Input::Received { conn, bytes } => self.on_received(conn, bytes, now),
             Input::Timeout => self.on_timeout(now),
             // A generator asks for none of these.
-            Input::Datagram { .. }
+            Input::Datagram(_)
             | Input::Joined(_)
             | Input::JoinFailed(_)
             | Input::Line(_)

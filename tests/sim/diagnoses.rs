@@ -42,6 +42,15 @@ fn findings(world: &World, id: HostId) -> Vec<&Finding> {
     world.hosts[id].notices.iter().filter_map(of).collect()
 }
 
+/// A host that diagnoses the way to a script, which has taken its dial.
+fn diagnosing_a_script() -> (World, EndId) {
+    let mut world = calm_world(1);
+    world.script_listens(SCRIPT);
+    begin(&mut world, 0, SCRIPT);
+    let end = dialled(&world, 0);
+    (world, end)
+}
+
 /// The connection on which a script was dialled, counted from the first.
 fn dialled(world: &World, at: usize) -> EndId {
     world.script_listeners[&SCRIPT.parse().unwrap()][at]
@@ -189,10 +198,7 @@ fn a_server_that_is_no_chat_is_told_by_what_it_says_and_gets_no_entry() {
         // An echo is no chat.
         ("10.0.0.1:8080 n0 connect", ForeignKind::Other, 3 * SECOND),
     ] {
-        let mut world = calm_world(1);
-        world.script_listens(SCRIPT);
-        begin(&mut world, 0, SCRIPT);
-        let end = dialled(&world, 0);
+        let (mut world, end) = diagnosing_a_script();
         world.script_writes(end, said);
         world.run_for(after);
         let verdict = verdict(&world, 0).unwrap_or_else(|| panic!("{said:?}"));
@@ -206,10 +212,7 @@ fn a_server_that_is_no_chat_is_told_by_what_it_says_and_gets_no_entry() {
 
 #[test]
 fn what_floods_its_greeting_is_cut_off_and_shown_in_part() {
-    let mut world = calm_world(1);
-    world.script_listens(SCRIPT);
-    begin(&mut world, 0, SCRIPT);
-    let end = dialled(&world, 0);
+    let (mut world, end) = diagnosing_a_script();
     world.script_writes(end, &"x".repeat(100_000));
     world.run_for(MS);
     let Some(Greeting::Foreign(foreign)) = &verdict(&world, 0).unwrap().greeting else { panic!("foreign") };
@@ -219,10 +222,7 @@ fn what_floods_its_greeting_is_cut_off_and_shown_in_part() {
 
 #[test]
 fn a_silent_server_is_given_two_seconds_and_a_half_close() {
-    let mut world = calm_world(1);
-    world.script_listens(SCRIPT);
-    begin(&mut world, 0, SCRIPT);
-    let end = dialled(&world, 0);
+    let (mut world, end) = diagnosing_a_script();
     world.run_for(998 * MS);
     assert_eq!(world.script_closed(end), None);
     world.run_for(2 * MS);
@@ -236,10 +236,7 @@ fn a_silent_server_is_given_two_seconds_and_a_half_close() {
 #[test]
 fn who_takes_the_connect_and_closes_may_still_call() {
     for calls in [false, true] {
-        let mut world = calm_world(1);
-        world.script_listens(SCRIPT);
-        begin(&mut world, 0, SCRIPT);
-        let end = dialled(&world, 0);
+        let (mut world, end) = diagnosing_a_script();
         world.script_closes_its_side(end);
         world.run_for(MS);
         assert_eq!(verdict(&world, 0), None);
@@ -265,10 +262,7 @@ fn who_takes_the_connect_and_closes_may_still_call() {
 
 #[test]
 fn a_call_in_the_name_of_the_peer_from_elsewhere_proves_nothing() {
-    let mut world = calm_world(1);
-    world.script_listens(SCRIPT);
-    begin(&mut world, 0, SCRIPT);
-    let end = dialled(&world, 0);
+    let (mut world, end) = diagnosing_a_script();
     world.script_closes_its_side(end);
     world.run_for(MS);
     let call = world.script_dials("10.0.6.6", 0);
@@ -285,10 +279,7 @@ fn a_published_peer_that_answers_on_the_connection_is_named_by_its_dialect() {
         ("LISTENING_PORT:9000|TEAM_NAME:S|hi", Dialect::Netech),
         ("Message received\n", Dialect::PortLine),
     ] {
-        let mut world = calm_world(1);
-        world.script_listens(SCRIPT);
-        begin(&mut world, 0, SCRIPT);
-        let end = dialled(&world, 0);
+        let (mut world, end) = diagnosing_a_script();
         world.script_writes(end, said);
         world.run_for(5 * SECOND);
         let verdict = verdict(&world, 0).unwrap();
@@ -372,10 +363,7 @@ fn an_answer_that_nobody_asked_for_or_of_somebody_else_changes_nothing() {
 #[test]
 fn a_peer_that_dies_between_two_stages_is_not_said_to_work() {
     for stage in 0..4 {
-        let mut world = calm_world(1);
-        world.script_listens(SCRIPT);
-        begin(&mut world, 0, SCRIPT);
-        let end = dialled(&world, 0);
+        let (mut world, end) = diagnosing_a_script();
         if stage > 0 {
             world.script_writes(end, "10.0.9.9:9000 S connected chinwag/1\n");
             world.run_for(MS);

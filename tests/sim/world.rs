@@ -11,7 +11,7 @@ use chinwag::chat::id::CommandId;
 use chinwag::chat::node::{Config, Dialogue, Node};
 use chinwag::chat::notice::{Failed, Notice};
 use chinwag::proto::interface::Interface;
-use chinwag::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
+use chinwag::proto::machine::{CloseReason, ConnId, Datagram, How, Input, Machine, Output};
 use chinwag::swarm::generator::{GO, Swarm};
 use chinwag::swarm::notice::Notice as SwarmNotice;
 use chinwag::swarm::plan::Plan;
@@ -269,7 +269,7 @@ impl World {
             Event::Break(end, reason) => self.break_end(end, reason),
             Event::Datagram(id, from, bytes) if self.hosts[id].has_joined => {
                 let bytes = &bytes[..];
-                self.handle(id, Input::Datagram { on: LINK, from, hop_limit: Some(255), bytes });
+                self.handle(id, Input::Datagram(Datagram { on: LINK, from, hop_limit: Some(255), bytes }));
                 self.end_turn(id);
             }
             Event::Datagram(..) => {}

@@ -443,11 +443,11 @@ impl Machine for Node {
         }
         match input {
             // Nothing is wanted of the networks any more.
-            Input::Datagram { .. } | Input::Joined(_) | Input::JoinFailed(_) if self.is_quitting() => {}
+            Input::Datagram(_) | Input::Joined(_) | Input::JoinFailed(_) if self.is_quitting() => {}
             Input::Closed { conn, reason } => self.on_closed(conn, reason, now),
             Input::Connected { conn, local } => self.on_connected(conn, canonical(local).ip(), now),
-            Input::Datagram { on, from, hop_limit, bytes } => {
-                self.neighbours.on_datagram(on, from, hop_limit, bytes, now);
+            Input::Datagram(datagram) => {
+                self.neighbours.on_datagram(datagram, now);
                 self.go_on_nearby(now);
             }
             Input::Interrupted => self.quit(now),

@@ -10,12 +10,6 @@ fn long_name(end: &str) -> Name<'static> {
     Name::new_with_labels(&labels)
 }
 
-fn datagram(answers: Vec<ResourceRecord<'static>>) -> Vec<u8> {
-    let mut packet = Packet::new_reply(0);
-    packet.answers = answers;
-    packet.build_bytes_vec_compressed().unwrap()
-}
-
 fn pointer(label: &str) -> ResourceRecord<'static> {
     wire::known_pointer(label, Duration::from_secs(4500))
 }
@@ -35,7 +29,7 @@ fn filled() -> Network {
     network.hosts[0].search(network.now);
     for n in 0..256 {
         let (label, host) = (format!("m{n}"), long_name(&format!("h{n}")));
-        let bytes = datagram(vec![pointer(&label), location(&label, host.clone()), address(host)]);
+        let bytes = told(vec![pointer(&label), location(&label, host.clone()), address(host)]);
         network.inject(&format!("10.77.0.{}:5353", 100 + n % 5), 255, &bytes);
     }
     assert_eq!(network.hosts[0].neighbours(network.now).len(), 256);
@@ -67,7 +61,7 @@ fn what_one_datagram_costs() {
         ("new pointers", datagram(new.collect())),
         ("locations", datagram(locations.collect())),
         ("counts", counts),
-        ("one pointer", datagram(vec![chinwag])),
+        ("one pointer", told(vec![chinwag])),
     ];
     let mut network = filled();
     for (what, bytes) in &table {
@@ -75,7 +69,7 @@ fn what_one_datagram_costs() {
         let from = "10.77.0.66:5353".parse().unwrap();
         let began = Instant::now();
         for _ in 0..20 {
-            network.hosts[0].on_datagram(LINK, from, Some(255), bytes, network.now);
+            network.hosts[0].on_datagram(came(LINK, from, bytes), network.now);
             while network.hosts[0].poll_action().is_some() {}
         }
         took[0] = began.elapsed() / 20;
@@ -91,14 +85,12 @@ fn what_one_datagram_costs() {
 
 #[test]
 fn who_tells_of_instances_that_are_nowhere_does_not_make_us_ask_again_and_again() {
-    let mut network = Network::new(1);
-    network.hosts[0].search(network.now);
-    network.settle();
+    let mut network = Network::searching();
     network.said.clear();
     let began = network.now;
     while network.now < began + ms(5000) {
         network.go_on(ms(5));
-        network.inject("10.77.0.66:5353", 255, &datagram(vec![pointer("nowhere")]));
+        network.inject("10.77.0.66:5353", 255, &told(vec![pointer("nowhere")]));
     }
     // Two questions of the search, and the same question for the instance once a second.
     assert!((3..=8).contains(&network.said.len()), "{}", network.said.len());
@@ -106,18 +98,16 @@ fn who_tells_of_instances_that_are_nowhere_does_not_make_us_ask_again_and_again(
 
 #[test]
 fn who_tells_of_many_instances_that_are_nowhere_does_not_keep_us_from_asking_for_others() {
-    let mut network = Network::new(1);
-    network.hosts[0].search(network.now);
-    network.settle();
+    let mut network = Network::searching();
     for n in 0..40 {
-        network.inject("10.77.0.66:5353", 255, &datagram(vec![pointer(&format!("a{n:0>62}"))]));
+        network.inject("10.77.0.66:5353", 255, &told(vec![pointer(&format!("a{n:0>62}"))]));
     }
     for n in 0..20 {
         let label = format!("b{n}");
         let host = long_name(&format!("{n:0>40}"));
-        network.inject("10.77.0.66:5353", 255, &datagram(vec![pointer(&label), location(&label, host)]));
+        network.inject("10.77.0.66:5353", 255, &told(vec![pointer(&label), location(&label, host)]));
     }
-    network.inject("10.77.0.67:5353", 255, &datagram(vec![pointer("zoe")]));
+    network.inject("10.77.0.67:5353", 255, &told(vec![pointer("zoe")]));
     network.said.clear();
     network.go_on(ms(500));
     let is_asked = |(_, _, bytes): &(Instant, usize, Vec<u8>)| {

@@ -16,12 +16,6 @@ fn unicast(name: Name<'static>) -> Vec<u8> {
     wire::query(vec![question], Vec::new(), Vec::new()).unwrap()
 }
 
-fn datagram(answers: Vec<ResourceRecord<'static>>) -> Vec<u8> {
-    let mut packet = Packet::new_reply(0);
-    packet.answers = answers;
-    packet.build_bytes_vec_compressed().unwrap()
-}
-
 fn named(label: &[u8], domain: &'static [u8]) -> Name<'static> {
     Name::new_with_labels(&[Label::new_unchecked(label.to_vec()), Label::new_unchecked(domain)])
 }
@@ -34,7 +28,7 @@ fn record(name: &Name<'static>, data: RData<'static>) -> ResourceRecord<'static>
 fn node(label: &str, host: Name<'static>, ip: [u8; 4]) -> Vec<u8> {
     let instance = wire::instance(label);
     let srv = SRV { priority: 0, weight: 0, port: 8080, target: host.clone() };
-    datagram(vec![
+    told(vec![
         record(&wire::service(), RData::PTR(PTR(instance.clone()))),
         record(&instance, RData::SRV(srv)),
         record(&host, RData::A(A { address: u32::from_be_bytes(ip) })),
@@ -66,9 +60,7 @@ fn only_letters_of_ascii_are_the_same_in_both_cases() {
 
 #[test]
 fn a_host_with_a_name_beyond_ascii_is_not_forgotten() {
-    let mut network = Network::new(1);
-    network.hosts[0].search(network.now);
-    network.settle();
+    let mut network = Network::searching();
     network.inject(
         "10.77.0.66:5353",
         255,
@@ -80,9 +72,7 @@ fn a_host_with_a_name_beyond_ascii_is_not_forgotten() {
 
 #[test]
 fn a_message_with_a_response_code_is_ignored() {
-    let mut network = Network::new(1);
-    network.hosts[0].search(network.now);
-    network.settle();
+    let mut network = Network::searching();
     let bytes = tale(b"far", 8080, [10, 77, 0, 66], 120);
     let mut packet = Packet::parse(&bytes).unwrap();
     *packet.rcode_mut() = RCODE::ServerFailure;
@@ -143,14 +133,8 @@ fn that_a_host_has_no_address_of_a_family_is_said() {
 
 #[test]
 fn nothing_follows_a_goodbye() {
-    let mut network = Network::new(1);
-    network.hosts[0].search(network.now);
-    network.settle();
-    network.inject(
-        "10.77.0.66:5353",
-        255,
-        &datagram(vec![wire::known_pointer("far", Duration::from_secs(120))]),
-    );
+    let mut network = Network::searching();
+    network.inject("10.77.0.66:5353", 255, &told(vec![wire::known_pointer("far", Duration::from_secs(120))]));
     network.hosts[0].leave(network.now);
     network.settle();
     network.said.clear();
@@ -172,9 +156,7 @@ fn who_looked_for_others_leaves_when_the_last_one_is_gone() {
 
 #[test]
 fn a_network_that_fails_and_comes_back_is_left_in_the_end() {
-    let mut network = Network::new(1);
-    network.hosts[0].search(network.now);
-    network.settle();
+    let mut network = Network::searching();
     network.hosts[0].on_join_failed();
     assert_eq!(network.hosts[0].next_deadline(), None);
     network.hosts[0].on_joined(vec![interface(host_ip(1))], network.now);
@@ -187,11 +169,9 @@ fn a_network_that_fails_and_comes_back_is_left_in_the_end() {
 fn an_answer_in_several_datagrams_is_understood() {
     let whole = node("far", named(b"far", b"local"), [10, 77, 0, 66]);
     let records = || Packet::parse(&whole).unwrap().answers.into_iter().map(ResourceRecord::into_owned);
-    let mut network = Network::new(1);
-    network.hosts[0].search(network.now);
-    network.settle();
+    let mut network = Network::searching();
     for record in records() {
-        network.inject("10.77.0.66:5353", 255, &datagram(vec![record]));
+        network.inject("10.77.0.66:5353", 255, &told(vec![record]));
     }
     assert_eq!(network.found(0), ["far 10.77.0.66:8080"]);
 }
@@ -209,6 +189,6 @@ fn addresses_of_one_host_in_two_datagrams_belong_together() {
     network.inject("10.77.0.66:5353", 255, &node("far", host.clone(), [10, 77, 0, 66]));
     let address = "fd00::66".parse::<Ipv6Addr>().unwrap().to_bits();
     let v6 = record(&host, RData::AAAA(AAAA { address })).with_cache_flush(true);
-    network.inject("10.77.0.66:5353", 255, &datagram(vec![v6]));
+    network.inject("10.77.0.66:5353", 255, &told(vec![v6]));
     assert_eq!(network.found(0), ["far 10.77.0.66:8080"], "the other family stays");
 }

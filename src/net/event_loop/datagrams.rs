@@ -34,8 +34,7 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
             None => {}
         }
         for datagram in taken {
-            let (on, from, hop_limit) = (datagram.on, datagram.from, datagram.hop_limit);
-            self.handle(Input::Datagram { on, from, hop_limit, bytes: &datagram.bytes });
+            self.handle(Input::Datagram(datagram.borrowed()));
         }
     }
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::chat::id::CommandId;
 use crate::discovery::{Discovery, Neighbour, Offer};
 use crate::proto::interface::Interface;
+use crate::proto::machine::Datagram;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ fn neighbour(now: Instant) -> Vec<Vec<u8>> {
 
 fn hear(node: &mut Node, bytes: &[u8], now: Instant) -> Vec<Output<Notice>> {
     let from = "10.0.0.2:5353".parse().unwrap();
-    handle(node, Input::Datagram { on: LINK, from, hop_limit: Some(255), bytes }, now)
+    handle(node, Input::Datagram(Datagram { on: LINK, from, hop_limit: Some(255), bytes }), now)
 }
 
 /// The addresses that a node tells others of.
@@ -54,7 +55,8 @@ fn told(config: Config, interfaces: Vec<Interface>) -> Vec<IpAddr> {
         for output in outputs.drain(..) {
             if let Output::Datagram { to, bytes, .. } = output {
                 let from = if to.is_ipv4() { "10.0.0.1:5353" } else { "[fd00::1]:5353" };
-                anna.on_datagram(LINK, from.parse().unwrap(), Some(255), &bytes, now);
+                let from = from.parse().unwrap();
+                anna.on_datagram(Datagram { on: LINK, from, hop_limit: Some(255), bytes: &bytes }, now);
             }
         }
     }
