@@ -55,11 +55,11 @@ fn what_one_datagram_costs() {
     let mut counts = vec![0, 0, 0x84, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0];
     counts.extend(b"chinwag");
     let table: [(&str, Vec<u8>); 7] = [
-        ("addresses", datagram(addresses.collect())),
-        ("unknown addresses", datagram(unknown.collect())),
-        ("pointers", datagram(pointers.collect())),
-        ("new pointers", datagram(new.collect())),
-        ("locations", datagram(locations.collect())),
+        ("addresses", told(addresses.collect())),
+        ("unknown addresses", told(unknown.collect())),
+        ("pointers", told(pointers.collect())),
+        ("new pointers", told(new.collect())),
+        ("locations", told(locations.collect())),
         ("counts", counts),
         ("one pointer", told(vec![chinwag])),
     ];
