@@ -12,6 +12,7 @@ mod columns;
 pub mod console;
 mod diagnosis;
 pub mod editor;
+mod event;
 mod found;
 pub mod json;
 mod mistakes;
