@@ -5,6 +5,8 @@ use crate::drive;
 use crate::drive::args::SwarmArgs;
 use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
+use crate::files::identity::IdentityFile;
+use crate::keys::KeyArgs;
 use crate::nearby::NearbyArgs;
 use crate::send::SendArgs;
 use crate::values::{
@@ -16,6 +18,7 @@ use chinwag::limits::Limits;
 use chinwag::proto::interface::Interface;
 use chinwag::proto::message::Dialect;
 use chinwag::proto::scope::Scopes;
+use chinwag::proto::secure::Seed;
 use chinwag::term::bell::Bell;
 use chinwag::term::notifier::Notifier;
 use chinwag::term::stdin::Stdin;
@@ -121,9 +124,20 @@ pub(crate) struct Args {
     #[arg(long)]
     no_known_peers: bool,
 
+    /// Keep texts that are held for later in this file [default: held.toml in the data directory, if stdin is a terminal]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_held")]
+    held: Option<PathBuf>,
+
+    /// Do not read or write a file of texts that are held for later
+    #[arg(long)]
+    no_held: bool,
+
     /// Do not read or write a file of typed lines
     #[arg(long)]
     no_history: bool,
+
+    #[command(flatten)]
+    keys: KeyArgs,
 
     /// No line editing and no escape sequences; for screen readers and recordings
     #[arg(long)]
@@ -256,11 +270,31 @@ impl Args {
         self.takes_lines() && !self.plain && !self.json
     }
 
+    /// Whether a person types at a terminal.
+    fn is_for_a_person(&self) -> bool {
+        self.takes_lines() && !self.json && Stdin::inherited().is_terminal()
+    }
+
+    /// The key, if one is used: for a person, or if a flag names it. The error is a sentence.
+    pub(crate) fn open_identity(&self) -> Result<Option<IdentityFile>, String> {
+        self.keys.open(self.is_for_a_person())
+    }
+
     /// The file of known peers, if there is one: for a person, or if a flag names it.
     pub(crate) fn known_peers_file(&self) -> Option<PathBuf> {
-        let is_person = self.takes_lines() && !self.json && Stdin::inherited().is_terminal();
-        let default = || if is_person { files::known_peers_place() } else { None };
+        let default = || if self.is_person() { files::known_peers_place() } else { None };
         if self.no_known_peers { None } else { self.known_peers.clone().or_else(default) }
+    }
+
+    /// The file of texts that are held for later, if there is one: for a person, or if a flag names it.
+    pub(crate) fn held_file(&self) -> Option<PathBuf> {
+        let default = || if self.is_person() { files::held_place() } else { None };
+        if self.no_held { None } else { self.held.clone().or_else(default) }
+    }
+
+    /// Whether a person types lines at a terminal.
+    fn is_person(&self) -> bool {
+        self.takes_lines() && !self.json && Stdin::inherited().is_terminal()
     }
 
     /// The file of typed lines, if there is one: only if lines are edited.
@@ -303,6 +337,7 @@ impl Args {
         static_peers: Vec<SocketAddr>,
         is_terminal: bool,
     ) -> Config {
+        let offers_to_hold = is_terminal && self.is_person();
         Config {
             name: self.name,
             port: self.port,
@@ -312,6 +347,9 @@ impl Args {
             static_peers,
             known: Vec::new(),
             must_remember: false,
+            held: Vec::new(),
+            has_held_file: false,
+            offers_to_hold,
             greet: self.greet,
             dialect: self.dialect,
             dialogue: match (self.headless, self.json) {
@@ -320,6 +358,9 @@ impl Args {
                 (false, false) => Dialogue::Menu,
             },
             announce: self.announce,
+            identity: None,
+            secure: self.keys.secure,
+            entropy: Seed([0; 32]),
             seed: seed(),
             is_port_lent: false,
             quiet: self.quiet,
@@ -446,6 +487,9 @@ mod tests {
             "--json --port 0",
             "--known-peers",
             "--known-peers f --no-known-peers",
+            "--identity",
+            "--identity f --no-identity",
+            "--secure maybe",
             "--json --name a --port 0 send 127.0.0.1:1 x",
             "--connect-timeout 0",
             "--connect-timeout -1",

@@ -5,6 +5,8 @@
 //! listen, since a firewall may let in one port and not another.
 
 use crate::endpoint::Endpoint;
+use crate::files::identity::IdentityFile;
+use crate::keys::KeyArgs;
 use crate::output;
 use crate::send::{login_name, parse_recipient};
 use crate::values::{parse_ip, parse_name, parse_port, parse_seconds, seconds};
@@ -23,6 +25,7 @@ use chinwag::term::Screen;
 use chinwag::term::addresses::know_interfaces;
 use chinwag::term::json::JsonLines;
 use chinwag::term::render::Sentence;
+use chinwag::term::stdin::Stdin;
 use chinwag::term::stdout::Stdout;
 use clap::error::ErrorKind;
 use clap::{Args, Command};
@@ -80,20 +83,28 @@ pub(crate) struct DiagnoseArgs {
     #[arg(long, value_name = "IP", value_parser = parse_ip)]
     ip: Option<IpAddr>,
 
+    #[command(flatten)]
+    keys: KeyArgs,
+
     /// How long a dial may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value = seconds(Limits::default().connect_timeout),
         value_parser = parse_seconds)]
     connect_timeout: Duration,
 }
 
+/// Prints what is wrong with the command line; returns the exit code.
+fn misused(sentence: &str) -> u8 {
+    // If this fails, the exit code still says it.
+    let command = DiagnoseArgs::augment_args(Command::new("chinwag diagnose"));
+    let _ = { command }.error(ErrorKind::InvalidValue, sentence).print();
+    EXIT_USAGE
+}
+
 /// Diagnoses; returns the exit code.
 pub(crate) fn run(args: DiagnoseArgs) -> io::Result<u8> {
     let room = socket::raise_descriptor_limit();
     if let Some(sentence) = socket::lack_of_descriptors() {
-        // If this fails, the exit code still says it.
-        let command = DiagnoseArgs::augment_args(Command::new("chinwag diagnose"));
-        let _ = { command }.error(ErrorKind::InvalidValue, sentence).print();
-        return Ok(EXIT_USAGE);
+        return Ok(misused(&sentence));
     }
     let interfaces = interfaces::list();
     let scopes = Scopes::of(&interfaces);
@@ -105,9 +116,18 @@ pub(crate) fn run(args: DiagnoseArgs) -> io::Result<u8> {
             return Ok(EXIT_UNREACHABLE);
         }
     };
-    let out = Stdout::inherited()?;
     let is_json = args.json;
-    let diagnoser = Diagnoser::new(Node::new(args.into_config(room, interfaces)), to);
+    let mut identity = match args.keys.open(!is_json && Stdin::inherited().is_terminal()) {
+        Ok(identity) => identity,
+        Err(sentence) => return Ok(misused(&sentence)),
+    };
+    if let Some(complaint) = identity.as_ref().and_then(IdentityFile::complaint) {
+        output::tell(&complaint);
+    }
+    let out = Stdout::inherited()?;
+    let config = args.into_config(room, interfaces);
+    let config = identity.iter_mut().fold(config, |config, identity| identity.give(config));
+    let diagnoser = Diagnoser::new(Node::new(config), to);
     if is_json { show_on(diagnoser, JsonLines::new(out)) } else { show_on(diagnoser, Lines(out)) }
 }
 
@@ -131,6 +151,7 @@ impl DiagnoseArgs {
             ip: self.ip,
             interfaces,
             dialogue: Dialogue::Commands,
+            secure: self.keys.secure,
             limits: Limits {
                 connections_max: room,
                 connect_timeout: self.connect_timeout,
@@ -308,7 +329,7 @@ mod tests {
     fn the_exit_code_says_who_reaches_whom_and_a_mistake_is_wrong_usage() {
         let to = SocketAddr::from(([127, 0, 0, 1], 1));
         let mut diagnoser = Diagnoser::new(Node::new(Config::default()), to);
-        let who = chinwag::chat::notice::Who { address: to, name: "".into() };
+        let who = chinwag::chat::notice::Who::new(to, "".into());
         assert!(diagnoser.judge(&Notice::Verdict { who, verdict: Box::<Verdict>::default() }));
         assert_eq!(diagnoser.exit_code, Some(EXIT_UNREACHABLE));
         assert!(diagnoser.judge(&Notice::Mistake(Mistake::Yourself(to))));

@@ -11,10 +11,12 @@
 //! 2. [`proto::message`], [`proto::envelope`], [`proto::framer`], [`proto::send_queue`]: from bytes to messages
 //!    and back.
 //! 3. [`proto::connection`], [`proto::connections`]: the life of one byte stream, and all of them.
+//!    What encrypts one: [`proto::secure`], which knows no connection, and `proto::sealing`, which is on one.
 //! 4. [`chat::request`], and how one is typed: [`chat::menu`] with [`chat::slash`] and, for programs,
 //!    [`chat::command`]; [`chat::notice`]: what the user is told.
 //! 5. `chat::role`, whose first page is the life of a connection, and `chat::meaning`; then [`chat::node`]: its state,
-//!    its stories, and behind each story the part that it asks.
+//!    its stories, and behind each story the part that it asks. Of keys, `prove` is the story and `chat::trust` the part;
+//!    which key belongs to whom is in [`chat::book`].
 //! 6. [`discovery`], whose first page says what it does, and `chat::neighbours`, which asks it.
 //! 7. [`net::event_loop`] from `turn` downwards, then the rest of [`net`].
 //! 8. [`term`]: the console, then stdin, stdout and the sentences; [`term::terminal`] and [`term::editor`] for
@@ -36,6 +38,12 @@
 //! | Connection | the pure state of one byte stream; a plain peer makes a new one for every message |
 //! | Link | in `net`: the socket of a connection, and its readiness; in `discovery`: a network that this host is on |
 //! | Session | a connection that is bound to a peer both ways |
+//! | Identity | our own key pair |
+//! | Pin | the key of a peer that was met: nobody without it is believed to be that peer |
+//! | Offer | of encryption, in the answer to a connect; in `chat::offer`: to hold texts |
+//! | Sealed | encrypted, of a connection |
+//! | Standing | what stands behind a name: a key, an address, or only a claim |
+//! | Held | of a text: kept until its peer is back |
 //! | Message | one parsed message |
 //! | Request | what the user asked for |
 //! | Command | a request as a program types it, a JSON object |

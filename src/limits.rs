@@ -24,6 +24,29 @@ pub const ADDRESS_BYTES_MAX: usize = 64;
 /// How many first bytes of an unfinished message are searched for its header.
 pub const HEADER_SCAN_BYTES: usize = 256;
 
+/// How long an offer of encryption stands: what is said meanwhile waits. Only our own kind takes it.
+pub const OFFER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The most time for each message of a handshake.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The most bytes of a connect or of its answer that lead to encryption: an address and a name.
+pub const CONNECT_BYTES_MAX: usize = 256;
+
+/// The most bytes of a message of the handshake.
+pub const MESSAGE_BYTES_MAX: usize = 512;
+
+/// How many handshakes are worked on in one turn; the others wait. Each takes about 0.5 ms of CPU.
+pub const HANDSHAKES_PER_TURN: usize = 16;
+
+/// How many peers of one source, as `source_of` has it, are remembered by a key that the user has not compared, with no alias.
+pub const PINS_OF_IP_MAX: usize = 64;
+
+/// How many handshakes one source may cause at once, and how often after that; loopback has no limit.
+pub const HANDSHAKES_OF_IP_BURST: u32 = 32;
+/// See [`HANDSHAKES_OF_IP_BURST`].
+pub const HANDSHAKES_OF_IP_INTERVAL: Duration = Duration::from_millis(250);
+
 /// The most bytes of a datagram that is parsed or sent: what an Ethernet frame carries. A longer one is ignored.
 pub const DATAGRAM_BYTES_MAX: usize = 1500;
 
@@ -328,6 +351,36 @@ pub const ODD_PARTS_TOLD_MAX: usize = 8;
 /// The least time between two writes of that file.
 pub const KNOWN_PEERS_INTERVAL: Duration = Duration::from_secs(3);
 
+/// The most texts that are held for one peer until it is back.
+pub const HELD_PER_PEER_MAX: usize = 100;
+
+/// The most texts that are held for all peers.
+pub const HELD_TEXTS_MAX: usize = 1000;
+
+/// The most bytes of the texts that are held for all peers.
+pub const HELD_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long a text is held.
+pub const HELD_TIME_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// The most held texts that are under way to one peer at the same time.
+pub const HELD_UNDER_WAY_MAX: usize = 16;
+
+/// The most bytes of held texts that are under way to one peer at the same time, unless one text alone has more.
+pub const HELD_UNDER_WAY_BYTES_MAX: usize = TYPED_BYTES_MAX;
+
+/// A held text that could not be sent is tried again after this time at the earliest, unless a session begins.
+pub const HELD_RETRY: Duration = Duration::from_secs(10);
+
+/// A held text that another program began to send may have arrived after this time, if its fate is not known by then.
+pub const HELD_CLAIM_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The most bytes of the file of held texts; a larger file counts as corrupt.
+pub const HELD_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A line that comes this soon after the question whether to keep a text was typed before anybody could read it.
+pub const HELD_QUESTION_GRACE: Duration = Duration::from_millis(300);
+
 /// When to try again to lock a file that another program is writing.
 pub const LOCK_RETRY: Duration = Duration::from_millis(50);
 
@@ -401,6 +454,10 @@ const _: () = assert!(SWARM_CLAIM_FIRST_PORT.checked_add(SWARM_CLAIM_PORTS).is_s
 
 /// The most dials of the load generator in a turn. All events of a turn have the same time, so a turn must be short.
 pub const SWARM_DIALS_PER_TURN: u32 = 8;
+
+/// The most offers of encryption that the load generator takes in a turn. Each is a fifth of a millisecond of work, and
+/// a turn must be short.
+pub const SWARM_HANDSHAKES_PER_TURN: usize = 16;
 
 /// The most paced batches of the load generator in a turn, so that a generator that is far behind still reads.
 pub const SWARM_BATCHES_PER_TURN: u32 = 1024;
@@ -594,6 +651,11 @@ const _: () = assert!(
     "any text to any name can be written wholly as escapes"
 );
 const _: () = assert!(STDOUT_BYTES_MAX < EVENTS_BYTES_MAX);
+const _: () = assert!(HELD_UNDER_WAY_MAX < WAITING_MESSAGES_MAX, "held texts leave room for what is typed");
+const _: () = assert!(
+    HELD_BYTES_MAX * r"\u0041".len() + HELD_TEXTS_MAX * 256 < HELD_FILE_BYTES_MAX / 2,
+    "two programs at once do not fill the file"
+);
 const _: () = assert!(DIALS_RESERVED < DESCRIPTORS_RESERVED);
 const _: () = assert!(NEW_LOCAL_PEERS_BURST >= SWARM_CLAIM_PORTS as u32);
 const _: () = assert!(HEADER_FLUSH.as_millis() < FIRST_MESSAGE_TIMEOUT.as_millis());

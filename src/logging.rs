@@ -18,7 +18,7 @@ const VARIABLE: &str = "RUST_LOG";
 const DEFAULT: &str = "warn";
 
 /// The modules of this package, directly below `chinwag`.
-const MODULES: [&str; 22] = [
+const MODULES: [&str; 23] = [
     "args",
     "chat",
     "diagnose",
@@ -26,6 +26,7 @@ const MODULES: [&str; 22] = [
     "drive",
     "endpoint",
     "files",
+    "keys",
     "limits",
     "logging",
     "manual",

@@ -9,6 +9,7 @@ mod drive;
 mod drive;
 mod endpoint;
 mod files;
+mod keys;
 mod logging;
 mod manual;
 mod nearby;
@@ -104,9 +105,13 @@ fn chat(args: Args) -> io::Result<u8> {
     if let Some(sentence) = socket::lack_of_descriptors() {
         return Ok(misused(&sentence));
     }
+    let identity = match args.open_identity() {
+        Ok(identity) => identity,
+        Err(sentence) => return Ok(misused(&sentence)),
+    };
     let takes_lines = args.takes_lines();
     if args.is_json() {
-        let files = Files::open(args.known_peers_file(), None, scopes);
+        let files = Files::open(args.known_peers_file(), args.held_file(), None, identity, scopes);
         let screen = JsonLines::new(Stdout::inherited()?);
         let screen = Recorded::new(screen, transcript).with_notifier(notifier);
         let commands =
@@ -119,7 +124,8 @@ fn chat(args: Args) -> io::Result<u8> {
         );
     }
     if let Some(raw) = args.may_edit().then(Raw::find).flatten() {
-        let mut files = Files::open(args.known_peers_file(), args.history_file(), scopes);
+        let mut files =
+            Files::open(args.known_peers_file(), args.held_file(), args.history_file(), identity, scopes);
         let mut terminal = Terminal::new(raw)?.with_look(args.look(true));
         files.prompt(terminal.editor_mut());
         let config = args.into_config(room, interfaces, static_peers, true);
@@ -135,7 +141,7 @@ fn chat(args: Args) -> io::Result<u8> {
             files.look_at_terminal(event_loop)
         });
     }
-    let files = Files::open(args.known_peers_file(), None, scopes);
+    let files = Files::open(args.known_peers_file(), args.held_file(), None, identity, scopes);
     let console = Console::inherited()?.with_look(args.look(false));
     let is_terminal = console.is_terminal();
     let screen = Recorded::new(console, transcript).with_notifier(notifier);

@@ -19,8 +19,12 @@ mod awaited;
 
 use crate::endpoint::{Endpoint, parse_endpoint};
 use crate::files;
+use crate::files::identity::IdentityFile;
+use crate::keys::KeyArgs;
+use crate::output;
 use crate::values::{dialects, parse_ip, parse_name, parse_seconds, parse_taken_port, seconds};
 use awaited::{Awaited, Printed};
+use chinwag::chat::book::Known;
 use chinwag::chat::node::{Config, Dialogue, Node};
 use chinwag::chat::notice::{Failure, Mistake, Notice};
 use chinwag::chat::request::{Audience, Request};
@@ -49,7 +53,7 @@ use std::time::{Duration, Instant};
 
 /// stdin could not be read.
 const EXIT_FAULT: u8 = 1;
-/// Wrong usage.
+/// Wrong usage, or known peers that cannot be used.
 const EXIT_USAGE: u8 = 2;
 /// Refused, unreachable, or interrupted.
 const EXIT_NOT_SENT: u8 = 3;
@@ -74,7 +78,7 @@ Examples:
 A message that is only the word `exit` or `connect` is that command, as in the chat. A line of stdin is always a text, \
 unless --commands is given.
 
-Exit codes: 0 everything was sent, 1 a fault, such as an unreadable stdin, 2 wrong usage, 3 an address refused, was \
+Exit codes: 0 everything was sent, 1 a fault, such as an unreadable stdin, 2 wrong usage, or the file of known peers cannot be used, 3 an address refused, was \
 unreachable or reset the connection, or a host could not be looked up, 4 a timeout, or a signal came first, 5 everything \
 was sent, but --wait-reply got no answer. If several of these happen, the highest code counts.";
 
@@ -116,6 +120,9 @@ pub(crate) struct SendArgs {
     /// The dialect [default: as in the file of known peers, else standard]
     #[arg(long, value_parser = dialects(), ignore_case = true)]
     dialect: Option<Dialect>,
+
+    #[command(flatten)]
+    keys: KeyArgs,
 
     /// How long a dial may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value = seconds(Limits::default().connect_timeout),
@@ -214,11 +221,26 @@ pub(crate) fn run(args: SendArgs) -> io::Result<u8> {
     if args.wait_reply.is_some() && to.len() > 1 {
         return Ok(misused("'--wait-reply <SECONDS>' waits for an answer from one address; give only one"));
     }
+    let known = match files::known_for_sending(&scopes) {
+        Ok(known) => known,
+        Err(sentence) => {
+            output::tell(&sentence);
+            return Ok(EXIT_USAGE);
+        }
+    };
+    let mut identity = match args.keys.open(Stdin::inherited().is_terminal()) {
+        Ok(identity) => identity,
+        Err(sentence) => return Ok(misused(&sentence)),
+    };
+    if let Some(complaint) = identity.as_ref().and_then(IdentityFile::complaint) {
+        output::tell(&complaint);
+    }
     let awaited = args.wait_reply.map(|time| Awaited::new(to[0], time));
     let screen = Stderr { out: Stdout::new(io::stderr().as_fd())?, is_quiet: args.quiet };
     let ask: Ask = if is_from_stdin && !args.commands { Request::SendText } else { Request::Send };
-    let sender = Sender::new(Node::new(args.into_config(room, interfaces)), to, ask, is_from_stdin)
-        .waiting_for(awaited);
+    let config = args.into_config(room, interfaces, known);
+    let config = identity.iter_mut().fold(config, |config, identity| identity.give(config));
+    let sender = Sender::new(Node::new(config), to, ask, is_from_stdin).waiting_for(awaited);
     let mut event_loop = EventLoop::new(sender, screen)?.with_signals()?;
     if is_from_stdin {
         event_loop = event_loop.with_stdin(Stdin::inherited())?;
@@ -242,9 +264,15 @@ pub(crate) fn run(args: SendArgs) -> io::Result<u8> {
 }
 
 impl SendArgs {
-    fn into_config(self, room: usize, interfaces: Vec<Interface>) -> Config {
-        let known = || files::known_dialects(&Scopes::of(&interfaces));
-        let known = if self.dialect.is_none() { known() } else { Vec::new() };
+    fn into_config(
+        self,
+        room: usize,
+        interfaces: Vec<Interface>,
+        mut known: Vec<(SocketAddr, Known)>,
+    ) -> Config {
+        if self.dialect.is_some() {
+            known.iter_mut().for_each(|(_, known)| known.dialect = None);
+        }
         Config {
             name: Some(self.name.unwrap_or_else(login_name)),
             port: Some(self.port.unwrap_or(0)),
@@ -254,6 +282,7 @@ impl SendArgs {
             known,
             dialect: self.dialect,
             dialogue: Dialogue::Commands,
+            secure: self.keys.secure,
             limits: Limits {
                 connections_max: room,
                 connect_timeout: self.connect_timeout,

@@ -1,5 +1,6 @@
 //! Parsers for the values of flags of the chat and of `send`. Each error is the reason that clap shows.
 
+use chinwag::chat::trust::Policy;
 use chinwag::limits::{MEMORY_BYTES_MIN, NAME_BYTES_MAX};
 use chinwag::proto::message::{Dialect, one_word};
 use chinwag::term::bell::Bell;
@@ -50,6 +51,15 @@ pub(crate) fn colorings() -> impl TypedValueParser<Value = Coloring> {
 pub(crate) fn bells() -> impl TypedValueParser<Value = Bell> {
     let value = |bell: Bell| PossibleValue::new(bell.name()).aliases(bell.alias());
     PossibleValuesParser::new(Bell::ALL.map(value)).try_map(|word| word.parse())
+}
+
+/// When to encrypt.
+pub(crate) fn policies() -> impl TypedValueParser<Value = Policy> {
+    PossibleValuesParser::new(["never", "prefer", "require"]).map(|word| match &*word {
+        "never" => Policy::Never,
+        "require" => Policy::Require,
+        _ => Policy::Prefer,
+    })
 }
 
 /// A duration.

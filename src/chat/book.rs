@@ -7,9 +7,10 @@
 //! It remembers moments, since a machine has no clock. Whoever writes the file turns them into times of day.
 
 use super::directory::Peer;
-use super::notice::Who;
-use crate::limits::KNOWN_PEERS_MAX;
-use crate::proto::message::{Dialect, one_word};
+use super::view::{Standing, Who};
+use crate::limits::{KNOWN_PEERS_MAX, PINS_OF_IP_MAX};
+use crate::proto::message::{Dialect, one_word, source_of};
+use crate::proto::secure::Key;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -31,12 +32,25 @@ pub struct Known {
     pub is_blocked: bool,
     /// When it was heard last.
     pub heard_at: Option<Instant>,
+    /// Its key, if it was met encrypted.
+    pub pin: Option<Pin>,
+}
+
+/// The key of a peer: nobody else is believed to be it, and nothing is said to it in the clear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// The key.
+    pub key: Key,
+    /// The user has compared it with the peer.
+    pub is_verified: bool,
+    /// When it was first seen, if that is known.
+    pub since: Option<Instant>,
 }
 
 impl Known {
-    /// Whether the user gave it an alias or blocked it: this cannot be learned again.
+    /// Whether it must not be forgotten to make room: the user gave it an alias or blocked it, or its key is known.
     pub fn is_kept(&self) -> bool {
-        self.alias.is_some() || self.is_blocked
+        self.alias.is_some() || self.is_blocked || self.pin.is_some()
     }
 }
 
@@ -46,6 +60,7 @@ pub struct Book {
     entries: BTreeMap<SocketAddr, Entry>,
     aliases: usize,
     blocked: usize,
+    pinned: usize,
     revision: u64,
 }
 
@@ -92,12 +107,47 @@ impl Book {
         self.blocked > 0 && self.get(address).is_some_and(|known| known.is_blocked)
     }
 
+    /// The key of whoever listens at an address, if it is known.
+    pub fn pin(&self, address: SocketAddr) -> Option<&Pin> {
+        if self.pinned == 0 { None } else { self.get(address)?.pin.as_ref() }
+    }
+
+    /// The addresses of whoever has this key.
+    pub(super) fn pinned_to(&self, key: Key) -> impl Iterator<Item = SocketAddr> {
+        let has_key = move |known: &Known| known.pin.as_ref().is_some_and(|pin| pin.key == key);
+        self.iter().filter(move |(_, known)| has_key(known)).map(|(address, _)| address)
+    }
+
+    /// Whether another peer of this IP address may be known by its key: whoever invents keys must not fill the book.
+    pub(super) fn has_room_for_pin(&self, address: SocketAddr) -> bool {
+        let is_cheap =
+            |known: &Known| known.alias.is_none() && known.pin.as_ref().is_some_and(|pin| !pin.is_verified);
+        let source = source_of(address.ip());
+        let cheap = || self.iter().filter(|(_, known)| is_cheap(known));
+        let of_source = cheap().filter(|(at, _)| source_of(at.ip()) == source).count();
+        of_source < PINS_OF_IP_MAX && cheap().count() < KNOWN_PEERS_MAX / 2
+    }
+
+    /// Whoever was at one address is at another one from here on. What the user said of it goes with it.
+    pub(super) fn relocate(&mut self, from: SocketAddr, to: SocketAddr) {
+        let Some(moved) = self.entries.remove(&from) else { return };
+        self.set(to, |known| {
+            let there = std::mem::replace(known, moved.known);
+            known.alias = known.alias.take().or(there.alias);
+            known.is_blocked |= there.is_blocked;
+            known.heard_at = known.heard_at.max(there.heard_at);
+            if !there.name.is_empty() {
+                known.name = there.name;
+            }
+        });
+    }
+
     /// A peer as the user calls it; by `name` if there is no alias.
-    pub(super) fn who(&self, address: SocketAddr, name: &Rc<str>) -> Who {
+    pub(super) fn who(&self, address: SocketAddr, name: &Rc<str>, standing: Standing) -> Who {
         let known = if self.aliases > 0 || name.is_empty() { self.get(address) } else { None };
         let own = known.map_or(name, |known| if name.is_empty() { &known.name } else { name });
         let alias = known.and_then(|known| known.alias.as_ref());
-        Who { address, name: Rc::clone(alias.unwrap_or(own)) }
+        Who { address, name: Rc::clone(alias.unwrap_or(own)), standing }
     }
 
     /// The name and the dialect to believe of a peer that nothing confirms: those in the book, if there are any.
@@ -197,6 +247,7 @@ impl Book {
     fn count(&mut self) {
         self.aliases = self.iter().filter(|(_, known)| known.alias.is_some()).count();
         self.blocked = self.iter().filter(|(_, known)| known.is_blocked).count();
+        self.pinned = self.iter().filter(|(_, known)| known.pin.is_some()).count();
     }
 }
 
@@ -270,7 +321,8 @@ mod tests {
     #[test]
     fn a_peer_is_called_by_its_alias_then_its_name_then_the_name_it_had() {
         let mut book = Book::default();
-        let called = |book: &Book, name: &str| book.who(address(1), &name.into()).name.to_string();
+        let called =
+            |book: &Book, name: &str| book.who(address(1), &name.into(), Standing::AtHome).name.to_string();
         assert_eq!((called(&book, ""), called(&book, "P1")), (String::new(), "P1".to_owned()));
         book.set(address(1), |known| known.name = "P0".into());
         assert_eq!((called(&book, ""), called(&book, "P1")), ("P0".to_owned(), "P1".to_owned()));

@@ -178,7 +178,12 @@ impl Group {
             self.lines.extend_from_slice(envelope.message(Body::Chat(part)).as_bytes());
             self.lines.push(b'\n');
         }
-        self.texts.push(Text { text: Rc::clone(text), id: id.cloned(), end: self.lines.len() - 1 });
+        self.texts.push(Text {
+            text: Rc::clone(text),
+            id: id.cloned(),
+            held: None,
+            end: self.lines.len() - 1,
+        });
     }
 }
 

@@ -9,7 +9,7 @@
 
 use super::id::CommandId;
 use super::notice::{BadCommand, BadSlash, JsonFault, Mistake};
-use super::request::{Audience, Designation, Request, Whose, parse_designation};
+use super::request::{Audience, Compared, Designation, Request, Whose, parse_designation};
 use super::slash;
 use crate::limits::{COMMAND_BYTES_MAX, TYPED_BYTES_MAX};
 use crate::proto::message::{Dialect, stripped};
@@ -69,6 +69,7 @@ const COUNT_CHARS_MAX: usize = 64;
 
 const TO: Field = Field { name: "to", kind: Kind::Whom, is_optional: false };
 const TEXT: Field = Field { name: "text", kind: Kind::Text, is_optional: false };
+const NUMBER: Field = Field { name: "number", kind: Kind::Text, is_optional: false };
 const DIALECT: Field = Field { name: "dialect", kind: Kind::Dialect, is_optional: false };
 const ALIAS: Field = Field { name: "alias", kind: Kind::TextOrNull, is_optional: true };
 const TO_OR_ALL: Field = Field { kind: Kind::WhomOrAll, ..TO };
@@ -110,6 +111,13 @@ pub static COMMANDS: &[Command] = &[
         let text = fields.text_or_null("text")?.filter(|text| !text.trim().is_empty());
         Ok(Request::Away(text.map(|text| message(&text)).transpose()?))
     }),
+    Command::new("later", "send a text as soon as a peer is back", &[TO, TEXT], |fields| {
+        Ok(Request::Later(fields.whom()?, message(&fields.text("text")?)?))
+    }),
+    Command::new("held", "list the texts that are held for later", &[], |_| Ok(Request::Held)),
+    Command::new("forget-held", "forget the texts that are held for a peer", &[TO], |fields| {
+        Ok(Request::ForgetHeld(fields.whom()?))
+    }),
     Command::new("alias", "give a peer an alias, or remove it", &[TO, ALIAS], |fields| {
         Ok(Request::Alias(
             fields.whom()?,
@@ -123,6 +131,16 @@ pub static COMMANDS: &[Command] = &[
         Ok(Request::Block(fields.whom()?))
     }),
     Command::new("unblock", "stop ignoring a peer", &[TO], |fields| Ok(Request::Unblock(fields.whom()?))),
+    Command::new("key", "show your own key", &[], |_| Ok(Request::Key)),
+    Command::new("verify", "show what is to be compared with a peer", &[TO], |fields| {
+        Ok(Request::Verify(fields.whom()?))
+    }),
+    Command::new("verified", "note that a peer sees this number too", &[TO, NUMBER], |fields| {
+        Ok(Request::Verified(fields.whom()?, Compared::Number(fields.text("number")?)))
+    }),
+    Command::new("trust", "forget the key of a peer that has a new one", &[TO], |fields| {
+        Ok(Request::ForgetKey(fields.whom()?))
+    }),
     Command::new("stats", "show statistics", &[], |_| Ok(Request::Stats)),
     Command::new("help", "list the slash commands", &[], |_| Ok(Request::Help)),
     Command::new("exit", "say exit to a peer, and remove it from the list", &[TO], |fields| {
@@ -196,6 +214,8 @@ fn on_slash(line: &str) -> Result<Request, Mistake> {
         | Request::ConverseWithAll
         | Request::Switch(_) => Err(BadSlash::ForPeople.into()),
         Request::Clear => Err(BadSlash::ForTerminals.into()),
+        // It would be asked.
+        Request::Trust(whom) => Ok(Request::ForgetKey(whom)),
         request => Ok(request),
     }
 }
@@ -431,6 +451,12 @@ pub(crate) mod tests {
             (r#"{"command":"lastlog","text":" a.*\u0007 b "}"#, Request::Lastlog("a.*\u{7} b".to_owned())),
             (r#"{"command":"away","text":"at\nlunch"}"#, Request::Away(Some("at lunch".to_owned()))),
             (r#"{"command":"away","text":null}"#, Request::Away(None)),
+            (
+                r#"{"command":"later","to":"3","text":"see\nyou"}"#,
+                Request::Later(Designation::Number(3), "see you".to_owned()),
+            ),
+            (r#"{"command":"held"}"#, Request::Held),
+            (r#"{"command":"forget-held","to":"3"}"#, Request::ForgetHeld(Designation::Number(3))),
             (r#"{"command":"stats"}"#, Request::Stats),
             (r#"{"id":7,"command":"help"}"#, Request::Help),
         ]
@@ -466,6 +492,12 @@ pub(crate) mod tests {
             ("/whois 3", r#"{"command":"whois","to":"3"}"#),
             ("/away at lunch", r#"{"command":"away","text":"at lunch"}"#),
             ("/away", r#"{"command":"away"}"#),
+            ("/key", r#"{"command":"key"}"#),
+            ("/verify P1", r#"{"command":"verify","to":"P1"}"#),
+            ("/trust P1", r#"{"command":"trust","to":"P1"}"#),
+            ("/later 3 see you", r#"{"command":"later","to":"3","text":"see you"}"#),
+            ("/held", r#"{"command":"held"}"#),
+            ("/held 3 drop", r#"{"command":"forget-held","to":"3"}"#),
             ("/stats", r#"{"command":"stats"}"#),
             ("/help", r#"{"command":"help"}"#),
             ("/me", r#"{"command":"me"}"#),

@@ -1,9 +1,12 @@
 //! What a node is created with.
 
+use super::trust::Policy;
 use crate::chat::book::Known;
+use crate::chat::held::HeldText;
 use crate::limits::Limits;
 use crate::proto::interface::Interface;
 use crate::proto::message::Dialect;
+use crate::proto::secure::{Identity, Seed};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// What a node is created with; it does not change.
@@ -25,6 +28,12 @@ pub struct Config {
     pub known: Vec<(SocketAddr, Known)>,
     /// Remember all peers whose address is confirmed, and not only those that the user says something of.
     pub must_remember: bool,
+    /// Texts that are held until their peer is back.
+    pub held: Vec<HeldText>,
+    /// They are in a file, which must note that one is about to be sent: see [`crate::chat::held`].
+    pub has_held_file: bool,
+    /// Ask whether to hold a text that could not be sent.
+    pub offers_to_hold: bool,
     /// Say hello to the static peers at start.
     pub greet: bool,
     /// The form for peers that have not chatted yet, if the user chose one.
@@ -33,6 +42,12 @@ pub struct Config {
     pub dialogue: Dialogue,
     /// Tell other hosts of the same networks that this node is there.
     pub announce: bool,
+    /// The key by which others know us; without one nothing is encrypted.
+    pub identity: Option<Identity>,
+    /// Whether sessions are encrypted.
+    pub secure: Policy,
+    /// Random bytes that nobody else knows.
+    pub entropy: Seed,
     /// From which moments are chosen that must differ between hosts.
     pub seed: u64,
     /// Claim the port, and leave it to somebody else to listen on it and to say goodbye. Name and port must
@@ -71,10 +86,16 @@ impl Default for Config {
             static_peers: Vec::new(),
             known: Vec::new(),
             must_remember: false,
+            held: Vec::new(),
+            has_held_file: false,
+            offers_to_hold: false,
             greet: false,
             dialect: None,
             dialogue: Dialogue::Menu,
             announce: false,
+            identity: None,
+            secure: Policy::default(),
+            entropy: Seed([0; 32]),
             seed: 0,
             is_port_lent: false,
             quiet: false,

@@ -134,6 +134,12 @@ impl Diagnosis {
         self.course = Some(Course { subject, step: Step::Routing, since: now, until: None, verdict });
     }
 
+    /// Whether we have said on its connection that nothing more comes.
+    pub(super) fn is_half_closed(&self) -> bool {
+        let step = self.course.as_ref().map(|course| &course.step);
+        matches!(step, Some(Step::Greeting { is_half_closed: true, .. }))
+    }
+
     /// Whether the dial or the greeting is on this connection.
     pub(super) fn is_on(&self, conn: ConnId) -> bool {
         match self.course.as_ref().map(|course| &course.step) {

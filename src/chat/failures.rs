@@ -96,7 +96,7 @@ impl FailedWith {
                 // "and 1 more" is as long as a name.
                 let is_all = to.len() <= FAILED_NAMES_SHOWN_MAX;
                 let count = if is_all { to.len() } else { FAILED_NAMES_SHOWN_MAX - 1 };
-                let named = to.iter().take(count).map(|&address| Who { address, name: name(address) });
+                let named = to.iter().take(count).map(|&address| Who::new(address, name(address)));
                 Notice::ManyFailed(Box::new(ManyFailed { what, named: named.collect(), to, why }))
             }
         }
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn one_failure_is_told_as_it_always_is_and_what_is_no_failure_is_given_back() {
-        let who = Who { address: address(1), name: "P1".into() };
+        let who = Who::new(address(1), "P1".into());
         for notice in [
             not_sent(1, "hi", CloseReason::Refused),
             Notice::NotConnected { to: address(1), why: Failure::Yourself },
@@ -169,10 +169,8 @@ mod tests {
 
     #[test]
     fn different_texts_are_told_apart_in_their_order() {
-        let lost = |port| Notice::Lost {
-            who: Who { address: address(port), name: "P".into() },
-            reason: CloseReason::TimedOut,
-        };
+        let lost =
+            |port| Notice::Lost { who: Who::new(address(port), "P".into()), reason: CloseReason::TimedOut };
         let failed = |port, text| not_sent(port, text, CloseReason::TimedOut);
         let told = told([failed(1, "b"), failed(1, "a"), lost(1), failed(2, "b"), failed(2, "a"), lost(2)]);
         let what: Vec<&Failed> = told.iter().map(|notice| &many(notice).what).collect();

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     fn who(port: u16) -> Who {
-        Who { address: ([127, 0, 0, 1], port).into(), name: "P".into() }
+        Who::new(([127, 0, 0, 1], port).into(), "P".into())
     }
 
     #[test]

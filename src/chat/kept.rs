@@ -17,6 +17,7 @@
 //! first one is answered; only at the end the last one does not wait. Nobody can answer a ping that they have not read:
 //! its number cannot be guessed.
 
+use super::held::HeldId;
 use super::id::CommandId;
 use crate::limits::UNDECIDED_BATCHES_MAX;
 use crate::proto::machine::ConnId;
@@ -33,6 +34,8 @@ pub(super) struct Text {
     pub(super) text: Rc<str>,
     /// That of its command.
     pub(super) id: Option<CommandId>,
+    /// It was held until its peer was back.
+    pub(super) held: Option<HeldId>,
     /// The number of bytes of its batch up to its last one. The newline behind that is not needed: the end of a connection
     /// ends a line too.
     pub(super) end: usize,
@@ -46,6 +49,14 @@ pub(super) struct Batch {
     is_asked: bool,
     /// Its memory, in bytes.
     bytes: usize,
+}
+
+/// What was written, and of which nothing more will be known.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) texts: u64,
+    /// Those of them that were held.
+    pub(super) held: Vec<HeldId>,
 }
 
 /// What became of a text when its session ended.
@@ -114,6 +125,11 @@ impl Batch {
         self.texts.len() as u64
     }
 
+    /// The texts that were held until their peer was back.
+    pub(super) fn held(&self) -> impl Iterator<Item = HeldId> {
+        self.texts.iter().filter_map(|text| text.held)
+    }
+
     /// The ids of the texts that the user wants to know of, each with the number of texts in a row that have it.
     pub(super) fn asked(&self) -> impl Iterator<Item = (Option<&CommandId>, usize)> {
         let texts = if self.is_asked { &self.texts[..] } else { &[] };
@@ -138,10 +154,9 @@ impl Kept {
         self.batches.push_back((begin, Rc::clone(batch)));
     }
 
-    /// Lets go of what was written and of which nothing more will be known, or which is more than `bytes_max`; gives the
-    /// number of texts.
-    pub(super) fn let_go(&mut self, written: u64, answers: Answers, bytes_max: usize) -> u64 {
-        let mut taken = 0;
+    /// Lets go of what was written and of which nothing more will be known, or which is more than `bytes_max`.
+    pub(super) fn let_go(&mut self, written: u64, answers: Answers, bytes_max: usize) -> Taken {
+        let mut taken = Taken::default();
         while let Some((begin, batch)) = self.batches.front() {
             let must_go = match answers {
                 Answers::No => true,
@@ -151,7 +166,8 @@ impl Kept {
             if !batch.is_written(*begin, written) || !(must_go || self.bytes > bytes_max) {
                 break;
             }
-            taken += batch.len();
+            taken.texts += batch.len();
+            taken.held.extend(batch.held());
             self.pop();
         }
         taken
@@ -206,15 +222,21 @@ impl Kept {
         self.is_asked_behind(0)
     }
 
-    /// What became of each text, now that the session is over.
-    pub(super) fn outcomes(&self, written: u64, answers: Answers) -> impl Iterator<Item = (&Text, Outcome)> {
+    /// What became of each text, now that the session is over, and whether the user wants to know it.
+    pub(super) fn outcomes(
+        &self,
+        written: u64,
+        answers: Answers,
+    ) -> impl Iterator<Item = (&Text, Outcome, bool)> {
         self.batches.iter().flat_map(move |(begin, batch)| {
             let outcome = move |text: &Text| match text.is_written(*begin, written) {
                 false => Outcome::NotSent,
                 true if batch.is_asked && answers == Answers::Yes => Outcome::Unconfirmed,
+                // Nobody has said that they read at all, and it is not lost: it is still held.
+                true if text.held.is_some() && answers == Answers::Undecided => Outcome::Unconfirmed,
                 true => Outcome::Taken,
             };
-            batch.texts.iter().map(move |text| (text, outcome(text)))
+            batch.texts.iter().map(move |text| (text, outcome(text), batch.is_asked))
         })
     }
 
@@ -261,7 +283,7 @@ mod tests {
     use super::*;
 
     fn text(text: &str, end: usize) -> Text {
-        Text { text: text.into(), id: None, end }
+        Text { text: text.into(), id: None, held: None, end }
     }
 
     /// A text of 10 bytes with its newline.
@@ -270,7 +292,7 @@ mod tests {
     }
 
     fn outcomes(kept: &Kept, written: u64, answers: Answers) -> Vec<(&str, Outcome)> {
-        kept.outcomes(written, answers).map(|(text, outcome)| (&*text.text, outcome)).collect()
+        kept.outcomes(written, answers).map(|(text, outcome, _)| (&*text.text, outcome)).collect()
     }
 
     fn names(batches: &[Rc<Batch>]) -> Vec<&str> {
@@ -318,7 +340,7 @@ mod tests {
         kept.keep(10, &batch);
         assert_eq!((kept.held_at_most(), kept.held() < 2 * alone), (2 * alone, true), "it is shared");
         for (written, taken, left) in [(8, 0, 2), (9, 2, 1), (18, 0, 1), (19, 2, 0)] {
-            assert_eq!(kept.let_go(written, Answers::No, usize::MAX), taken);
+            assert_eq!(kept.let_go(written, Answers::No, usize::MAX).texts, taken);
             assert_eq!(kept.held_at_most(), left * alone, "{written}");
         }
         assert_eq!(kept.held(), 0);
@@ -337,7 +359,7 @@ mod tests {
             let mut kept = Kept::default();
             let mut taken = 0;
             for n in 0..100 {
-                taken += kept.let_go(10 * n, answers, bytes_max);
+                taken += kept.let_go(10 * n, answers, bytes_max).texts;
                 kept.keep(10 * n, &batch("x", is_asked));
             }
             assert_eq!(

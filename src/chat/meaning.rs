@@ -1,6 +1,6 @@
 //! One line in, its meaning out. A pure function: what a line means depends on what its connection is for.
 
-use super::identity::Identity;
+use super::me::Me;
 use super::role::Kind;
 use crate::limits::{ADDRESS_BYTES_MAX, PING_BYTES_MAX};
 use crate::proto::message::{LINE_TAKEN, Message, trim_end};
@@ -42,7 +42,7 @@ pub(super) enum Meaning<'a> {
 }
 
 /// The meaning of a line that came from the socket address `remote`. Nobody speaks in our own name.
-pub(super) fn meaning<'a>(kind: Kind, text: &'a str, remote: SocketAddr, me: &Identity) -> Meaning<'a> {
+pub(super) fn meaning<'a>(kind: Kind, text: &'a str, remote: SocketAddr, me: &Me) -> Meaning<'a> {
     match (kind, text.strip_prefix('!')) {
         (Kind::Session(_), Some(control)) => {
             return match trim_end(control).split_once(' ') {
@@ -82,7 +82,7 @@ mod tests {
     const REMOTE: &str = "127.0.0.1:50000";
 
     fn read(kind: Kind, text: &str) -> String {
-        let mut me = Identity::new(&Config::default());
+        let mut me = Me::new(&Config::default());
         me.listen_on(8080);
         match meaning(kind, text, REMOTE.parse().unwrap(), &me) {
             Meaning::Ping(number) => format!("ping {number}"),

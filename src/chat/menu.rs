@@ -4,7 +4,9 @@
 //! one a number or a name means, the node finds out.
 
 use super::notice::Mistake;
-use super::request::{Audience, Designation, Request, parse_designation, parse_host, parse_port};
+use super::request::{
+    Audience, Compared, Designation, Doubt, Request, parse_designation, parse_host, parse_port,
+};
 use super::slash;
 use crate::limits::{NAME_BYTES_MAX, TYPED_BYTES_MAX};
 use crate::proto::message::{Dialect, one_word, stripped};
@@ -32,6 +34,8 @@ pub enum Menu {
     ConnectTo,
     /// Every line is a text to these.
     Conversation(Audience),
+    /// Asked for a yes or a no, and then back to this conversation, if there is one.
+    Confirm(Doubt, Option<Audience>),
 }
 
 impl Menu {
@@ -43,6 +47,7 @@ impl Menu {
         }
         let answer = line.trim();
         match self {
+            Self::Confirm(doubt, conversation) => on_confirm(self, answer, doubt, conversation),
             Self::Name => on_name(answer),
             Self::Port => match parse_port(answer) {
                 Ok(port) => (Self::Choice, Ok(Some(Request::Listen(port)))),
@@ -76,6 +81,27 @@ impl Menu {
                 (Self::Choice, Ok(Some(Request::Send(audience, line.trim_end().to_owned()))))
             }
             Self::ConnectTo => on_connect_to(answer),
+        }
+    }
+}
+
+impl Menu {
+    /// A peer is at another address from here on: whatever is under way is for it there.
+    pub(super) fn follow(&mut self, from: SocketAddr, to: SocketAddr) {
+        match self {
+            Self::Text(Audience::One(with, _))
+            | Self::Conversation(Audience::One(with, _))
+            | Self::Confirm(Doubt::IsSame(with, _) | Doubt::Forget(with), _)
+                if *with == from =>
+            {
+                *with = to;
+            }
+            _ => {}
+        }
+        if let Self::Confirm(_, Some(Audience::One(with, _))) = self
+            && *with == from
+        {
+            *with = to;
         }
     }
 }
@@ -133,6 +159,21 @@ fn on_said(audience: Audience, line: &str) -> Result<Request, Mistake> {
         Some(text) => Ok(Request::Say(audience, text.to_owned())),
         None => slash::parse(line),
     }
+}
+
+/// No answer is a no: nothing is done that was not wanted.
+fn on_confirm(state: Menu, answer: &str, doubt: Doubt, conversation: Option<Audience>) -> Step {
+    let next = conversation.map_or(Menu::Command, Menu::Conversation);
+    let is = |words: [&str; 2]| words.iter().any(|word| answer.eq_ignore_ascii_case(word));
+    let request = match doubt {
+        _ if answer.is_empty() || is(["n", "no"]) => None,
+        Doubt::IsSame(address, key) if is(["y", "yes"]) => {
+            Some(Request::Verified(Designation::Address(address), Compared::Key(key)))
+        }
+        Doubt::Forget(address) if is(["y", "yes"]) => Some(Request::ForgetKey(Designation::Address(address))),
+        _ => return (state, Err(Mistake::NotYesOrNo)),
+    };
+    (next, Ok(request))
 }
 
 fn on_connect_to(answer: &str) -> Step {

@@ -12,6 +12,8 @@ pub struct Counters {
     pub chats: u64,
     /// Everything else that was shown as text: unknown forms, spoofs, peers that found no room.
     pub raw: u64,
+    /// Handshakes in which the other side has proved its key.
+    pub handshakes: u64,
     /// Lines that were folded instead of shown.
     pub folded: u64,
     /// Texts handed over; on a session that means queued.

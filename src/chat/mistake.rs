@@ -41,6 +41,8 @@ pub enum Mistake {
     EmptyMessage,
     /// A name is needed.
     EmptyName,
+    /// Too many texts are held for later already.
+    HeldFull,
     /// The name of a host. Peers are known by their addresses, and one host may have several.
     HostName(String),
     /// The typed line went over [`crate::limits::TYPED_BYTES_MAX`], or a JSON command over
@@ -50,6 +52,14 @@ pub enum Mistake {
     NameTooLong,
     /// There is no such conversation, or the user is in none.
     NoConversation,
+    /// This peer was never met encrypted, or its key was forgotten.
+    NoKey(Who),
+    /// What was compared is not of this peer, or not any more.
+    NotCompared(Who),
+    /// The user has no key, or does not use it.
+    NoOwnKey,
+    /// Nothing is held for this peer.
+    NothingHeld(SocketAddr),
     /// There is nobody to connect to: all active peers are connected.
     NoneToConnect,
     /// There is nobody to send to.
@@ -60,6 +70,8 @@ pub enum Mistake {
     NoSuchNumber(usize),
     /// The peer to be unblocked was not blocked.
     NotBlocked(Who),
+    /// The answer is neither yes nor no.
+    NotYesOrNo,
     /// Not an entry of the menu.
     UnknownChoice(String),
     /// The address is our own.

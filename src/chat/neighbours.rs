@@ -205,7 +205,7 @@ mod tests {
         let interface = |ip: &str| Interface { prefix: 24, ..Interface::alone(ip.parse().unwrap()) };
         neighbours.on_joined(vec![interface("10.0.0.1")], now);
         let mut bob = Discovery::new(2);
-        bob.announce(Offer { name: "bob".into(), bound: "::".parse().unwrap(), port: 8080 }, now);
+        bob.announce(Offer { name: "bob".into(), bound: "::".parse().unwrap(), port: 8080, key: None }, now);
         bob.on_joined(vec![interface("10.0.0.2")], now);
         let later = now + NEARBY_LIST_DELAY;
         bob.on_timeout(later);

@@ -5,13 +5,15 @@
 //! with [`crate::proto::clean::CleanName`].
 
 pub use super::finding::{Finding, Verdict};
+pub use super::held::HeldState;
 use super::id::CommandId;
 pub use super::mistake::{BadCommand, BadSlash, JsonFault, Mistake};
 pub use super::recall::{NotRecalled, Recall, Recalled};
-pub use super::view::{KnownRow, NearbyRow, PeerRow, Who, Whois};
+pub use super::view::{KnownRow, NearbyRow, PeerRow, Standing, Who, Whois};
 use crate::proto::fault::Fault;
 use crate::proto::machine::CloseReason;
 use crate::proto::message::Dialect;
+use crate::proto::secure::Key;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -39,6 +41,23 @@ pub enum Prompt {
     ConnectTo,
     /// The next line of a conversation.
     Conversation(Partner),
+    /// Whether a peer sees the number that is shown.
+    IsSame(Rc<str>),
+    /// Whether the key of a peer is to be forgotten.
+    ForgetKey(Rc<str>),
+    /// Whether to hold texts, or to send them again; `y` or `n`.
+    Held(HeldQuestion),
+}
+
+/// A question about texts that could not be sent, or that may have been read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldQuestion {
+    /// They may have been read: whether to send them again. Otherwise whether to hold them.
+    pub is_again: bool,
+    /// How many there are.
+    pub texts: usize,
+    /// Whom they are for.
+    pub to: Vec<String>,
 }
 
 /// Whom a conversation is with, and what is unread elsewhere.
@@ -88,6 +107,8 @@ impl Prompt {
             Self::Text | Self::TextToAll(_) => "text",
             Self::ConnectTo => "connect-to",
             Self::Conversation(_) => "conversation",
+            Self::IsSame(_) | Self::ForgetKey(_) => "yes-or-no",
+            Self::Held(_) => "held",
         }
     }
 }
@@ -159,6 +180,8 @@ pub enum Failure {
     Blocked,
     /// The connection could not be made, or broke.
     Connection(CloseReason),
+    /// Nothing may be said to that address in the clear, and we have no key, or do not use it.
+    NoOwnKey,
     /// Too many messages wait for that address already.
     TooManyWaiting,
     /// The address is our own.
@@ -200,11 +223,47 @@ pub enum SaidTo {
     All(usize),
 }
 
+/// A text that is held for later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldRow {
+    /// For whom.
+    pub who: Who,
+    /// What it says.
+    pub text: Rc<str>,
+    /// For how long.
+    pub held: Duration,
+    /// Where it stands.
+    pub state: HeldState,
+}
+
+/// What came of texts that are held for later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Later {
+    /// Their peer has read them.
+    Delivered,
+    /// They were held for too long, and are forgotten.
+    Expired,
+    /// The user does not want them any more.
+    Forgotten,
+    /// They are held from here on.
+    Held,
+    /// The same, but only until the program ends: there is no file.
+    HeldForThisRun,
+    /// Their peer has taken them. It does not confirm what it reads.
+    Taken,
+    /// Their peer may have read them.
+    Unconfirmed,
+}
+
 /// What is kept in a file from run to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
+    /// The texts that are held for later.
+    Held,
     /// The typed lines.
     History,
+    /// The key by which others know us.
+    Identity,
     /// The known peers.
     KnownPeers,
 }
@@ -226,6 +285,12 @@ pub enum FileFault {
         /// So many parts besides.
         more: usize,
     },
+    /// Others can read or write it, and it is a secret.
+    Exposed,
+    /// There is no key in it.
+    NoKey,
+    /// A key needs random bytes, and the system has none.
+    NoRandomness(Fault),
     /// It could not be read, and is left alone.
     Unreadable(Fault),
     /// It could not be written.
@@ -308,8 +373,19 @@ pub enum Notice {
         /// How many.
         lines: u64,
     },
+    /// What is held for later, by peer.
+    Held(Vec<HeldRow>),
     /// The slash commands are wanted.
     Help,
+    /// What came of texts that are held for later, or were until now.
+    Later {
+        /// For whom.
+        who: Who,
+        /// What they say, in their order.
+        texts: Vec<Rc<str>>,
+        /// What came of them.
+        what: Later,
+    },
     /// The port could not be listened on.
     ListenFailed {
         /// The port that was asked for.
@@ -337,7 +413,7 @@ pub enum Notice {
         /// The IP address that it sees us come from.
         instead: IpAddr,
     },
-    /// The user's own name, port and addresses.
+    /// The user's own name, port, addresses and key.
     Me {
         /// On this port.
         port: u16,
@@ -345,6 +421,8 @@ pub enum Notice {
         name: Rc<str>,
         /// The addresses at which a peer could reach us.
         addresses: Vec<SocketAddr>,
+        /// The key by which others know us, if there is one.
+        key: Option<Key>,
     },
     /// The screen is to be cleared, if it can be.
     Clear,
@@ -367,8 +445,6 @@ pub enum Notice {
         text: String,
         /// It went to several peers at once. Only our own kind says so.
         is_to_all: bool,
-        /// It came from the IP address that its sender claims.
-        is_confirmed: bool,
         /// Where the text has the user's name as a word, in bytes.
         mentions: Vec<Range<usize>>,
     },
@@ -429,6 +505,49 @@ pub enum Notice {
         /// What came.
         text: String,
     },
+    /// Something that claims to be of a peer with a key, and is not; or that came in the clear where nothing may.
+    Refused {
+        /// The other end of the socket.
+        from: SocketAddr,
+        /// What came.
+        text: String,
+    },
+    /// A peer was met encrypted for the first time, and is known by its key from here on.
+    Pinned {
+        /// Which peer.
+        who: Who,
+        /// Its key.
+        key: Key,
+    },
+    /// Whoever has the key of a peer is at another address from here on.
+    Moved {
+        /// The peer, at its new address.
+        who: Who,
+        /// Where it was.
+        from: SocketAddr,
+    },
+    /// Somebody at the address of a peer has another key.
+    OtherKey {
+        /// The peer that it is not.
+        who: Who,
+        /// How long ago the peer was met, if that is known.
+        ago: Option<Duration>,
+    },
+    /// The user's own key, if there is one.
+    OwnKey(Option<Key>),
+    /// What the user and a peer have to compare.
+    Verify {
+        /// Which peer.
+        who: Who,
+        /// Its key.
+        key: Key,
+        /// The number that both see.
+        number: String,
+    },
+    /// The user has compared the key of a peer.
+    Verified(Who),
+    /// The key of a peer is forgotten.
+    KeyForgotten(Who),
     /// What was said before is wanted. Whoever records it answers: no screen shows this.
     Recall(Recall),
     /// What was found of it.
@@ -499,12 +618,6 @@ impl Notice {
 impl Notice {
     /// A message of a peer at its own address.
     pub(crate) fn heard(who: Who, text: &str) -> Self {
-        Self::Message {
-            who,
-            text: text.to_owned(),
-            is_to_all: false,
-            is_confirmed: true,
-            mentions: Vec::new(),
-        }
+        Self::Message { who, text: text.to_owned(), is_to_all: false, mentions: Vec::new() }
     }
 }

@@ -3,6 +3,7 @@
 //! Two connections to one peer can overtake each other, so of what goes to an address only the first is
 //! under way; the rest waits behind it.
 
+use super::held::HeldId;
 use super::rate::Rate;
 use crate::limits::{ACK_INTERVAL, ACKS_OF_IP_BURST, ACKS_OF_IP_INTERVAL, WAITING_MESSAGES_MAX};
 use crate::proto::machine::ConnId;
@@ -48,6 +49,23 @@ pub(super) enum Report {
     IfHandedOver,
     /// The user, as part of the request with this number.
     Request(u32),
+    /// Whoever holds this text until its peer has it.
+    Held(HeldId),
+}
+
+impl Report {
+    /// Whether the user wants to know whether a text is read.
+    pub(super) fn is_asked(self) -> bool {
+        matches!(self, Self::Request(_) | Self::Held(_))
+    }
+
+    /// The held text that it is about.
+    pub(super) fn held(self) -> Option<HeldId> {
+        match self {
+            Self::Held(id) => Some(id),
+            _ => None,
+        }
+    }
 }
 
 /// One thing on its way to an address.
@@ -182,6 +200,12 @@ impl Outbox {
         !self.greets(to)
             && self.acks.take(to, now)
             && (source.is_loopback() || self.acks_of_source.take(source, now))
+    }
+
+    /// Whether a connect is the first for `to`.
+    pub(super) fn begins_with_connect(&self, to: SocketAddr) -> bool {
+        let first = self.queues.get(&to).and_then(|queue| queue.outgoing.front());
+        first.is_some_and(|outgoing| outgoing.content == Content::Connect)
     }
 
     /// Whether something waits for `to`.

@@ -9,7 +9,7 @@ use super::config::{Config, Dialogue};
 use super::id::CommandId;
 use super::menu::Menu;
 use super::notice::{Mistake, Notice, Partner, Prompt};
-use super::request::{Audience, Request};
+use super::request::{Audience, Doubt, Request};
 use crate::limits::MESSAGES_UNDER_WAY_MAX;
 use crate::proto::message::Dialect;
 use std::net::SocketAddr;
@@ -131,9 +131,10 @@ impl Prompter {
     pub(super) fn question(
         &mut self,
         peers: usize,
-        partner: impl FnOnce(Audience) -> Partner,
+        partner: impl Fn(Audience) -> Partner,
     ) -> impl Iterator<Item = Notice> {
         self.peers_shown = peers;
+        let of_one = |address| partner(Audience::One(address, None)).name.into();
         let prompt = match self.menu {
             Menu::Name => Prompt::Name,
             Menu::Port => Prompt::Port,
@@ -143,6 +144,8 @@ impl Prompter {
             Menu::Text(Audience::All) if self.is_terminal => Prompt::TextToAll(peers),
             Menu::Text(_) => Prompt::Text,
             Menu::ConnectTo => Prompt::ConnectTo,
+            Menu::Confirm(Doubt::IsSame(address, _), _) => Prompt::IsSame(of_one(address)),
+            Menu::Confirm(Doubt::Forget(address), _) => Prompt::ForgetKey(of_one(address)),
             Menu::Conversation(audience) => {
                 let peers = (audience == Audience::All && self.is_terminal).then_some(peers);
                 let partner = partner(audience);
@@ -154,6 +157,19 @@ impl Prompter {
         let notices = menu.into_iter().chain([Notice::Prompt(prompt)]);
         let is_menu = self.dialogue == Dialogue::Menu;
         notices.filter(move |_| is_menu)
+    }
+
+    /// The next question is this one. A program is not asked.
+    pub(super) fn ask_whether(&mut self, doubt: Doubt) {
+        if self.is_person() {
+            self.menu = Menu::Confirm(doubt, self.conversation());
+        }
+    }
+
+    /// Whether another question may be put now: the next line is a choice, or a line of a conversation.
+    pub(super) fn may_be_asked(&self) -> bool {
+        let is_free = matches!(self.menu, Menu::Choice | Menu::Command | Menu::Conversation(_));
+        self.is_person() && is_free && !self.is_waiting()
     }
 
     /// The next question is which port to listen on.
@@ -214,6 +230,14 @@ impl Prompter {
         for proposed in [&mut self.last_partner, &mut self.proposed] {
             proposed.take_if(|proposed| *proposed == address);
         }
+    }
+
+    /// A peer is at another address from here on.
+    pub(super) fn follow(&mut self, from: SocketAddr, to: SocketAddr) {
+        for proposed in [&mut self.last_partner, &mut self.proposed] {
+            proposed.iter_mut().filter(|proposed| **proposed == from).for_each(|proposed| *proposed = to);
+        }
+        self.menu.follow(from, to);
     }
 
     /// The user wants nothing more to do with an address.

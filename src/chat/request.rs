@@ -6,6 +6,7 @@ use super::notice::Mistake;
 use crate::limits::HOST_NAME_BYTES_MAX;
 use crate::proto::message::{Dialect, canonical, parse_address};
 use crate::proto::scope::Scoped;
+use crate::proto::secure::Key;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The word for everybody.
@@ -33,6 +34,24 @@ pub enum Designation {
     Name(String),
     /// By the number in the list shown last.
     Number(usize),
+}
+
+/// A question about the key of a peer that is answered by yes or no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// Whether the peer sees the same number, which was made of this key.
+    IsSame(SocketAddr, Key),
+    /// Whether its key is to be forgotten.
+    Forget(SocketAddr),
+}
+
+/// What the user has compared with a peer. Meanwhile somebody else may have come in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// What was shown for this key.
+    Key(Key),
+    /// This number.
+    Number(String),
 }
 
 /// Which conversation to go to.
@@ -94,10 +113,26 @@ pub enum Request {
     AskText(Designation, Option<Dialect>),
     /// Find out behind which interface a link-local address is, and ask for the port.
     AskPort(Scoped, Option<Dialect>),
+    /// Show the user's own key.
+    Key,
+    /// Show what the user and somebody have to compare; on a terminal, ask whether it is the same.
+    Verify(Designation),
+    /// The user has compared the key of somebody.
+    Verified(Designation, Compared),
+    /// Ask whether the key of somebody is to be forgotten.
+    Trust(Designation),
+    /// Forget the key of somebody.
+    ForgetKey(Designation),
+    /// Forget the texts that are held for somebody.
+    ForgetHeld(Designation),
+    /// List the texts that are held for later.
+    Held,
     /// List the slash commands.
     Help,
     /// Show the last messages of a conversation, so many if that was said.
     History(Whose, Option<usize>),
+    /// Hold a text until somebody is back. It has no line break.
+    Later(Designation, String),
     /// Show what was said that has this text in it.
     Lastlog(String),
     /// Listen on this port.

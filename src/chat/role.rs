@@ -28,7 +28,7 @@
 //! answered on its own connection is answered by a dial, and makes no session.
 
 use super::directory::{Peer, PeerId};
-use super::kept::{Answers, Batch, Confirmed, Kept, Outcome, Text};
+use super::kept::{Answers, Batch, Confirmed, Kept, Outcome, Taken, Text};
 use crate::limits::SPEAKER_BYTES_MAX;
 use crate::proto::connection::Holding;
 use std::rc::Rc;
@@ -197,10 +197,10 @@ impl Role {
         is_answering && kept.becomes_due()
     }
 
-    /// So many bytes are written: lets go of texts of which nothing more will be known, and gives their number.
-    pub(super) fn let_go(&mut self, written: u64, bytes_max: usize) -> u64 {
+    /// So many bytes are written: lets go of texts of which nothing more will be known.
+    pub(super) fn let_go(&mut self, written: u64, bytes_max: usize) -> Taken {
         let answers = self.answers();
-        self.kept.as_mut().map_or(0, |kept| kept.let_go(written, answers, bytes_max))
+        self.kept.as_mut().map_or_else(Taken::default, |kept| kept.let_go(written, answers, bytes_max))
     }
 
     /// Whether a ping with this number is to be queued now, behind so many bytes. It is of no use where nobody answers.
@@ -219,8 +219,8 @@ impl Role {
         self.kept.as_ref().is_some_and(|kept| kept.is_asked())
     }
 
-    /// What became of each text, now that it is over.
-    pub(super) fn outcomes(&self, written: u64) -> impl Iterator<Item = (&Text, Outcome)> {
+    /// What became of each text, now that it is over, and whether the user wants to know it.
+    pub(super) fn outcomes(&self, written: u64) -> impl Iterator<Item = (&Text, Outcome, bool)> {
         let answers = self.answers();
         self.kept.iter().flat_map(move |kept| kept.outcomes(written, answers))
     }

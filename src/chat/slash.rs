@@ -28,6 +28,12 @@ pub const WHO: &str = "WHO";
 pub const WHO_OR_ALL: &str = "WHO|all";
 /// The same, and it may be left out.
 pub const PERHAPS_WHO_OR_ALL: &str = "[WHO|all]";
+/// A peer may be typed here, if [`DROP`] is typed behind it.
+pub const PERHAPS_WHO: &str = "[WHO";
+/// The word that makes `/held` forget.
+pub const DROP: &str = "drop";
+/// [`DROP`] is to be typed here.
+pub const PERHAPS_DROP: &str = "drop]";
 /// A dialect is to be typed here.
 pub const DIALECT: &str = "DIALECT";
 
@@ -74,6 +80,11 @@ pub static SLASHES: &[Slash] = &[
     Slash::new("/away", "[TEXT]", "answer each peer once with this text; omit it to stop", |rest| {
         Ok(Request::Away(Some(rest.trim()).filter(|text| !text.is_empty()).map(str::to_owned)))
     }),
+    Slash::new("/later", "WHO TEXT", "send a text as soon as a peer is back", |rest| {
+        let (who, text) = who_and_rest(rest)?;
+        Ok(Request::Later(who, message(text)?))
+    }),
+    Slash::new("/held", "[WHO drop]", "list what is held for later, or drop it for a peer", held),
     Slash::new("/connect", WHO_OR_ALL, "connect to one peer, or to all active peers", |rest| {
         Ok(who_or_all(rest)?.map_or(Request::ConnectAll, Request::Connect))
     }),
@@ -95,6 +106,11 @@ pub static SLASHES: &[Slash] = &[
     }),
     Slash::new("/block", WHO, "ignore a peer, and stop writing to it", |rest| Ok(Request::Block(who(rest)?))),
     Slash::new("/unblock", WHO, "stop ignoring a peer", |rest| Ok(Request::Unblock(who(rest)?))),
+    Slash::new("/key", "", "show your own key", |rest| alone(rest, Request::Key)),
+    Slash::new("/verify", WHO, "compare keys with a peer", |rest| Ok(Request::Verify(who(rest)?))),
+    Slash::new("/trust", WHO, "forget the key of a peer that has a new one", |rest| {
+        Ok(Request::Trust(who(rest)?))
+    }),
     Slash::new("/clear", "", "clear the screen", |rest| alone(rest, Request::Clear)),
     Slash::new("/stats", "", "show statistics", |rest| alone(rest, Request::Stats)),
     Slash::new("/help", "", "list these commands", |rest| alone(rest, Request::Help)),
@@ -217,6 +233,14 @@ fn who_and_rest(rest: &str) -> Parsed<(Designation, &str)> {
     if word.is_empty() { Err(None) } else { Ok((one(word)?, rest)) }
 }
 
+/// What is held is listed, or forgotten for one peer.
+fn held(rest: &str) -> Parsed {
+    let mut words = rest.split_whitespace();
+    let Some(whom) = words.next() else { return Ok(Request::Held) };
+    let is_drop = words.next().is_some_and(|word| word.eq_ignore_ascii_case(DROP));
+    if !is_drop || words.next().is_some() { Err(None) } else { Ok(Request::ForgetHeld(one(whom)?)) }
+}
+
 /// A number alone may be that of a peer or that of messages: the node decides.
 fn history(rest: &str) -> Parsed {
     let mut words = rest.split_whitespace();
@@ -289,6 +313,9 @@ mod tests {
             ),
             ("/msg /etc/passwd $(x)", Request::SendTo(name("/etc/passwd"), None, text("$(x)"))),
             ("/all /msg is a text", Request::Send(Audience::All, text("/msg is a text"))),
+            ("/later P1  see you", Request::Later(name("P1"), text(" see you"))),
+            ("/held", Request::Held),
+            ("/held P1  DROP ", Request::ForgetHeld(name("P1"))),
             ("/to localhost:9090", Request::Converse(address.clone())),
             ("/to ALL", Request::ConverseWithAll),
             ("/history", Request::History(Whose::Present, None)),

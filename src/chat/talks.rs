@@ -68,6 +68,15 @@ impl Talks {
         self.0.get(index).map(|talk| talk.with)
     }
 
+    /// A peer is at another address from here on.
+    pub(super) fn follow(&mut self, from: SocketAddr, to: SocketAddr) {
+        if self.0.iter().any(|talk| talk.with == Audience::One(to, None)) {
+            return self.forget(from);
+        }
+        let talks = self.0.iter_mut().filter(|talk| talk.with == Audience::One(from, None));
+        talks.for_each(|talk| talk.with = Audience::One(to, None));
+    }
+
     /// The user wants nothing more to do with a peer.
     pub(super) fn forget(&mut self, address: SocketAddr) {
         self.0.retain(|talk| talk.with != Audience::One(address, None));

@@ -91,7 +91,7 @@ impl Tickets {
     pub(super) fn is_told(&mut self, report: Report, is_success: bool, outcome: &Notice) -> bool {
         let is_handed_over = matches!(outcome, Notice::Sent(_));
         match report {
-            Report::Nobody => false,
+            Report::Nobody | Report::Held(_) => false,
             Report::IfHandedOver => is_success,
             Report::Request(number) => match self.open.get_mut(&number).map(|ticket| &mut ticket.told) {
                 Some(Told::Once(peers)) if is_handed_over => {

@@ -12,6 +12,47 @@ pub struct Who {
     pub address: SocketAddr,
     /// What the user calls it, else the name it used last; empty if it has said nothing yet.
     pub name: Rc<str>,
+    /// What proves it.
+    pub standing: Standing,
+}
+
+impl Who {
+    /// A peer of which no more is known than that somebody is at its address.
+    pub fn new(address: SocketAddr, name: Rc<str>) -> Self {
+        Self { address, name, standing: Standing::AtHome }
+    }
+}
+
+/// What stands behind the name and the address of a peer, or behind one line of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It does not have the key of the peer that it claims to be.
+    Conflict,
+    /// It comes from another IP address than it claims.
+    Claimed,
+    /// It comes from the IP address that it claims, or was reached there.
+    AtHome,
+    /// It has the key that was seen when the peer was met first.
+    Pinned,
+    /// It has a key that the user has compared.
+    Verified,
+}
+
+impl Standing {
+    words! {
+        /// One word for it, for programs. It is part of the schema and does not change.
+        pub fn word(self: Self), WORDS of self;
+        Self::AtHome => "at-home",
+        Self::Claimed => "claimed",
+        Self::Conflict => "conflict",
+        Self::Pinned => "pinned",
+        Self::Verified => "verified",
+    }
+
+    /// Whether it is believed to be the peer.
+    pub fn is_confirmed(self) -> bool {
+        self >= Self::AtHome
+    }
 }
 
 /// One row of a list of peers.
@@ -51,6 +92,8 @@ pub struct NearbyRow {
     pub who: Who,
     /// The fingerprint of its key.
     pub key: Option<Rc<str>>,
+    /// The user has met a peer with that key.
+    pub is_key_known: bool,
 }
 
 /// What is known of a peer.
@@ -78,4 +121,6 @@ pub struct Whois {
     pub heard_ago: Option<Duration>,
     /// Texts that it was sent in this run.
     pub sent: u64,
+    /// The fingerprint of its key, and how long ago that was seen first.
+    pub key: Option<(Rc<str>, Option<Duration>)>,
 }

@@ -60,6 +60,8 @@ pub struct Offer {
     pub bound: IpAddr,
     /// The port that it listens on.
     pub port: u16,
+    /// The fingerprint of its key, if it has one: a hint, which proves nothing.
+    pub key: Option<String>,
 }
 
 impl Offer {

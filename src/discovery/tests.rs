@@ -24,7 +24,7 @@ fn interface(ip: IpAddr) -> Interface {
 }
 
 fn offer(name: &str) -> Offer {
-    Offer { name: name.to_owned(), bound: Ipv6Addr::UNSPECIFIED.into(), port: 8080 }
+    Offer { name: name.to_owned(), bound: Ipv6Addr::UNSPECIFIED.into(), port: 8080, key: None }
 }
 
 /// A datagram that passed no router.
@@ -145,6 +145,18 @@ fn who_announces_is_found_within_a_second_by_whoever_asks_and_says_nothing_meanw
     network.go_on(Duration::from_secs(200));
     assert_eq!(network.found(2), [""; 0], "their time is over");
     assert!(!network.hosts[2].has_joined);
+}
+
+#[test]
+fn whoever_has_a_key_announces_its_fingerprint() {
+    let mut network = Network::new(2);
+    let key = Some("UIV27NJD2B7L25QXN5F6HNHJQA".to_owned());
+    network.hosts[0].announce(Offer { key: key.clone(), ..offer("anna") }, network.now);
+    network.go_on(ms(8000));
+    network.hosts[1].search(network.now);
+    network.go_on(ms(1000));
+    let found = network.hosts[1].neighbours(network.now);
+    assert_eq!(found.iter().map(|neighbour| neighbour.key.clone()).collect::<Vec<_>>(), [key]);
 }
 
 #[test]

@@ -90,6 +90,7 @@ pub(super) struct Records {
     instance: Name<'static>,
     host: Name<'static>,
     port: u16,
+    key: Option<String>,
     ips: Vec<IpAddr>,
 }
 
@@ -108,7 +109,7 @@ impl Records {
             None => String::new(),
         };
         let host = name(&[&format!("chinwag-{of_host}-{}{dash}", offer.port), DOMAIN]);
-        Self { instance, host, port: offer.port, ips: ips.to_vec() }
+        Self { instance, host, port: offer.port, key: offer.key.clone(), ips: ips.to_vec() }
     }
 
     pub(super) fn instance(&self) -> &Name<'static> {
@@ -133,7 +134,13 @@ impl Records {
     pub(super) fn location(&self) -> [Record; 2] {
         let target = self.host.clone();
         let srv = SRV { priority: 0, weight: 0, port: self.port, target };
-        let txt = TXT::new().with_string(VERSION).unwrap_or_default();
+        let key = self.key.as_ref().map(|key| format!("key={key}"));
+        let mut txt = TXT::new();
+        for word in [VERSION].into_iter().chain(key.as_deref()) {
+            // Each is shorter than the 255 bytes that one may have.
+            let _ = txt.add_string(word);
+        }
+        let txt = txt.into_owned();
         [
             unique(&self.instance, HOST_TTL, RData::SRV(srv)),
             unique(&self.instance, SERVICE_TTL, RData::TXT(txt)),

@@ -1,14 +1,14 @@
 //! Files for this user only: locked against other programs, replaced as a whole, and renamed if they cannot be
 //! understood. It knows nothing about their content.
 
-use chinwag::limits::{CORRUPT_FILES_MAX, LOCK_RETRY};
+use chinwag::limits::{CORRUPT_FILES_MAX, LOCK_RETRY, LOCK_TRIES};
 use rustix::event::{Timespec, poll};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Why a file cannot be used.
@@ -30,6 +30,53 @@ pub(super) fn follow(path: &Path) -> PathBuf {
     fs::canonicalize(path).or_else(|_| linked()).unwrap_or_else(|_| path.to_owned())
 }
 
+/// What a file says, if there is one. A corrupt file is renamed, unless another program has renamed or repaired it in
+/// between.
+pub(super) fn read<T>(
+    path: &Path,
+    bytes_max: usize,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, Unusable> {
+    match understand(path, bytes_max, &parse).map_err(Unusable::Unreadable)? {
+        Ok(read) => Ok(read),
+        Err(_) => match locked(path, LOCK_TRIES, |lock| Ok(read_locked(lock, path, bytes_max, &parse))) {
+            Ok(Some(read)) => read,
+            Ok(None) => Err(Unusable::Unreadable(ErrorKind::ResourceBusy.into())),
+            Err(error) => Err(Unusable::Unreadable(error)),
+        },
+    }
+}
+
+/// The same, by whoever has the lock.
+pub(super) fn read_locked<T>(
+    _lock: &Lock,
+    path: &Path,
+    bytes_max: usize,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, Unusable> {
+    match understand(path, bytes_max, parse).map_err(Unusable::Unreadable)? {
+        Ok(read) => Ok(read),
+        Err(reason) => {
+            let set_aside = set_aside(path).map_err(Unusable::Unreadable)?;
+            Err(Unusable::Corrupt { reason, set_aside })
+        }
+    }
+}
+
+/// What a file says, if there is one, or why it cannot be understood.
+pub(super) fn understand<T>(
+    path: &Path,
+    bytes_max: usize,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> io::Result<Result<Option<T>, String>> {
+    let Some(bytes) = read_end(path, bytes_max + 1)? else { return Ok(Ok(None)) };
+    if bytes.len() > bytes_max {
+        return Ok(Err(format!("it is larger than {} MiB", bytes_max >> 20)));
+    }
+    let Ok(text) = String::from_utf8(bytes) else { return Ok(Err("it is not UTF-8".to_owned())) };
+    Ok(parse(&text).map(Some))
+}
+
 /// Reads a file, but at most the last `bytes_max` bytes; `None` if there is no file.
 pub(super) fn read_end(path: &Path, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
     use io::{Seek, SeekFrom};
@@ -45,8 +92,12 @@ pub(super) fn read_end(path: &Path, bytes_max: usize) -> io::Result<Option<Vec<u
 }
 
 /// Opens only what cannot make us wait, so not a FIFO.
-fn open_regular(path: &Path) -> io::Result<File> {
-    if fs::metadata(path)?.is_file() { File::open(path) } else { Err(ErrorKind::Unsupported.into()) }
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
+    match fs::metadata(path)?.file_type() {
+        kind if kind.is_file() => File::open(path),
+        kind if kind.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        _ => Err(ErrorKind::Unsupported.into()),
+    }
 }
 
 /// Locks a file by means of a second file beside it, which stays. It tries `tries` times, with a short pause. `None`
@@ -80,13 +131,47 @@ pub(super) fn locked<T>(
 
 /// Replaces a file by `contents` as a whole: even if the program is killed, there is either the old file or the new
 /// one.
-pub(super) fn replace(_lock: &Lock, path: &Path, contents: &[u8]) -> io::Result<()> {
+pub(super) fn replace(lock: &Lock, path: &Path, contents: &[u8]) -> io::Result<()> {
+    write_new(lock, path, contents, |new| fs::rename(new, path))
+}
+
+/// Makes a file with these `contents` as a whole. If there is a file already, whoever made it, it stays as it is.
+pub(super) fn create(lock: &Lock, path: &Path, contents: &[u8]) -> io::Result<()> {
+    write_new(lock, path, contents, |new| match fs::hard_link(new, path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => fs::remove_file(new),
+    })
+}
+
+/// Removes the second link to a file that [`create`] leaves if the program is killed before it has removed it. It stays
+/// for the next time if another program has the lock, or if it cannot be removed.
+pub(super) fn remove_second_link(path: &Path) {
+    let temporary = beside(path, ".new");
+    if is_same(path, &temporary) {
+        let _ =
+            locked(path, 1, |_| if is_same(path, &temporary) { fs::remove_file(&temporary) } else { Ok(()) });
+    }
+}
+
+/// Whether both are links to one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let place = |path| fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()));
+    place(one).is_ok_and(|one| place(other).is_ok_and(|other| one == other))
+}
+
+/// Writes a new file beside `path`, and lets `put` give it its name.
+fn write_new(
+    _lock: &Lock,
+    path: &Path,
+    contents: &[u8],
+    put: impl FnOnce(&Path) -> io::Result<()>,
+) -> io::Result<()> {
     let temporary = beside(path, ".new");
     // Left by a program that was killed.
     let _ = fs::remove_file(&temporary);
     let mut file = private().write(true).create_new(true).open(&temporary)?;
     let written = file.write_all(contents).and_then(|()| file.sync_all());
-    if let Err(error) = written.and_then(|()| fs::rename(&temporary, path)) {
+    if let Err(error) = written.and_then(|()| put(&temporary)) {
         let _ = fs::remove_file(&temporary);
         return Err(error);
     }
@@ -136,7 +221,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::fs::PermissionsExt;
     use tempfile::TempDir;
 
     fn mode(path: &Path) -> u32 {
@@ -158,6 +243,19 @@ mod tests {
         assert_eq!(io::read_to_string(&old).unwrap(), "one", "the old one was left as it was");
         assert_ne!(old.metadata().unwrap().ino(), fs::metadata(&path).unwrap().ino());
         assert!(!beside(&path, ".new").exists());
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_not_made_again() {
+        let home = TempDir::new().unwrap();
+        let path = home.path().join("deep/file");
+        let lock = lock(&path, 1).unwrap().unwrap();
+        fs::write(beside(&path, ".new"), "half of a").unwrap();
+        for text in [b"one", b"two"] {
+            create(&lock, &path, text).unwrap();
+            assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"one".to_vec(), 0o600));
+            assert!(!beside(&path, ".new").exists());
+        }
     }
 
     #[test]
@@ -202,8 +300,10 @@ mod tests {
         fs::write(&path, "0123456789").unwrap();
         assert_eq!(read_end(&path, 4).unwrap().unwrap(), b"6789");
         assert_eq!(read_end(&path, 40).unwrap().unwrap(), b"0123456789");
-        for no_file in [home.path(), Path::new("/dev/null")] {
-            assert_eq!(read_end(no_file, 9).unwrap_err().kind(), ErrorKind::Unsupported);
+        let table =
+            [(home.path(), ErrorKind::IsADirectory), (Path::new("/dev/null"), ErrorKind::Unsupported)];
+        for (no_file, why) in table {
+            assert_eq!(read_end(no_file, 9).unwrap_err().kind(), why);
         }
     }
 }

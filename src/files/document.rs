@@ -6,17 +6,21 @@
 //! Only the smallest invalid part is ignored, a field or an entry: a date in the wrong form must not unblock anybody.
 //! Only a file that is not TOML at all is renamed. A field that is no longer needed stays, but empty, if somebody
 //! wrote a comment on it.
+//!
+//! A key that cannot be read is not ignored: the peer would count as one that was never met, and anybody could pass for
+//! it. It counts as a key that nobody has.
 
-use super::record::{Record, Records};
+use super::record::{self, Record, Records};
 use crate::quoting::quoted;
 use chinwag::chat::request::is_unmistakable;
 use chinwag::limits::NAME_BYTES_MAX;
 use chinwag::proto::clean::Clean;
 use chinwag::proto::message::{Dialect, parse_address};
 use chinwag::proto::scope::{Scoped, Scopes};
+use chinwag::proto::secure::Key;
 use jiff::Timestamp;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -28,12 +32,21 @@ use toml_edit::{
 // How sentences describe a valid name and a valid alias.
 const _: () = assert!(NAME_BYTES_MAX == 64);
 const NAME: &str = "a string of at most 64 bytes";
+const KEY: &str =
+    "the 43 characters that were there; nobody is taken for this peer until it is, or until /trust";
 const ALIAS: &str = "one word of at most 64 bytes that cannot be mistaken for anything else";
 
 /// What a value must be, to say so if it is not.
 type Wanted = Cow<'static, str>;
 
 const HEADING: &str = "\
+# The peers that chinwag knows, for you to read and to change, also while it runs.
+# A peer has: address, name, alias, dialect, blocked, last_heard, key, verified, met.
+
+";
+
+/// As it was before there were keys; such a file keeps it.
+const OLD_HEADING: &str = "\
 # The peers that chinwag knows, for you to read and to change, also while it runs.
 # A peer has: address, name, alias, dialect, blocked, last_heard.
 
@@ -63,7 +76,9 @@ impl Document {
     /// otherwise a clock that was wrong once could keep a peer in the file for ever. A peer behind an interface that this
     /// host does not have now is left out, and stays in the file.
     pub(super) fn parse(text: &str, now: Timestamp, scopes: &Scopes) -> Result<Self, String> {
-        let (heading, body) = text.strip_prefix(HEADING).map_or(("", text), |body| (HEADING, body));
+        let headed = [HEADING, OLD_HEADING].into_iter();
+        let headed = { headed }.find_map(|heading| Some((heading, text.strip_prefix(heading)?)));
+        let (heading, body) = headed.unwrap_or(("", text));
         let line = |at: usize| 1 + text[..text.floor_char_boundary(heading.len() + at)].matches('\n').count();
         let parsed = Parsed::parse(body).map_err(|error| {
             let message = error.message().lines().next().unwrap_or_default();
@@ -98,7 +113,12 @@ impl Document {
         if let Item::Table(only) = list {
             *list = ArrayOfTables::from_iter([std::mem::take(only)]).into();
         }
-        let mut unseen = self.records.clone();
+        let comments = comments_of(list, &self.scopes);
+        let (mut unseen, mut gone) = (self.records.clone(), Vec::new());
+        let moves = record::moves(&self.records, wanted).into_iter();
+        let mut moves: BTreeMap<SocketAddr, SocketAddr> =
+            moves.filter(|(_, to)| !self.records.contains_key(to)).collect();
+        let mut placed = BTreeSet::new();
         let is_wanted: Vec<bool> = tables_mut(list)
             .into_iter()
             .map(|table| {
@@ -106,17 +126,43 @@ impl Document {
                 // Of two entries with the same address, the first one was read.
                 let known = address_of(table, &self.scopes).and_then(|address| unseen.remove_entry(&address));
                 let Some((address, was)) = known else { return true };
-                let record = wanted.get(&address);
-                if let Some(record) = record {
-                    update(table, &was, record);
+                let to = moves.remove(&address).filter(|to| placed.insert(*to));
+                if let Some(to) = to {
+                    set(table, "address", self.scopes.show(to).to_string().into(), false);
+                }
+                let record = wanted.get(&to.unwrap_or(address));
+                match record {
+                    Some(record) => update(table, &was, record),
+                    None => gone.push((address, was)),
                 }
                 record.is_some()
             })
             .collect();
         retain(list, &is_wanted);
-        let was = std::mem::replace(&mut self.records, wanted.clone());
-        for (address, record) in wanted.iter().filter(|(address, _)| !was.contains_key(address)) {
+        placed.extend(std::mem::replace(&mut self.records, wanted.clone()).into_keys());
+        for (address, record) in wanted.iter().filter(|(address, _)| !placed.contains(address)) {
             self.add(address, record);
+        }
+        for (address, was) in gone.iter().filter(|(_, was)| was.has_comment && was.key.is_some()) {
+            if let Some(comments) = comments.get(address) {
+                self.carry(comments, was.key);
+            }
+        }
+    }
+
+    /// Puts the comments on an entry that is gone above the one that has its key now, if they were merged.
+    fn carry(&mut self, comments: &[String], key: Option<Key>) {
+        let Some(Item::ArrayOfTables(tables)) = self.toml.get_mut(PEERS) else { return };
+        let is_it = |table: &&mut Table| {
+            let record = address_of(*table, &self.scopes).and_then(|address| self.records.get(&address));
+            record.is_some_and(|record| record.key == key && record.has_comment)
+        };
+        if let Some(table) = tables.iter_mut().find(is_it) {
+            let its_own = Entry::of_table(table).comments();
+            let mut above = table.decor().prefix().and_then(RawString::as_str).unwrap_or_default().to_owned();
+            let missing = comments.iter().filter(|line| !its_own.contains(line));
+            missing.for_each(|line| above.extend([line, "\n"]));
+            table.decor_mut().set_prefix(above);
         }
     }
 
@@ -204,6 +250,9 @@ impl Reader<'_> {
             dialect: self.field(address, table, "dialect", dialect_of),
             blocked: self.field(address, table, "blocked", truth_of).unwrap_or_default(),
             last_heard: self.field(address, table, "last_heard", time_of).map(|at| at.min(self.now)),
+            key: self.key(address, table),
+            verified: self.field(address, table, "verified", truth_of).unwrap_or_default(),
+            met: self.field(address, table, "met", met_of).flatten().map(|at| at.min(self.now)),
             has_comment: false,
         };
         let is_taken = record.alias.clone().is_some_and(|alias| !self.aliases.insert(alias));
@@ -213,6 +262,13 @@ impl Reader<'_> {
         }
         let alias = record.alias.clone().filter(|_| !is_taken);
         self.records.insert(address, Record { alias, ..record });
+    }
+
+    /// The key of a peer. If it cannot be read, the peer has one that nobody has.
+    fn key(&mut self, address: SocketAddr, table: &dyn TableLike) -> Option<Key> {
+        let is_there = table.contains_key("key");
+        let read = self.field(address, table, "key", key_of);
+        if is_there { read.unwrap_or_else(record::nobody) } else { None }
     }
 
     /// The value of a field; an invalid value counts as left out.
@@ -234,7 +290,7 @@ impl Reader<'_> {
     }
 }
 
-fn address_of(table: &dyn TableLike, scopes: &Scopes) -> Option<SocketAddr> {
+pub(super) fn address_of(table: &dyn TableLike, scopes: &Scopes) -> Option<SocketAddr> {
     let word = table.get("address")?.as_str()?;
     match Scoped::parse(word) {
         Some(scoped) => scopes.resolve(&scoped.ok()?).ok(),
@@ -243,7 +299,7 @@ fn address_of(table: &dyn TableLike, scopes: &Scopes) -> Option<SocketAddr> {
 }
 
 /// Of an entry without a usable address: the interface may come back.
-fn is_behind_gone_interface(table: &dyn TableLike) -> bool {
+pub(super) fn is_behind_gone_interface(table: &dyn TableLike) -> bool {
     let word = table.get("address").and_then(Item::as_str);
     matches!(word.and_then(Scoped::parse), Some(Ok(_)))
 }
@@ -270,9 +326,21 @@ fn truth_of(item: &Item) -> Result<bool, Wanted> {
 }
 
 /// A string, or a TOML date.
-fn time_of(item: &Item) -> Result<Timestamp, Wanted> {
+pub(super) fn time_of(item: &Item) -> Result<Timestamp, Wanted> {
     let text = item.as_str().map(str::to_owned).or_else(|| item.as_datetime().map(ToString::to_string));
     text.and_then(|text| text.parse().ok()).ok_or(Cow::Borrowed("a time such as \"2026-03-01T00:00:07Z\""))
+}
+
+/// An empty time counts as none.
+fn met_of(item: &Item) -> Result<Option<Timestamp>, Wanted> {
+    if item.as_str() == Some("") { Ok(None) } else { time_of(item).map(Some) }
+}
+
+/// An empty key counts as none.
+fn key_of(item: &Item) -> Result<Option<Key>, Wanted> {
+    let text = item.as_str();
+    let key = text.and_then(|text| if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) });
+    key.ok_or(Cow::Borrowed(KEY))
 }
 
 /// One entry of the list.
@@ -296,13 +364,25 @@ impl<'a> Entry<'a> {
 
     /// Whether the user wrote a comment on it.
     fn has_comment(&self) -> bool {
+        self.decors().any(is_commented)
+    }
+
+    /// The comments on it, line by line.
+    fn comments(&self) -> Vec<String> {
+        let parts = self.decors().flat_map(|decor| [decor.prefix(), decor.suffix()]).flatten();
+        let lines = parts.filter_map(RawString::as_str).flat_map(str::lines).map(str::trim);
+        lines.filter(|line| line.starts_with('#')).map(str::to_owned).collect()
+    }
+
+    /// The text around it and around all that is in it.
+    fn decors(&self) -> impl Iterator<Item = &Decor> {
         let keys = self
             .table
             .into_iter()
             .flat_map(|table| table.iter().filter_map(|(key, _)| Some(table.key(key)?.leaf_decor())));
         let items = self.table.into_iter().flat_map(TableLike::iter);
         let values = items.filter_map(|(_, item)| Some(item.as_value()?.decor()));
-        keys.chain(values).any(is_commented) || is_commented(self.decor)
+        [self.decor].into_iter().chain(keys).chain(values)
     }
 }
 
@@ -320,6 +400,17 @@ fn entries(list: &Item) -> Option<Vec<Entry<'_>>> {
         Item::Table(only) if !only.is_dotted() && !only.is_implicit() => Some(vec![Entry::of_table(only)]),
         _ => None,
     }
+}
+
+/// The comments on the entries of the list that have any.
+fn comments_of(list: &Item, scopes: &Scopes) -> BTreeMap<SocketAddr, Vec<String>> {
+    let mut comments = BTreeMap::new();
+    for entry in entries(list).unwrap_or_default().iter().filter(|entry| entry.has_comment()) {
+        if let Some(address) = entry.table.and_then(|table| address_of(table, scopes)) {
+            comments.entry(address).or_insert_with(|| entry.comments());
+        }
+    }
+    comments
 }
 
 /// The tables of a list, to change them.
@@ -367,10 +458,19 @@ fn update(table: &mut dyn TableLike, was: &Record, is: &Record) {
     if let Some(at) = is.last_heard.filter(|_| is.last_heard != was.last_heard) {
         set(table, "last_heard", at.to_string().into(), false);
     }
+    if is.key != was.key {
+        set(table, "key", is.key.map(|key| key.to_string()).unwrap_or_default().into(), is.key.is_none());
+    }
+    if is.verified != was.verified {
+        set(table, "verified", is.verified.into(), !is.verified);
+    }
+    if is.met != was.met {
+        set(table, "met", is.met.map(|at| at.to_string()).unwrap_or_default().into(), is.met.is_none());
+    }
 }
 
 /// Sets a field. A field with the default value is removed, unless the user wrote a comment on it.
-fn set(table: &mut dyn TableLike, key: &str, value: Value, is_none: bool) {
+pub(super) fn set(table: &mut dyn TableLike, key: &str, value: Value, is_none: bool) {
     let old = table.get(key).and_then(Item::as_value).map(|old| old.decor().clone());
     let is_commented = old.iter().chain(table.key(key).map(|key| key.leaf_decor())).any(is_commented);
     if is_none && !is_commented {
@@ -388,13 +488,13 @@ fn set(table: &mut dyn TableLike, key: &str, value: Value, is_none: bool) {
 }
 
 /// A string, with escapes if it could disturb a terminal that shows the file.
-fn text(text: &str) -> Value {
+pub(super) fn text(text: &str) -> Value {
     let is_harmless = Clean(text).to_string() == text;
     let escaped = if is_harmless { None } else { quoted(text).parse().ok() };
     escaped.unwrap_or_else(|| text.into())
 }
 
-fn start(span: Option<Range<usize>>) -> usize {
+pub(super) fn start(span: Option<Range<usize>>) -> usize {
     span.map_or(0, |span| span.start)
 }
 
@@ -402,6 +502,7 @@ fn start(span: Option<Range<usize>>) -> usize {
 mod tests {
     use super::*;
     use chinwag::proto::interface::Interface;
+    use chinwag::proto::secure::Identity;
 
     const NOW: Timestamp = Timestamp::MAX;
 
@@ -430,6 +531,10 @@ mod tests {
         text
     }
 
+    fn key(n: u8) -> Key {
+        Identity::new([n; 32]).unwrap().key()
+    }
+
     fn named(name: &str) -> Record {
         Record { name: name.to_owned(), ..Record::default() }
     }
@@ -442,6 +547,9 @@ mod tests {
             dialect: Some(Dialect::Netech),
             blocked: true,
             last_heard: "2026-03-01T00:00:07Z".parse().ok(),
+            key: Some(key(7)),
+            verified: true,
+            met: "2026-02-01T00:00:07Z".parse().ok(),
             has_comment: false,
         };
         let text = changed("", |records| {
@@ -451,8 +559,9 @@ mod tests {
         assert_eq!(
             text,
             "[[peer]]\naddress = \"127.0.0.1:9\"\nname = \"P \\U0000001B1\\U0000000A\"\nalias = \"anna\"\n\
-             dialect = \"netech\"\nblocked = true\nlast_heard = \"2026-03-01T00:00:07Z\"\n\n\
-             [[peer]]\naddress = \"[::1]:9\"\n"
+             dialect = \"netech\"\nblocked = true\nlast_heard = \"2026-03-01T00:00:07Z\"\n\
+             key = \"E75P6uryBMf9M1j8nAByGIHRdCeBKCJ-xnTzf3_pe20\"\nverified = true\n\
+             met = \"2026-02-01T00:00:07Z\"\n\n[[peer]]\naddress = \"[::1]:9\"\n"
         );
         let now = Timestamp::from_second(7).unwrap();
         let early = Document::parse(&text, now, &Scopes::default()).unwrap();
@@ -507,6 +616,109 @@ address = \"nowhere\"
         assert_eq!(text, OWN.replace("\"bob\"", "\"\"").replace("blocked = true", "blocked = false"));
         let bare = "[[peer]]\naddress = \"127.0.0.1:2\"\nalias = \"bob\"\nblocked = true\n";
         assert_eq!(changed(bare, take_back), "[[peer]]\naddress = \"127.0.0.1:2\"\n");
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_read_is_one_that_nobody_has_and_stays_as_it_is() {
+        for value in ["\"abc\"", "7", "[]", "\"E75P6uryBMf9M1j8nAByGIHRdCeBKCJ-xnTzf3_pe20A\"", "{ x = 1 }"] {
+            let text = format!("[[peer]]\naddress = \"127.0.0.1:2\"\nkey = {value} # hm\nverified = true\n");
+            assert_eq!(parse(&text).records()[&address(2)].key, record::nobody(), "{value}");
+            assert!(record::nobody().is_some());
+            let written = changed(&text, |records| {
+                records.get_mut(&address(2)).unwrap().name = "P2".to_owned();
+            });
+            assert_eq!(written, text.clone() + "name = \"P2\"\n");
+            let met = changed(&text, |records| records.get_mut(&address(2)).unwrap().key = Some(key(7)));
+            assert!(met.contains("\nkey = \"E75P6ury"), "{met}");
+        }
+        for none in ["", "key = \"\"\nmet = \"\"\n"] {
+            let document = parse(&format!("[[peer]]\naddress = \"127.0.0.1:2\"\n{none}"));
+            let record = &document.records()[&address(2)];
+            assert_eq!((record.key, record.met, document.odd().len()), (None, None, 0));
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_forgotten_is_removed_with_what_was_known_of_it() {
+        let keyed = |comment: &str| {
+            format!(
+                "[[peer]]\naddress = \"127.0.0.1:2\"\nkey = \"{}\"{comment}\nverified = true\nmet = \"2026-02-01T00:00:07Z\"{comment}\n",
+                key(7)
+            )
+        };
+        let forget = |records: &mut Records| {
+            records.values_mut().for_each(|record| {
+                (record.key, record.verified, record.met) = (None, false, None);
+            });
+        };
+        assert_eq!(changed(&keyed(""), forget), "[[peer]]\naddress = \"127.0.0.1:2\"\n");
+        let kept = "[[peer]]\naddress = \"127.0.0.1:2\"\nkey = \"\" # his\nmet = \"\" # his\n";
+        assert_eq!(changed(&keyed(" # his"), forget), kept);
+    }
+
+    #[test]
+    fn an_entry_that_moves_takes_everything_with_it() {
+        let keyed = |port: u16, n: u8| {
+            format!(
+                "# {n}\n[[peer]]\naddress = '127.0.0.1:{port}' # at home\nkey = \"{}\"\nshoe_size = {n}\n",
+                key(n)
+            )
+        };
+        let go = |from: u16, to: u16| {
+            move |records: &mut Records| {
+                let record = records.remove(&address(from)).unwrap();
+                records.insert(address(to), record);
+            }
+        };
+        let both = keyed(1, 41) + &keyed(2, 42);
+        let moved = both.replace("'127.0.0.1:1'", "\"127.0.0.1:3\"");
+        assert_eq!(changed(&both, go(1, 3)), moved);
+        // There is an entry at the new address already.
+        let text = keyed(1, 41) + "[[peer]]\naddress = \"127.0.0.1:3\" # here\nname = \"P3\"\n";
+        let moved =
+            format!("# 41\n# at home\n[[peer]]\naddress = \"127.0.0.1:3\" # here\nkey = \"{}\"\n", key(41));
+        assert_eq!(changed(&text, go(1, 3)), moved);
+        // Two entries have the same key, and both come to the same address.
+        let twice = keyed(1, 41) + &keyed(2, 41);
+        let text = changed(&twice, |records| {
+            go(1, 3)(records);
+            records.remove(&address(2));
+        });
+        assert_eq!(text, keyed(1, 41).replace("'127.0.0.1:1'", "\"127.0.0.1:3\""));
+    }
+
+    #[test]
+    fn a_comment_goes_with_an_entry_that_is_merged_with_another_one() {
+        let entry = |port: u16, above: &str, note: &str| {
+            format!("{above}[[peer]]\naddress = \"127.0.0.1:{port}\"{note}\nkey = \"{}\"\n", key(41))
+        };
+        let text = entry(1, "", "") + &entry(2, "\n# above\n", " # behind") + &entry(3, "\n", "");
+        let merged = |is_there_new: bool| {
+            move |records: &mut Records| {
+                records.remove(&address(2));
+                let mut there = records.remove(&address(3)).unwrap();
+                there.has_comment = true;
+                records.insert(address(if is_there_new { 4 } else { 3 }), there);
+            }
+        };
+        let carried = entry(1, "", "") + &entry(3, "\n# above\n# behind\n", "");
+        assert_eq!(changed(&text, merged(false)), carried);
+        let moved = changed(&text, merged(true));
+        assert!(moved.contains("# above") && moved.contains("# behind"), "{moved}");
+        // What the user takes out goes with its comments.
+        let removed = changed(&text, |records| drop(records.remove(&address(2))));
+        assert_eq!(removed, entry(1, "", "") + &entry(3, "\n", ""));
+    }
+
+    #[test]
+    fn a_file_from_before_there_were_keys_keeps_its_heading() {
+        let text = OLD_HEADING.to_owned() + "[[peer]]\naddress = \"127.0.0.1:2\"\n";
+        assert!(!parse(&text).records()[&address(2)].has_comment);
+        let expected = text.clone() + "name = \"P2\"\n";
+        assert_eq!(
+            changed(&text, |records| records.get_mut(&address(2)).unwrap().name = "P2".to_owned()),
+            expected
+        );
     }
 
     #[test]
@@ -571,6 +783,7 @@ address = \"nowhere\"
         let long = format!("name = \"{}\"", "x".repeat(NAME_BYTES_MAX + 1));
         let alias = "'alias' of 127.0.0.1:9 must be one word of at most 64 bytes that cannot be mistaken for anything else";
         let name = "'name' of 127.0.0.1:9 must be a string of at most 64 bytes";
+        let key = "'key' of 127.0.0.1:9 must be the 43 characters that were there; nobody is taken for this peer until it is, or until /trust";
         let address_form = "'address' must be IP:PORT, such as \"127.0.0.1:8080\"";
         let table = [
             ("blocked = \"yes\"", 4, "'blocked' of 127.0.0.1:9 must be true or false"),
@@ -589,6 +802,11 @@ address = \"nowhere\"
                 4,
                 "'last_heard' of 127.0.0.1:9 must be a time such as \"2026-03-01T00:00:07Z\"",
             ),
+            ("key = \"abc\"", 4, key),
+            ("key = 7", 4, key),
+            ("[peer.key]\nx = 1", 4, key),
+            ("verified = 1", 4, "'verified' of 127.0.0.1:9 must be true or false"),
+            ("met = \"once\"", 4, "'met' of 127.0.0.1:9 must be a time such as \"2026-03-01T00:00:07Z\""),
             ("alias = \"two words\"", 4, alias),
             ("alias = \"8080\"", 4, alias),
             ("alias = 7", 4, alias),

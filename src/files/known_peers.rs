@@ -10,7 +10,7 @@
 //! last heard is looked up at each write. A crash or a kill loses only these two things.
 
 use super::Faults;
-use super::disk::{self, Lock, Unusable};
+use super::disk::{self, Lock};
 use super::document::Document;
 use super::record::{self, Clock, Record, Records};
 use crate::quoting::shown;
@@ -28,6 +28,10 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// What to do about a file whose keys cannot be used.
+const UNUSABLE: &str = "\
+Nothing was sent, because the file of known peers cannot be used and may have keys in it; repair it or move it away";
 
 /// The file, and what we know about it.
 pub(super) struct KnownPeers {
@@ -49,7 +53,8 @@ impl KnownPeers {
         let path = disk::follow(&path);
         let mut faults = Faults::new(Kept::KnownPeers, &path);
         let clock = Clock::start();
-        let document = read(&path, &scopes).unwrap_or_else(|unusable| {
+        let read = disk::read(&path, KNOWN_PEERS_FILE_BYTES_MAX, parse_in(&scopes));
+        let document = read.unwrap_or_else(|unusable| {
             faults.note_unusable(unusable);
             None
         });
@@ -71,7 +76,7 @@ impl KnownPeers {
         let mut known = self.known();
         known.sort_by_key(|(_, known)| std::cmp::Reverse(known.heard_at));
         let who =
-            |(address, known): (SocketAddr, Known)| Who { address, name: known.alias.unwrap_or(known.name) };
+            |(address, known): (SocketAddr, Known)| Who::new(address, known.alias.unwrap_or(known.name));
         known.into_iter().map(who).collect()
     }
 
@@ -124,7 +129,8 @@ impl KnownPeers {
     }
 
     fn write(&mut self, lock: &Lock, ours: &Records) -> io::Result<()> {
-        let theirs = match read_locked(lock, &self.path, &self.scopes) {
+        let parse = parse_in(&self.scopes);
+        let theirs = match disk::read_locked(lock, &self.path, KNOWN_PEERS_FILE_BYTES_MAX, parse) {
             Ok(theirs) => theirs,
             Err(unusable) => {
                 self.faults.note_unusable(unusable);
@@ -147,53 +153,38 @@ impl KnownPeers {
     }
 }
 
-/// The dialects of known peers, for a program that does not keep the file itself: nothing is written, whatever is
-/// wrong with the file. Faults go to the log.
-pub(super) fn dialects(path: &Path, scopes: &Scopes) -> Vec<(SocketAddr, Known)> {
+/// The dialects and the keys of known peers, for a program that does not keep the file itself: nothing is written,
+/// whatever is wrong with the file. Invalid parts go to the log.
+///
+/// # Errors
+///
+/// The file cannot be used. Without its keys, a text could go to anybody, so nothing may be sent. The error is a
+/// sentence.
+pub(super) fn for_sending(path: &Path, scopes: &Scopes) -> Result<Vec<(SocketAddr, Known)>, String> {
     let file = shown(path.as_os_str());
-    let unused = |why: &str| log::warn!("ignored in the known peers of {file}: {}", Clean(why));
     let understood = understand(path, scopes).map_err(|error| Fault::from(&error).to_string());
     let document = match understood.and_then(|read| read) {
         Ok(document) => document.unwrap_or_else(|| Document::new(scopes)),
-        Err(why) => {
-            unused(&why);
-            return Vec::new();
-        }
+        Err(why) => return Err(format!("{UNUSABLE}: {file}: {}", Clean(&why))),
     };
-    document.odd().iter().for_each(|why| unused(why));
-    let known = |record: &Record| Known { dialect: record.dialect, ..Known::default() };
-    document.records().iter().map(|(&address, record)| (address, known(record))).collect()
-}
-
-/// The file, if there is one. A corrupt file is renamed, unless another program has renamed or repaired it in between.
-fn read(path: &Path, scopes: &Scopes) -> Result<Option<Document>, Unusable> {
-    match understand(path, scopes).map_err(Unusable::Unreadable)? {
-        Ok(document) => Ok(document),
-        Err(_) => match disk::locked(path, LOCK_TRIES, |lock| Ok(read_locked(lock, path, scopes))) {
-            Ok(Some(read)) => read,
-            Ok(None) => Err(Unusable::Unreadable(ErrorKind::ResourceBusy.into())),
-            Err(error) => Err(Unusable::Unreadable(error)),
-        },
-    }
-}
-
-fn read_locked(_lock: &Lock, path: &Path, scopes: &Scopes) -> Result<Option<Document>, Unusable> {
-    match understand(path, scopes).map_err(Unusable::Unreadable)? {
-        Ok(document) => Ok(document),
-        Err(reason) => {
-            let set_aside = disk::set_aside(path).map_err(Unusable::Unreadable)?;
-            Err(Unusable::Corrupt { reason, set_aside })
-        }
-    }
+    let unused = |why: &String| log::warn!("ignored in the known peers of {file}: {}", Clean(why));
+    document.odd().iter().for_each(unused);
+    let clock = Clock::start();
+    let known =
+        |record: &Record| Known { dialect: record.dialect, pin: record.to_pin(&clock), ..Known::default() };
+    Ok(document.records().iter().map(|(&address, record)| (address, known(record))).collect())
 }
 
 fn understand(path: &Path, scopes: &Scopes) -> io::Result<Result<Option<Document>, String>> {
-    let Some(bytes) = disk::read_end(path, KNOWN_PEERS_FILE_BYTES_MAX + 1)? else { return Ok(Ok(None)) };
-    if bytes.len() > KNOWN_PEERS_FILE_BYTES_MAX {
-        return Ok(Err(format!("it is larger than {} MiB", KNOWN_PEERS_FILE_BYTES_MAX >> 20)));
+    match disk::understand(path, KNOWN_PEERS_FILE_BYTES_MAX, parse_in(scopes)) {
+        // What should be its directory is a file, so there is none.
+        Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(Ok(None)),
+        understood => understood,
     }
-    let Ok(text) = String::from_utf8(bytes) else { return Ok(Err("it is not UTF-8".to_owned())) };
-    Ok(Document::parse(&text, Timestamp::now(), scopes).map(Some))
+}
+
+fn parse_in(scopes: &Scopes) -> impl Fn(&str) -> Result<Document, String> {
+    |text| Document::parse(text, Timestamp::now(), scopes)
 }
 
 #[cfg(test)]
@@ -203,6 +194,7 @@ mod tests {
     use chinwag::chat::notice::FileFault;
     use chinwag::chat::request::{Designation, Request};
     use chinwag::proto::machine::Machine;
+    use chinwag::proto::secure::Identity;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
     use tempfile::TempDir;
@@ -291,6 +283,29 @@ mod tests {
         let known = Run::new(&path).file.known();
         let facts: Vec<_> = known.iter().map(|(_, k)| (k.alias.as_deref(), k.is_blocked)).collect();
         assert_eq!(facts, [(Some("anna"), true), (Some("bob"), false), (None, true)]);
+    }
+
+    #[test]
+    fn keys_are_read_for_the_chat_and_for_sending_and_a_broken_one_is_nobodys() {
+        let (_home, path) = place();
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        let text = "[[peer]]\naddress = \"127.0.0.1:1\"\nkey = \"E75P6uryBMf9M1j8nAByGIHRdCeBKCJ-xnTzf3_pe20\"\n\
+                    verified = true\nmet = \"2026-02-01T00:00:07Z\"\n\n\
+                    [[peer]]\naddress = \"127.0.0.1:2\"\nkey = \"E75P6uryBM\"\n\n\
+                    [[peer]]\naddress = \"127.0.0.1:3\"\nverified = true\nmet = \"2026-02-01T00:00:07Z\"\n";
+        fs::write(&path, text).unwrap();
+        let mut run = Run::new(&path);
+        assert!(matches!(&run.faults()[..], [FileFault::Odd { reasons, more: 0 }] if reasons.len() == 1));
+        for known in [run.file.known(), for_sending(&path, &Scopes::default()).unwrap()] {
+            let pins: Vec<_> = known.into_iter().map(|(_, known)| known.pin).collect();
+            let [Some(one), Some(two), None] = &pins[..] else { panic!("{pins:?}") };
+            assert_eq!(Some(one.key), Identity::new([7; 32]).map(|identity| identity.key()));
+            assert!(one.is_verified && one.since.is_some_and(|since| since < Instant::now()));
+            assert_eq!((Some(two.key), two.is_verified, two.since), (record::nobody(), false, None));
+        }
+        run.ask(Request::Alias(peer(2), Some("anna".to_owned()))).save();
+        let expected = text.replace("key = \"E75P6uryBM\"\n", "key = \"E75P6uryBM\"\nalias = \"anna\"\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), expected);
     }
 
     #[test]

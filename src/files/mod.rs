@@ -1,4 +1,4 @@
-//! The files that last from run to run: known peers and typed lines.
+//! The files that last from run to run: known peers, texts that are held for later, typed lines and the key.
 //!
 //! They are written between the turns of the event loop, so the chat knows no file. If a file cannot be used, the user
 //! is told once, and the chat goes on without it. Several programs may share the files at the same time.
@@ -10,7 +10,10 @@
 
 mod disk;
 mod document;
+mod held;
+mod held_document;
 mod history;
+pub(crate) mod identity;
 mod known_peers;
 mod record;
 
@@ -27,7 +30,9 @@ use chinwag::term::terminal::Terminal;
 use chinwag::term::transcript::Recorded;
 use disk::Unusable;
 use etcetera::BaseStrategy;
+use held::HeldFile;
 use history::HistoryFile;
+use identity::IdentityFile;
 use known_peers::KnownPeers;
 use std::io;
 use std::net::SocketAddr;
@@ -37,24 +42,41 @@ use std::time::Duration;
 /// The files of one run.
 pub(crate) struct Files {
     known_peers: Option<KnownPeers>,
+    held: Option<HeldFile>,
     history: Option<HistoryFile>,
+    identity: Option<IdentityFile>,
 }
 
 impl Files {
-    /// Reads the files that are wanted. Nothing is written yet, unless a corrupt file must be renamed.
-    pub(crate) fn open(known_peers: Option<PathBuf>, history: Option<PathBuf>, scopes: Scopes) -> Self {
+    /// Reads the files that are wanted, besides the key, which was read before. Nothing is written yet, unless a corrupt
+    /// file must be renamed.
+    pub(crate) fn open(
+        known_peers: Option<PathBuf>,
+        held: Option<PathBuf>,
+        history: Option<PathBuf>,
+        identity: Option<IdentityFile>,
+        scopes: Scopes,
+    ) -> Self {
         Self {
+            identity,
+            held: held.map(|path| HeldFile::load(path, scopes.clone())),
             known_peers: known_peers.map(|path| KnownPeers::load(path, scopes)),
             history: history.map(HistoryFile::load),
         }
     }
 
-    /// Gives a node its known peers.
-    pub(crate) fn remind(&self, config: Config) -> Config {
-        match &self.known_peers {
-            Some(file) => Config { known: file.known(), must_remember: true, ..config },
-            None => config,
+    /// Gives a node its known peers, its key, and the texts that are held for later.
+    pub(crate) fn remind(&mut self, mut config: Config) -> Config {
+        if let Some(file) = &mut self.identity {
+            config = file.give(config);
         }
+        if let Some(file) = &self.known_peers {
+            config = Config { known: file.known(), must_remember: true, ..config };
+        }
+        if let Some(file) = &self.held {
+            config = Config { held: file.texts(), has_held_file: true, ..config };
+        }
+        config
     }
 
     /// Gives a line editor what was typed before, and names for completion.
@@ -73,7 +95,13 @@ impl Files {
         &mut self,
         event_loop: &mut EventLoop<Node, S>,
     ) -> Option<Duration> {
-        self.known_peers.as_mut().and_then(|file| file.look(event_loop))
+        if let Some(file) = &mut self.identity {
+            file.tell(event_loop);
+        }
+        // A text that has arrived must be taken out of its file even if the other one is held up.
+        let for_held = self.held.as_mut().and_then(|file| file.look(event_loop));
+        let for_known = self.known_peers.as_mut().and_then(|file| file.look(event_loop));
+        for_held.into_iter().chain(for_known).min()
     }
 
     /// As [`look`](Self::look), on a terminal, where typed lines are kept too.
@@ -91,9 +119,18 @@ pub(crate) fn known_peers_place() -> Option<PathBuf> {
     Some(etcetera::choose_base_strategy().ok()?.data_dir().join("chinwag/peers.toml"))
 }
 
-/// The dialects of known peers, if there are any.
-pub(crate) fn known_dialects(scopes: &Scopes) -> Vec<(SocketAddr, Known)> {
-    known_peers_place().map(|path| known_peers::dialects(&path, scopes)).unwrap_or_default()
+/// Where the texts are kept that are held for later.
+pub(crate) fn held_place() -> Option<PathBuf> {
+    Some(known_peers_place()?.with_file_name("held.toml"))
+}
+
+/// The dialects and the keys of known peers, if there are any.
+///
+/// # Errors
+///
+/// The file cannot be used, so nothing may be sent; the error is a sentence.
+pub(crate) fn known_for_sending(scopes: &Scopes) -> Result<Vec<(SocketAddr, Known)>, String> {
+    known_peers_place().map_or(Ok(Vec::new()), |path| known_peers::for_sending(&path, scopes))
 }
 
 /// Where typed lines are kept.

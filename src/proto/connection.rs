@@ -3,15 +3,17 @@
 //! A connection is not a peer: a plain peer makes a new one for every message. What the connection is for is the
 //! machine's concern and is kept in `data`.
 //!
-//! There can be very many idle connections, so each takes only 144 bytes with its socket and its deadline: addresses
+//! There can be very many idle connections, so each takes only 152 bytes with its socket and its deadline: addresses
 //! take 16 bytes for IPv4, moments take 8, and what only some connections have is in a box.
 
 use super::ends::Ends;
 use super::framer::Framer;
 use super::machine::CloseReason;
 use super::moment::Moment;
+use super::sealing::Sealing;
+use super::secure::{Answered, Channel, Offered};
 use super::send_queue::SendQueue;
-use crate::limits::{FIRST_MESSAGE_TIMEOUT, IDLE_TIMEOUT, SETTLE_TIMEOUT};
+use crate::limits::{FIRST_MESSAGE_TIMEOUT, HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, OFFER_TIMEOUT, SETTLE_TIMEOUT};
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -27,10 +29,25 @@ pub enum Phase {
     Greeting,
     /// Carries messages, and is closed after a long silence.
     Open,
+    /// A session on which we offered encryption, or took an offer, until it is decided.
+    Proving,
     /// Bound to a peer in both directions; may be silent for any time.
     Session,
     /// We have sent everything, and give the other side a moment to answer or to close.
     Settling,
+}
+
+/// How far encryption is on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrecy {
+    /// There is none.
+    Clear,
+    /// We offered it. The next line that comes decides.
+    Offered,
+    /// We took an offer, and wait for the proof of the other side.
+    Answered,
+    /// All that comes and goes is sealed.
+    Sealed,
 }
 
 /// What is due on a connection whose deadline has come.
@@ -65,6 +82,8 @@ pub struct Connection<T> {
     pub(super) phase: Phase,
     pub(super) framer: Framer,
     pub(super) queue: SendQueue,
+    /// Once encryption was offered on it.
+    pub(super) sealing: Option<Box<Sealing>>,
     /// Our own IP is unspecified until a dial is up.
     pub(super) ends: Ends,
     pub(super) generation: u32,
@@ -91,6 +110,7 @@ impl<T> Connection<T> {
             phase,
             framer: Framer::default(),
             queue: SendQueue::default(),
+            sealing: None,
             ends: Ends::new(remote, local),
             generation: 0,
             is_dirty: false,
@@ -117,9 +137,75 @@ impl<T> Connection<T> {
         self.ends.local()
     }
 
-    /// What waits to be sent.
+    /// What waits to be sent, as it was queued.
     pub fn queue(&self) -> &SendQueue {
         &self.queue
+    }
+
+    /// What waits to be written.
+    pub(super) fn wire(&mut self) -> &mut SendQueue {
+        match &mut self.sealing {
+            Some(sealing) => sealing.wire(&mut self.queue),
+            None => &mut self.queue,
+        }
+    }
+
+    /// What is compared with the limit of its queue.
+    pub(super) fn queue_size(&self) -> usize {
+        self.queue.size() + self.sealing.as_ref().map_or(0, |sealing| sealing.queue().size())
+    }
+
+    /// Answers with an offer of encryption, which is queued already.
+    pub fn offer(&mut self, offered: Offered) {
+        self.sealing = Some(Box::new(Sealing::offered(offered, &mut self.queue)));
+    }
+
+    /// Takes an offer; `line` is our part of the handshake.
+    pub fn take_offer(&mut self, answered: Answered, line: &str) {
+        self.sealing = Some(Box::new(Sealing::answered(answered, line, &mut self.queue)));
+    }
+
+    /// The offer that waits to be taken, to go on with it.
+    pub fn offered(&mut self) -> Option<Offered> {
+        self.sealing.as_mut()?.take_offered()
+    }
+
+    /// The offer that we took, to go on with it.
+    pub fn answered(&mut self) -> Option<Answered> {
+        self.sealing.as_mut()?.take_answered()
+    }
+
+    /// Both sides have proved their keys; `line` is our last message, if we have one. Nothing that came in the clear may be
+    /// left: it would become the beginning of the first encrypted line.
+    pub fn seal(&mut self, channel: Channel, line: Option<&str>) {
+        drop(self.framer.flush());
+        if let Some(sealing) = &mut self.sealing {
+            sealing.open(channel, line);
+            self.framer.take_only_lines();
+        }
+    }
+
+    /// The offer is not taken: everything goes in the clear.
+    pub fn give_up_offer(&mut self) {
+        if let Some(sealing) = self.sealing.take_if(|sealing| sealing.is_offered()) {
+            sealing.give_up(&mut self.queue);
+        }
+    }
+
+    /// How far encryption is.
+    pub fn secrecy(&self) -> Secrecy {
+        match &self.sealing {
+            None => Secrecy::Clear,
+            Some(sealing) if sealing.is_open() => Secrecy::Sealed,
+            Some(sealing) if sealing.is_offered() => Secrecy::Offered,
+            Some(_) => Secrecy::Answered,
+        }
+    }
+
+    /// Takes the frames in these bytes, and appends their text.
+    pub fn open_frames(&mut self, bytes: &[u8], text: &mut Vec<u8>) -> Result<(), CloseReason> {
+        let sealing = self.sealing.as_mut().ok_or(CloseReason::BadFrame)?;
+        sealing.read(bytes, text).map_err(|_| CloseReason::BadFrame)
     }
 
     /// Bytes that it was ever given to send.
@@ -129,7 +215,8 @@ impl<T> Connection<T> {
 
     /// Bytes of [`Connection::pushed`] that were written.
     pub fn written(&self) -> u64 {
-        self.pushed - self.queue.bytes() as u64
+        let sealed = self.sealing.as_ref().map_or(0, |sealing| sealing.unwritten());
+        self.pushed - (self.queue.bytes() + sealed) as u64
     }
 
     /// The next complete message in `rest`; `Ok(None)` when all of it is taken in.
@@ -143,7 +230,9 @@ impl<T> Connection<T> {
 
     /// The unfinished message as it is, because the peer went silent or is gone.
     pub fn flush(&mut self) -> Option<Vec<u8>> {
-        let message = self.framer.flush();
+        // Of what is encrypted, nobody may cut off the end; and once we took an offer, nothing in the clear counts.
+        let is_clear = matches!(self.secrecy(), Secrecy::Clear | Secrecy::Offered);
+        let message = self.framer.flush().filter(|_| is_clear);
         if message.is_some() {
             self.greeted();
         }
@@ -179,6 +268,9 @@ impl<T> Connection<T> {
     /// Notes that bytes came.
     pub(super) fn heard(&mut self, now: Moment) {
         self.framer.heard(now);
+        if let Some(sealing) = &mut self.sealing {
+            sealing.heard(now);
+        }
         if self.phase == Phase::Open {
             self.since = now;
         }
@@ -186,12 +278,22 @@ impl<T> Connection<T> {
 
     fn end(&self, connect_timeout: Duration) -> Option<(Moment, CloseReason)> {
         let of_message = self.framer.overdue_at().map(|at| (at, CloseReason::NoMessage));
-        self.end_of_phase(connect_timeout).into_iter().chain(of_message).min()
+        let of_frame = self.sealing.as_ref().and_then(|sealing| sealing.overdue_at());
+        let of_frame = of_frame.map(|at| (at, CloseReason::BadFrame));
+        self.end_of_phase(connect_timeout).into_iter().chain(of_message).chain(of_frame).min()
+    }
+
+    fn is_offering(&self) -> bool {
+        self.sealing.as_ref().is_some_and(|sealing| sealing.is_offered())
     }
 
     fn end_of_phase(&self, connect_timeout: Duration) -> Option<(Moment, CloseReason)> {
         match self.phase {
             Phase::Waiting | Phase::Session => None,
+            Phase::Proving => {
+                let time = if self.is_offering() { OFFER_TIMEOUT } else { HANDSHAKE_TIMEOUT };
+                Some((self.since + time, CloseReason::NoProof))
+            }
             Phase::Dialling => Some((self.since + connect_timeout, CloseReason::TimedOut)),
             Phase::Greeting => Some((self.since + FIRST_MESSAGE_TIMEOUT, CloseReason::NoMessage)),
             Phase::Open => Some((self.since + IDLE_TIMEOUT, CloseReason::Idle)),
@@ -203,12 +305,14 @@ impl<T> Connection<T> {
 impl<T: Holding> Connection<T> {
     /// The most that it may hold, in bytes. Cheap to compute.
     pub(super) fn held_at_most(&self) -> u32 {
-        clamp(self.framer.held() + self.queue.held_at_most() + self.data.held_at_most())
+        let sealed = self.sealing.as_ref().map_or(0, |sealing| sealing.held_at_most());
+        clamp(self.framer.held() + self.queue.held_at_most() + sealed + self.data.held_at_most())
     }
 
     /// The memory that it holds, in bytes.
     pub(super) fn held(&self) -> u32 {
-        clamp(self.framer.held() + self.queue.held() + self.data.held())
+        let sealed = self.sealing.as_ref().map_or(0, |sealing| sealing.held());
+        clamp(self.framer.held() + self.queue.held() + sealed + self.data.held())
     }
 }
 

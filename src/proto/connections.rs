@@ -169,6 +169,21 @@ impl<T: Holding> Connections<T> {
         }
     }
 
+    /// The connection carries a session from here on, but whether it is encrypted is not decided yet.
+    pub fn prove_session(&mut self, conn: ConnId, now: Instant) {
+        if let Some(connection) = self.get_mut(conn) {
+            connection.framer.expect_lines();
+            self.set_phase(conn, Phase::Proving, now);
+            self.make_dirty(conn);
+        }
+    }
+
+    /// Something that was queued may be written now.
+    pub fn wake(&mut self, conn: ConnId) {
+        self.charge(conn);
+        self.make_dirty(conn);
+    }
+
     /// Notes that bytes came. Call it after they were framed.
     pub fn heard(&mut self, conn: ConnId, now: Instant) {
         let now = self.moment(now);
@@ -184,7 +199,8 @@ impl<T: Holding> Connections<T> {
         let size_max = self.limits.send_queue_bytes_max;
         let Some(connection) = self.get_mut(conn) else { return Ok(()) };
         let bytes = payload.len() as u64;
-        connection.queue.push(payload, size_max).map_err(|_| CloseReason::SlowPeer)?;
+        let wire = connection.queue_size() - connection.queue.size();
+        connection.queue.push(payload, size_max.saturating_sub(wire)).map_err(|_| CloseReason::SlowPeer)?;
         connection.pushed += bytes;
         self.charge(conn);
         self.make_dirty(conn);
@@ -204,7 +220,7 @@ impl<T: Holding> Connections<T> {
 
     /// Whether more is queued on it than allowed.
     pub fn is_overfull(&self, conn: ConnId) -> bool {
-        self.get(conn).is_some_and(|connection| connection.queue.size() > self.limits.send_queue_bytes_max)
+        self.get(conn).is_some_and(|connection| connection.queue_size() > self.limits.send_queue_bytes_max)
     }
 
     /// The next connection that has got something to send.
@@ -220,7 +236,7 @@ impl<T: Holding> Connections<T> {
 
     /// Its send queue.
     pub fn send_queue(&mut self, conn: ConnId) -> Option<&mut SendQueue> {
-        self.get_mut(conn).map(|connection| &mut connection.queue)
+        self.get_mut(conn).map(Connection::wire)
     }
 
     /// Whether all of them together may hold more memory than allowed.
@@ -675,6 +691,6 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         let bytes = size_of::<Connection<[u64; 4]>>();
-        assert!(bytes <= 112, "{bytes} bytes");
+        assert!(bytes <= 120, "{bytes} bytes");
     }
 }

@@ -104,6 +104,11 @@ impl Framer {
         Some(if is_soon { IDLE_FLUSH } else { HEADER_FLUSH })
     }
 
+    /// From now on only a newline ends a message: what is encrypted is never in another form.
+    pub(super) fn take_only_lines(&mut self) {
+        self.mode = Mode::Lines;
+    }
+
     /// A session was agreed on: from now on every newline ends a message.
     pub fn expect_lines(&mut self) {
         if self.mode == Mode::Undelimited {

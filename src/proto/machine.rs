@@ -242,6 +242,16 @@ pub enum CloseReason {
     TimedOut,
     /// No route leads to the address.
     Unreachable,
+    /// A frame of an encrypted session was changed on the way, or is none.
+    BadFrame,
+    /// A message of the handshake was changed on the way, or is none.
+    BadProof,
+    /// The other side did not prove its key in time.
+    NoProof,
+    /// It has another key than the one that is known, or says something else with it.
+    WrongKey,
+    /// It does not speak encrypted, and may not speak in the clear.
+    NotEncrypted,
     /// Any other fault of the system.
     Fault(Fault),
 }
@@ -250,6 +260,8 @@ impl CloseReason {
     words! {
         /// One word for it, for programs. It is part of the schema and does not change.
         pub fn word(self: Self), WORDS of self;
+        Self::BadFrame => "bad-frame",
+        Self::BadProof => "bad-proof",
         Self::Eof => "closed",
         Self::Fault(_) => "fault",
         Self::Idle => "idle",
@@ -258,11 +270,14 @@ impl CloseReason {
         Self::NoDescriptor => "no-descriptor",
         Self::NoMessage => "no-message",
         Self::NoPort => "no-port",
+        Self::NoProof => "no-proof",
+        Self::NotEncrypted => "not-encrypted",
         Self::Refused => "refused",
         Self::Reset => "reset",
         Self::SlowPeer => "slow-peer",
         Self::TimedOut => "timed-out",
         Self::Unreachable => "unreachable",
+        Self::WrongKey => "wrong-key",
     }
 }
 
@@ -284,6 +299,11 @@ impl fmt::Display for CloseReason {
             Self::SlowPeer => "the peer reads too slowly",
             Self::TimedOut => "the peer no longer answers",
             Self::Unreachable => "the peer can no longer be reached",
+            Self::BadFrame => "something that is not of the other side came on it",
+            Self::BadProof => "the other side could not prove who it is",
+            Self::NoProof => "the other side did not prove who it is in time",
+            Self::WrongKey => "the other side has another key than before",
+            Self::NotEncrypted => "the other side does not encrypt",
             Self::Fault(fault) => return write!(f, "the system reports: {fault}"),
         })
     }

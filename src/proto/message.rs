@@ -116,6 +116,13 @@ impl Command {
 
         let word = text.trim_ascii();
         // Nearly every message is chat: the first letter or the length usually shows it.
+        if word.len() == OFFERED.len() + OFFER_CHARS
+            && let Some((head, offer)) = word.split_at_checked(OFFERED.len())
+            && head.eq_ignore_ascii_case(OFFERED)
+            && offer.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte))
+        {
+            return Self::Ack { session: true };
+        }
         if word.len() > LONGEST || !word.first().is_some_and(|first| FIRST_LETTERS.contains(first)) {
             return Self::Chat;
         }
@@ -131,6 +138,10 @@ impl Command {
         }
     }
 }
+
+/// An acknowledgement of our own kind that offers encryption, and the characters of the offer behind it.
+const OFFERED: &[u8] = b"connected chinwag/1 noise=";
+const OFFER_CHARS: usize = 43;
 
 /// Reads `connected` with one capability token, such as `chinwag/1`. Returns whether the token offers a session.
 fn capability(word: &[u8]) -> Option<bool> {

@@ -17,4 +17,6 @@ pub mod machine;
 pub mod message;
 mod moment;
 pub mod scope;
+mod sealing;
+pub mod secure;
 pub mod send_queue;

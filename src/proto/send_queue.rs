@@ -99,6 +99,14 @@ impl SendQueue {
         }
     }
 
+    /// Appends all that waits in another queue.
+    pub(super) fn append(&mut self, mut other: Self) {
+        let mut bytes = Vec::with_capacity(other.bytes());
+        // It cannot fail: memory takes everything.
+        let _ = other.write_to(&mut bytes);
+        self.push_beyond(bytes.into());
+    }
+
     /// Writes until nothing is left, which is `Ok`, or until the writer returns an error. After `WouldBlock`, call it
     /// again when the writer is writable.
     pub fn write_to(&mut self, writer: &mut impl Write) -> io::Result<()> {

@@ -30,7 +30,8 @@ use std::path::PathBuf;
 
 /// The flags that `send` and `diagnose` share with the chat, as far as they have them. Their `--port`, `--quiet` and
 /// `--json` mean something else.
-const SHARED_WITH_CHAT: [&str; 4] = ["name", "ip", "dialect", "connect-timeout"];
+const SHARED_WITH_CHAT: [&str; 7] =
+    ["name", "ip", "dialect", "identity", "no-identity", "secure", "connect-timeout"];
 
 /// The value of a flag, and where it was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -346,13 +347,17 @@ mod tests {
 
     #[test]
     fn send_uses_the_settings_that_it_shares_with_the_chat() {
-        let file = "name = 'a'\nport = 8080\nquiet = true\ndialect = 'block'\njson = true";
-        let (matches, _) = settled("send 127.0.0.1:1 --quiet=false -- --name -1", &[], file).unwrap();
+        let file = "name = 'a'\nport = 8080\nquiet = true\ndialect = 'block'\njson = true\n\
+                    secure = 'require'\nidentity = 'k'";
+        let (matches, _) =
+            settled("send --no-identity 127.0.0.1:1 --quiet=false -- --name -1", &[], file).unwrap();
         let (_, send) = matches.subcommand().unwrap();
         let words = |id| send.get_raw(id).map(|values| values.map(|value| value.to_str().unwrap()).collect());
         let words = |id| words(id).map(|words: Vec<_>| words.join(" "));
         assert_eq!(words("name").as_deref(), Some("a"));
         assert_eq!(words("dialect").as_deref(), Some("block"));
+        assert_eq!(words("secure").as_deref(), Some("require"));
+        assert_eq!((words("identity"), words("no_identity").as_deref()), (None, Some("true")));
         assert_eq!(words("port"), None);
         assert_eq!(words("text").as_deref(), Some("--name -1"));
     }

@@ -100,9 +100,9 @@ mod tests {
     use std::time::Duration;
 
     fn message(is_to_all: bool, is_mention: bool) -> Notice {
-        let who = Who { address: ([127, 0, 0, 1], 1).into(), name: "anna".into() };
+        let who = Who::new(([127, 0, 0, 1], 1).into(), "anna".into());
         let mentions = is_mention.then_some(0..1).into_iter().collect();
-        Notice::Message { who, text: "x".to_owned(), is_to_all, is_confirmed: true, mentions }
+        Notice::Message { who, text: "x".to_owned(), is_to_all, mentions }
     }
 
     #[test]

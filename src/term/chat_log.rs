@@ -13,7 +13,7 @@ use super::render::HELP_COLUMNS;
 use super::stats::STATS_COLUMNS;
 use super::style::{Colors, Look, Painted, Piece, is_own_words};
 use super::wrap::{Entry, INDENT};
-use crate::chat::notice::{Notice, Prompt, Recall, Recalled, SaidTo, Who};
+use crate::chat::notice::{Notice, Prompt, Recall, Recalled, SaidTo, Standing, Who};
 use crate::chat::recall::{PastMessage, Way};
 use crate::chat::request::{YOU, is_misleading};
 use crate::chat::slash::ACTION;
@@ -40,15 +40,16 @@ impl ChatLog {
     pub(super) fn told(&mut self, notice: &Notice, at: &Zoned) -> Entry {
         let colors = self.look.colors;
         match notice {
-            Notice::Message { who, text, is_to_all, is_confirmed, mentions } => {
-                let must_name = self.bearers.introduce(who) || !is_confirmed;
+            Notice::Message { who, text, is_to_all, mentions } => {
+                let must_name = self.bearers.introduce(who) || !who.standing.is_confirmed();
                 let speaker = speaker(who, must_name || self.look.has_addresses, colors);
                 let (before, end, words) = parts(text);
                 let mut words = marked(words, text.len() - words.len(), mentions, colors);
                 words.push(Piece::plain("\n"));
                 let audience = if *is_to_all { format!(" → all{end}") } else { end.to_owned() };
-                let head = vec![time(at, colors), Piece::plain(before), speaker, Piece::plain(audience)];
-                Entry::of_message(head, words)
+                let head = [time(at, colors)].into_iter().chain(mark(who.standing, colors));
+                let head = head.chain([Piece::plain(before), speaker, Piece::plain(audience)]);
+                Entry::of_message(head.collect(), words)
             }
             notice => {
                 named(notice).into_iter().for_each(|who| self.bearers.note(who));
@@ -124,6 +125,18 @@ impl ChatLog {
         let question = Piece::plain(prompt.map(prompt_text).unwrap_or_default());
         Entry::new(vec![question, Piece::new(style, Clean(answer).to_string()), Piece::plain("\n")])
     }
+}
+
+/// What stands behind a line, between its time and its speaker. Of most lines it is nothing.
+fn mark(standing: Standing, colors: Colors) -> Option<Piece> {
+    let (mark, style) = match standing {
+        Standing::AtHome => return None,
+        Standing::Claimed => ("?", colors.of_failure()),
+        Standing::Conflict => ("!", colors.of_failure()),
+        Standing::Pinned => ("+", colors.of_time().to_owned()),
+        Standing::Verified => ("*", colors.of_own_words().to_owned()),
+    };
+    Some(Piece::new(style, format!(" {mark}")))
 }
 
 /// The peer that a message was heard from or said to.
@@ -260,7 +273,7 @@ mod tests {
     use std::rc::Rc;
 
     fn who(port: u16, name: &str) -> Who {
-        Who { address: ([127, 0, 0, 1], port).into(), name: name.into() }
+        Who::new(([127, 0, 0, 1], port).into(), name.into())
     }
 
     fn moment() -> Zoned {
@@ -309,7 +322,7 @@ mod tests {
         ] {
             let who = who(1, "anna");
             let text = text.to_owned();
-            let message = Notice::Message { who, text, is_to_all, is_confirmed: true, mentions: Vec::new() };
+            let message = Notice::Message { who, text, is_to_all, mentions: Vec::new() };
             assert_eq!(shown(&mut log, &message), format!("23:04 {line}\n"));
         }
         let own = OwnLine::SaidTo(vec![who(1, "anna")], "/me waves".to_owned());
@@ -415,13 +428,12 @@ mod tests {
         shown(&mut log, &Notice::heard(who(1, "anna"), "hi"));
         let text = "pay me".to_owned();
         let claimed = Notice::Message {
-            who: who(1, "anna"),
+            who: Who { standing: Standing::Claimed, ..who(1, "anna") },
             text,
             is_to_all: false,
-            is_confirmed: false,
             mentions: Vec::new(),
         };
-        assert_eq!(shown(&mut log, &claimed), "23:04 anna (127.0.0.1:1): pay me\n");
+        assert_eq!(shown(&mut log, &claimed), "23:04 ? anna (127.0.0.1:1): pay me\n");
         assert_eq!(shown(&mut log, &Notice::heard(who(1, "anna"), "no")), "23:04 anna: no\n");
     }
 
@@ -449,13 +461,7 @@ mod tests {
     #[test]
     fn what_goes_to_all_says_so() {
         let text = "hi".to_owned();
-        let to_all = Notice::Message {
-            who: who(1, "anna"),
-            text,
-            is_to_all: true,
-            is_confirmed: true,
-            mentions: Vec::new(),
-        };
+        let to_all = Notice::Message { who: who(1, "anna"), text, is_to_all: true, mentions: Vec::new() };
         let mut log = ChatLog::default();
         assert_eq!(shown(&mut log, &to_all), "23:04 anna (127.0.0.1:1) → all: hi\n");
         assert_eq!(shown(&mut log, &to_all), "23:04 anna → all: hi\n");
@@ -501,7 +507,7 @@ mod tests {
             who: who(8080, "P1"),
             text: text.to_owned(),
             is_to_all: false,
-            is_confirmed: true,
+
             mentions: mentions.iter().map(|&(start, end)| start..end).collect(),
         };
         let mut log = ChatLog::new(Look { colors: Colors::Table, ..Look::default() });

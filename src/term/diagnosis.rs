@@ -402,7 +402,7 @@ struct Whom<'a>(&'a Who);
 
 impl Display for Whom<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Who { address, name } = self.0;
+        let Who { address, name, .. } = self.0;
         if name.is_empty() { write!(f, "{}", At(*address)) } else { write!(f, "{}", CleanName(name)) }
     }
 }
@@ -483,7 +483,7 @@ pub(super) mod tests {
     }
 
     fn said(who: &str, verdict: &Verdict) -> String {
-        let who = Who { address: ([10, 0, 0, 2], 8080).into(), name: who.into() };
+        let who = Who::new(([10, 0, 0, 2], 8080).into(), who.into());
         Written(|f: &mut Formatter<'_>| super::verdict(f, &who, verdict)).to_string()
     }
 

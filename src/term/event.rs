@@ -5,13 +5,14 @@
 
 use super::addresses::At;
 use super::diagnosis::{outcome, reach, stage};
+use super::later;
 use super::reasons::{
     ended, failure_reason, file_reason, listen_reason, mistake_reason, recall_reason, record_reason,
 };
 use super::render::Sentence;
 use crate::chat::finding::{Finding, Greeting, RoundTrip};
 use crate::chat::notice::{
-    self, BadCommand, KnownRow, Mistake, NearbyRow, Notice, PeerRow, SaidTo, Stats, Who,
+    self, BadCommand, HeldRow, KnownRow, Mistake, NearbyRow, Notice, PeerRow, SaidTo, Standing, Stats, Who,
 };
 use crate::chat::recall::{PastMessage, Way};
 use crate::chat::slash::{self, SLASHES};
@@ -42,13 +43,17 @@ enum Event<'a> {
     Exiting,
     FileFault { path: String, reason: &'static str, sentence: String },
     Folded(Folded<'a>),
+    Held { texts: Vec<HeldText<'a>> },
     Help { commands: Vec<Slash> },
     History { messages: Vec<Past<'a>>, older: u64, partial: bool },
+    Later(Later<'a>),
     ListenFailed { port: u16, reason: &'static str, sentence: String },
+    KeyForgotten(Peer<'a>),
     Listening { port: u16, name: &'a str, addresses: Vec<At> },
     Lost(Lost<'a>),
-    Me { port: u16, name: &'a str, addresses: Vec<At> },
+    Me { port: u16, name: &'a str, addresses: Vec<At>, key: Option<String> },
     Message(Message<'a>),
+    Moved(Moved<'a>),
     NameChanged { name: &'a str },
     Nearby { peers: Vec<Near<'a>> },
     NearbyPeer(Near<'a>),
@@ -59,8 +64,11 @@ enum Event<'a> {
     NotConnected { to: At, reason: &'static str, sentence: String },
     NotRecorded { reason: &'static str, sentence: String },
     NotSent { to: At, text: &'a str, reason: &'static str, sentence: String },
+    OtherKey(OtherKey<'a>),
+    OwnKey { key: Option<String> },
     Peers(Peers<'a>),
-    Raw { from: At, text: &'a str },
+    Pinned(Pinned<'a>),
+    Raw(Raw<'a>),
     Renamed(Renamed<'a>),
     Sent { to: At },
     SentToAll { peers: usize },
@@ -70,6 +78,8 @@ enum Event<'a> {
     Unblocked(Peer<'a>),
     Unconfirmed { to: At, text: &'a str, reason: &'static str, sentence: String },
     Verdict(Verdict<'a>),
+    Verified(Peer<'a>),
+    Verify(Verify<'a>),
     Whois(Whois<'a>),
 }
 
@@ -87,6 +97,7 @@ struct Whois<'a> {
     heard: u64,
     heard_seconds_ago: Option<u64>,
     sent: u64,
+    key: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -136,6 +147,45 @@ struct Verdict<'a> {
 struct Peer<'a> {
     address: At,
     name: &'a str,
+    standing: &'static str,
+}
+
+#[derive(Serialize)]
+struct Raw<'a> {
+    from: At,
+    text: &'a str,
+    /// Only if it is not believed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standing: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Moved<'a> {
+    #[serde(flatten)]
+    peer: Peer<'a>,
+    from: At,
+}
+
+#[derive(Serialize)]
+struct OtherKey<'a> {
+    #[serde(flatten)]
+    peer: Peer<'a>,
+    sentence: String,
+}
+
+#[derive(Serialize)]
+struct Pinned<'a> {
+    #[serde(flatten)]
+    peer: Peer<'a>,
+    key: String,
+}
+
+#[derive(Serialize)]
+struct Verify<'a> {
+    #[serde(flatten)]
+    peer: Peer<'a>,
+    key: String,
+    number: &'a str,
 }
 
 #[derive(Serialize)]
@@ -185,6 +235,31 @@ struct Figures {
     ended: BTreeMap<&'static str, u64>,
     lag_micros: u64,
     lag_worst_micros: u64,
+}
+
+#[derive(Serialize)]
+struct HeldText<'a> {
+    #[serde(flatten)]
+    peer: Peer<'a>,
+    text: &'a str,
+    state: &'static str,
+    held_seconds: u64,
+}
+
+impl<'a> From<&'a HeldRow> for HeldText<'a> {
+    fn from(row: &'a HeldRow) -> Self {
+        let HeldRow { who, text, held, state } = row;
+        Self { peer: who.into(), text, state: later::state(*state), held_seconds: held.as_secs() }
+    }
+}
+
+#[derive(Serialize)]
+struct Later<'a> {
+    #[serde(flatten)]
+    peer: Peer<'a>,
+    texts: Vec<&'a str>,
+    outcome: &'static str,
+    sentence: String,
 }
 
 #[derive(Serialize)]
@@ -250,11 +325,17 @@ struct Near<'a> {
     #[serde(flatten)]
     peer: Peer<'a>,
     key: Option<&'a str>,
+    key_known: bool,
 }
 
 impl<'a> From<&'a NearbyRow> for Near<'a> {
     fn from(row: &'a NearbyRow) -> Self {
-        Self { number: row.number, peer: (&row.who).into(), key: row.key.as_deref() }
+        Self {
+            number: row.number,
+            peer: (&row.who).into(),
+            key: row.key.as_deref(),
+            key_known: row.is_key_known,
+        }
     }
 }
 
@@ -279,7 +360,7 @@ struct Row<'a> {
 
 impl<'a> From<&'a Who> for Peer<'a> {
     fn from(who: &'a Who) -> Self {
-        Self { address: At(who.address), name: &who.name }
+        Self { address: At(who.address), name: &who.name, standing: who.standing.word() }
     }
 }
 
@@ -315,6 +396,7 @@ impl<'a> From<&'a notice::Whois> for Whois<'a> {
             heard: whois.heard,
             heard_seconds_ago: whois.heard_ago.map(|ago| ago.as_secs()),
             sent: whois.sent,
+            key: whois.key.as_ref().map(|(key, _)| &**key),
         }
     }
 }
@@ -430,7 +512,14 @@ pub(super) fn event(notice: &Notice) -> Option<impl Serialize> {
             sentence: sentence(),
         },
         Notice::Folded { who, lines } => Event::Folded(Folded { peer: who.into(), lines: *lines }),
+        Notice::Held(rows) => Event::Held { texts: rows.iter().map(HeldText::from).collect() },
         Notice::Help => Event::Help { commands: slashes() },
+        Notice::Later { who, texts, what } => Event::Later(Later {
+            peer: who.into(),
+            texts: texts.iter().map(|text| &**text).collect(),
+            outcome: later::outcome(*what),
+            sentence: sentence(),
+        }),
         Notice::ListenFailed { port, error } => {
             Event::ListenFailed { port: *port, reason: listen_reason(*port, *error), sentence: sentence() }
         }
@@ -443,9 +532,12 @@ pub(super) fn event(notice: &Notice) -> Option<impl Serialize> {
         Notice::Lost { who, reason } => {
             Event::Lost(Lost { peer: who.into(), reason: reason.word(), sentence: sentence() })
         }
-        Notice::Me { port, name, addresses } => {
-            Event::Me { port: *port, name, addresses: addresses.iter().copied().map(At).collect() }
-        }
+        Notice::Me { port, name, addresses, key } => Event::Me {
+            port: *port,
+            name,
+            addresses: addresses.iter().copied().map(At).collect(),
+            key: key.map(|key| key.fingerprint()),
+        },
         // A program is told of each failure by itself, and has no screen.
         Notice::ManyFailed(_) | Notice::Clear | Notice::Reachable(_) => return None,
         Notice::Answer { .. }
@@ -453,11 +545,11 @@ pub(super) fn event(notice: &Notice) -> Option<impl Serialize> {
         | Notice::Prompt(_)
         | Notice::Recall(_)
         | Notice::Said { .. } => return None,
-        Notice::Message { who, text, is_to_all, is_confirmed, mentions } => Event::Message(Message {
+        Notice::Message { who, text, is_to_all, mentions } => Event::Message(Message {
             peer: who.into(),
             text,
             to_all: *is_to_all,
-            confirmed: *is_confirmed,
+            confirmed: who.standing.is_confirmed(),
             mention: !mentions.is_empty(),
         }),
         Notice::Mistake(mistake) => Event::Error(error(mistake, sentence())),
@@ -485,7 +577,19 @@ pub(super) fn event(notice: &Notice) -> Option<impl Serialize> {
             contacted: rows(contacted),
             known: known.iter().map(Known::from).collect(),
         }),
-        Notice::Raw { from, text } => Event::Raw { from: At(*from), text },
+        Notice::Raw { from, text } => Event::Raw(Raw { from: At(*from), text, standing: None }),
+        Notice::Refused { from, text } => {
+            Event::Raw(Raw { from: At(*from), text, standing: Some(Standing::Conflict.word()) })
+        }
+        Notice::KeyForgotten(who) => Event::KeyForgotten(who.into()),
+        Notice::Moved { who, from } => Event::Moved(Moved { peer: who.into(), from: At(*from) }),
+        Notice::OtherKey { who, .. } => Event::OtherKey(OtherKey { peer: who.into(), sentence: sentence() }),
+        Notice::OwnKey(key) => Event::OwnKey { key: key.map(|key| key.fingerprint()) },
+        Notice::Pinned { who, key } => Event::Pinned(Pinned { peer: who.into(), key: key.fingerprint() }),
+        Notice::Verified(who) => Event::Verified(who.into()),
+        Notice::Verify { who, key, number } => {
+            Event::Verify(Verify { peer: who.into(), key: key.fingerprint(), number })
+        }
         Notice::Recalled(found) => Event::History {
             messages: found.messages.iter().map(Past::from).collect(),
             older: found.older,

@@ -140,8 +140,9 @@ mod tests {
     use super::*;
     use crate::chat::finding::{Dial, Finding};
     use crate::chat::notice::{
-        BadCommand, BadSlash, Failed, Failure, FileFault, JsonFault, Kept, KnownRow, ManyFailed, Mistake,
-        NearbyRow, NotRecalled, PeerRow, Prompt, Recall, Recalled, SaidTo, Stats, Who,
+        BadCommand, BadSlash, Failed, Failure, FileFault, HeldRow, HeldState, JsonFault, Kept, KnownRow,
+        Later, ManyFailed, Mistake, NearbyRow, NotRecalled, PeerRow, Prompt, Recall, Recalled, SaidTo, Stats,
+        Who,
     };
     use crate::chat::recall::{PastMessage, Way};
     use crate::proto::machine::CloseReason;
@@ -150,8 +151,11 @@ mod tests {
     use std::net::SocketAddr;
     use std::time::Duration;
 
+    use crate::chat::notice::Standing;
+    use crate::proto::secure::Key;
+
     const GOLDEN: &str = include_str!("events.jsonl");
-    const KINDS: usize = 56;
+    const KINDS: usize = 66;
 
     /// The index of a notice's kind. A new kind does not compile until it is here; then increase [`KINDS`], and add an
     /// example to [`examples`] and a line to the golden file.
@@ -188,6 +192,16 @@ mod tests {
             Notice::Unblocked(_) => 28,
             Notice::Delivered { .. } => 54,
             Notice::Unconfirmed { .. } => 55,
+            Notice::Refused { .. } => 56,
+            Notice::Pinned { .. } => 57,
+            Notice::Moved { .. } => 58,
+            Notice::OtherKey { .. } => 59,
+            Notice::OwnKey(_) => 60,
+            Notice::Verify { .. } => 61,
+            Notice::Verified(_) => 62,
+            Notice::KeyForgotten(_) => 63,
+            Notice::Held(_) => 64,
+            Notice::Later { .. } => 65,
             Notice::Menu => 29,
             Notice::Prompt(_) => 30,
             Notice::Help => 31,
@@ -222,14 +236,16 @@ mod tests {
 
     /// One of each kind, in the order of the golden file.
     fn examples() -> Vec<Notice> {
-        let who = || Who { address: address(8080), name: "P1".into() };
+        let who = || Who::new(address(8080), "P1".into());
+        let pinned = || Who { standing: Standing::Pinned, ..who() };
+        let key = Key::of_bytes(&[7; 32]).unwrap();
         let row = |number, connected, seconds: Option<u64>| PeerRow {
             number,
             who: who(),
             connected,
             heard_ago: seconds.map(Duration::from_secs),
         };
-        let near = |number| NearbyRow { number, who: who(), key: Some("3f2a".into()) };
+        let near = |number| NearbyRow { number, who: who(), key: Some("3f2a".into()), is_key_known: false };
         let (to, text) = (address(9090), || "hello".to_owned());
         let past = |way| PastMessage { at: crate::term::record::tests::moment(), way, text: text() };
         vec![
@@ -256,7 +272,7 @@ mod tests {
                 contacted: vec![row(2, false, None)],
                 known: vec![KnownRow {
                     number: 3,
-                    who: Who { address: to, name: "anna".into() },
+                    who: Who::new(to, "anna".into()),
                     own_name: Some("P2".into()),
                     is_blocked: true,
                     heard_ago: Some(Duration::from_secs(86_400)),
@@ -301,6 +317,7 @@ mod tests {
                 heard: 7,
                 heard_ago: Some(Duration::from_secs(5)),
                 sent: 3,
+                key: Some(("AAAA BBBB".into(), None)),
             })),
             Notice::Answer { id: CommandId::Number("7.0".into()), notice: Box::new(Notice::Sent(to)) },
             Notice::Nearby(vec![near(Some(1))]),
@@ -326,7 +343,7 @@ mod tests {
                 to: vec![to, to],
                 why: Vec::new(),
             })),
-            Notice::Me { port: 8080, name: "P1".into(), addresses: vec![address(8080)] },
+            Notice::Me { port: 8080, name: "P1".into(), addresses: vec![address(8080)], key: None },
             Notice::Clear,
             Notice::BadClaim { claimed: address(8080), to, instead: [10, 0, 0, 7].into() },
             Notice::Reachable(vec![address(8080)]),
@@ -345,6 +362,21 @@ mod tests {
             },
             Notice::Delivered { to, count: 3 },
             Notice::Unconfirmed { to, text: text(), reason: CloseReason::Reset },
+            Notice::Refused { from: address(50_000), text: text() },
+            Notice::Pinned { who: pinned(), key },
+            Notice::Moved { who: pinned(), from: to },
+            Notice::OtherKey { who: pinned(), ago: Some(Duration::from_secs(86_400)) },
+            Notice::OwnKey(Some(key)),
+            Notice::Verify { who: pinned(), key, number: "12345 67890".to_owned() },
+            Notice::Verified(Who { standing: Standing::Verified, ..who() }),
+            Notice::KeyForgotten(who()),
+            Notice::Held(vec![HeldRow {
+                who: who(),
+                text: "hello".into(),
+                held: Duration::from_secs(60),
+                state: HeldState::Waiting,
+            }]),
+            Notice::Later { who: who(), texts: vec!["hello".into()], what: Later::Held },
         ]
     }
 
@@ -400,7 +432,7 @@ mod tests {
         let failures = [CloseReason::WORDS, FAILURE_REASONS].concat();
         assert_eq!(listed("### Reasons of failures"), failures.into_iter().collect());
         // Only the menu can cause these mistakes.
-        let of_menus = ["empty-name", "no-static-peers", "unknown-choice"];
+        let of_menus = ["empty-name", "no-static-peers", "not-yes-or-no", "unknown-choice"];
         assert_eq!(listed("### Stages of a diagnosis"), OUTCOMES.iter().copied().collect());
         let mistakes = [MISTAKE_REASONS, JSON_REASONS].concat();
         let of_lines = mistakes.into_iter().filter(|word| !of_menus.contains(word)).collect();
@@ -425,14 +457,8 @@ mod tests {
     #[test]
     fn any_text_of_a_peer_is_one_line_that_reads_back_the_same_and_has_no_control_characters() {
         let nasty = "a\"b\\c\n\r\0\u{1b}[2J\u{9b}31m\u{202e}\u{2028}\u{e0041} 日本 e\u{301} 👩‍🚀 \u{7f}";
-        let who = Who { address: address(9), name: nasty.into() };
-        let message = Notice::Message {
-            who,
-            text: nasty.to_owned(),
-            is_to_all: true,
-            is_confirmed: true,
-            mentions: Vec::new(),
-        };
+        let who = Who::new(address(9), nasty.into());
+        let message = Notice::Message { who, text: nasty.to_owned(), is_to_all: true, mentions: Vec::new() };
         let line = line(&message, moment()).unwrap();
         assert_eq!(line.matches('\n').count(), 1);
         assert!(line.trim_end().chars().all(|c| !is_treacherous(c)), "{line}");
@@ -479,7 +505,9 @@ mod tests {
             Mistake::Diagnosing(address(1)),
             Mistake::EmptyMessage,
             Mistake::EmptyName,
+            Mistake::HeldFull,
             Mistake::LineTooLong,
+            Mistake::NothingHeld(address(1)),
             Mistake::NameTooLong,
             Mistake::NoPeers,
             Mistake::NoStaticPeers,

@@ -1,10 +1,13 @@
 //! What is wrong with something that was typed, and what to type instead.
 
 use super::addresses::At;
-use super::phrases::{Named, Quoted, active_row};
+use super::phrases::{Grouped, Named, Quoted, active_row};
 use crate::chat::command::Command;
 use crate::chat::notice::{BadCommand, BadSlash, JsonFault, Mistake};
-use crate::limits::{COMMAND_ID_BYTES_MAX, NAME_BYTES_MAX, RECALLED_MAX, TYPED_BYTES_MAX};
+use crate::limits::{
+    COMMAND_ID_BYTES_MAX, HELD_BYTES_MAX, HELD_PER_PEER_MAX, HELD_TEXTS_MAX, NAME_BYTES_MAX, RECALLED_MAX,
+    TYPED_BYTES_MAX,
+};
 use crate::proto::clean::CleanName;
 use crate::proto::message::Dialect;
 use std::fmt::{self, Formatter};
@@ -32,6 +35,14 @@ pub(super) fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result 
              Enter for the menu.",
             Quoted(typed)
         ),
+        Mistake::HeldFull => writeln!(
+            f,
+            "Too many texts are held for later already: {HELD_PER_PEER_MAX} for one peer, {} for all, or {} MiB. Type /held \
+             to see them, and /held WHO drop to forget some.",
+            Grouped(HELD_TEXTS_MAX as u64),
+            HELD_BYTES_MAX >> 20,
+        ),
+        Mistake::NothingHeld(to) => writeln!(f, "Nothing is held for {}.", At(*to)),
         Mistake::BadAlias(typed) => {
             writeln!(
                 f,
@@ -86,9 +97,17 @@ pub(super) fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result 
         Mistake::NoSuchNumber(number) => {
             writeln!(f, "There is no number {number} in the last list; choose one from it.")
         }
+        Mistake::NoKey(who) => {
+            writeln!(f, "No key of {} is known: it was never met encrypted.", Named(who))
+        }
+        Mistake::NotCompared(who) => {
+            writeln!(f, "That is not what {} has to see now; compare again with /verify.", Named(who))
+        }
+        Mistake::NoOwnKey => f.write_str("You have no key, so there is nothing to compare.\n"),
         Mistake::NotBlocked(who) => {
             writeln!(f, "{} is not blocked; choice 2 shows who is.", Named(who))
         }
+        Mistake::NotYesOrNo => f.write_str("Please answer y or n.\n"),
         Mistake::UnknownChoice(typed) => {
             writeln!(
                 f,
@@ -223,7 +242,7 @@ mod tests {
     }
 
     fn who(name: &str) -> Who {
-        Who { address: address(8080), name: name.into() }
+        Who::new(address(8080), name.into())
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub mod editor;
 mod event;
 mod found;
 pub mod json;
+mod keys;
+mod later;
 mod mistakes;
 pub mod nearby;
 pub mod notifier;

@@ -12,12 +12,13 @@ pub struct Row<'a>(pub &'a NearbyRow);
 
 impl Display for Row<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let NearbyRow { number, who, key } = self.0;
+        let NearbyRow { number, who, key, is_key_known } = self.0;
         if let Some(number) = number {
             write!(f, "{number}. ")?;
         }
         write!(f, "{}", Headed(who))?;
-        key.as_ref().map_or(Ok(()), |key| write!(f, " (claims the key {})", CleanName(key)))
+        let known = if *is_key_known { ", which you know" } else { "" };
+        key.as_ref().map_or(Ok(()), |key| write!(f, " (claims the key {}{known})", CleanName(key)))
     }
 }
 

@@ -102,7 +102,7 @@ mod tests {
     use tempfile::TempDir;
 
     fn message(name: &str, text: &str) -> Notice {
-        let who = Who { address: ([127, 0, 0, 1], 1).into(), name: name.into() };
+        let who = Who::new(([127, 0, 0, 1], 1).into(), name.into());
         Notice::heard(who, text)
     }
 

@@ -138,7 +138,7 @@ mod tests {
     use crate::chat::notice::Failure;
 
     fn who(port: u16) -> Who {
-        Who { address: ([127, 0, 0, 1], port).into(), name: "anna".into() }
+        Who::new(([127, 0, 0, 1], port).into(), "anna".into())
     }
 
     fn to(port: u16) -> SaidTo {

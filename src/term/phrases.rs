@@ -13,7 +13,7 @@ pub(super) struct Named<'a>(pub(super) &'a Who);
 
 impl Display for Named<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Who { address, name } = self.0;
+        let Who { address, name, .. } = self.0;
         let address = At(*address);
         if name.is_empty() {
             return write!(f, "{address}");
@@ -27,7 +27,7 @@ pub(super) struct Headed<'a>(pub(super) &'a Who);
 
 impl Display for Headed<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Who { address, name } = self.0;
+        let Who { address, name, .. } = self.0;
         let address = At(*address);
         if name.is_empty() {
             return write!(f, "{address}");
@@ -76,18 +76,24 @@ impl Display for Grouped {
     }
 }
 
+/// How long ago something was: `just now`, `5 minutes ago`.
+pub(super) fn ago(time: Duration) -> String {
+    let minutes = time.as_secs() / 60;
+    let (count, unit) = match minutes {
+        0 => return "just now".to_owned(),
+        1..60 => (minutes, "minute"),
+        60..1440 => (minutes / 60, "hour"),
+        _ => (minutes / 1440, "day"),
+    };
+    format!("{} ago", Count(count, unit))
+}
+
 /// Coarse on purpose: nobody needs seconds, and a test can know the words in advance.
 pub(super) struct Heard(pub(super) Duration);
 
 impl Display for Heard {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let minutes = self.0.as_secs() / 60;
-        match minutes {
-            0 => f.write_str("heard just now"),
-            1..60 => write!(f, "heard {} ago", Count(minutes, "minute")),
-            60..1440 => write!(f, "heard {} ago", Count(minutes / 60, "hour")),
-            _ => write!(f, "heard {} ago", Count(minutes / 1440, "day")),
-        }
+        write!(f, "heard {}", ago(self.0))
     }
 }
 

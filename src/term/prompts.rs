@@ -1,5 +1,6 @@
 //! The words of prompts: in full, as the assignment has them, and in fewer words for a narrow terminal.
 
+use super::later;
 use super::phrases::{Count, begun};
 use crate::chat::notice::{Partner, Prompt, Unread};
 use crate::limits::{PARTNER_CHARS_MAX, PARTNER_COLUMNS_MAX, UNREAD_NAMES_SHOWN_MAX};
@@ -14,6 +15,13 @@ pub fn prompt_text(prompt: &Prompt) -> Cow<'static, str> {
         Prompt::Choice => "Enter choice: ",
         Prompt::ConnectTo => "Enter a number, 'a' for all, or IP:PORT: ",
         Prompt::Conversation(partner) => return conversation(partner, &Counts(&partner.unread)).into(),
+        Prompt::IsSame(name) => {
+            return format!("Does {} see the same number? y/n: ", CleanName(&short(name))).into();
+        }
+        Prompt::ForgetKey(name) => {
+            return format!("Forget the key of {}? y/n: ", CleanName(&short(name))).into();
+        }
+        Prompt::Held(question) => return later::question(question).into(),
         Prompt::Name => "Enter your name: ",
         Prompt::Port => "Enter your port number: ",
         Prompt::Recipient(_) => "Enter the recipient's IP address: ",
@@ -43,6 +51,9 @@ pub(super) fn prompt_texts(prompt: &Prompt) -> Vec<Cow<'static, str>> {
                 format!("→ {name}: ").into(),
             ];
         }
+        Prompt::IsSame(_) => &["The same? y/n: "],
+        Prompt::ForgetKey(_) => &["Forget it? y/n: "],
+        Prompt::Held(question) => return vec![prompt_text(prompt), later::short_question(question)],
         Prompt::Name => &["Name: "],
         Prompt::Port => &["Port number: ", "Port: "],
         Prompt::Recipient(_) => &["Recipient's IP address: ", "Recipient's IP: "],

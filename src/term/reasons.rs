@@ -19,6 +19,7 @@ words! {
     /// Why something did not reach a peer.
     pub(super) fn failure_reason(why: Failure), FAILURE_REASONS of why;
     Failure::Blocked => "blocked",
+    Failure::NoOwnKey => "no-own-key",
     Failure::TooManyWaiting => "too-many-waiting",
     Failure::Yourself => "yourself",
     ;
@@ -29,9 +30,14 @@ words! {
 pub(super) fn failure_in_short(why: Failure) -> &'static str {
     match why {
         Failure::Blocked => "blocked by you",
+        Failure::NoOwnKey => "no key of your own",
         Failure::TooManyWaiting => "too many waiting",
         Failure::Yourself => "this program itself",
         Failure::Connection(reason) => match reason {
+            CloseReason::BadFrame => "a broken frame",
+            CloseReason::BadProof | CloseReason::NoProof => "no proof of who it is",
+            CloseReason::NotEncrypted => "not encrypted",
+            CloseReason::WrongKey => "another key",
             CloseReason::Eof => "closed by the other side",
             CloseReason::Fault(_) => "a fault of the system",
             CloseReason::Idle => "silent for too long",
@@ -53,6 +59,9 @@ words! {
     /// What is wrong with a file that the program keeps.
     pub(super) fn file_reason(why: &FileFault), FILE_REASONS of why;
     FileFault::Corrupt { .. } => "corrupt",
+    FileFault::Exposed => "exposed",
+    FileFault::NoKey => "no-key",
+    FileFault::NoRandomness(_) => "no-randomness",
     FileFault::Odd { .. } => "odd",
     FileFault::Unreadable(_) => "unreadable",
     FileFault::Unwritable(_) => "unwritable",
@@ -112,13 +121,19 @@ words! {
     Mistake::Diagnosing(_) => "diagnosing",
     Mistake::EmptyMessage => "empty-message",
     Mistake::EmptyName => "empty-name",
+    Mistake::HeldFull => "held-full",
     Mistake::LineTooLong => "line-too-long",
     Mistake::NameTooLong => "name-too-long",
     Mistake::NoPeers | Mistake::NoneToConnect => "no-peers",
     Mistake::NoStaticPeers => "no-static-peers",
     Mistake::NoConversation => "no-conversation",
     Mistake::NoSuchNumber(_) => "no-such-number",
+    Mistake::NoKey(_) => "no-key",
+    Mistake::NotCompared(_) => "not-compared",
+    Mistake::NoOwnKey => "no-own-key",
     Mistake::NotBlocked(_) => "not-blocked",
+    Mistake::NotYesOrNo => "not-yes-or-no",
+    Mistake::NothingHeld(_) => "nothing-held",
     Mistake::UnknownChoice(_) => "unknown-choice",
     Mistake::Yourself(_) => "yourself",
     ;

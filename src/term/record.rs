@@ -61,7 +61,13 @@ impl<'a> Entry<'a> {
             | Notice::Listening { .. }
             | Notice::Lost { .. }
             | Notice::NewPeer(_)
+            | Notice::KeyForgotten(_)
+            | Notice::Moved { .. }
+            | Notice::OtherKey { .. }
+            | Notice::Pinned { .. }
             | Notice::Raw { .. }
+            | Notice::Refused { .. }
+            | Notice::Verified(_)
             | Notice::Renamed { .. } => Self::News(Sentence(notice)),
             _ => return None,
         })
@@ -88,7 +94,7 @@ struct Fields<'a>(&'a Who);
 
 impl Display for Fields<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Who { address, name } = self.0;
+        let Who { address, name, .. } = self.0;
         let address = At(*address);
         let name = if name.is_empty() { NO_NAME } else { name };
         write!(f, "{address} {}", CleanName(name))
@@ -161,7 +167,7 @@ impl<'a> Spoken<'a> {
     /// The message, unless its time is none.
     pub(super) fn message(&self) -> Option<PastMessage> {
         let at = read_time(self.time)?;
-        let who = |address, name| Who { address, name: if name == NO_NAME { "" } else { name }.into() };
+        let who = |address, name| Who::new(address, if name == NO_NAME { "" } else { name }.into());
         let way = match (self.is_own, &self.audience) {
             (_, Audience::All(peers)) => Way::Said(SaidTo::All(*peers)),
             (true, Audience::One(address, name, _)) => Way::Said(SaidTo::One(who(*address, name))),
@@ -186,7 +192,7 @@ pub(super) mod tests {
     use jiff::tz::{TimeZone, offset};
 
     pub(in crate::term) fn who(name: &str) -> Who {
-        Who { address: ([127, 0, 0, 1], 8080).into(), name: name.into() }
+        Who::new(([127, 0, 0, 1], 8080).into(), name.into())
     }
 
     pub(in crate::term) fn moment() -> Zoned {
@@ -201,13 +207,7 @@ pub(super) mod tests {
     }
 
     fn heard_by_all(who: Who, text: &str) -> Notice {
-        Notice::Message {
-            who,
-            text: text.to_owned(),
-            is_to_all: true,
-            is_confirmed: true,
-            mentions: Vec::new(),
-        }
+        Notice::Message { who, text: text.to_owned(), is_to_all: true, mentions: Vec::new() }
     }
 
     #[test]
@@ -256,7 +256,7 @@ pub(super) mod tests {
             ["127.0.0.1:80", "[::1]:9", "[fe80::1%3]:65535"].map(|text| text.parse().unwrap());
         for n in 0..20_000 {
             let (name, text) = (word(8), word(24));
-            let who = Who { address: addresses[n % 3], name: name.as_str().into() };
+            let who = Who::new(addresses[n % 3], name.as_str().into());
             let notice = match n % 4 {
                 0 => Notice::heard(who, &text),
                 1 => heard_by_all(who, &text),

@@ -7,6 +7,8 @@
 use super::addresses::At;
 use super::diagnosis;
 use super::found::{Found, not_recalled};
+use super::keys;
+use super::later;
 use super::mistakes::{FOR_TERMINALS, mistaken};
 use super::nearby;
 use super::phrases::{Count, Grouped, Headed, Heard, Named, active_row};
@@ -80,7 +82,9 @@ impl Display for Sentence<'_> {
             Notice::Folded { who, lines } => {
                 writeln!(f, "{} sent {}, not shown", Named(who), Count(*lines, "more line"))
             }
+            Notice::Held(rows) => later::list(f, rows),
             Notice::Help => help(f),
+            Notice::Later { who, texts, what } => later::later(f, who, texts, *what),
             Notice::ListenFailed { port, error } => listen_failed(f, *port, *error),
             Notice::Listening { port, .. } => writeln!(f, "Server listening on port {port}"),
             Notice::Reachable(addresses) => reachable(f, addresses),
@@ -93,7 +97,10 @@ impl Display for Sentence<'_> {
             Notice::Lost { who, reason } => {
                 writeln!(f, "Lost the connection with {}: {reason}", Named(who))
             }
-            Notice::Me { port, name, addresses } => me(f, *port, name, addresses),
+            Notice::Me { port, name, addresses, key } => {
+                me(f, *port, name, addresses)?;
+                key.map_or(Ok(()), |key| keys::own_key(f, Some(key)))
+            }
             Notice::Clear => writeln!(f, "{FOR_TERMINALS}"),
             Notice::ManyFailed(many) => many_failed(f, many),
             Notice::Menu => f.write_str(MENU),
@@ -125,6 +132,16 @@ impl Display for Sentence<'_> {
             Notice::Raw { from, text } => {
                 writeln!(f, "Not a chat message, from {}: {}", At(*from), Clean(text))
             }
+            Notice::Refused { from, text } => {
+                writeln!(f, "! Not believed, from {}: {}", At(*from), Clean(text))
+            }
+            Notice::Pinned { who, key } => keys::pinned(f, who, *key),
+            Notice::Moved { who, from } => keys::moved(f, who, *from),
+            Notice::OtherKey { who, ago } => keys::other_key(f, who, *ago),
+            Notice::OwnKey(key) => keys::own_key(f, *key),
+            Notice::Verify { who, key, number } => keys::verify(f, who, *key, number),
+            Notice::Verified(who) => writeln!(f, "{} is verified", Named(who)),
+            Notice::KeyForgotten(who) => keys::forgotten(f, who),
             Notice::Recall(_) => Ok(()),
             Notice::Recalled(recalled) => Found(recalled).fmt(f),
             Notice::Renamed { who, was } => renamed(f, who, was),
@@ -260,7 +277,9 @@ fn known_row(f: &mut Formatter<'_>, row: &KnownRow) -> fmt::Result {
 
 fn file_fault(f: &mut Formatter<'_>, kept: Kept, path: &Path, why: &FileFault) -> fmt::Result {
     let what = match kept {
+        Kept::Held => "The texts held for later",
         Kept::History => "The typed lines",
+        Kept::Identity => "The key",
         Kept::KnownPeers => "The known peers",
     };
     let path = path.display().to_string();
@@ -277,9 +296,39 @@ fn file_fault(f: &mut Formatter<'_>, kept: Kept, path: &Path, why: &FileFault) -
             let more = if *more > 0 { format!("; and {more} more") } else { String::new() };
             writeln!(f, "Parts of {path} cannot be used and were left unchanged: {reasons}{more}.")
         }
+        FileFault::Exposed => {
+            let repair = "set its mode to 600, or remove it for a new key";
+            writeln!(
+                f,
+                "{what} in {path} can be read or changed by others, so nothing is encrypted; {repair}."
+            )
+        }
+        FileFault::NoKey => {
+            let repair = "put back what was there, or remove it for a new key";
+            writeln!(f, "The file {path} has no key in it, so nothing is encrypted; {repair}.")
+        }
+        FileFault::NoRandomness(error) => {
+            writeln!(
+                f,
+                "The system has no random bytes ({error}), so nothing is encrypted; start again later."
+            )
+        }
+        FileFault::Unreadable(error) if kept == Kept::Identity => {
+            let repair = "make it a file that you can read, or name another one with --identity FILE";
+            writeln!(f, "{what} in {path} cannot be read ({error}), so nothing is encrypted; {repair}.")
+        }
+        FileFault::Unwritable(error) if kept == Kept::Identity => {
+            let repair = "make room for it, or name another file with --identity FILE";
+            writeln!(f, "A new key cannot be written to {path} ({error}), so nothing is encrypted; {repair}.")
+        }
         FileFault::Unreadable(error) => {
             writeln!(f, "{what} in {path} cannot be read ({error}); the file is left as it is and not used.")
         }
+        FileFault::Unwritable(error) if kept == Kept::Held => writeln!(
+            f,
+            "{what} cannot be written to {path} ({error}); new ones are kept for this run only, and those in the file \
+             are not sent until it can be written."
+        ),
         FileFault::Unwritable(error) => {
             writeln!(f, "{what} cannot be written to {path} ({error}); they are kept for this run only.")
         }
@@ -304,6 +353,7 @@ fn known_of(f: &mut Formatter<'_>, whois: &Whois) -> fmt::Result {
     writeln!(f, "  {}", standing(whois))?;
     let address = if whois.confirmed { "its address is confirmed" } else { "nothing confirms its address" };
     writeln!(f, "  {address}; it is written to in the {} dialect", dialect.name())?;
+    keys::known_of(f, whois)?;
     // Who has left or was blocked is counted anew: that nothing was said would be wrong.
     let is_counted = heard + sent > 0;
     let counts = format!("{} heard and {} sent in this run", Count(*heard, "message"), Count(*sent, "text"));
@@ -359,6 +409,13 @@ impl Display for Why<'_> {
         let to = At(**to);
         let reason = match why {
             Failure::Blocked => return write!(f, "You have blocked {to}; type /unblock {to} first"),
+            Failure::NoOwnKey => {
+                return write!(
+                    f,
+                    "Nothing is sent to {to} in the clear, and there is no key of yours to encrypt with; see --identity \
+                     and --secure"
+                );
+            }
             Failure::TooManyWaiting => {
                 return write!(f, "Too many messages are already waiting for {to}; try again later");
             }
@@ -392,7 +449,19 @@ impl Display for Why<'_> {
             CloseReason::Unreachable => {
                 write!(f, "{to} is unreachable from here; check the address and your network")
             }
-            CloseReason::Eof
+            CloseReason::NotEncrypted => {
+                write!(f, "{to} does not encrypt, and texts to it are not sent in the clear")
+            }
+            CloseReason::WrongKey => {
+                write!(
+                    f,
+                    "Whoever is at {to} has another key than the one met there; if that peer has a new key: /trust {to}"
+                )
+            }
+            CloseReason::BadFrame
+            | CloseReason::BadProof
+            | CloseReason::NoProof
+            | CloseReason::Eof
             | CloseReason::Fault(_)
             | CloseReason::Idle
             | CloseReason::LineTooLong
@@ -421,7 +490,7 @@ mod tests {
     }
 
     fn who(name: &str) -> Who {
-        Who { address: address(8080), name: name.into() }
+        Who::new(address(8080), name.into())
     }
 
     fn row(number: usize, name: &str, connected: bool, heard_seconds: Option<u64>) -> PeerRow {
@@ -589,6 +658,7 @@ mod tests {
     #[test]
     fn of_a_peer_whose_messages_are_not_counted_it_is_only_said_when_it_was_heard() {
         let known = |heard, sent, minutes: Option<u64>| Whois {
+            key: None,
             who: who("P1"),
             own_name: "P1".into(),
             dialect: Dialect::Standard,
@@ -771,6 +841,34 @@ mod tests {
             FileFault::Unwritable(io::ErrorKind::StorageFull.into()),
             "The typed lines cannot be written to /a␛ (no storage space); they are kept for this run only.",
         );
+        for (why, words) in [
+            (
+                FileFault::Exposed,
+                "The key in /a␛ can be read or changed by others, so nothing is encrypted; set its mode to 600, or \
+                 remove it for a new key.",
+            ),
+            (
+                FileFault::NoKey,
+                "The file /a␛ has no key in it, so nothing is encrypted; put back what was there, or remove it for a \
+                 new key.",
+            ),
+            (
+                FileFault::NoRandomness(io::ErrorKind::Unsupported.into()),
+                "The system has no random bytes (unsupported), so nothing is encrypted; start again later.",
+            ),
+            (
+                FileFault::Unreadable(io::ErrorKind::IsADirectory.into()),
+                "The key in /a␛ cannot be read (is a directory), so nothing is encrypted; make it a file that you \
+                 can read, or name another one with --identity FILE.",
+            ),
+            (
+                FileFault::Unwritable(io::ErrorKind::StorageFull.into()),
+                "A new key cannot be written to /a␛ (no storage space), so nothing is encrypted; make room for it, \
+                 or name another file with --identity FILE.",
+            ),
+        ] {
+            says(Kept::Identity, why, words);
+        }
     }
 
     #[test]
@@ -795,7 +893,7 @@ mod tests {
             };
             assert_eq!(help.lines().filter(is_its).count(), 1, "{}", slash.name);
         }
-        assert!(help.lines().count() < 26 && help.lines().all(|line| line.len() < 80), "{help}");
+        assert!(help.lines().count() < 32 && help.lines().all(|line| line.len() < 80), "{help}");
     }
 
     #[test]

@@ -6,11 +6,13 @@
 
 use super::diagnosis::{OUTCOMES, REACHES, STAGES};
 use super::json::SCHEMA;
+use super::later;
 use super::reasons::{
     FAILURE_REASONS, FILE_REASONS, JSON_REASONS, LISTEN_REASONS, MISTAKE_REASONS, RECALL_REASONS,
     RECORD_REASONS,
 };
 use crate::chat::command::{COMMAND, COMMANDS, Command, Field, ID, Kind};
+use crate::chat::notice::Standing;
 use crate::limits::{COMMAND_ID_BYTES_MAX, RECALLED_MAX, TYPED_BYTES_MAX};
 use crate::proto::machine::CloseReason;
 use crate::proto::message::Dialect;
@@ -32,6 +34,7 @@ enum Holds {
     Rows(&'static [Entry]),
     Text,
     TextOrNull,
+    Texts,
     /// One of these words.
     Word(&'static [&'static [&'static str]]),
 }
@@ -40,15 +43,17 @@ enum Holds {
 type Entry = (&'static str, Holds);
 
 use Holds::{
-    Address, AddressOrNull, Addresses, Count, CountOfEach, CountOrNull, Flag, Rows, Text, TextOrNull, Word,
+    Address, AddressOrNull, Addresses, Count, CountOfEach, CountOrNull, Flag, Rows, Text, TextOrNull, Texts,
+    Word,
 };
 
-const PEER: &[Entry] = &[("address", Address), ("name", Text)];
+const PEER: &[Entry] = &[("address", Address), ("name", Text), ("standing", STANDING)];
 
 const ROW: &[Entry] = &[
     ("number", Count),
     ("address", Address),
     ("name", Text),
+    ("standing", STANDING),
     ("connected", Flag),
     ("heard_seconds_ago", CountOrNull),
 ];
@@ -57,12 +62,20 @@ const KNOWN_ROW: &[Entry] = &[
     ("number", Count),
     ("address", Address),
     ("name", Text),
+    ("standing", STANDING),
     ("own_name", TextOrNull),
     ("blocked", Flag),
     ("heard_seconds_ago", CountOrNull),
 ];
 
-const NEARBY_ROW: &[Entry] = &[("number?", Count), ("address", Address), ("name", Text), ("key", TextOrNull)];
+const NEARBY_ROW: &[Entry] = &[
+    ("number?", Count),
+    ("address", Address),
+    ("name", Text),
+    ("standing", STANDING),
+    ("key", TextOrNull),
+    ("key_known", Flag),
+];
 const PAST_ROW: &[Entry] = &[
     ("time", Text),
     ("own", Flag),
@@ -72,6 +85,7 @@ const PAST_ROW: &[Entry] = &[
     ("to_all", Flag),
 ];
 
+const STANDING: Holds = Word(&[Standing::WORDS]);
 const FAILURES: Holds = Word(&[CloseReason::WORDS, FAILURE_REASONS]);
 
 /// Each event and its fields, apart from those that all have.
@@ -91,6 +105,7 @@ const EVENTS: &[(&str, &[Entry])] = &[
         &[
             ("address", Address),
             ("name", Text),
+            ("standing", STANDING),
             ("stage", Word(&[STAGES])),
             ("outcome", Word(&[OUTCOMES, CloseReason::WORDS])),
             ("micros", Count),
@@ -121,27 +136,61 @@ const EVENTS: &[(&str, &[Entry])] = &[
     ("exit-sent", &[("to", Address)]),
     ("exiting", &[]),
     ("file-fault", &[("path", Text), ("reason", Word(&[FILE_REASONS])), ("sentence", Text)]),
-    ("folded", &[("address", Address), ("name", Text), ("lines", Count)]),
+    ("folded", &[("address", Address), ("name", Text), ("standing", STANDING), ("lines", Count)]),
+    (
+        "held",
+        &[(
+            "texts",
+            Rows(&[
+                ("address", Address),
+                ("name", Text),
+                ("standing", STANDING),
+                ("text", Text),
+                ("state", Word(&[later::STATES])),
+                ("held_seconds", Count),
+            ]),
+        )],
+    ),
     ("help", &[("commands", Rows(&[("command", Text), ("arguments", Text), ("does", Text)]))]),
     ("history", &[("messages", Rows(PAST_ROW)), ("older", Count), ("partial", Flag)]),
+    ("key-forgotten", PEER),
+    (
+        "later",
+        &[
+            ("address", Address),
+            ("name", Text),
+            ("standing", STANDING),
+            ("texts", Texts),
+            ("outcome", Word(&[later::OUTCOMES])),
+            ("sentence", Text),
+        ],
+    ),
     ("listen-failed", &[("port", Count), ("reason", Word(&[LISTEN_REASONS])), ("sentence", Text)]),
     ("listening", &[("port", Count), ("name", Text), ("addresses", Addresses)]),
     (
         "lost",
-        &[("address", Address), ("name", Text), ("reason", Word(&[CloseReason::WORDS])), ("sentence", Text)],
+        &[
+            ("address", Address),
+            ("name", Text),
+            ("standing", STANDING),
+            ("reason", Word(&[CloseReason::WORDS])),
+            ("sentence", Text),
+        ],
     ),
-    ("me", &[("port", Count), ("name", Text), ("addresses", Addresses)]),
+    ("me", &[("port", Count), ("name", Text), ("addresses", Addresses), ("key", TextOrNull)]),
     (
         "message",
         &[
             ("address", Address),
             ("name", Text),
+            ("standing", STANDING),
             ("text", Text),
             ("to_all", Flag),
             ("confirmed", Flag),
             ("mention", Flag),
         ],
     ),
+    ("moved", &[("address", Address), ("name", Text), ("standing", STANDING), ("from", Address)]),
     ("name-changed", &[("name", Text)]),
     ("nearby", &[("peers", Rows(NEARBY_ROW))]),
     ("nearby-peer", NEARBY_ROW),
@@ -152,6 +201,9 @@ const EVENTS: &[(&str, &[Entry])] = &[
     ("not-connected", &[("to", Address), ("reason", FAILURES), ("sentence", Text)]),
     ("not-recorded", &[("reason", Word(&[RECORD_REASONS])), ("sentence", Text)]),
     ("not-sent", &[("to", Address), ("text", Text), ("reason", FAILURES), ("sentence", Text)]),
+    ("other-key", &[("address", Address), ("name", Text), ("standing", STANDING), ("sentence", Text)]),
+    ("own-key", &[("key", TextOrNull)]),
+    ("pinned", &[("address", Address), ("name", Text), ("standing", STANDING), ("key", Text)]),
     (
         "peers",
         &[
@@ -161,8 +213,8 @@ const EVENTS: &[(&str, &[Entry])] = &[
             ("nearby?", Rows(NEARBY_ROW)),
         ],
     ),
-    ("raw", &[("from", Address), ("text", Text)]),
-    ("renamed", &[("address", Address), ("name", Text), ("old_name", Text)]),
+    ("raw", &[("from", Address), ("text", Text), ("standing?", STANDING)]),
+    ("renamed", &[("address", Address), ("name", Text), ("standing", STANDING), ("old_name", Text)]),
     ("sent", &[("to", Address)]),
     ("sent-to-all", &[("peers", Count)]),
     (
@@ -200,16 +252,31 @@ const EVENTS: &[(&str, &[Entry])] = &[
     ("still-trying", &[("peers", Count)]),
     ("tally", &[("messages", Count), ("peers", Count)]),
     ("unblocked", PEER),
-    ("verdict", &[("address", Address), ("name", Text), ("outcome", Word(&[REACHES])), ("sentence", Text)]),
+    (
+        "verdict",
+        &[
+            ("address", Address),
+            ("name", Text),
+            ("standing", STANDING),
+            ("outcome", Word(&[REACHES])),
+            ("sentence", Text),
+        ],
+    ),
     (
         "unconfirmed",
         &[("to", Address), ("text", Text), ("reason", Word(&[CloseReason::WORDS])), ("sentence", Text)],
+    ),
+    ("verified", PEER),
+    (
+        "verify",
+        &[("address", Address), ("name", Text), ("standing", STANDING), ("key", Text), ("number", Text)],
     ),
     (
         "whois",
         &[
             ("address", Address),
             ("name", Text),
+            ("standing", STANDING),
             ("own_name", Text),
             ("dialect", Text),
             ("connected", Flag),
@@ -220,6 +287,7 @@ const EVENTS: &[(&str, &[Entry])] = &[
             ("heard", Count),
             ("heard_seconds_ago", CountOrNull),
             ("sent", Count),
+            ("key", TextOrNull),
         ],
     ),
 ];
@@ -294,6 +362,7 @@ fn value(holds: Holds) -> Value {
         Rows(fields) => json!({ "type": "array", "items": object(fields) }),
         Text => json!({ "type": "string" }),
         TextOrNull => json!({ "type": ["string", "null"] }),
+        Texts => json!({ "type": "array", "items": { "type": "string" } }),
         Word(lists) => json!({ "enum": lists.concat() }),
     }
 }
@@ -375,7 +444,7 @@ mod tests {
 
     #[test]
     fn an_error_with_all_its_fields_is_valid() {
-        let who = Who { address: ([127, 0, 0, 1], 8080).into(), name: "P1".into() };
+        let who = Who::new(([127, 0, 0, 1], 8080).into(), "P1".into());
         let row = PeerRow { number: 1, who, connected: false, heard_ago: None };
         let mistakes = [
             Mistake::AmbiguousName { name: "P1".to_owned(), peers: vec![row] },
@@ -389,7 +458,7 @@ mod tests {
 
     #[test]
     fn each_stage_of_a_diagnosis_with_all_its_fields_is_valid() {
-        let who = Who { address: ([127, 0, 0, 1], 8080).into(), name: "P1".into() };
+        let who = Who::new(([127, 0, 0, 1], 8080).into(), "P1".into());
         for finding in crate::term::diagnosis::tests::findings() {
             let notice = Notice::Diagnosed {
                 who: who.clone(),
@@ -420,15 +489,19 @@ mod tests {
         }
     }
 
+    fn is_optional(event: Option<&str>, field: &str) -> bool {
+        ["id", "known", "nearby"].contains(&field)
+            || (event != Some("verify") && field == "number")
+            || (event == Some("raw") && field == "standing")
+    }
+
     #[test]
     fn an_event_without_one_of_its_fields_or_with_a_wrong_one_is_not_valid() {
         let events = validator("event");
         for line in GOLDEN.lines() {
             let event = read(line);
             let fields: Vec<String> = event.as_object().unwrap().keys().cloned().collect();
-            for field in
-                fields.iter().filter(|field| !["id", "known", "nearby", "number"].contains(&field.as_str()))
-            {
+            for field in fields.iter().filter(|field| !is_optional(event["event"].as_str(), field)) {
                 let mut other = event.clone();
                 other.as_object_mut().unwrap().remove(field);
                 assert!(!events.is_valid(&other), "{other}");

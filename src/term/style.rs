@@ -13,7 +13,7 @@ use super::addresses::At;
 use super::bell::Bell;
 use super::phrases::{Headed, Named};
 use super::render::Sentence;
-use crate::chat::notice::{Notice, Prompt, Who};
+use crate::chat::notice::{Later, Notice, Prompt, Who};
 use crate::chat::slash;
 use std::ffi::OsStr;
 use std::fmt::{self, Display, Formatter, Write};
@@ -132,7 +132,7 @@ impl Colors {
         if self == Self::None { "" } else { DIM }
     }
 
-    fn of_failure(self) -> String {
+    pub(super) fn of_failure(self) -> String {
         self.sequence(if self == Self::Table { RED } else { RED_OF_EIGHT })
     }
 
@@ -278,6 +278,7 @@ fn style(notice: &Notice, colors: Colors) -> String {
     match notice {
         Notice::BadClaim { .. }
         | Notice::FileFault { .. }
+        | Notice::Later { what: Later::Expired | Later::Unconfirmed, .. }
         | Notice::ListenFailed { .. }
         | Notice::ManyFailed(_)
         | Notice::Mistake(_)
@@ -285,6 +286,8 @@ fn style(notice: &Notice, colors: Colors) -> String {
         | Notice::NotRecalled(_)
         | Notice::NotRecorded(_)
         | Notice::NotSent { .. }
+        | Notice::OtherKey { .. }
+        | Notice::Refused { .. }
         | Notice::Unconfirmed { .. } => colors.of_failure(),
         Notice::Accepted(_)
         | Notice::Aliased { .. }
@@ -296,8 +299,13 @@ fn style(notice: &Notice, colors: Colors) -> String {
         | Notice::Disconnected(_)
         | Notice::ExitSent(_)
         | Notice::Folded { .. }
+        | Notice::Later { .. }
         | Notice::Lost { .. }
+        | Notice::KeyForgotten(_)
+        | Notice::Moved { .. }
         | Notice::NewPeer(_)
+        | Notice::Pinned { .. }
+        | Notice::Verified(_)
         | Notice::Renamed { .. }
         | Notice::Sent(_)
         | Notice::SentToAll(_)
@@ -321,13 +329,19 @@ fn parts(notice: &Notice) -> Vec<(SocketAddr, String)> {
         | Notice::DialectSet { who, .. }
         | Notice::Disconnected(who)
         | Notice::Folded { who, .. }
+        | Notice::Later { who, .. }
         | Notice::Lost { who, .. }
+        | Notice::KeyForgotten(who)
         | Notice::NewPeer(who)
+        | Notice::Pinned { who, .. }
+        | Notice::Verified(who)
+        | Notice::Verify { who, .. }
         | Notice::Unblocked(who) => named(who),
         Notice::Renamed { who, was } => named(&Who { name: Rc::clone(was), ..who.clone() }),
         Notice::ExitSent(to) | Notice::Sent(to) => vec![(*to, At(*to).to_string())],
         Notice::Message { who, .. } => vec![headed(who)],
         Notice::ConnectList(rows) => rows.iter().map(|row| headed(&row.who)).collect(),
+        Notice::Held(rows) => rows.iter().flat_map(|row| named(&row.who)).collect(),
         Notice::Nearby(rows) => rows.iter().map(|row| headed(&row.who)).collect(),
         Notice::FoundNearby(row) => vec![headed(&row.who)],
         Notice::Peers { active, contacted, known, nearby } => {
@@ -364,7 +378,7 @@ mod tests {
     const HOSTILE: [&str; 5] = ["\x1b[31mx", "\x1b[m", "a\nb", "(127.0.0.1:1)", "\u{9b}8m127.0.0.1:1"];
 
     fn who(port: u16, name: &str) -> Who {
-        Who { address: ([127, 0, 0, 1], port).into(), name: name.into() }
+        Who::new(([127, 0, 0, 1], port).into(), name.into())
     }
 
     fn painted(notice: &Notice) -> String {
@@ -380,7 +394,7 @@ mod tests {
     }
 
     fn near_row(number: usize, who: Who) -> NearbyRow {
-        NearbyRow { number: Some(number), who, key: Some("P\x1b[m".into()) }
+        NearbyRow { number: Some(number), who, key: Some("P\x1b[m".into()), is_key_known: true }
     }
 
     /// A notice of each kind that is coloured.

@@ -51,6 +51,9 @@ pub(crate) fn open() -> (Box<dyn MasterPty + Send>, PathBuf) {
     (pair.master, path)
 }
 
+/// The variable that keeps a program from making itself a key.
+pub(crate) const NO_IDENTITY: &str = "CHINWAG_NO_IDENTITY";
+
 impl Terminal {
     /// Starts a program that listens on any free port, and waits until it does.
     pub(crate) fn node(name: &str) -> Self {
@@ -74,11 +77,22 @@ impl Terminal {
 
     /// The same with its files in a directory that stays, and without colours.
     pub(crate) fn node_at(home: &Path, args: &[&str]) -> Self {
+        Self::asking_at(home, args).listening()
+    }
+
+    /// The same with the key of a person, which the others have not: what scripted peers read would depend on it.
+    pub(crate) fn keyed_at(home: &Path, args: &[&str]) -> Self {
+        let at_home =
+            ["env".into(), "-u".into(), NO_IDENTITY.into(), format!("HOME={}", home.display()).into()];
+        let flags = [&["--port", "0", "--color", "never"], args].concat();
+        Self::run(&[&at_home[..], &words(&flags)[..]].concat()).listening()
+    }
+
+    /// The same, but it asks something else first, and nothing is waited for.
+    pub(crate) fn asking_at(home: &Path, args: &[&str]) -> Self {
         let at_home = ["env".into(), format!("HOME={}", home.display()).into()];
-        Self::run(
-            &[&at_home[..], &words(&[&["--port", "0", "--color", "never"], args].concat())[..]].concat(),
-        )
-        .listening()
+        let flags = [&["--port", "0", "--color", "never"], args].concat();
+        Self::run(&[&at_home[..], &words(&flags)[..]].concat())
     }
 
     /// The same under a shell that notices when the program is suspended: it says so, and wakes the program after it
@@ -121,6 +135,7 @@ impl Terminal {
             .for_each(|(name, _)| builder.env_remove(name));
         let home = TempDir::new().expect("a directory for its files");
         builder.env("HOME", home.path());
+        builder.env(NO_IDENTITY, "true");
         builder.env("TERM", "xterm-256color");
         // The emulator cuts rows when it gets narrower, as xterm does.
         builder.env("XTERM_VERSION", "XTerm(1)");

@@ -145,7 +145,7 @@ impl Namespace {
         for (name, _) in env::vars_os().filter(|(name, _)| crate::common::program::is_private(name)) {
             command.env_remove(name);
         }
-        command.env("HOME", "/nonexistent");
+        command.env("HOME", "/nonexistent").env("CHINWAG_NO_IDENTITY", "true");
         command
     }
 

@@ -36,6 +36,8 @@ struct Text {
     fate: Option<Fate>,
     /// The sender was told that it, or the session that carried it, was lost.
     is_given_up: bool,
+    /// The recipient did not believe that it is of the sender.
+    is_refused: bool,
 }
 
 /// What a sender can be told of a text. That it was taken is told by a count alone.
@@ -55,6 +57,7 @@ impl Ledger {
             is_on_session: false,
             fate: None,
             is_given_up: false,
+            is_refused: false,
         };
         assert!(self.texts.insert((from, to, number), text).is_none());
     }
@@ -84,6 +87,20 @@ impl Ledger {
         sent.assert_sound(&key);
         let before = self.last_heard.insert((from, to, sent.route), number);
         assert!(before < Some(number), "{to} heard {text:?} after {before:?}");
+    }
+
+    /// The text came in the clear where nothing may, and was not believed.
+    pub fn refused(&mut self, to: HostId, line: &str) {
+        let Some(from) = line.split_once(" n").and_then(|(_, rest)| rest.split_once(' ')) else { return };
+        let (Ok(from), text) = (from.0.parse(), from.1) else { return };
+        if number(from, to, text).is_none() {
+            self.cut_between.insert((from, to));
+        }
+        if let Some(text) = number(from, to, text).and_then(|number| self.texts.get_mut(&(from, to, number)))
+        {
+            assert!(!text.is_on_session, "what was refused was said on a session: {line}");
+            text.is_refused = true;
+        }
     }
 
     /// The sender was told of one text that the recipient has read it.
@@ -179,7 +196,9 @@ pub fn at_rest(world: &World) {
         let is_cut =
             world.faults.slow > 0 && world.faults.stops > 0 && world.ledger.cut_between.contains(&(from, to));
         let is_excused = text.is_given_up || is_cut || !is_route_alive(world, from, to, text);
-        let is_fine = text.is_heard || (is_excused && !loses_nothing);
+        // Where some insist on encryption, not everybody can speak with everybody.
+        let is_unwanted = text.is_refused || (world.has_keys && text.is_given_up);
+        let is_fine = text.is_heard || is_unwanted || (is_excused && !loses_nothing);
         assert!(is_fine, "{from}>{to} #{number} is neither heard nor given up: {text:?}");
         let is_known = text.fate.is_some() || !text.is_on_session || !is_route_alive(world, from, to, text);
         assert!(is_known || !world.hosts[from].is_program(), "{from}>{to} #{number} has no fate: {text:?}");

@@ -1,6 +1,8 @@
 //! Strangers who say that they are somebody else, or many, in calm worlds.
 
-use crate::stories::{MS, SCRIPT, SCRIPT_IP, SECOND, act, calm_world, calm_world_of, count, messages, say};
+use crate::stories::{
+    ELSEWHERE, MS, SCRIPT, SCRIPT_IP, SECOND, act, calm_world, calm_world_of, count, messages, say,
+};
 use crate::wires::EndId;
 use crate::world::{Act, World};
 use chinwag::chat::directory::Peer;
@@ -10,9 +12,6 @@ use chinwag::limits::Limits;
 use chinwag::proto::machine::CloseReason;
 use chinwag::proto::message::Dialect;
 use std::time::Duration;
-
-/// Where the stranger is.
-const ELSEWHERE: &str = "10.0.6.6";
 
 fn hears(world: &mut World, ip: &str, bytes: &str) -> EndId {
     let end = world.script_dials(ip, 0);

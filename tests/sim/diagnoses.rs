@@ -160,6 +160,21 @@ fn a_dial_that_fails_says_how() {
 }
 
 #[test]
+fn a_chinwag_that_answers_too_late_gets_no_session() {
+    let mut world = calm_world(1);
+    world.script_listens(SCRIPT);
+    begin(&mut world, 0, SCRIPT);
+    world.run_for(1500 * MS);
+    for end in world.script_ends(SCRIPT) {
+        world.script_writes(end, "10.0.9.9:9000 S connected chinwag/1\n");
+    }
+    world.run_for(3 * SECOND);
+    let verdict = verdict(&world, 0).unwrap();
+    assert_eq!(verdict.greeting, Some(Greeting::Broke(CloseReason::TimedOut)));
+    assert!(world.node(0).directory().is_empty() && world.hosts[0].links.is_empty());
+}
+
+#[test]
 fn our_own_address_is_not_dialled() {
     let mut world = calm_world(1);
     let verdict = diagnosed(&mut world, 0, "10.0.0.1:8080");

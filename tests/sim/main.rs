@@ -1,32 +1,43 @@
 //! Whole worlds of nodes on virtual wires and virtual time, driven as `proto::machine` says. The seeded
-//! runs are here; short tales without chance are in `stories`, those of strangers in `claims`, and why a peer
-//! cannot be reached in `diagnoses`.
+//! runs are here; short tales without chance are in `stories`, those of strangers in `claims`, those of keys in `keys`,
+//! `handshakes` and `attacks`, and why a peer cannot be reached in `diagnoses`.
 //!
 //! `SIM_SEED=n` replays one seed with its trace, in a world of `SIM_HOSTS`; `SIM_SEEDS=n` runs the seeds
 //! below n.
 
 #![expect(unreachable_pub, reason = "nobody uses a test from outside")]
 
+mod attacks;
 mod checks;
 mod claims;
 mod diagnoses;
 mod faults;
+mod handshakes;
+mod held;
+mod keys;
 mod program;
+mod script_keys;
 mod stories;
 mod swarm;
 mod wires;
 mod world;
 
 use chinwag::chat::node::{Config, Dialogue};
+use chinwag::chat::trust::Policy;
+use chinwag::proto::secure::{Identity, Seed};
 use fastrand::Rng;
 use faults::{Faults, pick};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use wires::VANISHED_TIMEOUT;
 use world::{Act, Fate, World};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
+
+/// How many sides of handshakes were completed by those who were there at the end of their worlds.
+static HANDSHAKES: AtomicU64 = AtomicU64::new(0);
 
 /// In a world, unless said otherwise.
 const HOSTS: usize = 50;
@@ -56,6 +67,18 @@ fn address(host: usize) -> SocketAddr {
     SocketAddr::new(Ipv4Addr::from_bits(0x0a00_0000 + ip as u32).into(), 8000 + (host % 8) as u16)
 }
 
+/// Most programs have a key, and a few insist on encryption or want none.
+fn with_key(config: Config, rng: &mut Rng) -> Config {
+    let [mut private, mut entropy] = [[0; 32]; 2];
+    rng.fill(&mut private);
+    rng.fill(&mut entropy);
+    let secure =
+        *pick(rng, &[Policy::Never, Policy::Require, Policy::Prefer, Policy::Prefer, Policy::Prefer]);
+    let identity = Identity::new(private).filter(|_| rng.u32(0..5) > 0);
+    let secure = if identity.is_some() { secure } else { Policy::Prefer };
+    Config { identity, entropy: Seed(entropy), secure, ..config }
+}
+
 /// One life of one world; gives its trace hash.
 fn run(seed: u64, hosts: usize, is_trace_printed: bool) -> u64 {
     let _replay = Replay(seed, hosts);
@@ -64,15 +87,20 @@ fn run(seed: u64, hosts: usize, is_trace_printed: bool) -> u64 {
     let mut world = World::new(faults, rng.fork());
     world.is_trace_printed = is_trace_printed;
     world.is_each_text_numbered = true;
+    world.has_keys = seed % 2 == 1;
     for host in 0..hosts {
         // Programs are told of what persons are not.
         let dialogue = if host.is_multiple_of(3) { Dialogue::Commands } else { Dialogue::Menu };
-        world.add(address(host), Config { dialogue, seed: host as u64, ..Config::default() });
+        let config = Config { dialogue, seed: host as u64, ..Config::default() };
+        let config = if world.has_keys { with_key(config, &mut rng) } else { config };
+        world.add(address(host), config);
     }
     plan(&mut world, &mut rng, hosts);
     // Long enough for the kernel's last word on a host that vanished.
     world.run_for(ACTIVE + VANISHED_TIMEOUT + 30 * SECOND);
     checks::at_rest(&world);
+    let nodes = world.hosts.iter().filter_map(|host| host.node());
+    HANDSHAKES.fetch_add(nodes.map(|node| node.counters().handshakes).sum(), Ordering::Relaxed);
     assert!(world.ledger.heard_in_all() > hosts, "a world in which nobody speaks tests nothing");
     let since = world.now;
     for id in 0..hosts {
@@ -137,10 +165,16 @@ fn number_from_environment(name: &str) -> Option<u64> {
 }
 
 #[test]
+#[expect(clippy::disallowed_macros, reason = "whoever asks for so many wants to know how much that was")]
 fn every_seed_keeps_its_promises() {
     let seeds = number_from_environment("SIM_SEEDS").unwrap_or(64);
     for seed in 0..seeds {
         run(seed, HOSTS, false);
+    }
+    let handshakes = HANDSHAKES.load(Ordering::Relaxed);
+    assert!(handshakes > seeds, "worlds in which nobody encrypts test nothing: {handshakes}");
+    if number_from_environment("SIM_SEEDS").is_some() {
+        eprintln!("{seeds} worlds, {handshakes} sides of handshakes");
     }
 }
 

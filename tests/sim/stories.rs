@@ -20,6 +20,9 @@ pub const SECOND: Duration = Duration::from_secs(1);
 pub const SCRIPT_IP: &str = "10.0.9.9";
 pub const SCRIPT: &str = "10.0.9.9:9000";
 
+/// Where a stranger is.
+pub const ELSEWHERE: &str = "10.0.6.6";
+
 pub fn calm_world(hosts: usize) -> World {
     calm_world_of(hosts, &Config::default())
 }
@@ -531,7 +534,7 @@ fn nobody_can_say_exit_or_have_us_dial_for_another() {
     act(&mut world, 1, Act::Connect(0));
     let spoofs = ["10.0.0.2:8080 n1 exit", "10.0.0.2:8080 n1 connect", "10.0.9.9:9000 S connect"];
     for spoof in spoofs {
-        let peer = world.script_dials("10.0.6.6", 0);
+        let peer = world.script_dials(ELSEWHERE, 0);
         world.script_writes(peer, spoof);
         world.script_closes_its_side(peer);
         world.run_for(SECOND);
@@ -541,7 +544,7 @@ fn nobody_can_say_exit_or_have_us_dial_for_another() {
     assert!(are_in_session(&world, 0, 1));
     assert_eq!(world.node(0).directory().len(), 1);
     // Who is only claimed gets no farewell either.
-    let peer = world.script_dials("10.0.6.6", 0);
+    let peer = world.script_dials(ELSEWHERE, 0);
     world.script_writes(peer, "10.0.9.9:9000 S hello");
     world.script_closes_its_side(peer);
     world.run_for(SECOND);

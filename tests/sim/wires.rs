@@ -328,8 +328,17 @@ impl World {
         self.script_listeners[&at].iter().map(|&end| self.script_read(end)).collect()
     }
 
+    /// The ends on which a script was dialled.
+    pub fn script_ends(&self, at: &str) -> Vec<EndId> {
+        self.script_listeners[&at.parse().expect("an address")].clone()
+    }
+
     pub fn script_read(&self, end: EndId) -> String {
-        String::from_utf8_lossy(&self.end(end).read).into_owned()
+        String::from_utf8_lossy(self.script_read_bytes(end)).into_owned()
+    }
+
+    pub fn script_read_bytes(&self, end: EndId) -> &[u8] {
+        &self.end(end).read
     }
 
     pub fn script_closed(&self, end: EndId) -> Option<CloseReason> {
@@ -340,8 +349,12 @@ impl World {
         self.end_mut(end).is_reading = false;
     }
 
-    pub fn script_writes(&mut self, end: EndId, bytes: &str) {
-        self.end_mut(end.other()).incoming.extend(bytes.as_bytes());
+    pub fn script_writes(&mut self, end: EndId, text: &str) {
+        self.script_writes_bytes(end, text.as_bytes());
+    }
+
+    pub fn script_writes_bytes(&mut self, end: EndId, bytes: &[u8]) {
+        self.end_mut(end.other()).incoming.extend(bytes);
         self.set_moving(end.other());
     }
 

@@ -125,6 +125,8 @@ pub enum Event {
 
 pub struct World {
     pub faults: Faults,
+    /// Its programs have keys, and some insist on encryption.
+    pub has_keys: bool,
     pub hosts: Vec<Host>,
     pub ledger: Ledger,
     /// The time since the world began.
@@ -152,6 +154,7 @@ impl World {
     pub fn new(faults: Faults, rng: Rng) -> Self {
         Self {
             faults,
+            has_keys: false,
             hosts: Vec::new(),
             ledger: Ledger::default(),
             now: Duration::ZERO,
@@ -479,6 +482,7 @@ impl World {
                     self.ledger.heard(from, id, text);
                 }
             }
+            Notice::Refused { text, .. } => self.ledger.refused(id, text),
             Notice::NotSent { to, text, .. } => {
                 if let Some(&to) = self.by_address.get(to) {
                     self.ledger.failed(id, to, text, TextFate::NotSent);

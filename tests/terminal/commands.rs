@@ -74,6 +74,10 @@ fn a_conversation_asks_at_once_and_a_message_leaves_the_line_whole() {
     terminal.expect_rows(&["you → P2: /etc is a path", "you → P2: one", "you → P2: two", "→ P2: ▏"]);
     terminal.type_keys(&format!("/to {}\rlost\r", nobody.address()));
     terminal.screen.expect("Not sent: lost");
+    terminal.expect_rows(&[&format!("Keep it until {} is back? y/n ▏", nobody.address())]);
+    // A line that comes sooner was typed for something else.
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    terminal.type_keys("\r");
     terminal.expect_rows(&[&format!("→ {}: ▏", nobody.address())]);
     terminal.type_keys("\r");
     let left = format!("→ {}:", nobody.address());

@@ -58,7 +58,7 @@ fn commands_are_carried_out_and_outcomes_are_events() {
     expect(&mut program, json!({"event": "sent", "to": address}));
 
     let mut wire = session(ours, address, "P2");
-    let p2 = |event: &str| json!({"event": event, "address": address, "name": "P2"});
+    let p2 = |event: &str| json!({"event": event, "address": address, "name": "P2", "standing": "at-home"});
     expect(&mut program, p2("connected"));
     program.type_line(json!({"command": "send-all", "text": "to\nall"}));
     assert_eq!(wire.read_line(), format!("{ours} P1 to all\n"));
@@ -66,7 +66,7 @@ fn commands_are_carried_out_and_outcomes_are_events() {
     program.type_line(json!({"command": "connect", "to": "P2"}));
     expect(&mut program, p2("already-connected"));
     program.type_line(json!({"command": "peers"}));
-    let row = json!({"number": 1, "address": address, "name": "P2", "connected": true,
+    let row = json!({"number": 1, "address": address, "name": "P2", "standing": "at-home", "connected": true,
         "heard_seconds_ago": 0});
     expect(&mut program, json!({"event": "peers", "active": [row], "contacted": []}));
     program.type_line(json!({"command": "exit", "to": "P2"}));
@@ -154,9 +154,15 @@ fn an_answered_connect_bears_its_id_and_so_does_what_is_said_on_the_session() {
     let mut wire = peer.accept();
     assert_eq!(wire.read_once(), format!("{ours} P1 connect"));
     wire.write(format!("{to} P2 connected chinwag/1\n"));
-    expect(&mut program, json!({"id": 1, "event": "accepted", "address": to, "name": "P2"}));
+    expect(
+        &mut program,
+        json!({"id": 1, "event": "accepted", "address": to, "name": "P2", "standing": "at-home"}),
+    );
     program.type_line(json!({"command": "connect", "to": to, "id": 2}));
-    expect(&mut program, json!({"id": 2, "event": "already-connected", "address": to, "name": "P2"}));
+    expect(
+        &mut program,
+        json!({"id": 2, "event": "already-connected", "address": to, "name": "P2", "standing": "at-home"}),
+    );
     program.type_line(json!({"command": "send-all", "text": "hi", "id": 3}));
     expect(&mut program, json!({"id": 3, "event": "sent-to-all", "peers": 1}));
     program.type_line(json!({"command": "alias", "to": "P2", "alias": "bob", "id": 4}));
@@ -172,16 +178,22 @@ fn what_peers_say_comes_as_they_said_it() {
     let (mut program, ours) = node(&["--headless"]);
     let text = "/etc/passwd $(x) \"quoted\" \u{1b}[2J 日本 \u{202e}";
     say(ours, format!("{address} <b> {text}"));
-    expect(&mut program, json!({"event": "new-peer", "address": address, "name": "<b>"}));
     expect(
         &mut program,
-        json!({"event": "message", "address": address, "name": "<b>", "text": text, "to_all": false,
+        json!({"event": "new-peer", "address": address, "name": "<b>", "standing": "at-home"}),
+    );
+    expect(
+        &mut program,
+        json!({"event": "message", "address": address, "name": "<b>", "standing": "at-home", "text": text, "to_all": false,
                "confirmed": true, "mention": false}),
     );
     let from = say(ours, b"\xff\xfe nonsense");
     expect(&mut program, json!({"event": "raw", "from": from, "text": "\u{fffd}\u{fffd} nonsense"}));
     say(ours, format!("{address} <b> exit"));
-    expect(&mut program, json!({"event": "disconnected", "address": address, "name": "<b>"}));
+    expect(
+        &mut program,
+        json!({"event": "disconnected", "address": address, "name": "<b>", "standing": "at-home"}),
+    );
     program.signal(Signal::TERM);
     expect(&mut program, json!({"event": "exiting"}));
     assert_eq!(program.wait(), 0);
@@ -231,7 +243,7 @@ fn slash_lines_are_commands_too() {
     assert_eq!(peer.take(), format!("{ours} P1 hi, you"));
     expect(&mut program, json!({"event": "sent", "to": address}));
     program.type_line("/peers");
-    let row = json!({"number": 1, "address": address, "name": "", "connected": false,
+    let row = json!({"number": 1, "address": address, "name": "", "standing": "at-home", "connected": false,
         "heard_seconds_ago": null});
     expect(&mut program, json!({"event": "peers", "active": [], "contacted": [row]}));
     program.type_line("/Stats");
@@ -275,8 +287,14 @@ fn a_bot_can_ask_who_it_is_and_say_good_bye() {
     assert_eq!([&me["event"], &me["name"], &me["port"]], [&json!("me"), &json!("P1"), &json!(ours.port())]);
     assert!(me["id"] == 1 && me["addresses"].is_array());
     let mut wire = session(ours, peer.address(), "P2");
-    expect(&mut program, json!({"event": "new-peer", "address": peer.address().to_string(), "name": "P2"}));
-    expect(&mut program, json!({"event": "connected", "address": peer.address().to_string(), "name": "P2"}));
+    expect(
+        &mut program,
+        json!({"event": "new-peer", "address": peer.address().to_string(), "name": "P2", "standing": "at-home"}),
+    );
+    expect(
+        &mut program,
+        json!({"event": "connected", "address": peer.address().to_string(), "name": "P2", "standing": "at-home"}),
+    );
     program.type_line(json!({"command": "quit", "text": "good\nnight", "id": "q"}));
     expect(&mut program, json!({"event": "exiting", "id": "q"}));
     expect(&mut program, json!({"event": "sent-to-all", "peers": 1, "id": "q"}));

@@ -180,7 +180,8 @@ fn a_file_that_cannot_be_written_is_reported_once_and_the_row_stays_whole() {
 #[test]
 fn a_pipe_or_a_flag_means_no_file_and_a_named_file_is_used_in_any_mode() {
     let home = home();
-    let mut terminal = Terminal::node_at(home.path(), &["--name", "P1", "--no-known-peers", "--no-history"]);
+    let none = ["--name", "P1", "--no-known-peers", "--no-history", "--no-identity"];
+    let mut terminal = Terminal::node_at(home.path(), &none);
     terminal.type_keys("/block 127.0.0.1:9\r");
     terminal.screen.expect("is blocked: ");
     quit(&mut terminal);

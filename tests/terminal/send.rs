@@ -204,7 +204,7 @@ fn a_known_dialect_is_spoken_unless_another_is_asked_for() {
     let netech = "LISTENING_PORT:9|TEAM_NAME:P1|hello";
     let standard = "127.0.0.1:9 P1 hello";
     let cases =
-        [(&*known, None, netech), (&known, Some("--dialect=standard"), standard), ("broken", None, standard)];
+        [(&*known, None, netech), (&known, Some("--dialect=standard"), standard), ("", None, standard)];
     for (text, flag, said) in cases {
         fs::write(directory.join("peers.toml"), text).unwrap();
         let args: Vec<&str> =
@@ -214,6 +214,40 @@ fn a_known_dialect_is_spoken_unless_another_is_asked_for() {
         assert_eq!(outcome(&mut sender).0, 0);
         assert_eq!(fs::read_to_string(directory.join("peers.toml")).unwrap(), text);
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing is written");
+    }
+}
+
+#[test]
+fn nothing_is_sent_where_the_known_peers_cannot_be_used() {
+    let home = TempDir::new().unwrap();
+    let peer = Peer::new();
+    let to = peer.address().to_string();
+    let file = home.path().join(".local/share/chinwag/peers.toml");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let start = || {
+        let args = ["--name", "P1", "--port", "9", &to, "hello"];
+        Program::spawn(subcommand("send", &args).env("HOME", home.path()))
+    };
+    let damaged = format!("[[peer]]\naddress = \"{to}\"\n[[peer");
+    fs::write(&file, &damaged).unwrap();
+    let (code, told) = outcome(&mut start());
+    assert!(code == 2 && told.starts_with("Nothing was sent, because "), "{code} {told}");
+    assert!(told.contains("; repair it or move it away: ") && told.contains("line 3: "), "{told}");
+    assert_eq!((fs::read_to_string(&file).unwrap(), told.lines().count()), (damaged, 1), "{told}");
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    let (code, told) = outcome(&mut start());
+    assert!(code == 2 && told.contains("; repair it or move it away: "), "{code} {told}");
+    assert!(!peer.is_dialled());
+    // Without such a file there are no keys either.
+    fs::remove_dir_all(file.parent().unwrap()).unwrap();
+    for is_file in [false, true] {
+        if is_file {
+            fs::write(file.parent().unwrap(), "").unwrap();
+        }
+        let mut sender = start();
+        assert_eq!(peer.take(), "127.0.0.1:9 P1 hello");
+        assert_eq!(outcome(&mut sender).0, 0);
     }
 }
 

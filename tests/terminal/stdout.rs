@@ -100,7 +100,8 @@ fn a_shared_terminal_stays_blocking() {
         let terminal = File::options().read(true).write(true).open(path).unwrap();
         let [stdin, stdout, stderr] = [(); 3].map(|()| terminal.try_clone().unwrap());
         let mut start = command(&NODE);
-        start.env("TERM", term).stdin(stdin).stdout(stdout).stderr(stderr);
+        start.env("TERM", term).env(pty::NO_IDENTITY, "true");
+        start.stdin(stdin).stdout(stdout).stderr(stderr);
         let _program = Program::spawn(&mut start);
         Output::of(far_end.try_clone_reader().unwrap()).expect("Enter choice: ");
         assert_blocking([&terminal]);

@@ -61,7 +61,8 @@ fn an_address_is_shown_once_always_on_request_and_whenever_it_is_only_claimed() 
         let terminal = Terminal::node_with(&with(args));
         let mut wire = Wire::dial(terminal.address());
         wire.write(format!("{address} P2 one\n{address} P2 two\n"));
-        let named = format!("P2 ({address})");
+        let mark = if address == PEER { "" } else { "? " };
+        let named = format!("{mark}P2 ({address})");
         let second = if is_always { format!("{named}: two") } else { "P2: two".to_owned() };
         terminal.expect_rows(&[&format!("{named}: one"), &second, "Enter choice: ▏"]);
     }

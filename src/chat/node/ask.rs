@@ -20,6 +20,9 @@ impl Node {
         if self.prompter.is_program() && self.stage != Stage::Running {
             return;
         }
+        if self.answer_of_held(line, now) {
+            return self.ask();
+        }
         let asked;
         (self.asking, asked) = self.prompter.take(line);
         let result =
@@ -36,7 +39,7 @@ impl Node {
 
     /// Asks for the next line, if one can be taken.
     pub(super) fn ask(&mut self) {
-        if matches!(self.stage, Stage::Starting | Stage::Running) {
+        if matches!(self.stage, Stage::Starting | Stage::Running) && !self.put_held_question() {
             let peers = self.roster.directory().online();
             let Self { prompter, roster, talks, .. } = self;
             let question: Vec<Notice> =
@@ -54,7 +57,7 @@ impl Node {
             let is_away = |with| self.roster.is_away(with) != self.prompter.is_shown_away();
             self.prompter.conversation().is_some_and(is_away)
         };
-        if self.config.is_terminal && is_changed {
+        if self.config.is_terminal && is_changed && !self.offer.is_put() {
             self.ask();
         }
     }
@@ -126,6 +129,17 @@ impl Node {
             }
             Request::History(whose, count) => return self.show_history(whose, count),
             Request::Lastlog(text) => self.tell_asker(Notice::Recall(Recall::Containing(text))),
+            Request::Key => {
+                let key = self.trust.identity().map(|own| own.key());
+                self.tell_asker(Notice::OwnKey(key));
+            }
+            Request::Verify(whom) => return self.verify(&whom),
+            Request::Verified(whom, compared) => return self.set_verified(&whom, &compared),
+            Request::Trust(whom) => return self.ask_whether_to_forget_key(&whom, now),
+            Request::ForgetKey(whom) => return self.forget_key(&whom),
+            Request::Held => self.list_held(now),
+            Request::ForgetHeld(whom) => return self.forget_held(&whom),
+            Request::Later(whom, text) => return self.hold(&whom, &text, now),
             Request::Help => self.tell_asker(Notice::Help),
             Request::Listen(port) => {
                 self.roster.me_mut().listen_on(port);
@@ -135,7 +149,8 @@ impl Node {
             Request::Me => {
                 let me = self.roster.me();
                 let (port, name, addresses) = (me.port(), me.shared_name(), me.reachable());
-                self.tell_asker(Notice::Me { port, name, addresses });
+                let key = self.trust.identity().map(|own| own.key());
+                self.tell_asker(Notice::Me { port, name, addresses, key });
             }
             Request::Query => {
                 let shown = if self.prompter.is_program() { usize::MAX } else { KNOWN_PEERS_SHOWN_MAX };
@@ -218,13 +233,15 @@ impl Node {
         let address = who.address;
         self.feed.forget(address);
         self.tell_asker(Notice::Blocked(who));
-        if let Some(session) = self.roster.remove(address).and_then(|peer| peer.session) {
-            self.ping_last(session);
-            self.leave(session, address, now);
+        for address in self.roster.places(address) {
+            if let Some(session) = self.roster.remove(address).and_then(|peer| peer.session) {
+                self.ping_last(session);
+                self.leave(session, address, now);
+            }
+            self.call_off(address, now);
+            self.talks.forget(address);
+            self.prompter.forget(address);
         }
-        self.call_off(address, now);
-        self.talks.forget(address);
-        self.prompter.forget(address);
         Ok(())
     }
 
@@ -503,7 +520,7 @@ mod tests {
         for is_recorded in [false, true] {
             let (mut node, now) = driven_by_a_program(false);
             node.config.is_recorded = is_recorded;
-            let nameless = SaidTo::One(Who { address: to, name: "".into() });
+            let nameless = SaidTo::One(Who::new(to, "".into()));
             let expected = |told: SaidTo| if is_recorded { vec![told] } else { Vec::new() };
             assert_eq!(said(send(&mut node, now)), expected(nameless));
             refuse(&mut node, now);
@@ -517,7 +534,7 @@ mod tests {
             };
             let all = |text| Request::Send(Audience::All, text);
             assert_eq!(request(all(text())), expected(SaidTo::All(1)));
-            let named = SaidTo::One(Who { address: to, name: "P9".into() });
+            let named = SaidTo::One(Who::new(to, "P9".into()));
             assert_eq!(request(Request::Send(Audience::One(to, None), text())), expected(named));
             assert_eq!(request(all("exit".to_owned())), [], "a command is not a message");
         }

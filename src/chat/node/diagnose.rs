@@ -91,6 +91,8 @@ impl Node {
             Act::Close(conn) => self.close(conn, CloseReason::Eof, now),
             Act::Conclude(subject, verdict) => self.conclude(subject, verdict, now),
             Act::Dial => self.dial_for_diagnosis(now),
+            // Whoever proves a key needs both directions.
+            Act::HalfClose(conn) if self.is_proving(conn) => {}
             Act::HalfClose(conn) => self.outputs.push_back(Output::Close { conn, how: How::HalfClose }),
             Act::Leave(conn) => {
                 let to = self.connections.get(conn).map(Connection::remote);
@@ -158,8 +160,11 @@ impl Node {
             (self.roster.dialect_of(to), Body::Connect)
         };
         let name = self.roster.me().name();
-        let message = Envelope { dialect, from, name, to }.message(body).into_bytes();
-        if let Err(reason) = self.connections.send(conn, message.into()) {
+        let message = Envelope { dialect, from, name, to }.message(body);
+        if !is_only_said {
+            self.trust.note_connect(conn, &message);
+        }
+        if let Err(reason) = self.connections.send(conn, message.into_bytes().into()) {
             return self.close(conn, reason, now);
         }
         if is_only_said {
@@ -169,27 +174,60 @@ impl Node {
     }
 
     /// A line came on the connection of the diagnosis.
-    pub(super) fn on_greeting(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
-        let Some(connection) = self.connections.get_mut(conn) else { return };
-        let remote = connection.remote();
+    pub(super) fn on_greeting(
+        &mut self,
+        conn: ConnId,
+        line: &[u8],
+        message: &Message<'_>,
+        end: End,
+        now: Instant,
+    ) {
+        let Some(remote) = self.connections.get(conn).map(Connection::remote) else { return };
         let is_chinwag = message.command == Command::Ack { session: true };
+        if is_chinwag && self.diagnosis.is_half_closed() {
+            // It comes too late: nothing can be said on it any more.
+            let greeting = Greeting::Broke(CloseReason::TimedOut);
+            return self.step(Event::Greeted { conn, greeting }, now);
+        }
+        if is_chinwag && end != End::Gone && self.take_offer(conn, line, now) {
+            return;
+        }
+        if self.is_refused(conn, remote) {
+            return self.close(conn, CloseReason::NotEncrypted, now);
+        }
         let greeting = match is_chinwag {
             true if end == End::Gone => Greeting::Broke(CloseReason::Eof),
             true => Greeting::Chinwag,
             false => Greeting::Published(message.dialect),
         };
+        let Some(connection) = self.connections.get_mut(conn) else { return };
         if greeting == Greeting::Chinwag {
             connection.data.become_inbound();
             // We dialled this address ourselves, so we trust it more than the address in the message.
             let message = &Message { address: remote, ..message.clone() };
             self.begin_probed_session(conn, message, now);
         } else if !is_chinwag {
-            self.on_message(conn, message, end, now);
+            if self.roster.is_blocked(message.address) {
+                self.counters.blocked += 1;
+            } else if self.is_refused(conn, message.address) {
+                self.show_unconfirmed(conn, message, now);
+            } else {
+                self.on_message(conn, line, message, end, now);
+            }
             if let Some(connection) = self.connections.get_mut(conn) {
                 connection.data.become_inbound();
             }
         }
         self.step(Event::Greeted { conn, greeting }, now);
+    }
+
+    /// What the diagnosis dialled has proved its key.
+    pub(super) fn on_proved_greeting(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.data.become_inbound();
+        }
+        self.begin_probed_session(conn, message, now);
+        self.step(Event::Greeted { conn, greeting: Greeting::Chinwag }, now);
     }
 
     /// A text that is no message came on the connection of the diagnosis.
@@ -211,7 +249,10 @@ impl Node {
     /// A peer wants to know whether we reach it.
     fn on_reach_asked(&mut self, session: ConnId, asked: SocketAddr, now: Instant) {
         let Some(connection) = self.connections.get(session) else { return };
-        let is_allowed = |to: &SocketAddr| !self.roster.me().is_own(*to) && !self.roster.is_blocked(*to);
+        // The dial has to say something in the clear.
+        let is_allowed = |to: &SocketAddr| {
+            !self.roster.me().is_own(*to) && !self.roster.is_blocked(*to) && !self.trust.requires()
+        };
         let Some(to) = knocks::target(connection.remote(), canonical(asked)).filter(is_allowed) else {
             return self.answer(session, "!reach denied\n", now);
         };
@@ -282,6 +323,10 @@ impl Node {
     /// Whether the other end of a session is where the peer listens, and not where it dialled from.
     fn is_dialled_by_us(&self, session: ConnId, to: SocketAddr) -> bool {
         self.connections.get(session).is_some_and(|connection| connection.remote() == to)
+    }
+
+    fn is_proving(&self, conn: ConnId) -> bool {
+        self.connections.get(conn).is_some_and(|connection| connection.phase() == Phase::Proving)
     }
 
     fn knows_control(&self, session: ConnId) -> bool {

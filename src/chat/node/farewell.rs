@@ -6,7 +6,7 @@ use super::{Node, Stage};
 use crate::chat::directory::Peer;
 use crate::chat::meaning::{Meaning, meaning};
 use crate::chat::mention::mentions;
-use crate::chat::notice::Notice;
+use crate::chat::notice::{Notice, Who};
 use crate::chat::outbox::{Content, Report};
 use crate::chat::role::Kind;
 use crate::chat::tickets::Told;
@@ -49,7 +49,12 @@ impl Node {
         if let Some((hearers, text)) = last_words {
             self.say_last_words(&hearers, &text, now);
         }
-        for to in known {
+        // Nobody is dialled for an exit that must not be said in the clear.
+        for to in known
+            .into_iter()
+            .filter(|&to| self.secure_session(to).is_some() || !self.is_secret(to))
+            .collect::<Vec<_>>()
+        {
             self.deliver(to, Content::Exit, None, Report::Nobody, now);
         }
         self.leave_asked(now);
@@ -142,20 +147,24 @@ impl Node {
             | Meaning::Raw(LINE_TAKEN) => {}
             Meaning::Pong(number) => self.on_pong(conn, number),
             Meaning::ToAll => self.note_control(conn, true),
+            Meaning::Raw(text) if self.is_refused(conn, remote) => self.show_refused(remote, text, now),
             Meaning::Raw(text) => self.show_raw(remote, text, now),
             Meaning::Message(message) if self.roster.is_blocked(message.address) => {
                 self.counters.blocked += 1;
             }
+            Meaning::Message(message) if self.is_refused(conn, message.address) => {
+                self.show_unconfirmed(conn, &message, now);
+            }
             Meaning::Message(Message { command: Command::Chat, address, name, text, .. }) => {
                 self.counters.chats += 1;
-                let who = self.roster.who_says(address, &Rc::from(&*name));
+                let standing = self.standing_on(conn, address);
+                let who = Who { standing, ..self.roster.who_says(address, &Rc::from(&*name)) };
                 let text = text.into_owned();
                 let is_to_all = self.take_to_all(conn);
-                let is_confirmed = self.roster.me().is_at_home(remote, address);
                 let me = self.roster.me().shared_name();
                 let message = |who| {
                     let mentions = mentions(&text, &me);
-                    Notice::Message { who, text, is_to_all, is_confirmed, mentions }
+                    Notice::Message { who, text, is_to_all, mentions }
                 };
                 self.show(remote, who, message, now);
             }

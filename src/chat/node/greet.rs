@@ -15,7 +15,7 @@ use crate::chat::notice::{Notice, Who};
 use crate::chat::outbox::{Content, Outgoing, Report};
 use crate::chat::role::Kind;
 use crate::limits::SETTLE_TIMEOUT;
-use crate::proto::connection::{Connection, Phase};
+use crate::proto::connection::{Connection, Phase, Secrecy};
 use crate::proto::envelope::{Body, Envelope};
 use crate::proto::machine::{CloseReason, ConnId};
 use crate::proto::message::Message;
@@ -23,7 +23,14 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 impl Node {
-    pub(super) fn on_connect(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
+    pub(super) fn on_connect(
+        &mut self,
+        conn: ConnId,
+        line: &[u8],
+        message: &Message<'_>,
+        end: End,
+        now: Instant,
+    ) {
         let Some(connection) = self.connections.get(conn) else { return };
         let (from, is_confirmed) = (connection.remote(), self.is_confirmed(conn, message.address));
         let can_answer_here = end != End::Gone
@@ -47,7 +54,7 @@ impl Node {
             self.show_answer(asked_by, from, self.roster.who_is(peer), Notice::Connected, now);
         }
         if can_answer_here {
-            return self.answer_here(conn, id, message.address, now);
+            return self.answer_here(conn, line, id, message.address, now);
         }
         if is_confirmed {
             self.connect_is_answered(message.address, now);
@@ -72,31 +79,48 @@ impl Node {
 
     /// Answers a connect on its own connection, which makes it a session. If we are dialling that peer as well, one of
     /// the two connections stays: both sides must choose the same one without a word.
-    fn answer_here(&mut self, conn: ConnId, id: PeerId, address: SocketAddr, now: Instant) {
-        let Some(ours) = self.claimed_on(conn) else { return };
+    fn answer_here(&mut self, conn: ConnId, connect: &[u8], id: PeerId, address: SocketAddr, now: Instant) {
         self.warn_of_claim(conn, address);
         // A peer that asks as well has answered what we asked before.
         if let Some(report) = self.pending_connects.take(address) {
             self.settle(report);
         }
-        if let Some(own_dial) = self.outbox.connect_under_way(address) {
-            if self.keeps_own_dial(conn, address) {
-                return;
-            }
-            self.abandon(own_dial, address, now);
+        let own_dial = self.outbox.connect_under_way(address);
+        if own_dial.is_some() && self.keeps_own_dial(conn, address) {
+            return;
         }
-        let answer = line(&Envelope::of_session(ours, self.roster.me().name()), Body::AckSession);
-        if let Err(reason) = self.connections.send(conn, answer) {
-            return self.close(conn, reason, now);
+        if !self.write_answer(conn, connect, now) {
+            return;
         }
         self.bind_session(conn, id, now);
         if let Some(connection) = self.connections.get_mut(conn) {
             connection.data.note_answered();
         }
+        if let Some(own_dial) = own_dial {
+            self.abandon(own_dial, address, now);
+        }
+    }
+
+    /// Writes the answer to a connect, with an offer if that is possible. Whoever has proved a key has it already. `false`:
+    /// the connection was closed.
+    fn write_answer(&mut self, conn: ConnId, connect: &[u8], now: Instant) -> bool {
+        let (Some(connection), Some(ours)) = (self.connections.get(conn), self.claimed_on(conn)) else {
+            return false;
+        };
+        let is_new = connection.data.kind() == Kind::Inbound && connection.secrecy() == Secrecy::Clear;
+        let is_answered =
+            connection.secrecy() != Secrecy::Clear || (is_new && self.answer_with_offer(conn, connect, now));
+        if !is_answered {
+            let answer = line(&Envelope::of_session(ours, self.roster.me().name()), Body::AckSession);
+            if let Err(reason) = self.connections.send(conn, answer) {
+                self.close(conn, reason, now);
+            }
+        }
+        self.connections.get(conn).is_some()
     }
 
     /// Both dial at once: the dial of the smaller address stays.
-    fn keeps_own_dial(&self, conn: ConnId, address: SocketAddr) -> bool {
+    pub(super) fn keeps_own_dial(&self, conn: ConnId, address: SocketAddr) -> bool {
         self.claimed_on(conn).is_some_and(|ours| ours < address)
     }
 
@@ -129,17 +153,20 @@ impl Node {
     pub(super) fn acknowledge(&mut self, id: PeerId, now: Instant) {
         let Some(peer) = self.roster.directory().get(id) else { return };
         let address = peer.address;
-        if peer.session.is_none() && self.outbox.may_acknowledge(address, now) {
+        if peer.session.is_none() && !self.is_secret(address) && self.outbox.may_acknowledge(address, now) {
             self.deliver(address, Content::Ack, None, Report::Nobody, now);
         }
     }
 
     pub(super) fn on_ack(&mut self, conn: ConnId, message: &Message<'_>, session: bool, now: Instant) {
         let Some(remote) = self.connections.get(conn).map(Connection::remote) else { return };
-        let is_answer = self.outbox.connect_under_way(remote) == Some(conn);
+        let is_answer = self.is_answer(conn);
         // We dialled this address ourselves, so we trust it more than the address in the message.
         let message =
             &Message { address: if is_answer { remote } else { message.address }, ..message.clone() };
+        if is_answer && self.is_refused(conn, message.address) {
+            return self.close(conn, CloseReason::NotEncrypted, now);
+        }
         let is_confirmed = self.is_confirmed(conn, message.address);
         let peer = self.roster.directory().peer(message.address);
         if !is_confirmed && peer.is_some_and(|peer| peer.is_confirmed) {
@@ -172,6 +199,12 @@ impl Node {
         }
     }
 
+    /// Whether what comes on a connection is the answer to our connect.
+    pub(super) fn is_answer(&self, conn: ConnId) -> bool {
+        let remote = self.connections.get(conn).map(Connection::remote);
+        remote.is_some_and(|remote| self.outbox.connect_under_way(remote) == Some(conn))
+    }
+
     /// What a diagnosis dialled is another chinwag. Its user is told by the diagnosis.
     pub(super) fn begin_probed_session(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
         let Some(id) = self.meet(conn, message, now) else { return };
@@ -184,6 +217,9 @@ impl Node {
     /// that many programs use.
     fn announce_control(&mut self, conn: ConnId, now: Instant) {
         self.note_chinwag(conn);
+        if self.connections.get(conn).is_some_and(|connection| connection.secrecy() == Secrecy::Sealed) {
+            return;
+        }
         if let Err(reason) = self.connections.send(conn, format!("!{CHINWAG}\n").into_bytes().into()) {
             self.close(conn, reason, now);
         }
@@ -217,8 +253,12 @@ impl Node {
     /// From here on the peer is spoken to on `conn`. Its older session, if there is one, ends: the peer may have
     /// restarted, and would never close that one.
     fn bind_session(&mut self, conn: ConnId, id: PeerId, now: Instant) {
-        let older = self.roster.bind(id, conn).filter(|&older| older != conn);
         let Some(address) = self.roster.directory().get(id).map(|peer| peer.address) else { return };
+        let secrecy = self.connections.get(conn).map(Connection::secrecy);
+        if self.is_secret(address) && secrecy != Some(Secrecy::Sealed) {
+            return self.close(conn, CloseReason::NotEncrypted, now);
+        }
+        let older = self.roster.bind(id, conn).filter(|&older| older != conn);
         if let Some(older) = older {
             self.leave(older, address, now);
         }
@@ -227,7 +267,9 @@ impl Node {
             log::debug!("{conn:?} {}: session with {} begins", connection.remote(), Speaking(peer));
         }
         let before = connection.data.begin_session(id);
-        self.connections.make_session(conn, now);
+        if connection.phase() != Phase::Proving {
+            self.connections.make_session(conn, now);
+        }
         if let Kind::Session(other) = before
             && other != id
         {

@@ -11,13 +11,13 @@ use crate::chat::directory::{Peer, PeerId};
 use crate::chat::feed::Fate;
 use crate::chat::meaning::{End, Meaning, meaning};
 use crate::chat::mention::mentions;
-use crate::chat::notice::{Notice, Who};
+use crate::chat::notice::{Notice, Standing, Who};
 use crate::chat::outbox::{Content, Report};
 use crate::chat::request::Audience;
 use crate::chat::role::{Kind, Speaker};
 use crate::chat::roster::Renamed;
-use crate::proto::connection::{Connection, Phase};
-use crate::proto::machine::ConnId;
+use crate::proto::connection::{Connection, Phase, Secrecy};
+use crate::proto::machine::{CloseReason, ConnId};
 use crate::proto::message::{
     Command, Dialect, LINE_TAKEN, Message, parse_port_line, source_of, trim_end_bytes,
 };
@@ -33,6 +33,35 @@ impl Node {
         if self.diagnosis.is_on(conn) {
             self.step(Event::Received { conn, bytes }, now);
         }
+        self.read(conn, bytes, now);
+        self.connections.heard(conn, now);
+    }
+
+    /// Reads bytes as they came: lines, or frames with lines.
+    fn read(&mut self, conn: ConnId, bytes: &[u8], now: Instant) {
+        let mut rest = bytes;
+        while let Some(connection) = self.connections.get_mut(conn) {
+            match connection.secrecy() {
+                Secrecy::Clear => return self.read_lines(conn, rest, now),
+                Secrecy::Sealed => return self.read_frames(conn, rest, now),
+                // Nothing can stand behind a message that we have not answered.
+                Secrecy::Offered if self.trust.is_waiting(conn) => {
+                    if !rest.is_empty() {
+                        self.close(conn, CloseReason::BadProof, now);
+                    }
+                    return;
+                }
+                // Behind a line of the handshake there may be frames.
+                Secrecy::Offered | Secrecy::Answered => match connection.next_message(&mut rest) {
+                    Ok(Some(line)) if self.on_undecided(conn, &line, now) => {}
+                    Ok(_) => return,
+                    Err(reason) => return self.close(conn, reason, now),
+                },
+            }
+        }
+    }
+
+    fn read_lines(&mut self, conn: ConnId, bytes: &[u8], now: Instant) {
         let mut rest = bytes;
         while let Some(connection) = self.connections.get_mut(conn) {
             let is_first = connection.phase() == Phase::Greeting;
@@ -41,15 +70,43 @@ impl Node {
                     Some(port) => connection.data.become_port_line(port),
                     None => self.hear(conn, &line, End::Newline, now),
                 },
-                Ok(None) => break,
+                Ok(None) => return,
                 Err(reason) => return self.close(conn, reason, now),
             }
+            if self.connections.get(conn).is_some_and(|connection| connection.secrecy() != Secrecy::Clear) {
+                return self.read(conn, rest, now);
+            }
         }
-        self.connections.heard(conn, now);
+    }
+
+    /// What was whole before a broken frame is heard.
+    fn read_frames(&mut self, conn: ConnId, bytes: &[u8], now: Instant) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        let mut text = std::mem::take(&mut self.opened);
+        let outcome = connection.open_frames(bytes, &mut text);
+        let mut rest = &text[..];
+        while let Some(connection) = self.connections.get_mut(conn) {
+            match connection.next_message(&mut rest) {
+                Ok(Some(line)) => self.hear(conn, &line, End::Newline, now),
+                Ok(None) => break,
+                Err(reason) => self.close(conn, reason, now),
+            }
+        }
+        text.clear();
+        self.opened = text;
+        if let Err(reason) = outcome {
+            self.close(conn, reason, now);
+        }
     }
 
     /// The peer went silent in the middle of a message: what came counts as the whole message.
     pub(super) fn on_silence(&mut self, conn: ConnId, now: Instant) {
+        let Some(connection) = self.connections.get_mut(conn) else { return };
+        match connection.secrecy() {
+            Secrecy::Clear => {}
+            Secrecy::Offered => self.on_offer_ignored(conn, now),
+            Secrecy::Answered | Secrecy::Sealed => return self.close(conn, CloseReason::BadProof, now),
+        }
         let Some(connection) = self.connections.get_mut(conn) else { return };
         let Some(message) = connection.flush() else { return };
         if let Some(peer) = connection.data.session() {
@@ -92,10 +149,22 @@ impl Node {
             Meaning::Unknown => self.note_control(conn, false),
             Meaning::Raw(text) if kind == Kind::Probe => self.on_foreign_greeting(conn, text, now),
             Meaning::Raw(_) | Meaning::Message(_) if kind == Kind::Knock => {}
-            Meaning::Message(message) if kind == Kind::Probe => self.on_greeting(conn, &message, end, now),
+            Meaning::Message(message) if kind == Kind::Probe => {
+                self.on_greeting(conn, line, &message, end, now);
+            }
+            Meaning::Raw(text) if self.is_refused(conn, remote) => self.show_refused(remote, text, now),
             Meaning::Raw(text) => self.show_raw(remote, text, now),
             Meaning::Message(message) if self.roster.is_blocked(message.address) => {
                 self.counters.blocked += 1;
+            }
+            // Whoever is diagnosed dials us because we asked for it.
+            Meaning::Message(message)
+                if self.is_refused(conn, message.address) && self.is_knock(&message) =>
+            {
+                self.step(Event::Came, now);
+            }
+            Meaning::Message(message) if self.is_refused(conn, message.address) => {
+                self.on_refused(conn, line, &message, end, now);
             }
             Meaning::Message(message) => {
                 if self.is_knock(&message) {
@@ -103,7 +172,7 @@ impl Node {
                 }
                 let is_call =
                     self.diagnosis.awaits_call(message.address) && self.is_confirmed(conn, message.address);
-                self.on_message(conn, &message, end, now);
+                self.on_message(conn, line, &message, end, now);
                 if is_call {
                     // Whoever is diagnosed answers on a connection of its own.
                     self.step(Event::Called(message.dialect), now);
@@ -131,6 +200,7 @@ impl Node {
         if connection.is_some_and(|connection| connection.data.note_chinwag()) {
             self.pings.due(conn);
         }
+        self.note_session_stays(conn);
     }
 
     /// Whether the line that came on a connection was announced as one to several peers.
@@ -145,17 +215,18 @@ impl Node {
         let Some(connection) = self.connections.get_mut(conn) else { return false };
         // The peer has sent something after our answer.
         connection.data.note_line();
-        let (from, is_to_all) = (connection.remote(), connection.data.is_next_to_all());
+        let is_to_all = connection.data.is_next_to_all();
         let Some(speaker) = connection.data.speaker() else { return false };
         let Some(text) = speaker.text_of(line) else { return false };
         let id = speaker.peer();
         let is_chat = Command::of(text, Dialect::Standard) == Command::Chat
             && self.roster.note_chat(id, |peer| speaker.is_meant(peer), now);
         if is_chat {
+            self.note_heard_again(conn, id);
             if is_to_all {
                 self.take_to_all(conn);
             }
-            self.show_chat(from, id, text, is_to_all, now);
+            self.show_chat(conn, id, text, is_to_all, now);
         }
         is_chat
     }
@@ -184,12 +255,22 @@ impl Node {
         }
     }
 
-    pub(super) fn on_message(&mut self, conn: ConnId, message: &Message<'_>, end: End, now: Instant) {
+    /// Takes a message, which came as this line.
+    pub(super) fn on_message(
+        &mut self,
+        conn: ConnId,
+        line: &[u8],
+        message: &Message<'_>,
+        end: End,
+        now: Instant,
+    ) {
         match message.command {
+            Command::Ack { session: true }
+                if end != End::Gone && self.is_answer(conn) && self.take_offer(conn, line, now) => {}
             Command::Ack { session } => self.on_ack(conn, message, session && end != End::Gone, now),
             Command::Chat => self.on_chat(conn, message, now),
             Command::Connect if self.is_ack(message) => self.on_ack(conn, message, false, now),
-            Command::Connect => self.on_connect(conn, message, end, now),
+            Command::Connect => self.on_connect(conn, line, message, end, now),
             Command::Exit => self.on_exit(conn, message, now),
         }
     }
@@ -198,17 +279,18 @@ impl Node {
         let Some(from) = self.connections.get(conn).map(Connection::remote) else { return };
         let is_to_all = self.take_to_all(conn);
         match self.meet(conn, message, now) {
-            Some(id) => self.show_chat(from, id, message.text.as_bytes(), is_to_all, now),
+            Some(id) => self.show_chat(conn, id, message.text.as_bytes(), is_to_all, now),
             None => {
                 // There is no room for its sender. It is shown all the same, on the account of its source.
                 self.counters.raw += 1;
+                let standing = self.standing_on(conn, message.address);
                 let who = self.roster.who_says(message.address, &Rc::from(&*message.name));
+                let who = Who { standing, ..who };
                 let text = message.text.to_string();
-                let is_confirmed = self.is_confirmed(conn, message.address);
                 let me = self.roster.me().shared_name();
                 let message = |_| {
                     let mentions = mentions(&text, &me);
-                    Notice::Message { who, text, is_to_all, is_confirmed, mentions }
+                    Notice::Message { who, text, is_to_all, mentions }
                 };
                 self.show_on_account(stranger(from), message, now);
             }
@@ -256,6 +338,7 @@ impl Node {
         let (id, is_new) = self.roster.entry_for(message.address, from, is_confirmed, now)?;
         if is_confirmed {
             self.confirm(id, now);
+            self.held.note_back(message.address);
         }
         let renamed = self.roster.note_message(id, message, is_confirmed, now);
         let peer = self.roster.directory().get(id)?;
@@ -296,13 +379,12 @@ impl Node {
         }
     }
 
-    /// Whether the connection comes from the IP that is claimed on it.
+    /// Whether whoever speaks on the connection is believed to be who is claimed on it.
     pub(super) fn is_confirmed(&self, conn: ConnId, claimed: SocketAddr) -> bool {
-        let is_at_home = |remote| self.roster.me().is_at_home(remote, claimed);
-        self.connections.get(conn).is_some_and(|connection| is_at_home(connection.remote()))
+        self.standing_on(conn, claimed).is_confirmed()
     }
 
-    fn show_chat(&mut self, from: SocketAddr, id: PeerId, text: &[u8], is_to_all: bool, now: Instant) {
+    fn show_chat(&mut self, conn: ConnId, id: PeerId, text: &[u8], is_to_all: bool, now: Instant) {
         self.counters.chats += 1;
         if self.diagnosis.subject().is_some()
             && let Some(peer) = self.roster.directory().get(id)
@@ -313,20 +395,22 @@ impl Node {
             return;
         }
         let Some(peer) = self.roster.directory().get(id) else { return };
-        let who = self.roster.who_is(peer);
+        let standing = self.standing_on(conn, peer.address);
+        let who = Who { standing, ..self.roster.who_is(peer) };
         let address = who.address;
         let is_elsewhere = self.is_said_elsewhere(address, is_to_all);
         if is_elsewhere {
             self.talks.note_unread(address);
         }
         let text = String::from_utf8_lossy(trim_end_bytes(text)).into_owned();
-        let is_confirmed = self.roster.me().is_at_home(from, who.address);
+        let Some(from) = self.connections.get(conn).map(Connection::remote) else { return };
+        let is_confirmed = standing.is_confirmed();
         let (me, mut has_mention) = (self.roster.me().shared_name(), false);
         // Looked for only in what is shown: a flood must not cost more than its lines do.
         let message = |who| {
             let mentions = mentions(&text, &me);
             has_mention = !mentions.is_empty();
-            Notice::Message { who, text, is_to_all, is_confirmed, mentions }
+            Notice::Message { who, text, is_to_all, mentions }
         };
         let is_shown = self.show(from, who, message, now);
         if has_mention && is_elsewhere {
@@ -336,7 +420,9 @@ impl Node {
         if is_shown && is_confirmed {
             self.prompter.note_partner(address);
         }
-        self.answer_while_away(id, from, now);
+        if is_confirmed {
+            self.answer_while_away(id, now);
+        }
         // A line that is only counted changes the prompt when the count is told.
         if is_shown && is_elsewhere {
             self.ask();
@@ -350,13 +436,24 @@ impl Node {
         }
     }
 
+    /// Shows what is not believed because of a key that is known, or because it came in the clear.
+    pub(super) fn show_refused(&mut self, from: SocketAddr, text: &str, now: Instant) {
+        self.counters.raw += 1;
+        let text = text.trim_end().to_owned();
+        self.show_on_account(stranger(from), |_| Notice::Refused { from, text }, now);
+    }
+
     /// Shows a message that is not believed to be of the peer whose address it claims.
     pub(super) fn show_unconfirmed(&mut self, conn: ConnId, message: &Message<'_>, now: Instant) {
         let Some(from) = self.connections.get(conn).map(Connection::remote) else { return };
         log::debug!("{conn:?} {from}: not believed to be {}", message.address);
         let claimed = self.roster.me().scopes().show(message.address).to_string();
         let text = format!("{claimed} {} {}", message.name, message.text);
-        self.show_raw(from, &text, now);
+        if self.is_refused(conn, message.address) {
+            self.show_refused(from, &text, now);
+        } else {
+            self.show_raw(from, &text, now);
+        }
     }
 
     /// Shows a line of a peer, which came from `from`; gives whether it was shown and not only counted. Whoever only
@@ -368,7 +465,8 @@ impl Node {
         notice: impl FnOnce(Who) -> Notice,
         now: Instant,
     ) -> bool {
-        if !self.feed.may_fold() || self.roster.me().is_at_home(from, who.address) {
+        let is_itself = || who.standing >= Standing::Pinned || self.roster.me().is_at_home(from, who.address);
+        if !self.feed.may_fold() || is_itself() {
             self.show_on_account(who, notice, now)
         } else {
             self.show_on_account(stranger(from), |_| notice(who), now)
@@ -377,11 +475,10 @@ impl Node {
 
     /// Tells a peer once that the user is away. Whoever only claims to be the peer must not make us dial it, and such dials
     /// are as seldom as acknowledgements.
-    fn answer_while_away(&mut self, id: PeerId, from: SocketAddr, now: Instant) {
+    fn answer_while_away(&mut self, id: PeerId, now: Instant) {
         let Some(peer) = self.roster.directory().get(id).filter(|_| self.away.is_set()) else { return };
         let (to, has_session) = (peer.address, peer.session.is_some());
-        if self.roster.me().is_at_home(from, to)
-            && (has_session || self.outbox.may_acknowledge(to, now))
+        if (has_session || self.outbox.may_acknowledge(to, now))
             && let Some(text) = self.away.answer(to)
         {
             self.deliver(to, Content::Chat(text), None, Report::Nobody, now);
@@ -428,7 +525,7 @@ impl Node {
 
 /// An unknown sender. All ports of one source share one allowance.
 fn stranger(from: SocketAddr) -> Who {
-    Who { address: SocketAddr::new(source_of(from.ip()), 0), name: "".into() }
+    Who::new(SocketAddr::new(source_of(from.ip()), 0), "".into())
 }
 
 #[cfg(test)]

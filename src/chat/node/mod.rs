@@ -2,7 +2,7 @@
 //!
 //! It owns the parts and knows none of their details. Each input is a short story in one of the files beside this one: what
 //! is heard in `hear`, connects and their answers in `greet`, what is said in `say` and to everybody in `say_all`, what came
-//! of it in `outcome`, what the user asks for in `ask`, why a peer cannot be reached in `diagnose`, and the end in
+//! of it in `outcome`, what is held for later in `later`, what the user asks for in `ask`, why a peer cannot be reached in `diagnose`, and the end in
 //! `farewell`. This file has the state and the clockwork.
 
 mod ask;
@@ -10,9 +10,11 @@ mod diagnose;
 mod farewell;
 mod greet;
 mod hear;
+mod later;
 mod logged;
 mod nearby;
 mod outcome;
+mod prove;
 mod recall;
 mod say;
 mod say_all;
@@ -28,6 +30,7 @@ use super::diagnosis::{Diagnosis, Event};
 use super::directory::Directory;
 use super::failures::Failures;
 use super::feed::Feed;
+use super::held::Held;
 use super::id::CommandId;
 use super::kept::Pings;
 use super::knocks::Knocks;
@@ -36,6 +39,7 @@ pub use super::metrics::Counters;
 use super::metrics::Metrics;
 use super::neighbours::Neighbours;
 use super::notice::Notice;
+use super::offer::Offer;
 use super::outbox::{Content, Outbox, Report};
 use super::pending_connects::PendingConnects;
 use super::prompter::Prompter;
@@ -44,12 +48,14 @@ use super::role::{Kind, Role};
 use super::roster::Roster;
 use super::talks::Talks;
 use super::tickets::Tickets;
+use super::trust::Trust;
 use crate::limits::TOLD_BYTES_PER_TURN;
 use crate::proto::connection::{Connection, Due, Phase};
 use crate::proto::connections::Connections;
 use crate::proto::fault::Fault;
 use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
 use crate::proto::message::canonical;
+use crate::proto::secure::Seed;
 use crate::proto::send_queue::SendQueue;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -76,6 +82,9 @@ pub struct Node {
     broadcaster: Broadcaster,
     tickets: Tickets,
     pings: Pings,
+    held: Held,
+    /// What the user is asked about texts.
+    offer: Offer,
     /// Sessions that were lost in this turn with texts of the user, and those texts; and when they are told.
     losses: Failures,
     losses_at: Option<Instant>,
@@ -88,6 +97,9 @@ pub struct Node {
     away: Away,
     feed: Feed,
     neighbours: Neighbours,
+    trust: Trust,
+    /// Room for the text of frames, between two of which it is empty.
+    opened: Vec<u8>,
     counters: Counters,
     metrics: Metrics,
     /// Set if memory is still full and no more lost texts may be shown now; the next input closes more.
@@ -113,7 +125,9 @@ enum Stage {
 
 impl Node {
     /// A node that asks for what `config` leaves open, then listens. Drain its outputs at once.
-    pub fn new(config: Config) -> Self {
+    pub fn new(mut config: Config) -> Self {
+        // Whoever finds this later could compute the secrets of sessions that are over.
+        let entropy = std::mem::replace(&mut config.entropy, Seed([0; 32]));
         let mut node = Self {
             stage: Stage::Starting,
             connections: Connections::new(config.limits.clone()),
@@ -126,6 +140,8 @@ impl Node {
             broadcaster: Broadcaster::default(),
             tickets: Tickets::new(config.dialogue == Dialogue::Menu),
             pings: Pings::new(config.seed),
+            held: Held::new(config.held.clone(), config.seed),
+            offer: Offer::new(config.offers_to_hold),
             losses: Failures::default(),
             losses_at: None,
             prompter: Prompter::new(&config),
@@ -135,6 +151,8 @@ impl Node {
             away: Away::default(),
             feed: Feed::new(config.quiet, config.is_terminal),
             neighbours: Neighbours::new(config.seed),
+            trust: Trust::new(config.identity.clone(), config.secure, entropy),
+            opened: Vec::new(),
             counters: Counters::default(),
             metrics: Metrics::default(),
             full_at: None,
@@ -256,6 +274,10 @@ impl Node {
         {
             match due {
                 Due::Flush => self.on_silence(conn, now),
+                Due::End(CloseReason::NoProof) if self.trust.is_waiting(conn) => {
+                    self.connections.prove_session(conn, now);
+                }
+                Due::End(CloseReason::NoProof) if self.is_offering(conn) => self.on_offer_ignored(conn, now),
                 Due::End(reason) => self.close(conn, reason, now),
             }
         }
@@ -267,9 +289,13 @@ impl Node {
             self.conclude_connect(to, report);
         }
         self.on_reach_due(now);
+        if self.trust.next_deadline().is_some_and(|at| at <= now) {
+            self.go_on_proving(now);
+        }
         if self.feed.next_deadline().is_some_and(|at| at <= now) {
             self.tell_folded();
         }
+        self.on_held_due(now);
         if self.neighbours.next_deadline().is_some_and(|at| at <= now) {
             self.neighbours.on_timeout(now);
             self.go_on_nearby(now);
@@ -286,8 +312,17 @@ impl Node {
     /// Ends a connection from our side.
     fn close(&mut self, conn: ConnId, reason: CloseReason, now: Instant) {
         // What came on it is dropped, and its sender must not believe that it was taken.
-        let is_dropped =
-            matches!(reason, CloseReason::LineTooLong | CloseReason::MemoryFull | CloseReason::NoMessage);
+        let is_dropped = matches!(
+            reason,
+            CloseReason::BadFrame
+                | CloseReason::BadProof
+                | CloseReason::LineTooLong
+                | CloseReason::MemoryFull
+                | CloseReason::NoMessage
+                | CloseReason::NoProof
+                | CloseReason::NotEncrypted
+                | CloseReason::WrongKey
+        );
         self.end(conn, if is_dropped { How::Reset } else { How::Now }, reason, now);
     }
 
@@ -327,7 +362,12 @@ impl Node {
         if !connection.data.leave() {
             return;
         }
+        let is_undecided = connection.phase() == Phase::Proving;
         self.leaving.insert(conn, to);
+        if is_undecided {
+            // What is queued can be written only after that.
+            return;
+        }
         self.connections.set_phase(conn, Phase::Settling, now);
         self.outputs.push_back(Output::Close { conn, how: How::HalfClose });
     }
@@ -346,6 +386,8 @@ impl Node {
     fn on_ended(&mut self, connection: Connection<Role>, conn: ConnId, reason: CloseReason, now: Instant) {
         logged::ended(self, conn, &connection, reason);
         self.metrics.note_end(reason);
+        self.on_unproved(conn, connection.remote(), connection.data.kind() == Kind::Inbound, now);
+        self.trust.forget(conn);
         match connection.data.kind() {
             Kind::Delivery => self.on_delivery_ended(&connection, reason, now),
             Kind::Inbound | Kind::PortLine(_) => {
@@ -372,6 +414,7 @@ impl Node {
     /// What every input may have made possible.
     fn go_on(&mut self, now: Instant) {
         self.free_memory(now);
+        self.send_held(now);
         if self.prompter.is_over() && self.tickets.is_empty() && !self.is_quitting() {
             self.quit(now);
         }
@@ -380,6 +423,7 @@ impl Node {
             self.outputs.push_back(Output::Connect { conn, to, from: None });
         }
         self.ask_anew();
+        self.ask_of_held(now);
         self.end_if_all_is_said(now);
     }
 
@@ -480,6 +524,7 @@ impl Machine for Node {
         self.send_pings();
         let next = self.connections.next_dirty();
         if next.is_none() {
+            self.trust.end_turn();
             self.broadcaster.note_all_flushed();
         }
         next
@@ -499,10 +544,12 @@ impl Machine for Node {
             self.pending_connects.next_deadline(),
             self.diagnosis.next_deadline(),
             self.knocks.next_deadline(),
+            self.trust.next_deadline(),
             self.broadcaster.next_deadline(),
             self.full_at,
             self.losses_at,
             self.feed.next_deadline(),
+            self.held.next_deadline(),
             self.neighbours.next_deadline(),
             self.prompter.next_deadline(),
             quit,

@@ -29,7 +29,8 @@ impl Node {
     pub(super) fn announce(&mut self, now: Instant) {
         if self.config.announce {
             let me = self.roster.me();
-            let offer = Offer { name: me.name().to_owned(), bound: me.bound(), port: me.port() };
+            let key = self.trust.identity().map(|own| own.key().fingerprint().replace(' ', ""));
+            let offer = Offer { name: me.name().to_owned(), bound: me.bound(), port: me.port(), key };
             self.neighbours.announce(offer, now);
             self.go_on_nearby(now);
         }

@@ -34,6 +34,11 @@ impl Node {
         let to = connection.remote();
         let was_up = connection.phase() == Phase::Settling;
         let is_taken = matches!(reason, CloseReason::Eof | CloseReason::TimedOut);
+        let is_connect = || self.outbox.begins_with_connect(to);
+        if was_up && is_taken && self.is_secret(to) && is_connect() {
+            // Whoever has our connect does not encrypt, and gets nothing more.
+            return self.give_up_secret(to, CloseReason::NotEncrypted);
+        }
         if was_up && is_taken && connection.queue().is_empty() {
             if self.outbox.advance(to) {
                 return self.dial(to, now);
@@ -51,6 +56,9 @@ impl Node {
         let failed =
             if was_up { self.outbox.pop(to).into_iter().collect() } else { self.outbox.take_all(to) };
         for outgoing in failed {
+            if was_up && connection.queue().is_empty() {
+                self.doubt_held(outgoing.report);
+            }
             self.on_failed(to, outgoing, Failure::Connection(reason));
         }
         self.send_waiting(to, now);
@@ -67,6 +75,7 @@ impl Node {
         let id = self.roster.entry_of(to)?;
         self.confirm(id, now);
         self.roster.note_reached(id, dialect);
+        self.held.note_back(to);
         Some(id)
     }
 
@@ -83,6 +92,7 @@ impl Node {
                 if outgoing.report == Report::IfHandedOver {
                     self.record(&[to], false, outgoing.dialect, &text, Content::chat);
                 }
+                self.note_held_arrived(outgoing.report.held(), false);
                 self.report(outgoing.report, true, Notice::Sent(to));
             }
             Content::Exit => {
@@ -99,7 +109,13 @@ impl Node {
         // These do not say that the peer cannot be reached.
         let is_ours = matches!(
             why,
-            Failure::Connection(CloseReason::NoDescriptor | CloseReason::NoPort | CloseReason::SlowPeer)
+            Failure::Connection(
+                CloseReason::NoDescriptor
+                    | CloseReason::NoPort
+                    | CloseReason::NotEncrypted
+                    | CloseReason::SlowPeer
+                    | CloseReason::WrongKey
+            )
         );
         if matches!(why, Failure::Connection(_)) && !is_ours {
             self.roster.note_unreached(to);
@@ -107,8 +123,10 @@ impl Node {
         let notice = match outgoing.content {
             Content::Ack => return,
             Content::Connect => Notice::NotConnected { to, why },
+            Content::Chat(rest) if self.is_held_again(outgoing.report, &rest) => return,
             Content::Chat(text) => {
                 self.counters.not_sent += 1;
+                self.offer_to_hold(to, &text, outgoing.report, why);
                 Notice::NotSent { to, text, why }
             }
             Content::Exit => Notice::NotSent { to, text: "exit".to_owned(), why },
@@ -171,12 +189,19 @@ impl Node {
         now: Instant,
     ) -> bool {
         let mut is_any = false;
-        for (Text { text, id, .. }, outcome) in connection.data.outcomes(connection.written()) {
+        for (Text { text, id, held, .. }, outcome, is_asked) in connection.data.outcomes(connection.written())
+        {
+            if self.settle_held(*held, outcome, reason) {
+                continue;
+            }
             let text = || text.to_string();
             let (counter, notice) = match outcome {
                 Outcome::Taken => (&mut self.counters.taken, None),
                 Outcome::NotSent => {
                     let why = Failure::Connection(reason);
+                    if is_asked {
+                        self.offer.note_unsent(to, &text());
+                    }
                     (&mut self.counters.not_sent, Some(Notice::NotSent { to, text: text(), why }))
                 }
                 Outcome::Unconfirmed => {
@@ -202,6 +227,7 @@ impl Node {
             self.pings.due(conn);
         }
         self.counters.delivered += batches.iter().map(|batch| batch.len()).sum::<u64>();
+        self.note_held_arrived(batches.iter().flat_map(|batch| batch.held()), true);
         if batches.is_empty() || !self.prompter.is_program() {
             return;
         }
@@ -212,7 +238,7 @@ impl Node {
     }
 
     /// To whom the texts on a session went.
-    fn recipient_on(&self, conn: ConnId) -> Option<SocketAddr> {
+    pub(super) fn recipient_on(&self, conn: ConnId) -> Option<SocketAddr> {
         let left = self.leaving.get(&conn).copied();
         let peer = || self.roster.directory().get(self.connections.get(conn)?.data.session()?);
         left.or_else(|| peer().map(|peer| peer.address))
@@ -253,7 +279,8 @@ impl Node {
         for conn in self.connections.ids() {
             if let Some(connection) = self.connections.get_mut(conn) {
                 let written = connection.written();
-                self.counters.taken += connection.data.let_go(written, bytes_max);
+                let taken = connection.data.let_go(written, bytes_max);
+                self.note_taken(taken);
             }
         }
     }
@@ -304,11 +331,16 @@ impl Node {
             let is_written = carrier.is_some_and(|c| c.phase() == Phase::Settling && c.queue().is_empty());
             if is_written && !self.outbox.advance(to) {
                 let outgoing = self.outbox.pop(to);
-                let is_text = outgoing.is_some_and(|outgoing| matches!(outgoing.content, Content::Chat(_)));
+                let is_text =
+                    outgoing.as_ref().is_some_and(|outgoing| matches!(outgoing.content, Content::Chat(_)));
+                self.note_held_arrived(outgoing.and_then(|outgoing| outgoing.report.held()), false);
                 self.counters.taken += u64::from(is_text);
             }
             for outgoing in self.outbox.take_all(to) {
                 let Content::Chat(text) = outgoing.content else { continue };
+                if self.is_held_again(outgoing.report, &text) {
+                    continue;
+                }
                 self.counters.not_sent += 1;
                 if let Report::Request(_) = outgoing.report {
                     let notice = Notice::NotSent { to, text, why: Failure::Connection(reason) };

@@ -5,6 +5,7 @@
 
 use super::Node;
 use crate::chat::broadcast::to_all;
+use crate::chat::directory::Peer;
 use crate::chat::id::CommandId;
 use crate::chat::kept::{Batch, Text};
 use crate::chat::notice::{Failure, Notice};
@@ -52,7 +53,7 @@ impl<'a> Lines<'a> {
 
     /// The lines that carry the text under the header of `from`; more than one only if it is very long.
     fn under(&mut self, from: SocketAddr, name: &str, knows_control: bool) -> Formatted {
-        let (text, id, is_asked) = (self.text, &self.id, matches!(self.report, Report::Request(_)));
+        let (text, id, report) = (self.text, &self.id, self.report);
         let mark = self.recipients.filter(|_| knows_control).map(to_all).unwrap_or_default();
         let formatted = self.formatted.entry((from.ip(), knows_control)).or_insert_with(|| {
             let envelope = Envelope::of_session(from, name);
@@ -64,8 +65,9 @@ impl<'a> Lines<'a> {
             });
             let lines: Rc<[Rc<[u8]>]> = lines.collect();
             let bytes: usize = lines.iter().map(|line| line.len()).sum();
-            let text = Text { text: text.into(), id: id.clone(), end: bytes.saturating_sub(1) };
-            Formatted { lines, text: Batch::new(vec![text], is_asked) }
+            let (held, end) = (report.held(), bytes.saturating_sub(1));
+            let text = Text { text: text.into(), id: id.clone(), held, end };
+            Formatted { lines, text: Batch::new(vec![text], report.is_asked()) }
         });
         formatted.clone()
     }
@@ -95,12 +97,32 @@ impl Node {
             Some(session) => self.say_on_session(to, session, outgoing, now),
             None if self.roster.me().is_own(to) => self.on_failed(to, outgoing, Failure::Yourself),
             None if self.roster.is_blocked(to) => self.on_failed(to, outgoing, Failure::Blocked),
-            None => match self.outbox.push(to, outgoing) {
-                Ok(true) => self.dial(to, now),
-                Ok(false) => {}
-                Err(outgoing) => self.on_failed(to, outgoing, Failure::TooManyWaiting),
-            },
+            None if self.is_secret(to) => self.deliver_secret(to, outgoing, now),
+            None => self.put(to, outgoing, now),
         }
+    }
+
+    fn put(&mut self, to: SocketAddr, outgoing: Outgoing, now: Instant) {
+        match self.outbox.push(to, outgoing) {
+            Ok(true) => self.dial(to, now),
+            Ok(false) => {}
+            Err(outgoing) => self.on_failed(to, outgoing, Failure::TooManyWaiting),
+        }
+    }
+
+    /// Sends one thing that must not be said in the clear: behind a connect, on the session that comes of it.
+    fn deliver_secret(&mut self, to: SocketAddr, outgoing: Outgoing, now: Instant) {
+        if self.trust.identity().is_none() {
+            return self.on_failed(to, outgoing, Failure::NoOwnKey);
+        }
+        if outgoing.content == Content::Ack {
+            return;
+        }
+        if outgoing.content != Content::Connect && !self.outbox.waits(to) {
+            let connect = Outgoing { content: Content::Connect, dialect: None, report: Report::Nobody };
+            self.put(to, connect, now);
+        }
+        self.put(to, outgoing, now);
     }
 
     /// Sends a text to several peers; one line is formatted and stored once for all the sessions it goes to. If it is
@@ -122,13 +144,23 @@ impl Node {
         }
     }
 
-    fn session(&self, to: SocketAddr) -> Option<ConnId> {
-        self.roster.directory().peer(to)?.session
+    /// The session with a peer, unless its key is known and not proved on it.
+    pub(super) fn secure_session(&self, to: SocketAddr) -> Option<ConnId> {
+        self.secure_session_of(self.roster.directory().peer(to)?)
+    }
+
+    /// The same, by its entry.
+    pub(super) fn secure_session_of(&self, peer: &Peer) -> Option<ConnId> {
+        let is_secure = |session: &ConnId| {
+            let pin = self.roster.pin(peer.address);
+            pin.is_none_or(|pin| self.trust.key_on(*session) == Some(pin.key))
+        };
+        peer.session.filter(is_secure)
     }
 
     /// The session with a peer, unless something dialled before is still under way and must come first.
     fn free_session(&self, to: SocketAddr) -> Option<ConnId> {
-        self.session(to).filter(|_| !self.outbox.waits(to))
+        self.secure_session(to).filter(|_| !self.outbox.waits(to))
     }
 
     pub(super) fn dial(&mut self, to: SocketAddr, now: Instant) {
@@ -192,13 +224,14 @@ impl Node {
             return Err(CloseReason::SlowPeer);
         }
         let (begin, written) = (connection.pushed(), connection.written());
-        self.counters.taken += connection.data.let_go(written, bytes_max);
+        let taken = connection.data.let_go(written, bytes_max);
         if connection.data.keep(begin, &text) {
             self.pings.due(session);
         }
         for line in lines.iter() {
             self.connections.send_beyond(session, Rc::clone(line));
         }
+        self.note_taken(taken);
         Ok(())
     }
 
@@ -220,9 +253,12 @@ impl Node {
             // Nothing to say on it, and an empty connection that is held open harms published peers.
             return self.drop_dial(conn, now);
         };
+        let is_connect = outgoing.content == Content::Connect;
+        if !is_connect && self.is_secret(to) {
+            return self.close(conn, CloseReason::NotEncrypted, now);
+        }
         let dialect = outgoing.dialect.unwrap_or_else(|| self.roster.dialect_of(to));
         let envelope = Envelope { dialect, from, name: self.roster.me().name(), to };
-        let is_connect = outgoing.content == Content::Connect;
         let mut carried = 0;
         let body = match &outgoing.content {
             Content::Ack => Body::Ack,
@@ -234,9 +270,12 @@ impl Node {
                 Body::Chat(part)
             }
         };
-        let message = envelope.message(body).into_bytes();
+        let message = envelope.message(body);
+        if is_connect {
+            self.trust.note_connect(conn, &message);
+        }
         self.outbox.carry(to, carried);
-        if let Err(reason) = self.connections.send(conn, message.into()) {
+        if let Err(reason) = self.connections.send(conn, message.into_bytes().into()) {
             return self.close(conn, reason, now);
         }
         self.connections.set_phase(conn, Phase::Settling, now);
@@ -250,7 +289,10 @@ impl Node {
         if !self.outbox.waits(to) || self.outbox.under_way(to).is_some() {
             return;
         }
-        if self.session(to).is_none() {
+        if self.secure_session(to).is_none() {
+            if self.is_secret(to) && !self.outbox.begins_with_connect(to) {
+                return self.give_up_secret(to, CloseReason::NotEncrypted);
+            }
             return self.dial(to, now);
         }
         for outgoing in self.outbox.take_all(to) {

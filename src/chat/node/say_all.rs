@@ -43,7 +43,7 @@ impl Node {
                 session,
             })
         };
-        peers.map(|peer| recipient(peer.session?)).collect()
+        peers.map(|peer| recipient(self.secure_session_of(peer)?)).collect()
     }
 
     /// Queues what was gathered. To be called before anything else can happen.
@@ -56,10 +56,11 @@ impl Node {
                 if let Some(connection) = self.connections.get_mut(session) {
                     connection.data.note_words();
                     let (begin, written) = (connection.pushed(), connection.written());
-                    self.counters.taken += connection.data.let_go(written, bytes_max);
+                    let taken = connection.data.let_go(written, bytes_max);
                     if connection.data.keep(begin, &texts) {
                         self.pings.due(session);
                     }
+                    self.note_taken(taken);
                 }
                 self.roster.note_sent(peer, count, at);
                 // Over its limit; it is closed only if it is still over after the next write.

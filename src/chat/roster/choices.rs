@@ -23,14 +23,14 @@ impl Roster {
             return Err(Mistake::AliasTaken(self.who(taken)));
         }
         let name = self.set(address, |known| known.alias = alias.clone());
-        Ok(Notice::Aliased { who: Who { address, name }, alias })
+        Ok(Notice::Aliased { who: Who { address, name, standing: self.standing(address) }, alias })
     }
 
     /// Ignores somebody from now on. What is under way to them is the caller's to give up.
     pub(in crate::chat) fn block(&mut self, whom: &Designation) -> Result<Who, Mistake> {
         let address = self.resolve(whom)?;
         let who = self.who(address);
-        self.set(address, |known| known.is_blocked = true);
+        self.places(address).into_iter().for_each(|at| drop(self.set(at, |known| known.is_blocked = true)));
         Ok(who)
     }
 
@@ -44,7 +44,7 @@ impl Roster {
         if !self.book.is_blocked(address) {
             return Err(Mistake::NotBlocked(who));
         }
-        self.book.set(address, |known| known.is_blocked = false);
+        self.places(address).into_iter().for_each(|at| self.book.set(at, |known| known.is_blocked = false));
         Ok(Notice::Unblocked(who))
     }
 

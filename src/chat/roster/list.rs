@@ -23,8 +23,10 @@ impl Roster {
         let (active, contacted) = (self.rows(&active, 1, now), self.rows(&contacted, 1 + active.len(), now));
         let new: Vec<&Neighbour> =
             nearby.iter().filter(|neighbour| !listed.contains(&neighbour.address)).collect();
-        let nearby =
-            (1 + listed.len()..).zip(&new).map(|(n, neighbour)| nearby_row(Some(n), neighbour)).collect();
+        let nearby = (1 + listed.len()..)
+            .zip(&new)
+            .map(|(n, neighbour)| self.nearby_row(Some(n), neighbour))
+            .collect();
         listed.extend(new.iter().map(|neighbour| neighbour.address));
         self.listed = listed;
         Notice::Peers { active, contacted, known, nearby }
@@ -33,7 +35,7 @@ impl Roster {
     /// The list of those who were found nearby.
     pub(in crate::chat) fn list_nearby(&mut self, found: &[Neighbour]) -> Notice {
         self.listed = found.iter().map(|neighbour| neighbour.address).collect();
-        let rows = (1..).zip(found).map(|(n, neighbour)| nearby_row(Some(n), neighbour));
+        let rows = (1..).zip(found).map(|(n, neighbour)| self.nearby_row(Some(n), neighbour));
         Notice::Nearby(rows.collect())
     }
 
@@ -43,7 +45,7 @@ impl Roster {
         if is_last_list {
             self.listed.push(found.address);
         }
-        nearby_row(is_last_list.then_some(self.listed.len()), found)
+        self.nearby_row(is_last_list.then_some(self.listed.len()), found)
     }
 
     /// The list of those who could be connected to.
@@ -123,7 +125,22 @@ impl Roster {
             heard: peer.map_or(0, |peer| peer.heard),
             heard_ago: heard_at.map(|at| now.saturating_duration_since(at)),
             sent: peer.map_or(0, |peer| peer.sent),
+            key: self.pin(address).map(|pin| {
+                let ago = pin.since.map(|since| now.saturating_duration_since(since));
+                (pin.key.fingerprint().into(), ago)
+            }),
         })
+    }
+
+    fn nearby_row(&self, number: Option<usize>, found: &Neighbour) -> NearbyRow {
+        let who = Who::new(found.address, found.name.as_str().into());
+        let is_it = |known: &Known| {
+            known.pin.as_ref().is_some_and(|pin| {
+                found.key.as_ref().is_some_and(|key| *key == pin.key.fingerprint().replace(' ', ""))
+            })
+        };
+        let is_key_known = found.key.is_some() && self.book.iter().any(|(_, known)| is_it(known));
+        NearbyRow { number, who, key: found.key.as_deref().map(Into::into), is_key_known }
     }
 
     /// Whether the partner has left, or could not be reached.
@@ -132,13 +149,18 @@ impl Roster {
         self.book.is_gone(to) || self.directory.peer(to).is_some_and(|peer| peer.is_offline)
     }
 
-    /// Peers with this alias; if none, with this name in the table; if none, with this name in the book.
+    /// Peers with this alias; if none, with this name in the table, or known by their key: no stranger may take the name of
+    /// those. If none, with this name in the book.
     fn named(&self, name: &str) -> Vec<SocketAddr> {
         let is_meant = |called: &str| called.eq_ignore_ascii_case(name);
         let in_table = self.directory.iter().filter(|peer| is_meant(&peer.name)).map(|peer| peer.address);
+        let is_known = |known: &Known| known.pin.is_some() && is_meant(&known.name);
+        let is_away = |address| self.directory.peer(address).is_none();
+        let by_key = self.book.iter().filter(|&(address, known)| is_known(known) && is_away(address));
+        let by_key = by_key.map(|(address, _)| address);
         let in_book = self.others().filter(|(_, known)| is_meant(&known.name)).map(|(address, _)| address);
         let ranks: [Vec<SocketAddr>; 3] =
-            [self.aliased(name).collect(), in_table.collect(), in_book.collect()];
+            [self.aliased(name).collect(), in_table.chain(by_key).collect(), in_book.collect()];
         ranks.into_iter().find(|rank| !rank.is_empty()).unwrap_or_default()
     }
 
@@ -165,7 +187,7 @@ impl Roster {
         known.sort_by_key(|(_, known)| Reverse((known.is_kept(), known.heard_at)));
         let row = |(number, (address, known)): (usize, (SocketAddr, Known))| KnownRow {
             number,
-            who: self.book.who(address, &known.name),
+            who: self.book.who(address, &known.name, self.standing(address)),
             own_name: known.alias.is_some().then_some(known.name).filter(|name| !name.is_empty()),
             is_blocked: known.is_blocked,
             heard_ago: known.heard_at.map(|at| now.saturating_duration_since(at)),
@@ -186,9 +208,4 @@ impl Roster {
             heard_ago: peer.and_then(|peer| peer.heard_at).map(|at| now.saturating_duration_since(at)),
         }
     }
-}
-
-fn nearby_row(number: Option<usize>, found: &Neighbour) -> NearbyRow {
-    let who = Who { address: found.address, name: found.name.as_str().into() };
-    NearbyRow { number, who, key: found.key.as_deref().map(Into::into) }
 }

@@ -8,11 +8,14 @@
 
 mod choices;
 mod list;
+mod pins;
+
+pub(super) use pins::Recognised;
 
 use super::book::{Book, Known};
 use super::config::Config;
 use super::directory::{Directory, Peer, PeerId, kept_of};
-use super::identity::Identity;
+use super::me::Me;
 use super::notice::Who;
 use super::rate::Rate;
 use crate::limits::{NEW_LOCAL_PEERS_BURST, NEW_LOCAL_PEERS_INTERVAL, NEW_PEERS_BURST, NEW_PEERS_INTERVAL};
@@ -25,7 +28,7 @@ use std::time::Instant;
 /// The peers.
 #[derive(Debug)]
 pub(super) struct Roster {
-    me: Identity,
+    me: Me,
     directory: Directory,
     book: Book,
     /// What the numbers of the last list stand for.
@@ -53,7 +56,7 @@ pub(super) struct Renamed {
 impl Roster {
     pub(super) fn new(config: &Config) -> Self {
         Self {
-            me: Identity::new(config),
+            me: Me::new(config),
             directory: Directory::new(config.limits.peers_max),
             book: Book::new(config.known.clone()),
             listed: Vec::new(),
@@ -64,11 +67,11 @@ impl Roster {
         }
     }
 
-    pub(super) fn me(&self) -> &Identity {
+    pub(super) fn me(&self) -> &Me {
         &self.me
     }
 
-    pub(super) fn me_mut(&mut self) -> &mut Identity {
+    pub(super) fn me_mut(&mut self) -> &mut Me {
         &mut self.me
     }
 
@@ -82,17 +85,17 @@ impl Roster {
 
     /// A peer as the user calls it.
     pub(super) fn who(&self, address: SocketAddr) -> Who {
-        self.book.who(address, &self.own_name(address))
+        self.book.who(address, &self.own_name(address), self.standing(address))
     }
 
     /// A peer as the user calls it, if it calls itself `name`.
     pub(super) fn who_says(&self, address: SocketAddr, name: &Rc<str>) -> Who {
-        self.book.who(address, name)
+        self.book.who(address, name, self.standing(address))
     }
 
     /// A peer as the user calls it, by its entry.
     pub(super) fn who_is(&self, peer: &Peer) -> Who {
-        self.book.who(peer.address, &peer.name)
+        self.book.who(peer.address, &peer.name, self.standing_of(peer.address, Some(peer)))
     }
 
     /// The name that a peer gives itself, in the table or as remembered; empty if none is known.
@@ -156,11 +159,12 @@ impl Roster {
         if self.must_remember {
             self.book.note(peer);
         }
-        let who = Who { address: peer.address, name: Rc::clone(&peer.name) };
+        let (address, name) = (peer.address, Rc::clone(&peer.name));
         self.directory.set_offline(id, false);
-        if who.name == was {
+        if name == was {
             return None;
         }
+        let who = Who { address, name, standing: self.standing(address) };
         let is_aliased = self.book.get(who.address).is_some_and(|known| known.alias.is_some());
         Some(Renamed { who, was, is_aliased })
     }

@@ -170,6 +170,16 @@ impl<M: Machine, S: Screen<M::Notice>> EventLoop<M, S> {
         self.flush_some();
     }
 
+    /// Lets the caller tell the machine what neither the network nor the user told it, and performs what comes of it.
+    pub fn tell(&mut self, tell: impl FnOnce(&mut M, Instant)) {
+        self.now = Instant::now();
+        let Self { machine, outputs, now, .. } = self;
+        outputs.extend(std::iter::from_fn(|| machine.poll_output()));
+        tell(machine, *now);
+        self.perform();
+        self.flush_some();
+    }
+
     /// Runs turns until the machine quits, and returns its exit code. The rest of the output gets a moment to be
     /// written. An error comes from the event queue itself, or from a broken screen.
     pub fn run(self) -> io::Result<u8> {

@@ -3,7 +3,9 @@
 use super::names::{Names, begins_with, common_beginning};
 use crate::chat::notice::Prompt;
 use crate::chat::request::ALL;
-use crate::chat::slash::{DIALECT, PERHAPS_WHO_OR_ALL, SLASHES, Slash, WHO, WHO_OR_ALL};
+use crate::chat::slash::{
+    DIALECT, DROP, PERHAPS_DROP, PERHAPS_WHO, PERHAPS_WHO_OR_ALL, SLASHES, Slash, WHO, WHO_OR_ALL,
+};
 use crate::proto::message::Dialect;
 
 /// The result.
@@ -54,7 +56,8 @@ fn slash_word(before: &str, names: &Names) -> Option<Word> {
     let slash = Slash::find(name)?;
     let place = words.count();
     let candidates = match slash.argument(place)? {
-        WHO => names.candidates(part),
+        WHO | PERHAPS_WHO => names.candidates(part),
+        PERHAPS_DROP => beginning_with(part, [DROP.to_owned()]),
         WHO_OR_ALL | PERHAPS_WHO_OR_ALL => {
             let all = beginning_with(part, [ALL.to_owned()]);
             names.candidates(part).into_iter().chain(all).collect()
@@ -86,7 +89,7 @@ mod tests {
     fn names(known: &[(u16, &str)]) -> Names {
         let mut names = Names::default();
         for &(port, name) in known {
-            names.learn(&Notice::NewPeer(Who { address: ([10, 0, 0, 1], port).into(), name: name.into() }));
+            names.learn(&Notice::NewPeer(Who::new(([10, 0, 0, 1], port).into(), name.into())));
         }
         names
     }
@@ -105,6 +108,9 @@ mod tests {
             ("/co", "/connect "),
             ("/msg be", "/msg berta "),
             ("/MSG  BE", "/MSG  berta "),
+            ("/later be", "/later berta "),
+            ("/held be", "/held berta "),
+            ("/held berta d", "/held berta drop"),
             ("/exit be", "/exit berta"),
             ("/to be", "/to berta"),
             ("/to al", "/to all"),

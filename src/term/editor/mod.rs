@@ -488,7 +488,7 @@ mod tests {
         let mut editor = Editor::default();
         editor.learn(&Notice::Prompt(prompt));
         for (port, name) in [(1, "anna"), (2, "anton"), (3, "b\x1b[2J"), (4, "berta")] {
-            let who = Who { address: ([10, 0, 0, 1], port).into(), name: name.into() };
+            let who = Who::new(([10, 0, 0, 1], port).into(), name.into());
             editor.learn(&Notice::NewPeer(who));
         }
         editor

@@ -33,7 +33,7 @@ impl Names {
                 known.iter().rev().for_each(|row| self.note(&row.who));
                 contacted.iter().rev().chain(active.iter().rev()).for_each(|row| self.note(&row.who));
             }
-            Notice::Sent(address) => self.note(&Who { address: *address, name: Rc::from("") }),
+            Notice::Sent(address) => self.note(&Who::new(*address, Rc::from(""))),
             Notice::Disconnected(Who { address, .. }) | Notice::ExitSent(address) => {
                 self.0.retain(|known| known.address != *address);
             }
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     fn who(port: u16, name: &str) -> Who {
-        Who { address: ([127, 0, 0, 1], port).into(), name: name.into() }
+        Who::new(([127, 0, 0, 1], port).into(), name.into())
     }
 
     fn names(known: &[(u16, &str)]) -> Names {

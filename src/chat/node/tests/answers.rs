@@ -93,7 +93,8 @@ fn a_stranger_who_claims_an_address_is_not_proposed() {
     say(&mut node, "10.0.0.9:50000", "10.0.0.9:1 anna hi", now);
     for claim in ["10.0.0.8:3 anna hi", "10.0.0.8:1 bob hi"] {
         let told = say(&mut node, "10.0.0.7:50000", claim, now);
-        let is_claim = |notice: &Notice| matches!(notice, Notice::Message { is_confirmed: false, .. });
+        let is_claim =
+            |notice: &Notice| matches!(notice, Notice::Message { who, .. } if !who.standing.is_confirmed());
         assert!(told.iter().any(is_claim), "{told:?}");
         assert_eq!(proposed(&mut node, now), Some(1), "{claim}");
     }

@@ -138,7 +138,7 @@ fn close_leaves_a_conversation_and_tells_nobody() {
 #[test]
 fn me_tells_what_listening_told_and_nick_changes_nothing() {
     let (mut node, now) = running();
-    let expected = Notice::Me { port: 8080, name: "N".into(), addresses: vec![address(8080)] };
+    let expected = Notice::Me { port: 8080, name: "N".into(), addresses: vec![address(8080)], key: None };
     for _ in 0..2 {
         assert_eq!(notices(handle(&mut node, Input::Line("/me"), now))[0], expected);
         let told = notices(handle(&mut node, Input::Line("/nick P2\x1b[2J"), now));

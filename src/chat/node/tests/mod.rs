@@ -5,6 +5,7 @@ mod answers;
 mod conversation;
 mod fates;
 mod last_words;
+mod later;
 mod many_fail;
 mod nearby;
 mod remembered;

@@ -17,7 +17,7 @@ fn interface(ip: &str) -> Interface {
 /// Somebody at 10.0.0.2, and what it says once it is asked.
 fn neighbour(now: Instant) -> Vec<Vec<u8>> {
     let mut bob = Discovery::new(2);
-    bob.announce(Offer { name: "bob".into(), bound: "::".parse().unwrap(), port: 8080 }, now);
+    bob.announce(Offer { name: "bob".into(), bound: "::".parse().unwrap(), port: 8080, key: None }, now);
     bob.on_joined(vec![interface("10.0.0.2")], now);
     while let Some(at) = bob.next_deadline() {
         bob.on_timeout(at);

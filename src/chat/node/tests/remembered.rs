@@ -152,7 +152,7 @@ fn an_alias_is_shown_wherever_the_name_was_and_can_be_taken_back() {
     let conn = accept(&mut node, "127.0.0.1:50000", now);
     hear_on(&mut node, conn, "127.0.0.1:9 P1 connect\n127.0.0.1:9 P1 hi\n", now);
     let said = ask(&mut node, Request::Alias(named("P1"), Some("anna".to_owned())), now);
-    let who = Who { address: address(), name: "P1".into() };
+    let who = Who::new(address(), "P1".into());
     assert_eq!(said, [Output::Notice(Notice::Aliased { who, alias: Some("anna".into()) })]);
     let shown = |node: &mut Node| match &hear_on(node, conn, "127.0.0.1:9 P1 hi\n", now)[..] {
         [Output::Notice(Notice::Message { who, .. })] => who.name.to_string(),
@@ -201,7 +201,7 @@ fn whom_the_user_blocks_is_neither_heard_nor_answered_in_any_dialect() {
     let conn = accept(&mut node, "127.0.0.1:50000", now);
     hear_on(&mut node, conn, "127.0.0.1:9 P1 connect\n127.0.0.1:9 P1 hi\n", now);
     let said = ask(&mut node, Request::Block(named("P1")), now);
-    let who = Who { address: address(), name: "P1".into() };
+    let who = Who::new(address(), "P1".into());
     assert_eq!(said[0], Output::Notice(Notice::Blocked(who)));
     assert_eq!(said[1..], [Output::Close { conn, how: How::HalfClose }]);
     assert!(node.directory().is_empty());
@@ -248,7 +248,7 @@ fn whom_the_user_blocks_is_not_written_to_until_unblocked() {
         assert_eq!(mistake(&ask(&mut node, request, now)), &told);
     }
     assert_eq!(listed(&mut node, now).len(), 1);
-    let who = Who { address: address(), name: "".into() };
+    let who = Who::new(address(), "".into());
     let unblocked = ask(&mut node, Request::Unblock(Designation::Number(1)), now);
     assert_eq!(unblocked, [Output::Notice(Notice::Unblocked(who))]);
     assert!(matches!(ask(&mut node, send("three"), now)[..], [Output::Connect { .. }]));
@@ -316,7 +316,7 @@ fn who_only_sends_and_leaves_is_not_kept_for_later_runs() {
 fn a_dialect_is_written_in_until_the_peer_chats_in_another_and_is_remembered() {
     let (mut node, now) = node(&[]);
     let said = ask(&mut node, Request::SetDialect(p1(), Dialect::Netech), now);
-    let who = Who { address: address(), name: "".into() };
+    let who = Who::new(address(), "".into());
     assert_eq!(said, [Output::Notice(Notice::DialectSet { who, dialect: Dialect::Netech })]);
     assert_eq!(node.roster.dialect_of(address()), Dialect::Netech);
     hear(&mut node, "127.0.0.1:9 P1 connect", now);

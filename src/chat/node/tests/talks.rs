@@ -176,7 +176,7 @@ fn what_was_said_before_is_asked_for_by_address_and_a_conversation_begins_with_i
         };
         handle(&mut node, Input::Line(line), now).into_iter().filter_map(asked).collect()
     };
-    let anna = || Party::One(Who { address: ([127, 0, 0, 1], 1).into(), name: "anna".into() });
+    let anna = || Party::One(Who::new(([127, 0, 0, 1], 1).into(), "anna".into()));
     let last = |with, count| vec![Recall::Last { with, count }];
     assert_eq!(recalls("/lastlog A.b  c "), [Recall::Containing("A.b  c".to_owned())]);
     assert_eq!(recalls("/history anna"), last(anna(), 10));

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 /// What others know of us, and by which addresses they know it.
 #[derive(Debug)]
-pub(super) struct Identity {
+pub(super) struct Me {
     name: Rc<str>,
     /// 0 before we listen.
     port: u16,
@@ -24,7 +24,7 @@ pub(super) struct Identity {
     bound: IpAddr,
 }
 
-impl Identity {
+impl Me {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             name: one_word(config.name.as_deref().unwrap_or_default()).into(),
@@ -68,7 +68,7 @@ impl Identity {
         self.bound
     }
 
-    /// The addresses at which a peer could reach us, see [`Identity::reachable_at`].
+    /// The addresses at which a peer could reach us, see [`Me::reachable_at`].
     pub(super) fn reachable(&self) -> Vec<SocketAddr> {
         self.reachable_at(self.bound)
     }
@@ -168,10 +168,10 @@ fn scope_of(address: SocketAddr) -> u32 {
 mod tests {
     use super::*;
 
-    fn listening(config: Config) -> Identity {
-        let mut identity = Identity::new(&config);
-        identity.listen_on(8080);
-        identity
+    fn listening(config: Config) -> Me {
+        let mut me = Me::new(&config);
+        me.listen_on(8080);
+        me
     }
 
     #[test]
@@ -213,13 +213,13 @@ mod tests {
             ("", None, "0.0.0.0", "127.0.0.1"),
         ] {
             let ip = ip.map(|ip: &str| ip.parse().unwrap());
-            let identity = listening(Config {
+            let me = listening(Config {
                 interfaces: ips(own).into_iter().map(Interface::alone).collect(),
                 ip,
                 ..Config::default()
             });
             let reachable: Vec<_> = ips(reachable).into_iter().map(|ip| SocketAddr::new(ip, 8080)).collect();
-            assert_eq!(identity.reachable_at(bound.parse().unwrap()), reachable, "{own} {bound}");
+            assert_eq!(me.reachable_at(bound.parse().unwrap()), reachable, "{own} {bound}");
         }
     }
 
@@ -236,9 +236,8 @@ mod tests {
             interface(3, true, "192.168.1.3"),
             interface(5, true, "203.0.113.5"),
         ];
-        let identity = listening(Config { interfaces, ..Config::default() });
-        let reachable =
-            identity.reachable_at("::".parse().unwrap()).into_iter().map(|at| at.ip().to_string());
+        let me = listening(Config { interfaces, ..Config::default() });
+        let reachable = me.reachable_at("::".parse().unwrap()).into_iter().map(|at| at.ip().to_string());
         let order = ["203.0.113.5", "192.168.1.2", "fd00::2", "192.168.1.3", "fd00::3"];
         assert_eq!(reachable.collect::<Vec<_>>(), order);
     }
@@ -278,8 +277,8 @@ mod tests {
         {
             let interfaces = vec![Interface::alone("10.0.0.1".parse().unwrap())];
             let ip = Some(ip.parse().unwrap());
-            let mut identity = listening(Config { ip, interfaces, ..Config::default() });
-            let found = [near, own, far, far].map(|to| identity.first_bad_claim(to).is_some());
+            let mut me = listening(Config { ip, interfaces, ..Config::default() });
+            let found = [near, own, far, far].map(|to| me.first_bad_claim(to).is_some());
             assert_eq!(found, [false, false, is_bad, false], "{ip:?}");
         }
         assert_eq!(listening(Config::default()).first_bad_claim(far), None);
@@ -287,7 +286,7 @@ mod tests {
 
     #[test]
     fn all_addresses_of_this_host_are_at_home_on_it() {
-        let identity = listening(Config {
+        let me = listening(Config {
             interfaces: vec![Interface::alone("10.0.0.1".parse().unwrap())],
             ..Config::default()
         });
@@ -298,7 +297,7 @@ mod tests {
             ("10.0.0.2:1", "10.0.0.3:9", false),
         ] {
             let (from, claimed) = (from.parse().unwrap(), claimed.parse().unwrap());
-            assert_eq!(identity.is_at_home(from, claimed), is_at_home, "{from} {claimed}");
+            assert_eq!(me.is_at_home(from, claimed), is_at_home, "{from} {claimed}");
         }
     }
 }
