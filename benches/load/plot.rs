@@ -22,7 +22,7 @@ const INK: RGBColor = RGBColor(51, 51, 51);
 const GRID: RGBColor = RGBColor(226, 226, 226);
 
 /// The colours, in the order of the programs; the floor is the line at 1.
-const COLORS: [RGBColor; 7] = [
+const COLORS: [RGBColor; 9] = [
     RGBColor(0, 0, 0),
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
@@ -30,6 +30,8 @@ const COLORS: [RGBColor; 7] = [
     RGBColor(213, 94, 0),
     RGBColor(86, 180, 233),
     RGBColor(204, 121, 167),
+    RGBColor(120, 94, 240),
+    RGBColor(128, 128, 128),
 ];
 
 /// The bars of one figure.

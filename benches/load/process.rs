@@ -45,6 +45,19 @@ pub(crate) struct Stage {
     has_setpriv: bool,
     /// This is a smoke test, which only checks that everything runs.
     pub(crate) is_smoke: bool,
+    /// The key of the program that encrypts, which makes it when it is first started.
+    identity: Scratch,
+}
+
+/// A file that is removed at the end.
+#[derive(Debug)]
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // It may never have been made.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// What a program does with the messages that it gets.
@@ -115,7 +128,14 @@ impl Stage {
     /// Builds the rivals in the target directory of this bench.
     pub(crate) fn set(is_smoke: bool) -> Result<Self, String> {
         let cores = allowed_cores().filter(|_| has("taskset"));
-        Ok(Self { rivals: build_rivals()?, cores, has_setpriv: has("setpriv"), is_smoke })
+        let name = format!("chinwag-load-{}.identity", std::process::id());
+        Ok(Self {
+            rivals: build_rivals()?,
+            cores,
+            has_setpriv: has("setpriv"),
+            is_smoke,
+            identity: Scratch(std::env::temp_dir().join(name)),
+        })
     }
 
     /// A command whose process is bound to that core.
@@ -188,13 +208,18 @@ impl Stage {
         } else {
             command.arg("--quiet");
         }
+        if program == Program::Encrypted {
+            command.arg("--identity").arg(&self.identity.0);
+        }
         let mut process = Running::start(&mut command)?;
         let reader = process.0.stdout.take().map(|stdout| {
             Running::start(self.command(Core::Second, "cat").stdin(stdout).stdout(Stdio::null()))
         });
-        wait_until(START_TIMEOUT, || TcpStream::connect(address).is_ok())
-            .then_some(())
-            .ok_or("chinwag does not listen")?;
+        let is_decided = |process: &mut Running| TcpStream::connect(address).is_ok() || !process.goes_on();
+        let is_in_time = wait_until(START_TIMEOUT, || is_decided(&mut process));
+        if !is_in_time || !process.goes_on() {
+            return Err("chinwag does not listen".to_owned());
+        }
         Ok(Target { process, _reader: reader.transpose()?, address })
     }
 
@@ -213,23 +238,36 @@ impl Stage {
     /// Runs a generator; returns its report, if all went as planned.
     pub(crate) fn run(&self, target: &Target, swarm: &mut Command) -> Result<Value, String> {
         swarm.args(["--pid", &target.pid().to_string(), "--json", "-"]);
-        let mut process = Running::start(swarm.stdout(Stdio::piped()))?;
-        let mut stdout = process.0.stdout.take().ok_or("the generator has no stdout")?;
-        let (sender, receiver) = mpsc::channel();
-        thread::spawn(move || {
-            let mut text = String::new();
-            let _ = stdout.read_to_string(&mut text);
-            let _ = sender.send(text);
-        });
-        let text = receiver.recv_timeout(RUN_TIMEOUT).map_err(|_| "the generator does not end")?;
-        let status = process.0.wait().map_err(|error| error.to_string())?;
-        let report: Value = serde_json::from_str(&text).map_err(|error| format!("{error}; {status}"))?;
-        if status.success() {
-            Ok(report)
-        } else {
-            let (ending, failed) = (&report["ending"], &report["counts"]["failed"]);
-            Err(format!("ending {ending}, lost {}, failed {failed}", report["counts"]["lost"]))
-        }
+        report_of(swarm)
+    }
+
+    /// Runs the generator of TLS, with its last arguments; returns its report, whose figures are where those of a swarm are.
+    pub(crate) fn run_tls(&self, target: &Target, last: [usize; 4]) -> Result<Value, String> {
+        let mut command = self.command(Core::Second, self.rivals.join("tls-load"));
+        command.args([target.address.to_string(), target.pid().to_string()]);
+        command.args(last.map(|number| number.to_string())).stdin(Stdio::null());
+        report_of(&mut command)
+    }
+}
+
+/// What a generator prints, if all went as planned.
+fn report_of(command: &mut Command) -> Result<Value, String> {
+    let mut process = Running::start(command.stdout(Stdio::piped()))?;
+    let mut stdout = process.0.stdout.take().ok_or("the generator has no stdout")?;
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut text = String::new();
+        let _ = stdout.read_to_string(&mut text);
+        let _ = sender.send(text);
+    });
+    let text = receiver.recv_timeout(RUN_TIMEOUT).map_err(|_| "the generator does not end")?;
+    let status = process.0.wait().map_err(|error| error.to_string())?;
+    let report: Value = serde_json::from_str(&text).map_err(|error| format!("{error}; {status}"))?;
+    if status.success() {
+        Ok(report)
+    } else {
+        let (ending, failed) = (&report["ending"], &report["counts"]["failed"]);
+        Err(format!("ending {ending}, lost {}, failed {failed}", report["counts"]["lost"]))
     }
 }
 

@@ -18,11 +18,24 @@ pub(crate) enum Program {
     Piped,
     /// chinwag, with peers that sent connect first.
     Sessions,
+    /// chinwag, with peers whose sessions are encrypted.
+    Encrypted,
+    /// The loop of mio, over TLS.
+    Tls,
 }
 
 impl Program {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Floor, Self::Chinwag, Self::Mio, Self::Tokio, Self::MessageIo, Self::Piped, Self::Sessions];
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Floor,
+        Self::Chinwag,
+        Self::Mio,
+        Self::Tokio,
+        Self::MessageIo,
+        Self::Piped,
+        Self::Sessions,
+        Self::Encrypted,
+        Self::Tls,
+    ];
 
     /// The programs that can do everything.
     const COMMON: [Self; 5] = [Self::Floor, Self::Chinwag, Self::Mio, Self::Tokio, Self::MessageIo];
@@ -36,12 +49,14 @@ impl Program {
             Self::MessageIo => "message-io",
             Self::Piped => "chinwag, piped",
             Self::Sessions => "chinwag, sessions",
+            Self::Encrypted => "chinwag, encrypted",
+            Self::Tls => "tls",
         }
     }
 
     /// The name of the rival's program, if the program is a rival.
     pub(crate) fn rival(self) -> Option<&'static str> {
-        let is_ours = matches!(self, Self::Chinwag | Self::Piped | Self::Sessions);
+        let is_ours = matches!(self, Self::Chinwag | Self::Piped | Self::Sessions | Self::Encrypted);
         (!is_ours).then_some(self.name())
     }
 }
@@ -110,6 +125,10 @@ impl Scale {
         {
             rows.push(self.burst(peers, batch));
         }
+        for batch in [1, 16, 256] {
+            rows.push(self.encrypted_burst(batch));
+        }
+        rows.push(self.handshakes());
         let messages = self.of(20_000, 200);
         rows.push(row(
             "one message a connection",
@@ -142,13 +161,38 @@ impl Scale {
         row("receiving", Work::Burst { peers, batch }, &programs, [(name, Unit::Nanoseconds, Shown::Ratio)])
     }
 
+    /// The floor and the sessions get plain lines: the difference is what encryption costs.
+    fn encrypted_burst(&self, batch: usize) -> Row {
+        let peers = self.peers(100);
+        let lines = if batch == 1 { "1 line".to_owned() } else { format!("{batch} lines") };
+        let name = format!("CPU per encrypted line, {lines} a read, {} connections", whole(peers));
+        let programs = [Program::Floor, Program::Sessions, Program::Encrypted, Program::Tls];
+        let figure = (name, Unit::Nanoseconds, Shown::RatioAndValue);
+        row("encryption", Work::Burst { peers, batch }, &programs, [figure])
+    }
+
+    fn handshakes(&self) -> Row {
+        let peers = self.peers(1_000);
+        let names = ["CPU per handshake", "handshakes a second"]
+            .map(|name| format!("{name}, {} in all", whole(peers)));
+        let [cpu, rate] = names;
+        row(
+            "handshakes",
+            Work::Handshakes { peers },
+            &[Program::Encrypted, Program::Tls],
+            [(cpu, Unit::Microseconds, Shown::Value), (rate, Unit::Count, Shown::Value)],
+        )
+    }
+
     fn fan_out(&self, peers: usize, batch: usize) -> Row {
         let rounds = self.of(if peers > 1_000 { 10 } else { 30 }, 2);
         let peers = self.peers(peers);
         let at_once = if batch == 1 { "1".to_owned() } else { format!("{batch} at once") };
         let name = format!("CPU per delivery, {at_once} to {}", whole(peers));
         let work = Work::FanOut { peers, batch, rounds };
-        row("sending to all", work, &Program::COMMON, [(name, Unit::Nanoseconds, Shown::Ratio)])
+        let mut programs = Program::COMMON.to_vec();
+        programs.extend((batch > 1).then_some(Program::Encrypted));
+        row("sending to all", work, &programs, [(name, Unit::Nanoseconds, Shown::Ratio)])
     }
 
     fn round_trip(&self) -> Row {
@@ -169,7 +213,7 @@ impl Scale {
 
     fn hold(&self, peers: usize) -> Row {
         let peers = self.peers(peers);
-        let programs = [&Program::COMMON[..], &[Program::Sessions]].concat();
+        let programs = [&Program::COMMON[..], &[Program::Sessions, Program::Encrypted]].concat();
         let name = format!("memory per silent connection, {}", whole(peers));
         row("memory", Work::Hold { peers }, &programs, [(name, Unit::Bytes, Shown::RatioAndValue)])
     }

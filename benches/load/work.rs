@@ -18,6 +18,7 @@ pub(crate) enum Work {
     Churn { messages: usize },
     FanOut { peers: usize, batch: usize, rounds: usize },
     Growth { few: usize, many: usize, batch: usize },
+    Handshakes { peers: usize },
     Hold { peers: usize },
     Idle { peers: usize, time: Duration },
     RoundTrip { questions: usize, silent: usize },
@@ -28,6 +29,10 @@ pub(crate) enum Work {
 /// a run, of 16 KiB each, must be more than 4 MiB together.
 pub(crate) const STOPPED_READER_ROUNDS: usize = 350;
 const STOPPED_READER_MESSAGE_BYTES: usize = 16 * 1024;
+
+/// The rounds of a burst over TLS: those that count, and those before them. The swarm has as many.
+const TLS_ROUNDS: usize = 30;
+const TLS_WARM_UP: usize = 20;
 
 /// The figures that could be measured, and the reason if there are not more.
 pub(crate) type Outcome = (Vec<f64>, Option<String>);
@@ -44,6 +49,7 @@ impl Work {
                 bench.fan_out(peers, batch, rounds).map(|cpu| figures.push(cpu))
             }
             Work::Growth { few, many, batch } => bench.growth(few, many, batch, &mut figures),
+            Work::Handshakes { peers } => bench.handshakes(peers, &mut figures),
             Work::Hold { peers } => bench.hold(peers).map(|memory| figures.push(memory)),
             Work::Idle { peers, time } => bench.idle(peers, time).map(|calls| figures.push(calls)),
             Work::RoundTrip { questions, silent } => bench.round_trip(questions, silent, &mut figures),
@@ -60,17 +66,29 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
+    /// How its peers speak.
+    fn carrier(&self) -> Option<&'static str> {
+        match self.program {
+            Program::Sessions => None,
+            Program::Encrypted => Some("--secure"),
+            _ => Some("--lines"),
+        }
+    }
+
     fn is_rival(&self) -> bool {
         self.program.rival().is_some()
     }
 
     fn burst(&self, peers: usize, batch: usize) -> Result<f64, String> {
         let target = self.stage.start(self.program, Mode::Receive)?;
+        if self.program == Program::Tls {
+            let (rounds, warm_up) = if self.stage.is_smoke { (1, 1) } else { (TLS_ROUNDS, TLS_WARM_UP) };
+            let report = self.stage.run_tls(&target, [peers, batch, rounds, warm_up])?;
+            return figure(&report, "/target/cpu_ns_per_message");
+        }
         let mut swarm = self.stage.swarm(Core::Second, &target, "burst");
         swarm.args(["--peers", &peers.to_string(), "--batch", &batch.to_string()]);
-        if self.program != Program::Sessions {
-            swarm.arg("--lines");
-        }
+        swarm.args(self.carrier());
         if self.stage.is_smoke {
             swarm.args(["--rounds", "1", "--warm-up", "1"]);
         } else if peers > 1_000 {
@@ -132,6 +150,21 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// In microseconds for each handshake, with all that comes before it, and how many in a second.
+    fn handshakes(&self, peers: usize, figures: &mut Vec<f64>) -> Result<(), String> {
+        let target = self.stage.start(self.program, Mode::Receive)?;
+        let report = if self.program == Program::Tls {
+            self.stage.run_tls(&target, [peers, 1, 0, 0])?
+        } else {
+            let mut swarm = self.stage.swarm(Core::Second, &target, "hold");
+            swarm.args(["--peers", &peers.to_string(), "--time", "0.01"]).args(self.carrier());
+            self.stage.run(&target, &mut swarm)?
+        };
+        figures.push(figure(&report, "/target/cpu_ns_per_handshake")? / 1e3);
+        figures.push(figure(&report, "/counts/encrypted")? / figure(&report, "/setup_seconds")?);
+        Ok(())
+    }
+
     fn hold(&self, peers: usize) -> Result<f64, String> {
         let target = self.stage.start(self.program, Mode::Receive)?;
         let mut swarm = self.stage.swarm(Core::Second, &target, "hold");
@@ -141,9 +174,7 @@ impl Bench<'_> {
             "--time",
             if self.stage.is_smoke { "0.01" } else { "0.5" },
         ]);
-        if self.program != Program::Sessions {
-            swarm.arg("--lines");
-        }
+        swarm.args(self.carrier());
         // Computed here and not by the generator, since we know that the target is a fresh process.
         let report = self.stage.run(&target, &mut swarm)?;
         let memory = |when| figure(&report, &format!("/target/memory_{when}"));

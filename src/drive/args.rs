@@ -22,6 +22,7 @@ Examples:
   chinwag swarm 127.0.0.1:8080 flood --batch 16 --pid 4711
   chinwag swarm 127.0.0.1:8080 pace --time 30 --plot p.svg
   chinwag swarm 127.0.0.1:8080 churn --json churn.json
+  chinwag swarm 127.0.0.1:8080 burst --secure --pid 4711
   chinwag swarm 127.0.0.1:8080 fan-out --trigger node.fifo
   chinwag swarm merge a.hlog b.hlog
 
@@ -129,6 +130,16 @@ pub(crate) struct SwarmArgs {
         help_heading = CONNECTIONS
     )]
     pub(crate) timeout: Duration,
+
+    /// Encrypt every session: the target must offer it, and each peer has a key of its own (all but churn, whose
+    /// connections are no sessions)
+    #[arg(long, help_heading = TARGET)]
+    pub(crate) secure: bool,
+
+    /// The number that the keys of the peers are made of; peers of the same number have the same keys again. Needs
+    /// --secure
+    #[arg(long, value_name = "N", default_value = "1", requires = "secure", help_heading = TARGET)]
+    pub(crate) seed: u64,
 
     /// Send lines without a greeting, for targets that do not speak chinwag's protocol
     #[arg(long, help_heading = TARGET)]
@@ -250,7 +261,7 @@ impl SwarmArgs {
         Plan {
             target,
             scenario: self.scenario(place),
-            carrier: if self.lines || self.echo { Carrier::Lines } else { Carrier::Session },
+            carrier: self.carrier(),
             peers: share(population, place),
             first_peer: (0..number).map(|earlier| share(population, (earlier, processes))).sum(),
             sources,
@@ -260,6 +271,15 @@ impl SwarmArgs {
             dials_per_second: self.rate.map(|rate| rate / processes as f64),
             timeout: self.timeout,
             is_echoed: self.echo,
+            seed: self.seed,
+        }
+    }
+
+    fn carrier(&self) -> Carrier {
+        match (self.lines || self.echo, self.secure) {
+            (true, _) => Carrier::Lines,
+            (false, true) => Carrier::Encrypted,
+            (false, false) => Carrier::Session,
         }
     }
 
@@ -364,6 +384,10 @@ impl SwarmArgs {
                 is_ping && self.lines && !self.echo,
                 "ping needs answers: leave out --lines, or add --echo if the target sends every line back"
                     .to_owned(),
+            ),
+            (
+                self.secure && (self.lines || self.echo),
+                "--secure is for sessions: leave out --lines and --echo, whose peers make none".to_owned(),
             ),
             (is_ping && self.active > self.peers, "--active must not be more than --peers".to_owned()),
             (
@@ -590,6 +614,12 @@ mod tests {
             ("flood --active 1", "it is for ping"),
             ("hold --echo", "it is for flood, pace and ping"),
             ("fan-out --length 64", "it is for --relay and --trigger"),
+            (
+                "churn --secure",
+                "--secure has no effect in churn; it is for hold, flood, pace, fan-out, ping and burst",
+            ),
+            ("hold --secure --lines", "--secure is for sessions"),
+            ("flood --secure --echo", "--secure is for sessions"),
         ];
         for (line, word) in table {
             let args = parse(line);
@@ -615,6 +645,8 @@ mod tests {
             "flood --source 127.0.0.9 --length 64",
             "flood --batch 65536",
             "fan-out --batch 65536",
+            "hold --secure --seed 7",
+            "fan-out --secure --relay",
         ];
         for line in table {
             let args = parse(line);

@@ -5,7 +5,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 /// The flags that only some scenarios use, each with these scenarios.
-const TABLE: [(&str, &[ScenarioName]); 12] = [
+const TABLE: [(&str, &[ScenarioName]); 14] = [
     ("active", &[Ping]),
     ("batch", &[Flood, Pace, FanOut, Burst]),
     ("echo", &[Flood, Pace, Ping]),
@@ -15,6 +15,8 @@ const TABLE: [(&str, &[ScenarioName]); 12] = [
     ("peers", &[Hold, Flood, Pace, FanOut, Ping, Burst]),
     ("relay", &[FanOut]),
     ("rounds", &[FanOut, Burst]),
+    ("secure", &[Hold, Flood, Pace, FanOut, Ping, Burst]),
+    ("seed", &[Hold, Flood, Pace, FanOut, Ping, Burst]),
     ("time", &[Hold, Pace]),
     ("trigger", &[FanOut]),
     ("warm_up", &[Burst]),

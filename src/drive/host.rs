@@ -169,6 +169,7 @@ pub(super) mod tests {
             dials_per_second: None,
             timeout: Duration::ZERO,
             is_echoed: false,
+            seed: 0,
         }
     }
 
@@ -242,5 +243,8 @@ pub(super) mod tests {
         assert_eq!(own_memory(&whole, 2, Some(needed)), None);
         assert!(own_memory(&whole, 2, Some(needed - 1)).is_some());
         assert_eq!(own_memory(&whole, 2, None), None);
+        let encrypted = Plan { carrier: Carrier::Encrypted, ..whole };
+        assert!(own_memory(&encrypted, 2, Some(needed)).is_some(), "what is sealed is a copy");
+        assert_eq!(own_memory(&encrypted, 2, Some(needed + 50 * 1_000)), None);
     }
 }

@@ -78,7 +78,7 @@ fn portless(report: &Report) -> u64 {
 
 fn on_connections(report: &Report, plan: &Plan) -> Option<String> {
     let counts = &report.counts;
-    let greets = plan.carrier == Carrier::Session && plan.scenario != Scenario::Churn;
+    let greets = plan.carrier.has_sessions() && plan.scenario != Scenario::Churn;
     if counts.connected == 0 && counts.failures() > 0 {
         if counts.failed.contains_key(CloseReason::Refused.word()) {
             return Some(format!("No peer could connect: does anything listen on {}?", plan.target));
@@ -88,6 +88,12 @@ fn on_connections(report: &Report, plan: &Plan) -> Option<String> {
     }
     if greets && counts.connected > 0 && counts.answered == 0 && report.ending != Ending::Interrupted {
         return Some("The target does not speak chinwag's protocol; try --lines.".to_owned());
+    }
+    if plan.carrier == Carrier::Encrypted && counts.failed.contains_key(CloseReason::NotEncrypted.word()) {
+        return Some(
+            "The target answers, but does not offer encryption. Start it with an identity, or leave out --secure."
+                .to_owned(),
+        );
     }
     let is_backlogged = report.host.somaxconn.is_some_and(|limit| plan.in_flight as u64 > limit);
     is_backlogged.then(|| {
@@ -240,6 +246,7 @@ mod tests {
             dials_per_second: None,
             timeout: Duration::from_millis(1500),
             is_echoed: false,
+            seed: 0,
         }
     }
 
@@ -320,6 +327,16 @@ mod tests {
         }
         let (told, _) = verdict(churn, true, [0.2, 0.0, 0.0], None);
         assert!(told[0].contains("--in-flight was reached"), "{told:?}");
+    }
+
+    #[test]
+    fn a_target_that_does_not_encrypt_is_explained() {
+        let plan = Plan { carrier: Carrier::Encrypted, ..plan() };
+        let failed = [("not-encrypted".to_owned(), 2)].into();
+        let counts = Counts { connected: 2, answered: 2, failed, ..Counts::default() };
+        let report = Report::new(&plan, &Tally { counts, ..Tally::default() }, Ending::Complete);
+        let told = on_connections(&report, &plan).unwrap();
+        assert!(told.contains("does not offer encryption"), "{told}");
     }
 
     #[test]

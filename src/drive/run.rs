@@ -188,6 +188,7 @@ impl Usage {
         let (before, after) = (self.before?, self.after?);
         // The run was cut short while peers connected, so nothing came after that.
         let connected = self.connected.unwrap_or(after);
+        let setup = connected.cpu.saturating_sub(before.cpu);
         let cpu = after.cpu.saturating_sub(connected.cpu).as_secs_f64();
         let is_churn = report.setup.scenario == Scenario::Churn;
         let stayed = if is_churn { 0 } else { report.ready() };
@@ -195,10 +196,12 @@ impl Usage {
             pid,
             name,
             processes: before.processes.max(connected.processes).max(after.processes),
-            cpu_setup_seconds: connected.cpu.saturating_sub(before.cpu).as_secs_f64(),
+            cpu_setup_seconds: setup.as_secs_f64(),
             cpu_seconds: cpu,
             cpu_share: if report.seconds > 0.0 { cpu / report.seconds } else { 0.0 },
             cpu_ns_per_message: self.cpu_ns_per_message(report, cpu),
+            cpu_ns_per_handshake: (report.counts.encrypted > 0)
+                .then(|| setup.as_nanos() as f64 / report.counts.encrypted as f64),
             memory_before: before.memory,
             memory_connected: connected.memory,
             memory_after: after.memory,

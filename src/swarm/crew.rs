@@ -13,7 +13,7 @@ use super::notice::Notice;
 use super::plan::{Carrier, Plan, Scenario};
 use super::tally::{Measure, Tally};
 use crate::limits::{Limits, SWARM_DIALS_PER_TURN};
-use crate::proto::connection::Holding;
+use crate::proto::connection::{Connection, Holding};
 use crate::proto::connections::Connections;
 use crate::proto::envelope::{Body, Envelope};
 use crate::proto::machine::{CloseReason, ConnId, How, Output};
@@ -28,8 +28,11 @@ use std::time::{Duration, Instant};
 pub(super) struct Peer {
     pub(super) number: usize,
     pub(super) stage: Stage,
-    /// When its dial was due or, without a rate, began; later, when its connect was written.
-    since: Instant,
+    /// When its dial was due or, without a rate, began; later, when its connect was written, and when it was offered
+    /// encryption.
+    pub(super) since: Instant,
+    /// What the target says of itself in the clear, until it has proved that.
+    pub(super) target_claim: Option<Box<[u8]>>,
     /// It has been ready; until then it counts as under way.
     is_settled: bool,
     /// Its batch of messages, once it has sent one.
@@ -57,6 +60,7 @@ impl Peer {
             number,
             stage: Stage::Dialling,
             since,
+            target_claim: None,
             is_settled: false,
             batch: None,
             in_write: 0,
@@ -84,6 +88,8 @@ pub(super) enum Stage {
     Dialling,
     /// It is connected, and with sessions has sent its connect.
     Greeting,
+    /// It was offered encryption, and takes the offer or waits for the proof.
+    Proving,
     Ready,
     /// It has sent all, and waits for the end of the connection.
     Leaving,
@@ -98,6 +104,8 @@ pub(super) enum Heard {
     Message,
     /// A line that means nothing to us.
     Odd,
+    /// The line in which the target must prove its key.
+    Proof,
     /// The connection is a session from here on.
     Welcome,
 }
@@ -125,6 +133,8 @@ pub(super) struct Crew {
     /// know.
     flushed: VecDeque<ConnId>,
     pub(super) wants_flushed: bool,
+    /// The answers with an offer of encryption that waits for its turn.
+    pub(super) offers: VecDeque<(ConnId, Box<[u8]>)>,
     /// Connections that are neither ready nor gone.
     pub(super) unsettled: usize,
     /// Questions without an answer.
@@ -156,6 +166,7 @@ impl Crew {
             ready: Vec::new(),
             flushed: VecDeque::new(),
             wants_flushed: false,
+            offers: VecDeque::new(),
             unsettled: 0,
             unanswered: 0,
             next_number: 0,
@@ -241,21 +252,25 @@ impl Crew {
         self.tally.record(Measure::Dial, now - dialled_at);
         match (self.plan.scenario, self.plan.carrier) {
             (Scenario::Churn, _) => self.exchange(conn, dialled_at),
-            (_, Carrier::Session) => self.say(conn, Body::Connect),
+            (_, Carrier::Session | Carrier::Encrypted) => self.say(conn, Body::Connect),
             (_, Carrier::Lines) => self.set_ready(conn, now),
         }
     }
 
-    /// The connect of a peer was answered: it has a session.
-    pub(super) fn on_welcome(&mut self, conn: ConnId, now: Instant) {
-        let Some(peer) = self.peer_mut(conn) else { return };
+    /// The connect of a peer was answered by this line: it has a session. An error says why it cannot go on.
+    pub(super) fn on_welcome(&mut self, conn: ConnId, line: &[u8], now: Instant) -> Result<(), CloseReason> {
+        let Some(peer) = self.peer_mut(conn) else { return Ok(()) };
         let since = peer.since;
         self.tally.counts.answered += 1;
         self.tally.record(Measure::Answer, now - since);
+        if self.plan.carrier == Carrier::Encrypted {
+            return self.note_offer(conn, line, now);
+        }
         self.set_ready(conn, now);
+        Ok(())
     }
 
-    fn set_ready(&mut self, conn: ConnId, now: Instant) {
+    pub(super) fn set_ready(&mut self, conn: ConnId, now: Instant) {
         let Some(peer) = self.peer_mut(conn) else { return };
         peer.stage = Stage::Ready;
         peer.is_settled = true;
@@ -328,7 +343,7 @@ impl Crew {
     pub(super) fn beginners(&self) -> Vec<ConnId> {
         let is_beginner = |&conn: &ConnId| {
             let stage = self.connections.get(conn).map(|c| c.data.stage);
-            matches!(stage, Some(Stage::Dialling | Stage::Greeting))
+            matches!(stage, Some(Stage::Dialling | Stage::Greeting | Stage::Proving))
         };
         self.connections.ids().into_iter().filter(is_beginner).collect()
     }
@@ -336,8 +351,8 @@ impl Crew {
     /// How many bytes were written so far, or were lost with their connection. It looks at every connection.
     pub(super) fn bytes_written(&self) -> u64 {
         let ids = self.connections.ids();
-        let waiting = ids.iter().filter_map(|&conn| self.connections.get(conn)).map(|c| c.queue().bytes());
-        self.tally.counts.bytes_sent - waiting.sum::<usize>() as u64
+        let waiting = ids.iter().filter_map(|&conn| self.connections.get(conn)).map(unwritten);
+        self.tally.counts.bytes_sent - waiting.sum::<u64>()
     }
 
     /// Counts messages that are done on the timeline.
@@ -349,13 +364,16 @@ impl Crew {
 
     /// Whether the target answers questions at all.
     pub(super) fn can_ask(&self) -> bool {
-        self.plan.carrier == Carrier::Session || self.plan.is_echoed
+        self.plan.carrier.has_sessions() || self.plan.is_echoed
     }
 
     /// The meaning of a line that does not answer a question. Only the answer to a greeting is parsed: later lines
     /// are nearly always messages, and there are many of them.
     pub(super) fn meaning(&self, conn: ConnId, line: &[u8]) -> Heard {
         let Some(connection) = self.connections.get(conn) else { return Heard::Odd };
+        if connection.data.stage == Stage::Proving {
+            return Heard::Proof;
+        }
         if connection.data.stage == Stage::Greeting {
             let text = String::from_utf8_lossy(line);
             let command = Message::parse(&text, connection.remote()).map(|message| message.command);
@@ -395,7 +413,7 @@ impl Crew {
         if self.ready_mut(conn).is_none() {
             return;
         }
-        if self.plan.carrier == Carrier::Session {
+        if self.plan.carrier.has_sessions() {
             self.say(conn, Body::Exit);
         }
         self.half_close(conn);
@@ -409,7 +427,7 @@ impl Crew {
         now: Instant,
     ) -> Option<Peer> {
         let connection = self.connections.remove(conn)?;
-        let is_all_written = connection.queue().is_empty();
+        let is_all_written = unwritten(&connection) == 0;
         let peer = connection.data;
         self.unsettled -= usize::from(!peer.is_settled);
         self.unanswered -= peer.questions.len();
@@ -433,7 +451,7 @@ impl Crew {
     pub(super) fn note_flush(&mut self, conn: ConnId) {
         if self.wants_flushed
             && let Some(connection) = self.connections.get_mut(conn)
-            && !connection.queue().is_empty()
+            && unwritten(connection) > 0
             && !std::mem::replace(&mut connection.data.is_flushed, true)
         {
             self.flushed.push_back(conn);
@@ -454,7 +472,7 @@ impl Crew {
         {
             let Some(connection) = self.connections.get_mut(conn) else { continue };
             connection.data.is_flushed = false;
-            if connection.queue().is_empty() {
+            if unwritten(connection) == 0 {
                 taken.push(conn);
             }
         }
@@ -474,7 +492,7 @@ impl Crew {
     }
 
     /// The address that a peer claims, and its name.
-    fn introduction(&self, conn: ConnId) -> Option<(SocketAddr, String)> {
+    pub(super) fn introduction(&self, conn: ConnId) -> Option<(SocketAddr, String)> {
         let connection = self.connections.get(conn)?;
         let number = connection.data.number;
         Some((self.plan.claim(number, connection.local()), self.plan.name(number)))
@@ -515,6 +533,11 @@ impl Crew {
     pub(super) fn tell(&mut self, notice: Notice) {
         self.outputs.push_back(Output::Notice(notice));
     }
+}
+
+/// How many bytes that it was given to send are not written. What is sealed counts until its whole frame is written.
+fn unwritten(connection: &Connection<Peer>) -> u64 {
+    connection.pushed() - connection.written()
 }
 
 /// The moment so many seconds after `start`; `None`: never.

@@ -11,7 +11,7 @@ use super::plan::{Plan, Scenario as Kind};
 use super::scenario::{self, Scenario, State};
 use super::tally::Tally;
 use crate::limits::{SWARM_FAREWELL, SWARM_PROGRESS_INTERVAL};
-use crate::proto::connection::Due;
+use crate::proto::connection::{Due, Secrecy};
 use crate::proto::machine::{CloseReason, ConnId, How, Input, Machine, Output};
 use crate::proto::message::canonical;
 use crate::proto::send_queue::SendQueue;
@@ -28,6 +28,8 @@ pub struct Swarm {
     crew: Crew,
     scenario: Box<dyn Scenario>,
     stage: Stage,
+    /// Room for the text of frames; empty in between.
+    opened: Vec<u8>,
     /// When the progress is reported next.
     progress_at: Instant,
     /// When something last happened, or when we last looked and nothing had happened.
@@ -72,6 +74,7 @@ impl Swarm {
         let mut swarm = Self {
             scenario: scenario::new(&plan),
             stage: Stage::Connecting,
+            opened: Vec::new(),
             progress_at: now + SWARM_PROGRESS_INTERVAL,
             active_at: now,
             written_then: None,
@@ -119,13 +122,45 @@ impl Swarm {
     fn on_received(&mut self, conn: ConnId, bytes: &[u8], now: Instant) {
         self.crew.tally.counts.bytes_heard += bytes.len() as u64;
         let mut rest = bytes;
+        // What comes behind the proof of the target is frames, even if it comes together with it.
+        if !self.is_sealed(conn) {
+            self.on_text(conn, &mut rest, now);
+        }
+        if self.is_sealed(conn) && !rest.is_empty() {
+            self.on_frames(conn, rest, now);
+        }
+    }
+
+    fn is_sealed(&self, conn: ConnId) -> bool {
+        self.crew.connections.get(conn).is_some_and(|connection| connection.secrecy() == Secrecy::Sealed)
+    }
+
+    /// Hears the lines of a text, up to the line that makes a plain connection encrypted.
+    fn on_text(&mut self, conn: ConnId, rest: &mut &[u8], now: Instant) {
+        let was_sealed = self.is_sealed(conn);
         while let Some(connection) = self.crew.connections.get_mut(conn) {
-            match connection.next_message(&mut rest) {
+            match connection.next_message(rest) {
                 Ok(Some(line)) => self.hear(conn, &line, now),
                 Ok(None) => return self.crew.connections.heard(conn, now),
                 Err(reason) => return self.close(conn, reason, now),
             }
+            if !was_sealed && self.is_sealed(conn) {
+                return;
+            }
         }
+    }
+
+    /// What was in order before a broken frame counts.
+    fn on_frames(&mut self, conn: ConnId, bytes: &[u8], now: Instant) {
+        let mut text = std::mem::take(&mut self.opened);
+        let Some(connection) = self.crew.connections.get_mut(conn) else { return };
+        let outcome = connection.open_frames(bytes, &mut text);
+        self.on_text(conn, &mut &text[..], now);
+        if let Err(reason) = outcome {
+            self.close(conn, reason, now);
+        }
+        text.clear();
+        self.opened = text;
     }
 
     fn hear(&mut self, conn: ConnId, line: &[u8], now: Instant) {
@@ -156,10 +191,22 @@ impl Swarm {
                 }
             }
             Heard::Odd => self.crew.tally.note_odd(line),
+            Heard::Proof => {
+                self.stir(now);
+                let outcome = self.crew.on_proof(conn, line, now);
+                self.close_unless(outcome, conn, now);
+            }
             Heard::Welcome => {
                 self.stir(now);
-                self.crew.on_welcome(conn, now);
+                let outcome = self.crew.on_welcome(conn, line, now);
+                self.close_unless(outcome, conn, now);
             }
+        }
+    }
+
+    fn close_unless(&mut self, outcome: Result<(), CloseReason>, conn: ConnId, now: Instant) {
+        if let Err(reason) = outcome {
+            self.close(conn, reason, now);
         }
     }
 
@@ -198,6 +245,9 @@ impl Swarm {
                     self.crew.connections.make_session(conn, now);
                 }
             }
+        }
+        for (conn, reason) in self.crew.take_offers() {
+            self.close(conn, reason, now);
         }
         for conn in self.crew.take_flushed() {
             self.stir(now);
@@ -431,10 +481,11 @@ impl Machine for Swarm {
     fn poll_timeout(&self) -> Option<Instant> {
         // A peer whose queue was just written can go on at once.
         let flushed = self.crew.has_flushed().then_some(self.active_at);
+        let offered = (!self.crew.offers.is_empty()).then_some(self.active_at);
         let dial = self.crew.next_dial_at().filter(|_| self.dials());
         let scenario = self.scenario.due_at().filter(|_| self.stage == Stage::Running);
         let of_connections = self.crew.connections.next_deadline();
-        let all = [of_connections, flushed, dial, scenario, self.quiet_at(), self.farewell_until];
+        let all = [of_connections, flushed, offered, dial, scenario, self.quiet_at(), self.farewell_until];
         let all = all.into_iter().chain([Some(self.progress_at)]);
         all.flatten().min().filter(|_| self.stage != Stage::Over)
     }
@@ -476,6 +527,7 @@ mod tests {
             dials_per_second: None,
             timeout: Duration::from_secs(1),
             is_echoed: true,
+            seed: 0,
         }
     }
 

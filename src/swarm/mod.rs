@@ -16,6 +16,7 @@ pub mod notice;
 pub mod percentiles;
 pub mod plan;
 pub mod plot;
+mod prove;
 pub mod report;
 mod scenario;
 pub mod table;

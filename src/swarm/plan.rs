@@ -35,6 +35,8 @@ pub struct Plan {
     pub timeout: Duration,
     /// The target is not a chat but an echo: its answers are our own lines.
     pub is_echoed: bool,
+    /// What the keys of the peers are made of, if their sessions are encrypted.
+    pub seed: u64,
 }
 
 /// What the peers do once they are connected.
@@ -115,8 +117,17 @@ pub enum Origin {
 pub enum Carrier {
     /// `connect` first, then lines both ways on one connection: chinwag's own protocol.
     Session,
+    /// A session that is encrypted: the target offers that in its answer, and the peer takes it.
+    Encrypted,
     /// Lines without a greeting, for any program that reads lines.
     Lines,
+}
+
+impl Carrier {
+    /// Whether a peer sends `connect` first, so that the target answers its questions.
+    pub const fn has_sessions(self) -> bool {
+        matches!(self, Self::Session | Self::Encrypted)
+    }
 }
 
 impl Plan {
@@ -159,9 +170,10 @@ impl Plan {
         in_bytes.max(self.batch.div_ceil(SLICES_PER_WRITE)).min(self.batch).max(1)
     }
 
-    /// About how many bytes a peer keeps for its batch.
+    /// About how many bytes a peer keeps for its batch. What is sealed is another copy of the whole batch.
     pub fn payload_bytes(&self) -> usize {
-        self.messages_per_payload() * self.message_bytes
+        let sealed = if self.carrier == Carrier::Encrypted { self.batch } else { 0 };
+        (self.messages_per_payload() + sealed) * self.message_bytes
     }
 
     /// How many peers can claim an address of their own.
@@ -198,6 +210,7 @@ mod tests {
                 dials_per_second: None,
                 timeout: Duration::ZERO,
                 is_echoed: false,
+                seed: 0,
             };
             let claim = |number| plan.claim(number, plan.source(number).unwrap());
             let claims: BTreeSet<_> = (0..plan.claims_max()).map(claim).collect();

@@ -272,9 +272,17 @@ impl Curve {
         self.points.last().map_or(0.0, |point| point.1)
     }
 
-    /// A measure has the same colour in all pictures.
+    /// A measure has the same colour in all pictures. Lateness is in none.
     fn color(&self) -> RGBColor {
-        COLORS[self.measure as usize % COLORS.len()]
+        COLORS[match self.measure {
+            Measure::Dial => 0,
+            Measure::Answer => 1,
+            Measure::RoundTrip => 2,
+            Measure::Exchange => 3,
+            Measure::Delivery => 4,
+            Measure::ToAll => 5,
+            Measure::Handshake | Measure::Lateness => 6,
+        }]
     }
 }
 

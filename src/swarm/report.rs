@@ -147,6 +147,10 @@ pub struct TargetUse {
     /// Nanoseconds of CPU time for each message, or each delivery; `None` if there was none, or if it is not known.
     /// For bursts it is the median of the rounds.
     pub cpu_ns_per_message: Option<f64>,
+    /// Nanoseconds of CPU time while connecting, for each session that became encrypted. Accepting and answering it is in
+    /// them. `None`: there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_ns_per_handshake: Option<f64>,
     /// Resident memory before the first dial, in bytes.
     pub memory_before: u64,
     /// Resident memory with all peers connected, in bytes.
@@ -302,11 +306,12 @@ impl Report {
         }
     }
 
-    /// Connections that took part: those that were answered as sessions; with plain lines, all that were
-    /// established.
+    /// Connections that took part: those that were answered as sessions, or became encrypted; with plain lines, all that
+    /// were established.
     pub fn ready(&self) -> u64 {
         match self.setup.carrier {
             Carrier::Session => self.counts.answered,
+            Carrier::Encrypted => self.counts.encrypted,
             Carrier::Lines => self.counts.connected,
         }
     }
@@ -432,6 +437,7 @@ pub(super) mod tests {
                 dialled: 1_003,
                 connected: 1_001,
                 answered: 1_000,
+                encrypted: 0,
                 failed: [("timed-out".to_owned(), 2), ("reset".to_owned(), 1)].into(),
                 sent: 1_000_000,
                 taken: 999_000,
@@ -475,6 +481,7 @@ pub(super) mod tests {
                 cpu_seconds: 0.801,
                 cpu_share: 0.989,
                 cpu_ns_per_message: Some(801.8),
+                cpu_ns_per_handshake: None,
                 memory_before: 4_300_800,
                 memory_connected: 10_000_000,
                 memory_after: 10_485_760,
@@ -550,6 +557,12 @@ pub(super) mod tests {
             assert_eq!(through_json(&report), report);
         }
         assert_eq!(through_json(&minimal()), minimal());
+        let text = serde_json::to_string(&full()).unwrap();
+        assert!(!text.contains("encrypted") && !text.contains("handshake"), "only of encrypted runs: {text}");
+        let mut report = full();
+        (report.setup.carrier, report.counts.encrypted) = (Carrier::Encrypted, 990);
+        report.target.as_mut().unwrap().cpu_ns_per_handshake = Some(512_345.5);
+        assert_eq!(through_json(&report), report);
     }
 
     #[test]
@@ -576,9 +589,11 @@ pub(super) mod tests {
 
     #[test]
     fn connections_count_for_their_rate_once_they_are_ready() {
-        let counts = Counts { connected: 300, answered: 200, taken: 100, ..Counts::default() };
+        let counts =
+            Counts { connected: 300, answered: 200, encrypted: 100, taken: 100, ..Counts::default() };
         for (scenario, carrier, rate) in [
             (full().setup.scenario, Carrier::Session, 100.0),
+            (full().setup.scenario, Carrier::Encrypted, 50.0),
             (full().setup.scenario, Carrier::Lines, 150.0),
             (Scenario::Churn, Carrier::Session, 25.0),
         ] {

@@ -104,6 +104,7 @@ fn peers(report: &Report) -> Vec<String> {
     let speech = match (setup.scenario, setup.carrier) {
         (Scenario::Churn, _) => format!("{} at once", whole(setup.in_flight as u64)),
         (_, Carrier::Session) => format!("{}, as sessions", whole(setup.peers as u64)),
+        (_, Carrier::Encrypted) => format!("{}, as encrypted sessions", whole(setup.peers as u64)),
         (_, Carrier::Lines) => format!("{}, as plain lines", whole(setup.peers as u64)),
     };
     items([
@@ -117,15 +118,18 @@ fn peers(report: &Report) -> Vec<String> {
 fn connections(report: &Report) -> Vec<String> {
     let (setup, counts) = (&report.setup, &report.counts);
     let is_churn = setup.scenario == Scenario::Churn;
-    let has_sessions = setup.carrier == Carrier::Session && !is_churn;
+    let has_sessions = setup.carrier.has_sessions() && !is_churn;
+    let is_encrypted = setup.carrier == Carrier::Encrypted && !is_churn;
+    let (one, other) = if is_encrypted { ("handshake", "handshakes") } else { ("", "") };
     let per_second = report.connections_per_second();
     let duration = if is_churn { report.seconds } else { report.setup_seconds };
     items([
         Some(format!("dialled {}", whole(counts.dialled))),
         Some(format!("connected {}", whole(counts.connected))),
         has_sessions.then(|| format!("answered {}", whole(counts.answered))),
+        is_encrypted.then(|| format!("encrypted {}", whole(counts.encrypted))),
         Some(format!("failed {}", whole(counts.failures()))),
-        (per_second > 0.0).then(|| format!("{} in {}", rate(per_second, "", ""), seconds(duration))),
+        (per_second > 0.0).then(|| format!("{} in {}", rate(per_second, one, other), seconds(duration))),
     ])
 }
 
@@ -188,6 +192,7 @@ fn cpu_of_target(target: &TargetUse) -> Vec<String> {
         target.cpu_ns_per_message.map(|nanoseconds| format!("{} for each message", time(nanoseconds))),
         (target.cpu_setup_seconds > 0.0)
             .then(|| format!("{} while connecting", seconds(target.cpu_setup_seconds))),
+        target.cpu_ns_per_handshake.map(|nanoseconds| format!("{} for each handshake", time(nanoseconds))),
     ])
 }
 
@@ -396,6 +401,23 @@ messages     sent 1,000,000   taken 999,000   lost 1,000   heard 300,000   odd 1
             head(&report) + &traffic(&report)
         });
         assert_eq!(tables.join("\n"), SCENARIOS);
+    }
+
+    #[test]
+    fn an_encrypted_run_tells_its_handshakes() {
+        let mut report = full();
+        (report.setup.carrier, report.counts.encrypted) = (Carrier::Encrypted, 990);
+        report.target.as_mut().unwrap().cpu_ns_per_handshake = Some(512_345.0);
+        let text = Table(&report).to_string();
+        for wanted in [
+            "peers        1,003, as encrypted sessions   64 in a batch",
+            "answered 1,000   encrypted 990   failed 3\n             8,049 handshakes/s in 123 ms\n",
+            "52.0 ms while connecting   512 µs for each handshake\n",
+        ] {
+            assert!(text.contains(wanted), "{wanted}: {text}");
+        }
+        report.setup.scenario = Scenario::Churn;
+        assert!(!connections(&report).concat().contains("handshake"), "there are no sessions");
     }
 
     #[test]

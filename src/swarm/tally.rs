@@ -20,6 +20,9 @@ pub enum Measure {
     Dial,
     /// From the connect message to its answer.
     Answer,
+    /// From the answer, which offers encryption, to the target's proof of its key. The work of both sides is in it, and
+    /// so is the time that the message of one peer waits for the work on those of others.
+    Handshake,
     /// From a ping, or from when the ping was due, to its pong.
     RoundTrip,
     /// From the dial, or at a given rate from when the dial was due, to the end of the connection that carried one
@@ -40,6 +43,7 @@ impl Measure {
         match self {
             Self::Dial => "dial",
             Self::Answer => "answer",
+            Self::Handshake => "handshake",
             Self::RoundTrip => "round-trip",
             Self::Exchange => "exchange",
             Self::Delivery => "delivery",
@@ -54,9 +58,10 @@ impl Measure {
     }
 
     /// All of them, in the order of a table.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Dial,
         Self::Answer,
+        Self::Handshake,
         Self::RoundTrip,
         Self::Exchange,
         Self::Delivery,
@@ -74,6 +79,9 @@ pub struct Counts {
     pub connected: u64,
     /// Connections that were answered as sessions.
     pub answered: u64,
+    /// Sessions that became encrypted: so many handshakes were made.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub encrypted: u64,
     /// Connections that did not end as planned, by their reason in a word, see [`CloseReason::word`]. A fault is
     /// followed by the system's message.
     pub failed: BTreeMap<String, u64>,
@@ -110,6 +118,7 @@ impl Counts {
             dialled,
             connected,
             answered,
+            encrypted,
             failed,
             sent,
             taken,
@@ -126,6 +135,7 @@ impl Counts {
         self.dialled += dialled;
         self.connected += connected;
         self.answered += answered;
+        self.encrypted += encrypted;
         for (reason, count) in failed {
             *self.failed.entry(reason.clone()).or_default() += count;
         }
@@ -154,6 +164,11 @@ impl Counts {
         };
         *self.failed.entry(word).or_default() += 1;
     }
+}
+
+/// Whether a count that most runs do not have is left out of their reports.
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Messages in each interval since the start. When the slots run out, the intervals double.

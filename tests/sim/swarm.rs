@@ -59,6 +59,7 @@ fn plan(scenario: Scenario, carrier: Carrier) -> Plan {
         dials_per_second: None,
         timeout: TIMEOUT,
         is_echoed: false,
+        seed: 0,
     }
 }
 

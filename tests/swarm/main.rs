@@ -20,6 +20,7 @@ mod namespace;
 #[path = "../common/terminal.rs"]
 mod pty;
 
+mod encrypted;
 mod files;
 #[cfg(target_os = "linux")]
 mod forks;

@@ -74,6 +74,10 @@ fn wrong_usage_is_explained_on_stderr_with_exit_code_2_and_nobody_is_dialled() {
         ("hold --peers 2 --processes 3", "--processes must not be more than --peers"),
         ("flood --peers 10000000 --batch 65536", "MiB of memory"),
         ("flood --messages 10 --batch 65536 --length 65536", "the most is 4 MiB"),
+        ("churn --secure", "--secure has no effect in churn"),
+        ("ping --secure --echo", "--secure is for sessions"),
+        ("hold --seed 2", "--secure"),
+        ("hold --secure --seed x", "--seed"),
         ("--no-such-flag", "--no-such-flag"),
     ];
     for (args, word) in table {

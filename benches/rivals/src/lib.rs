@@ -4,7 +4,8 @@
 //! counts them, or echoes them, or relays them. None of them is a chat: they have no table of peers, no menu and no
 //! protocol beyond the line. So the difference between `floor` and `mio` is the cost of a portable shell, and the
 //! difference between `mio` and chinwag is the cost of the chat. `tokio` and `message-io` are the usual
-//! alternatives. The programs run only on Linux and only on loopback.
+//! alternatives. `tls` is the same loop as `mio` over TLS 1.3, for what encryption costs elsewhere; `tls-load` is its
+//! generator. The programs run only on Linux and only on loopback.
 //!
 //! ```text
 //! NAME receive|echo|relay ADDRESS
@@ -20,6 +21,8 @@
     clippy::disallowed_macros,
     reason = "a rival has sockets and prints"
 )]
+
+pub mod tls;
 
 use memchr::memchr;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
@@ -75,7 +78,8 @@ fn parse_arguments(mut arguments: impl Iterator<Item = String>) -> Option<(Mode,
     (address.ip().is_loopback() && arguments.next().is_none()).then_some((mode, address))
 }
 
-fn raise_descriptor_limit() -> io::Result<()> {
+/// Takes as many open files as are allowed.
+pub fn raise_descriptor_limit() -> io::Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
 }
