@@ -109,6 +109,8 @@ pub struct Whois {
     pub connected: bool,
     /// Both speak on one connection.
     pub has_session: bool,
+    /// And nobody else can read it.
+    pub is_encrypted: bool,
     /// One of its messages came from the IP address that it claims, or it was reached there.
     pub confirmed: bool,
     /// It has left, or could not be reached.

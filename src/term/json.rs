@@ -311,6 +311,7 @@ mod tests {
                 dialect: Dialect::Standard,
                 connected: true,
                 has_session: true,
+                is_encrypted: true,
                 confirmed: true,
                 away: false,
                 blocked: false,

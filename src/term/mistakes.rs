@@ -98,7 +98,11 @@ pub(super) fn mistaken(f: &mut Formatter<'_>, mistake: &Mistake) -> fmt::Result 
             writeln!(f, "There is no number {number} in the last list; choose one from it.")
         }
         Mistake::NoKey(who) => {
-            writeln!(f, "No key of {} is known: it was never met encrypted.", Named(who))
+            writeln!(
+                f,
+                "No key of {} is kept: it was not met encrypted, or it is a program of yours, with your own key.",
+                Named(who)
+            )
         }
         Mistake::NotCompared(who) => {
             writeln!(f, "That is not what {} has to see now; compare again with /verify.", Named(who))

@@ -238,7 +238,8 @@ fn help(f: &mut Formatter<'_>) -> fmt::Result {
         let typed = format!("{} {}", slash.name, slash.arguments);
         writeln!(f, "{typed:<width$}{}", slash.does, width = HELP_COLUMNS)?;
     }
-    writeln!(f, "WHO is an IP:PORT, a number from the last list, or a name.")
+    writeln!(f, "WHO is an IP:PORT, a number from the last list, or a name.")?;
+    writeln!(f, "Marks: * a key you compared, + a key you know, ? only a claim, ! not believed.")
 }
 
 fn peers(
@@ -364,7 +365,8 @@ fn known_of(f: &mut Formatter<'_>, whois: &Whois) -> fmt::Result {
 
 fn standing(whois: &Whois) -> String {
     let connected = match (whois.has_session, whois.connected) {
-        (true, _) => "connected by a session",
+        (true, _) if whois.is_encrypted => "connected by an encrypted session",
+        (true, _) => "connected by a session, which is not encrypted",
         (false, true) => "connected",
         (false, false) => "yet to connect",
     };
@@ -658,6 +660,7 @@ mod tests {
     #[test]
     fn of_a_peer_whose_messages_are_not_counted_it_is_only_said_when_it_was_heard() {
         let known = |heard, sent, minutes: Option<u64>| Whois {
+            is_encrypted: false,
             key: None,
             who: who("P1"),
             own_name: "P1".into(),
@@ -893,7 +896,7 @@ mod tests {
             };
             assert_eq!(help.lines().filter(is_its).count(), 1, "{}", slash.name);
         }
-        assert!(help.lines().count() < 32 && help.lines().all(|line| line.len() < 80), "{help}");
+        assert!(help.lines().count() < 33 && help.lines().all(|line| line.len() < 80), "{help}");
     }
 
     #[test]

@@ -281,6 +281,7 @@ const EVENTS: &[(&str, &[Entry])] = &[
             ("dialect", Text),
             ("connected", Flag),
             ("session", Flag),
+            ("encrypted", Flag),
             ("confirmed", Flag),
             ("away", Flag),
             ("blocked", Flag),

@@ -188,7 +188,7 @@ impl Node {
                 self.converse(with.ok_or(Mistake::NoConversation)?);
             }
             Request::Whois(whom) => {
-                let whois = self.roster.whois(&whom, now)?;
+                let whois = self.whois(&whom, now)?;
                 self.tell_asker(Notice::Whois(Box::new(whois)));
             }
             Request::Unblock(whom) => {

@@ -6,7 +6,7 @@
 
 use super::Node;
 use crate::chat::meaning::End;
-use crate::chat::notice::{Failure, Mistake, Notice, Standing};
+use crate::chat::notice::{Failure, Mistake, Notice, Standing, Whois};
 use crate::chat::request::{Compared, Designation, Doubt};
 use crate::chat::role::Kind;
 use crate::chat::roster::Recognised;
@@ -360,6 +360,14 @@ impl Node {
         }
     }
 
+    /// What is known of a peer.
+    pub(super) fn whois(&self, whom: &Designation, now: Instant) -> Result<Whois, Mistake> {
+        let whois = self.roster.whois(whom, now)?;
+        let session = self.session_with(whois.who.address).and_then(|session| self.connections.get(session));
+        let is_encrypted = session.is_some_and(|session| session.secrecy() == Secrecy::Sealed);
+        Ok(Whois { is_encrypted, ..whois })
+    }
+
     /// Shows what the user and a peer have to compare.
     pub(super) fn verify(&mut self, whom: &Designation) -> Result<(), Mistake> {
         let (who, pin) = self.roster.pinned(whom)?;
@@ -393,7 +401,7 @@ impl Node {
         now: Instant,
     ) -> Result<(), Mistake> {
         let (who, _) = self.roster.pinned(whom)?;
-        let whois = self.roster.whois(&Designation::Address(who.address), now)?;
+        let whois = self.whois(&Designation::Address(who.address), now)?;
         self.tell_asker(Notice::Whois(Box::new(whois)));
         self.prompter.ask_whether(Doubt::Forget(who.address));
         Ok(())

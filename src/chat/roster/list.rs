@@ -119,6 +119,7 @@ impl Roster {
             dialect: self.dialect_of(address),
             connected: peer.is_some_and(|peer| peer.is_connected),
             has_session: peer.is_some_and(|peer| peer.session.is_some()),
+            is_encrypted: false,
             confirmed: peer.is_some_and(|peer| peer.is_confirmed),
             away: self.is_away(Audience::One(address, None)),
             blocked: self.book.is_blocked(address),
