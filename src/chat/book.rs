@@ -131,6 +131,11 @@ impl Book {
     /// Whoever was at one address is at another one from here on. What the user said of it goes with it.
     pub(super) fn relocate(&mut self, from: SocketAddr, to: SocketAddr) {
         let Some(moved) = self.entries.remove(&from) else { return };
+        if moved.known.is_blocked {
+            // The user did not want to hear that address either.
+            let known = Known { name: Rc::clone(&moved.known.name), is_blocked: true, ..Known::default() };
+            self.entries.insert(from, Entry { known, ..Entry::default() });
+        }
         self.set(to, |known| {
             let there = std::mem::replace(known, moved.known);
             known.alias = known.alias.take().or(there.alias);

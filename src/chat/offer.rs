@@ -54,6 +54,12 @@ impl Offer {
         }
     }
 
+    /// What could not be sent to a peer is not to be held.
+    pub(super) fn forget(&mut self, peer: SocketAddr) {
+        self.unsent.retain(|(to, _)| *to != peer);
+        self.bytes = self.unsent.iter().map(|(_, text)| text.len()).sum();
+    }
+
     /// A peer is at another address from here on.
     pub(super) fn follow(&mut self, from: SocketAddr, to: SocketAddr) {
         self.unsent.iter_mut().filter(|(peer, _)| *peer == from).for_each(|(peer, _)| *peer = to);

@@ -10,7 +10,7 @@ use crate::wires::EndId;
 use crate::world::{Act, World};
 use chinwag::chat::book::Known;
 use chinwag::chat::node::Config;
-use chinwag::chat::notice::{Failure, Mistake, Notice};
+use chinwag::chat::notice::{Failure, Later, Mistake, Notice};
 use chinwag::chat::trust::Policy;
 use chinwag::proto::machine::CloseReason;
 use std::time::Duration;
@@ -305,4 +305,86 @@ fn a_relay_that_dials_does_not_have_the_peer_behind_it_moved_to_itself() {
     let far = world.script_dials(SCRIPT_IP, 0);
     relay(&mut world, near, far);
     assert_nobody_moved(&world);
+}
+
+/// What is on the wire for somebody with a key, behind the two lines of the handshake.
+fn frames_to(world: &World, caller: &Caller) -> Vec<u8> {
+    world.script_read_bytes(caller.end).splitn(3, |&byte| byte == b'\n').nth(2).unwrap_or_default().to_vec()
+}
+
+#[test]
+fn a_key_that_is_known_takes_no_address_where_its_owner_is_not() {
+    let mut world = world_that_knows(SCRIPT, known_by_compared_key(9), keyed(1));
+    types(&mut world, &["/later 10.0.7.7:7000 secret"]);
+    let caller = Caller::new(&mut world, SCRIPT_IP, "10.0.7.7:7000 S");
+    let mut channel = caller.proves(&mut world, 9).unwrap();
+    world.run_for(5 * SECOND);
+    let mut text = Vec::new();
+    channel.open(&frames_to(&world, &caller), &mut text).unwrap();
+    assert!(!String::from_utf8_lossy(&text).contains("secret"), "held for somebody else");
+    assert!(is_known_at(&world, SCRIPT) && !is_known_at(&world, "10.0.7.7:7000"));
+}
+
+#[test]
+fn a_conversation_with_somebody_who_is_not_at_home_is_not_taken_over_by_a_known_key() {
+    let carols = "192.168.1.5:8080 carol";
+    let mut world = world_that_knows(SCRIPT, known_by_compared_key(9), require(1));
+    let carol = Caller::new(&mut world, "10.0.5.5", carols);
+    carol.proves(&mut world, 8).unwrap();
+    types(&mut world, &["/query carol", "one"]);
+    let caller = Caller::new(&mut world, SCRIPT_IP, carols);
+    caller.proves(&mut world, 9);
+    let before = world.script_read_bytes(caller.end).len();
+    types(&mut world, &["secret"]);
+    world.run_for(SECOND);
+    assert_eq!(world.script_read_bytes(caller.end).len(), before);
+}
+
+#[test]
+fn what_is_held_for_a_key_is_dropped_with_it() {
+    let mut world = world_that_knows_the_script(keyed(1));
+    for line in ["/later anna secret", "/trust anna", "y"] {
+        types(&mut world, &[line]);
+    }
+    let end = hears(&mut world, SCRIPT_IP, &format!("{CLAIM} connect\n{CLAIM} hi\n"));
+    world.run_for(5 * SECOND);
+    let heard = world.script_read(end) + &world.script_heard(SCRIPT).join("");
+    assert!(!heard.contains("secret"), "{heard}");
+    assert_eq!(count(&world, 0, |notice| matches!(notice, Notice::Later { what: Later::Forgotten, .. })), 1);
+}
+
+#[test]
+fn whoever_is_blocked_leaves_the_block_where_it_was_and_takes_it_along() {
+    let blocked = Known { is_blocked: true, ..known_by_compared_key(9) };
+    let mut world = world_that_knows(SCRIPT, blocked, keyed(1));
+    connects_as(&mut world, SCRIPT_IP, "10.0.9.9:7001 S", 9);
+    hears(&mut world, SCRIPT_IP, &format!("{CLAIM} it is me again\n"));
+    hears(&mut world, SCRIPT_IP, "10.0.9.9:7001 S and here\n");
+    assert!(messages(&world, 0).is_empty());
+}
+
+#[test]
+fn whoever_proves_another_key_from_elsewhere_is_shown_as_a_stranger() {
+    let mut world = world_that_knows_the_script(keyed(1));
+    connects_as(&mut world, ELSEWHERE, CLAIM, 5);
+    assert_eq!(
+        count(&world, 0, |notice| matches!(notice, Notice::OtherKey { .. })),
+        0,
+        "nobody is at that address"
+    );
+    assert_eq!(refused(&world), ["10.0.9.9:9000 S connect"]);
+}
+
+#[test]
+fn an_encrypted_session_stays_that_of_its_peer() {
+    let mut world = world_that_knows(SCRIPT, known_by_compared_key(9), keyed(1));
+    let caller = Caller::new(&mut world, SCRIPT_IP, CLAIM);
+    let mut channel = caller.proves(&mut world, 9).unwrap();
+    let mut frame = Vec::new();
+    channel.seal(b"10.0.7.7:7000 V connect\n", &mut frame).unwrap();
+    world.script_writes_bytes(caller.end, &frame);
+    world.run_for(SECOND);
+    assert!(
+        is_in_session_with(&world, SCRIPT) && world.node(0).directory().peer(at("10.0.7.7:7000")).is_none()
+    );
 }

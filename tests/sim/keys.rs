@@ -151,7 +151,12 @@ fn whoever_has_the_key_is_recognised_at_another_address_with_alias_and_block() {
         world.run_for(SECOND);
         act(&mut world, 2, Act::Connect(0));
         let book = world.node(0).book();
-        assert!(book.get(host(1)).is_none() && book.pin(host(2)).is_some());
+        assert!(book.pin(host(1)).is_none() && book.pin(host(2)).is_some());
+        assert_eq!(
+            book.get(host(1)).is_some_and(|known| known.is_blocked),
+            is_blocked,
+            "a block stays there too"
+        );
         let is_moved = |notice: &Notice| matches!(notice, Notice::Moved { from, .. } if *from == host(1));
         assert_eq!(count(&world, 0, is_moved), 1);
         let known = book.get(host(2)).unwrap();

@@ -32,6 +32,9 @@ impl Node {
         now: Instant,
     ) {
         let Some(connection) = self.connections.get(conn) else { return };
+        if connection.secrecy() == Secrecy::Sealed && self.is_session_of_another(conn, message.address) {
+            return self.show_unconfirmed(conn, message, now);
+        }
         let (from, is_confirmed) = (connection.remote(), self.is_confirmed(conn, message.address));
         let can_answer_here = end != End::Gone
             && message.dialect.can_have_session()
@@ -63,6 +66,12 @@ impl Node {
         if !gets_a_line {
             self.acknowledge(id, now);
         }
+    }
+
+    /// Whether a connection is bound to a peer at another address. What is said on an encrypted one is for that peer.
+    fn is_session_of_another(&self, conn: ConnId, address: SocketAddr) -> bool {
+        let peer = self.connections.get(conn).and_then(|connection| connection.data.session());
+        peer.and_then(|id| self.roster.directory().get(id)).is_some_and(|peer| peer.address != address)
     }
 
     /// Whether the address already belongs to a known peer, so that a stranger at `from` must not get its session.

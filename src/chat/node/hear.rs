@@ -495,6 +495,11 @@ impl Node {
             }
     }
 
+    /// Tells something that a stranger has caused, on the account of its source.
+    pub(super) fn show_of_stranger(&mut self, from: SocketAddr, notice: Notice, now: Instant) {
+        self.show_on_account(stranger(from), |_| notice, now);
+    }
+
     /// Shows a line on the account of `who`, or counts it.
     fn show_on_account(&mut self, who: Who, notice: impl FnOnce(Who) -> Notice, now: Instant) -> bool {
         let fate = self.feed.take(&who, now);

@@ -78,13 +78,17 @@ impl Node {
 
     pub(super) fn forget_held(&mut self, whom: &Designation) -> Result<(), Mistake> {
         let to = self.roster.resolve(whom)?;
-        let forgotten = self.held.forget_all(to);
-        if forgotten.is_empty() {
-            return Err(Mistake::NothingHeld(to));
+        if self.drop_held(to) { Ok(()) } else { Err(Mistake::NothingHeld(to)) }
+    }
+
+    /// Forgets all texts that are held for a peer, and tells it; gives whether there were any.
+    pub(super) fn drop_held(&mut self, to: SocketAddr) -> bool {
+        let texts: Vec<Rc<str>> = self.held.forget_all(to).into_iter().map(|held| held.text).collect();
+        let is_any = !texts.is_empty();
+        if is_any {
+            self.tell_asker(Notice::Later { who: self.roster.who(to), texts, what: Later::Forgotten });
         }
-        let texts = forgotten.into_iter().map(|held| held.text).collect();
-        self.tell_asker(Notice::Later { who: self.roster.who(to), texts, what: Later::Forgotten });
-        Ok(())
+        is_any
     }
 
     /// A peer whose header is known was heard again.

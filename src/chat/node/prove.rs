@@ -12,7 +12,7 @@ use crate::chat::role::Kind;
 use crate::chat::roster::Recognised;
 use crate::chat::trust::Proved;
 use crate::limits::{CONNECT_BYTES_MAX, MESSAGE_BYTES_MAX};
-use crate::proto::connection::{Phase, Secrecy};
+use crate::proto::connection::{Connection, Phase, Secrecy};
 use crate::proto::envelope::{Body, Envelope};
 use crate::proto::machine::{CloseReason, ConnId, How, Output};
 use crate::proto::message::{Command, Message, canonical};
@@ -292,22 +292,17 @@ impl Node {
         let mut news = News::default();
         match self.roster.recognise(address, key, is_there) {
             Recognised::Other(since) => {
-                // What was to be said there is told with the same reason.
-                if !self.is_answer(conn) {
-                    let ago = since.map(|since| now.saturating_duration_since(since));
-                    self.tell_heard(Notice::OtherKey { who: self.roster.who(address), ago });
-                }
+                self.tell_other_key(conn, said, address, since, now);
                 self.close(conn, CloseReason::WrongKey, now);
                 return None;
             }
             Recognised::Known => {}
             _ if is_own => {}
             // Somebody in between could have the peer at an address that is theirs, unless the peer says so itself.
-            Recognised::Moved(from) if claims(said, address) => {
-                if is_at_home || self.roster.is_unknown(address) {
-                    self.relocate(from, address);
-                    news.moved_from = Some(from);
-                }
+            // And whoever claims an address where they are not could take it from somebody else.
+            Recognised::Moved(from) if is_at_home && claims(said, address) => {
+                self.relocate(from, address);
+                news.moved_from = Some(from);
             }
             Recognised::Moved(_) => {}
             Recognised::New => news.is_new = is_at_home && self.roster.set_pin(address, key, now),
@@ -319,6 +314,28 @@ impl Node {
             self.close(conn, CloseReason::Eof, now);
         }
         (!is_blocked).then_some(news)
+    }
+
+    /// Somebody else's key was proved for an address. What was to be said there is told with the same reason.
+    fn tell_other_key(
+        &mut self,
+        conn: ConnId,
+        said: &[u8],
+        address: SocketAddr,
+        since: Option<Instant>,
+        now: Instant,
+    ) {
+        let Some(from) = self.connections.get(conn).map(Connection::remote) else { return };
+        if self.is_answer(conn) {
+            return;
+        }
+        if self.roster.me().is_at_home(from, address) {
+            let ago = since.map(|since| now.saturating_duration_since(since));
+            let who = self.roster.who(address);
+            self.show_of_stranger(from, Notice::OtherKey { who, ago }, now);
+        } else {
+            self.show_refused(from, &String::from_utf8_lossy(said), now);
+        }
     }
 
     /// Whoever was at one address is at another one from here on.
@@ -409,8 +426,10 @@ impl Node {
 
     pub(super) fn forget_key(&mut self, whom: &Designation) -> Result<(), Mistake> {
         let (who, _) = self.roster.pinned(whom)?;
-        // It was said to whoever has that key.
+        // It was said to whoever has that key, and so was what is held.
         self.give_up_secret(who.address, CloseReason::NotEncrypted);
+        self.offer.forget(who.address);
+        self.drop_held(who.address);
         self.roster.forget_pin(who.address);
         self.tell_asker(Notice::KeyForgotten(self.roster.who(who.address)));
         Ok(())

@@ -122,11 +122,6 @@ impl Roster {
         self.forget_speakers(to);
     }
 
-    /// Whether nothing confirms that anybody is at an address.
-    pub(in crate::chat) fn is_unknown(&self, address: SocketAddr) -> bool {
-        self.book.get(address).is_none() && self.directory.peer(address).is_none_or(|peer| !peer.is_confirmed)
-    }
-
     /// A peer whose key is known, and that key.
     pub(in crate::chat) fn pinned(&self, whom: &Designation) -> Result<(Who, Pin), Mistake> {
         let address = self.resolve(whom)?;
