@@ -21,6 +21,7 @@ use crate::limits::{
     HELD_BYTES_MAX, HELD_PER_PEER_MAX, HELD_RETRY, HELD_TEXTS_MAX, HELD_TIME_MAX, HELD_UNDER_WAY_BYTES_MAX,
     HELD_UNDER_WAY_MAX, SETTLE_TIMEOUT,
 };
+use crate::proto::secure::Key;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
 use std::hash::{DefaultHasher, Hasher};
@@ -71,6 +72,8 @@ pub struct HeldText {
     pub to: SocketAddr,
     /// What it says.
     pub text: Rc<str>,
+    /// The key that its peer had when it was held: nobody else is to get it.
+    pub key: Option<Key>,
     /// Since when it is held.
     pub at: Instant,
     /// Where it stands.
@@ -146,14 +149,20 @@ impl Held {
     }
 
     /// Holds another text for a peer.
-    pub(super) fn hold(&mut self, to: SocketAddr, text: &str, now: Instant) -> Result<(), Full> {
+    pub(super) fn hold(
+        &mut self,
+        to: SocketAddr,
+        text: &str,
+        key: Option<Key>,
+        now: Instant,
+    ) -> Result<(), Full> {
         let (count, bytes) = self.texts().fold((0, 0), |(n, bytes), held| (n + 1, bytes + held.text.len()));
         let of_peer = self.by_peer.get(&to).map_or(0, Vec::len);
         if of_peer >= HELD_PER_PEER_MAX || count >= HELD_TEXTS_MAX || bytes + text.len() > HELD_BYTES_MAX {
             return Err(Full);
         }
         let id = self.new_id();
-        self.learn(HeldText { id, to, text: text.into(), at: now, state: HeldState::Waiting });
+        self.learn(HeldText { id, to, text: text.into(), key, at: now, state: HeldState::Waiting });
         Ok(())
     }
 
@@ -229,16 +238,19 @@ impl Held {
         must_settle
     }
 
-    /// Wants the next texts for a peer to be sent: only some at a time, so that they leave room for what the user says.
-    pub(super) fn want(&mut self, to: SocketAddr, has_session: bool, now: Instant) {
+    /// Wants the next texts for a peer to be sent: only some at a time, so that they leave room for what the user says. `key`
+    /// is the one that the peer has now.
+    pub(super) fn want(&mut self, to: SocketAddr, key: Option<Key>, has_session: bool, now: Instant) {
         self.settling.remove(&to);
         self.settled.remove(&to);
         let Some(list) = self.by_peer.get_mut(&to) else { return };
         let (mut count, mut bytes) = (0, 0);
         for Entry { held, not_before } in list {
             let may_go = has_session || not_before.is_none_or(|at| at <= now);
+            let is_for_another = held.key.is_some() && held.key != key;
             match held.state {
                 HeldState::Unconfirmed => continue,
+                HeldState::Waiting if is_for_another => continue,
                 // What comes after it must not overtake it.
                 HeldState::Waiting if !may_go => break,
                 _ => {}
@@ -379,7 +391,7 @@ mod tests {
     fn what_is_held_goes_with_a_peer_that_moves_and_keeps_its_state() {
         let [from, to] = ["10.0.0.1:1", "10.0.0.2:2"].map(|at| at.parse::<SocketAddr>().unwrap());
         let (mut held, now) = (Held::new([], 7), crate::testing::start());
-        ["one", "two"].iter().for_each(|text| held.hold(from, text, now).unwrap());
+        ["one", "two"].iter().for_each(|text| held.hold(from, text, None, now).unwrap());
         let first = held.texts().next().unwrap().clone();
         held.learn(HeldText { state: HeldState::Unconfirmed, ..first });
         let (revision, ids) = (held.revision(), held.texts().map(|held| held.id).collect::<Vec<_>>());
@@ -417,7 +429,7 @@ mod tests {
     fn holding(texts: &[(u16, &str)]) -> Held {
         let mut held = Held::new([], 7);
         for (port, text) in texts {
-            held.hold(peer(*port), text, start()).unwrap();
+            held.hold(peer(*port), text, None, start()).unwrap();
         }
         held
     }
@@ -430,7 +442,7 @@ mod tests {
     fn send(held: &mut Held, port: u16, has_session: bool, now: Instant) -> Vec<HeldText> {
         held.note_back(peer(port));
         while let Some(to) = held.next_back() {
-            held.want(to, has_session, now);
+            held.want(to, None, has_session, now);
         }
         let wanted: Vec<HeldId> = held.wanted().collect();
         held.grant(&wanted, now)
@@ -460,7 +472,7 @@ mod tests {
     fn nothing_goes_out_before_the_file_has_noted_it() {
         let mut held = holding(&[(1, "a")]);
         let before = held.revision();
-        held.want(peer(1), true, start());
+        held.want(peer(1), None, true, start());
         assert_eq!(states(&held), [("a", HeldState::Wanted)]);
         assert!(held.revision() > before, "whoever writes the file sees it");
         let id = held.wanted().next().unwrap();
@@ -475,7 +487,7 @@ mod tests {
         for text in send(&mut held, 1, false, now) {
             held.settle(text.id, HeldFate::NotSent);
         }
-        held.hold(peer(1), "c", now).unwrap();
+        held.hold(peer(1), "c", None, now).unwrap();
         assert!(send(&mut held, 1, false, now).is_empty(), "it was tried just now");
         assert_eq!(words(&send(&mut held, 1, false, now + HELD_RETRY)), ["a", "b", "c"]);
         for text in held.texts().cloned().collect::<Vec<_>>() {
@@ -501,7 +513,7 @@ mod tests {
     fn only_some_are_under_way_at_a_time_and_the_next_follow() {
         let mut held = Held::new([], 7);
         for n in 0..HELD_UNDER_WAY_MAX + 3 {
-            held.hold(peer(1), &n.to_string(), start()).unwrap();
+            held.hold(peer(1), &n.to_string(), None, start()).unwrap();
         }
         let sent = send(&mut held, 1, true, start());
         assert_eq!(sent.len(), HELD_UNDER_WAY_MAX);
@@ -522,7 +534,7 @@ mod tests {
         assert!(held.expire(end).is_empty());
         assert_eq!(held.next_back(), Some(peer(1)));
         assert!(!held.must_settle(peer(1), end));
-        held.want(peer(1), true, end);
+        held.want(peer(1), None, true, end);
         assert!(held.must_settle(peer(1), end), "the next session");
     }
 
@@ -530,17 +542,17 @@ mod tests {
     fn there_is_a_bound_for_a_peer_for_all_and_for_the_bytes() {
         let mut held = Held::new([], 7);
         for _ in 0..HELD_PER_PEER_MAX {
-            held.hold(peer(1), "a", start()).unwrap();
+            held.hold(peer(1), "a", None, start()).unwrap();
         }
-        assert_eq!(held.hold(peer(1), "a", start()), Err(Full));
+        assert_eq!(held.hold(peer(1), "a", None, start()), Err(Full));
         for n in HELD_PER_PEER_MAX..HELD_TEXTS_MAX {
-            held.hold(peer(1 + (n / HELD_PER_PEER_MAX) as u16), "a", start()).unwrap();
+            held.hold(peer(1 + (n / HELD_PER_PEER_MAX) as u16), "a", None, start()).unwrap();
         }
-        assert_eq!(held.hold(peer(99), "a", start()), Err(Full));
+        assert_eq!(held.hold(peer(99), "a", None, start()), Err(Full));
         let mut held = holding(&[(1, &"x".repeat(HELD_BYTES_MAX))]);
-        assert_eq!(held.hold(peer(2), "a", start()), Err(Full));
+        assert_eq!(held.hold(peer(2), "a", None, start()), Err(Full));
         assert_eq!(held.forget_all(peer(1)).len(), 1);
-        assert_eq!(held.hold(peer(2), "a", start()), Ok(()));
+        assert_eq!(held.hold(peer(2), "a", None, start()), Ok(()));
     }
 
     #[test]
@@ -563,7 +575,7 @@ mod tests {
         let first = before.texts().next().unwrap().clone();
         held.learn(HeldText { state: HeldState::Unconfirmed, ..first.clone() });
         assert_eq!(states(&held)[0].1, HeldState::Unconfirmed);
-        held.hold(peer(1), "c", start()).unwrap();
+        held.hold(peer(1), "c", None, start()).unwrap();
         let ids: BTreeSet<HeldId> = held.texts().map(|held| held.id).collect();
         assert_eq!(ids.len(), 3);
         for word in ["", "7", "xx00000000000000", "+000000000000000"] {

@@ -251,7 +251,7 @@ impl HeldFile {
             HeldState::Unconfirmed => Some(Sent { at: noted.map_or(self.now(), |sent| sent.at), by: None }),
         };
         let held_at = is.or(was).map_or_else(|| self.clock.time_of(ours.at), |record| record.held_at);
-        let record = Record { to, text: ours.text.to_string(), held_at, sent };
+        let record = Record { to, text: ours.text.to_string(), key: ours.key, held_at, sent };
         merged.records.insert(id, record);
     }
 
@@ -297,7 +297,7 @@ fn address(ours: &HeldText, was: Option<&Record>, is: Option<&Record>) -> Socket
 fn to_held(id: HeldId, record: &Record, clock: &Clock) -> HeldText {
     let state = if record.sent.is_some() { HeldState::Unconfirmed } else { HeldState::Waiting };
     let at = clock.moment_of(record.held_at).unwrap_or_else(Instant::now);
-    HeldText { id, to: record.to, text: record.text.as_str().into(), at, state }
+    HeldText { id, to: record.to, text: record.text.as_str().into(), key: record.key, at, state }
 }
 
 /// Whether another program sends the text now.

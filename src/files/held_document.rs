@@ -6,6 +6,7 @@
 use super::document::{address_of, is_behind_gone_interface, set, start, text, time_of};
 use chinwag::chat::held::HeldId;
 use chinwag::proto::scope::Scopes;
+use chinwag::proto::secure::Key;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -14,7 +15,7 @@ use toml_edit::{ArrayOfTables, Document as Parsed, DocumentMut, Item, Table, Val
 
 const HEADING: &str = "\
 # Texts that chinwag sends as soon as their peers are back, for you to read. To forget one, take its entry out.
-# A text has: id, address, text, held_at; and since it was last about to be sent: sent_at, perhaps sent_by, a process.
+# A text has: id, address, text, perhaps key, held_at; and since it was last about to be sent: sent_at, perhaps sent_by, a process.
 
 ";
 
@@ -29,6 +30,8 @@ pub(super) type Records = BTreeMap<HeldId, Record>;
 pub(super) struct Record {
     pub(super) to: SocketAddr,
     pub(super) text: String,
+    /// The key of the peer that it is for, if that is known.
+    pub(super) key: Option<Key>,
     pub(super) held_at: Timestamp,
     /// When a program was last about to send it; what came of it is not known.
     pub(super) sent: Option<Sent>,
@@ -152,7 +155,10 @@ fn record_of(table: &Table, now: Timestamp, scopes: &Scopes) -> Result<(HeldId, 
     let held_at = time("held_at")?.unwrap_or(now).min(now);
     let by = table.get("sent_by").and_then(Item::as_integer).and_then(|by| u32::try_from(by).ok());
     let sent = time("sent_at")?.map(|at| Sent { at: at.min(now), by });
-    Ok((id, Record { to, text: text.to_owned(), held_at, sent }))
+    let key = table
+        .get("key")
+        .map(|key| key.as_str().and_then(|key| key.parse().ok()).ok_or("'key' must be a key"));
+    Ok((id, Record { to, text: text.to_owned(), key: key.transpose()?, held_at, sent }))
 }
 
 fn id_of(table: &Table) -> Option<HeldId> {
@@ -164,6 +170,9 @@ fn table_of(id: HeldId, record: &Record, scopes: &Scopes) -> Table {
     table.insert("id", Value::from(id.to_string()).into());
     table.insert("address", Value::from(scopes.show(record.to).to_string()).into());
     table.insert("text", text(&record.text).into());
+    if let Some(key) = record.key {
+        table.insert("key", Value::from(key.to_string()).into());
+    }
     table.insert("held_at", Value::from(record.held_at.to_string()).into());
     note_sent(&mut table, record.sent);
     table
@@ -194,7 +203,7 @@ mod tests {
 
     fn record(text: &str, sent: Option<Sent>) -> Record {
         let (to, text) = (SocketAddr::from(([127, 0, 0, 1], 9)), text.to_owned());
-        Record { to, text, held_at: time(7), sent }
+        Record { to, text, key: Key::of_bytes(&[7; 32]), held_at: time(7), sent }
     }
 
     fn parse(text: &str) -> Result<Document, String> {

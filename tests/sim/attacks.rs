@@ -388,3 +388,24 @@ fn an_encrypted_session_stays_that_of_its_peer() {
         is_in_session_with(&world, SCRIPT) && world.node(0).directory().peer(at("10.0.7.7:7000")).is_none()
     );
 }
+
+#[test]
+fn what_is_held_for_a_key_goes_to_nobody_else_even_where_the_key_is_forgotten() {
+    let mut one = world_that_knows_the_script(keyed(1));
+    types(&mut one, &["/later anna secret"]);
+    let held: Vec<_> = one.node(0).held().texts().cloned().collect();
+    let mut two = world_of([Config { held: held.clone(), ..keyed(1) }]);
+    two.script_listens(SCRIPT);
+    let end = hears(&mut two, SCRIPT_IP, &format!("{CLAIM} hi\n{CLAIM} connect\n"));
+    two.run_for(5 * SECOND);
+    let heard = two.script_read(end) + &two.script_heard(SCRIPT).join("");
+    assert!(!heard.contains("secret"), "{heard}");
+    assert_eq!(two.node(0).held().texts().count(), 1, "it waits");
+    let mut three = world_of([Config { held, ..keyed(1) }]);
+    let caller = Caller::new(&mut three, SCRIPT_IP, CLAIM);
+    let mut channel = caller.proves(&mut three, 9).unwrap();
+    three.run_for(5 * SECOND);
+    let mut text = Vec::new();
+    channel.open(&frames_to(&three, &caller), &mut text).unwrap();
+    assert!(String::from_utf8_lossy(&text).contains("secret"), "whoever has the key gets it");
+}

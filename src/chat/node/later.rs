@@ -46,7 +46,7 @@ impl Node {
         let mut held: Vec<(SocketAddr, Vec<Rc<str>>)> = Vec::new();
         let mut result = Ok(());
         for (to, text) in texts {
-            if self.held.hold(to, &text, now).is_err() {
+            if self.held.hold(to, &text, self.roster.pin(to).map(|pin| pin.key), now).is_err() {
                 result = Err(Mistake::HeldFull);
                 continue;
             }
@@ -124,7 +124,8 @@ impl Node {
             if self.roster.is_blocked(to) || (may_hang_up && self.held.must_settle(to, now)) {
                 continue;
             }
-            self.held.want(to, session.is_some(), now);
+            let key = self.roster.pin(to).map(|pin| pin.key);
+            self.held.want(to, key, session.is_some(), now);
         }
         if !self.config.has_held_file {
             let wanted: Vec<HeldId> = self.held.wanted().collect();
