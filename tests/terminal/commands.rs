@@ -17,7 +17,11 @@ fn a_newcomer_is_told_of_the_commands_once() {
     terminal.expect_rows(&[&["Enter choice:"], &MENU[..], &["Enter choice: ▏"]].concat());
     terminal.type_keys("/help\r");
     terminal.screen.expect("/msg WHO TEXT");
-    terminal.expect_rows(&["WHO is an IP:PORT, a number from the last list, or a name.", "Enter choice: ▏"]);
+    terminal.expect_rows(&[
+        "WHO is an IP:PORT, a number from the last list, or a name.",
+        "Marks: * a key you compared, + a key you know, ? only a claim, ! not believed.",
+        "Enter choice: ▏",
+    ]);
 }
 
 #[test]
